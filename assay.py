@@ -1,0 +1,251 @@
+"""Assay's front door: `assay COMMAND [CONFIG.yaml] [key=value …]`.
+
+Each command is a function of one configuration (a dataclass); YAML files and `key=value` words are
+merged into it. `assay --help` lists the commands, `assay COMMAND --help` its keys and defaults.
+Exit codes: 0 done, 2 bad input (one line says what), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["main"]
+
+
+@dataclass(frozen=True)
+class Command:
+    """A sub-command: where its function is, and what a bare word after it means."""
+
+    module: str
+    function: str
+    schema: str
+    word: str
+    summary: str
+    usage: str
+    configs: tuple[str, ...] = ()
+
+
+COMMANDS = {
+    "quickstart": Command(
+        "search.pipeline",
+        "run",
+        "PipelineConfig",
+        "",
+        "train, sample, verify and vote on an embedded base: the whole loop in minutes",
+        "assay quickstart [output=runs/quickstart] [key=value …]",
+        ("quickstart.yaml",),
+    ),
+    "run": Command(
+        "search.pipeline",
+        "run",
+        "PipelineConfig",
+        "",
+        "the whole loop, as a configuration describes it",
+        "assay run CONFIG.yaml [key=value …]",
+    ),
+    "solve": Command(
+        "search.solve",
+        "run",
+        "SolveConfig",
+        "question",
+        "answer a question, or a file of them",
+        'assay solve "QUESTION" [generator=PATH_OR_HUB_ID] [verifier=PATH] [n=32] [--show]\n'
+        "       assay solve problems=FILE.jsonl [output=ANSWERS.jsonl] [key=value …]",
+    ),
+    "fetch": Command(
+        "generator.fetch",
+        "run",
+        "FetchConfig",
+        "name",
+        "put a small real model into a local folder",
+        "assay fetch smollm2-135m-instruct [to=models/smollm2-135m-instruct]",
+    ),
+    "train-generator": Command(
+        "search.training",
+        "run_generator",
+        "GeneratorStage",
+        "output",
+        "fine-tune a generator on reference solutions, in words and as programs",
+        "assay train-generator OUTPUT [CONFIG.yaml] [key=value …]",
+    ),
+    "sample": Command(
+        "search.sampling",
+        "run",
+        "SampleConfig",
+        "run",
+        "write candidates for every problem of a run",
+        "assay sample RUN [CONFIG.yaml] [key=value …]",
+    ),
+    "grade": Command(
+        "search.grading",
+        "run",
+        "GradeConfig",
+        "run",
+        "run the programs, extract answers, label",
+        "assay grade RUN [key=value …]",
+    ),
+    "train-verifier": Command(
+        "search.training",
+        "run_verifier",
+        "VerifierStage",
+        "output",
+        "train a verifier on graded runs",
+        "assay train-verifier OUTPUT pools=[RUN,…] [CONFIG.yaml] [key=value …]",
+    ),
+    "score": Command(
+        "search.scoring",
+        "run",
+        "ScoreStage",
+        "run",
+        "score every candidate of a run",
+        "assay score RUN verifier=PATH [key=value …]",
+    ),
+    "evaluate": Command(
+        "search.results",
+        "run_evaluate",
+        "EvaluateStage",
+        "run",
+        "accuracy of every selection rule, with intervals",
+        "assay evaluate RUN [--json] [--csv] [key=value …]",
+    ),
+    "report": Command(
+        "search.results",
+        "run_report",
+        "ReportStage",
+        "run",
+        "write the run's page, plots and tables",
+        "assay report RUN [key=value …]",
+    ),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    # Set before the libraries are imported; a user's own values win.
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    try:
+        return _dispatch(words)
+    except KeyboardInterrupt:
+        print("\nassay: interrupted; finished parts are kept, the same command goes on", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        line = _line(error)
+        if line is None:
+            raise
+        print(f"assay: {line}", file=sys.stderr)
+        return 2
+
+
+def _line(error: Exception) -> str | None:
+    """The one line that tells of an error which a user can cause; `None` for a defect of ours."""
+    from problems.errors import UserError
+    from sandbox import SandboxError
+
+    if isinstance(error, (UserError, SandboxError)):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in (
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOENT,
+        errno.EISDIR,
+        errno.ENOTDIR,
+    ):
+        return f"{error.filename or 'writing'}: {error.strerror}; finished parts are kept"
+    if type(error).__name__ == "OutOfMemoryError":
+        return "the accelerator's memory is full; try a smaller batch (engine.batch_size=…)"
+    return None
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("--help", "-h", "help"):
+        print(_overview())
+        return 0
+    if words[0] in ("--version", "-V"):
+        from importlib.metadata import version
+
+        print(f"assay {version('assay')}")
+        return 0
+    name, rest = words[0], words[1:]
+    command = COMMANDS.get(name)
+    if command is None:
+        import difflib
+
+        near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(COMMANDS)}"
+        print(f"assay: {name}: unknown command; {hint}", file=sys.stderr)
+        return 2
+    module = importlib.import_module(command.module)
+    schema = getattr(module, command.schema)
+    if "--help" in rest or "-h" in rest:
+        print(_help(name, command, schema))
+        return 0
+    from search.settings import load
+
+    config = load(schema, [*command.configs, *_normal(command, rest)])
+    getattr(module, command.function)(config)
+    return 0
+
+
+def _normal(command: Command, words: list[str]) -> list[str | dict[str, str]]:
+    """Command-line words as `.yaml` files and `key=value`: `--show` is `show=true`."""
+    from problems.errors import UserError
+
+    out: list[str | dict[str, str]] = []
+    free = command.word
+    for word in words:
+        if word.startswith("--"):
+            key, equals, value = word[2:].partition("=")
+            out.append(f"{key.replace('-', '_')}={value if equals else 'true'}")
+        elif word.endswith((".yaml", ".yml")) and " " not in word and "=" not in word:
+            out.append(word)
+        elif re.match(r"[A-Za-z_][\w.]*=", word) and not (free == "question" and " " in word):
+            out.append(word)
+        elif free:
+            # A layer of its own, so that nothing in a question is taken for YAML or "${…}".
+            out.append({free: word.replace("${", "\\${")})
+            free = ""
+        else:
+            raise UserError(f"{word}: expected a .yaml file or key=value")
+    return out
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [
+        "assay: mathematical problems, solved by sampling many and verifying",
+        "",
+        "usage: assay COMMAND [CONFIG.yaml] [key=value …]",
+        "       assay COMMAND --help",
+        "",
+    ]
+    lines += [f"  {name:<{width}}  {command.summary}" for name, command in COMMANDS.items()]
+    return "\n".join(lines)
+
+
+def _help(name: str, command: Command, schema: Any) -> str:
+    from search.settings import describe
+
+    return (
+        f"assay {name}: {command.summary}\n\nusage: {command.usage}\n\n"
+        f"keys, with their defaults:\n{describe(schema)}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+"""Prompt forms: how a question is put to a model, and how its solution follows.
+
+Four forms: `alpaca` (MAmmoTH's, Yue et al. 2023, arXiv 2309.05653), `chat` (the model's own
+template), `plain` (two short lines, for small models) and `template` (a text of the user's). Words
+and programs differ by a suffix of the question, MAmmoTH's " Let's write a program.". Prompt and
+response are tokenised apart, so that a sampled response and a reference solution have the same
+tokens after the same prompt.
+
+    >>> prompter = Prompter(PromptConfig(form="plain"))
+    >>> prompter.text(Problem(id="1", question="What is 1 + 1?"), "pot")
+    "Question: What is 1 + 1? Let's write a program.\\nAnswer:"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from problems.errors import UserError
+from problems.problem import Mode, Problem
+
+__all__ = ["FORMS", "PromptConfig", "Prompter", "with_options"]
+
+FORMS = ("alpaca", "chat", "plain", "template")
+
+_ALPACA = (
+    "Below is an instruction that describes a task. "
+    "Write a response that appropriately completes the request.\n\n"
+    "### Instruction:\n{question}\n\n### Response:"
+)
+_PLAIN = "Question: {question}\nAnswer:"
+# What stands between prompt and solution. It belongs to the response, because a prompt that ends
+# in white space makes most tokenisers split the first word differently.
+_PLAIN_LEADS: dict[Mode, str] = {"cot": " ", "pot": "\n"}
+
+
+@dataclass
+class PromptConfig:
+    """How questions are put (an OmegaConf schema)."""
+
+    form: str = "alpaca"
+    """alpaca | chat | plain | template"""
+    template: str = ""
+    """form=template: the whole prompt, with {question} where the question goes"""
+    system: str = ""
+    """form=chat: the system message; empty = the template's own"""
+    pot_suffix: str = " Let's write a program."
+    """appended to the question where a program is wanted"""
+
+
+class Prompter:
+    """Turns problems into prompts and solutions into responses, for one model.
+
+    `tokenizer` is a Hugging Face tokenizer; without one, only the text methods of the forms other
+    than `chat` work. Raises `UserError` for an unknown form, a template without `{question}`, and
+    a chat form whose tokenizer has no chat template.
+    """
+
+    def __init__(self, config: PromptConfig, tokenizer: Any = None) -> None:
+        if config.form not in FORMS:
+            raise UserError(f"prompt.form={config.form}: expected one of {', '.join(FORMS)}")
+        if config.form == "template" and "{question}" not in config.template:
+            raise UserError("prompt.template: expected a text that contains {question}")
+        if config.form == "chat":
+            if tokenizer is None:
+                raise UserError("prompt.form=chat: needs the model's tokenizer")
+            if not getattr(tokenizer, "chat_template", None):
+                raise UserError(
+                    "prompt.form=chat: this model's tokenizer has no chat template; "
+                    "use alpaca, plain or template"
+                )
+        self.config = config
+        self.tokenizer = tokenizer
+
+    def text(self, problem: Problem, mode: Mode) -> str:
+        """The prompt, up to where the response begins."""
+        question = with_options(problem.question.strip(), problem.options)
+        if mode == "pot":
+            question += self.config.pot_suffix
+        if self.config.form == "chat":
+            messages = [{"role": "user", "content": question}]
+            if self.config.system:
+                messages.insert(0, {"role": "system", "content": self.config.system})
+            return str(
+                self.tokenizer.apply_chat_template(
+                    messages, tokenize=False, add_generation_prompt=True
+                )
+            )
+        forms = {"alpaca": _ALPACA, "plain": _PLAIN, "template": self.config.template}
+        # replace, not format: templates may hold other braces (LaTeX, JSON).
+        return forms[self.config.form].replace("{question}", question)
+
+    def ids(self, problem: Problem, mode: Mode) -> list[int]:
+        """The prompt's token ids, with the special tokens that the model expects at its start.
+
+        A chat template writes its special tokens itself; the other forms get the tokenizer's.
+        """
+        text = self.text(problem, mode)
+        own_specials = self.config.form == "chat"
+        ids = list(self._tokenizer()(text, add_special_tokens=not own_specials)["input_ids"])
+        # Some tokenizers close every text with the end token; after it nothing would be answered.
+        if not own_specials and ids and ids[-1] == self._tokenizer().eos_token_id:
+            ids.pop()
+        return ids
+
+    def response_text(self, mode: Mode, text: str) -> str:
+        """What follows the prompt where `text` is the solution."""
+        return self._lead(mode) + text
+
+    def response_ids(self, mode: Mode, text: str) -> list[int]:
+        """The response's token ids, tokenised apart from the prompt, closed by the end token."""
+        tokenizer = self._tokenizer()
+        if tokenizer.eos_token_id is None:
+            raise UserError("this model's tokenizer has no end-of-sequence token (eos_token)")
+        response = self.response_text(mode, text)
+        ids = list(tokenizer(response, add_special_tokens=False)["input_ids"])
+        return [*ids, tokenizer.eos_token_id]
+
+    def candidate_text(self, mode: Mode, completion: str) -> str:
+        """The solution in a sampled completion: inverse of `response_text`.
+
+        Trailing white space goes; a program keeps the indentation of its first line.
+        """
+        text = completion.removeprefix(self._lead(mode)).rstrip()
+        return text.lstrip("\r\n") if mode == "pot" else text.lstrip()
+
+    def _lead(self, mode: Mode) -> str:
+        return _PLAIN_LEADS[mode] if self.config.form == "plain" else ""
+
+    def _tokenizer(self) -> Any:
+        if self.tokenizer is None:
+            raise UserError("token ids were asked of a prompter that was made without a tokenizer")
+        return self.tokenizer
+
+
+def with_options(question: str, options: Sequence[str]) -> str:
+    """The question with its choices as MAmmoTH writes them.
+
+    >>> with_options("2 + 2?", ("3", "4"))
+    '2 + 2?\\nAnswer Choices: (A) 3 (B) 4'
+    """
+    if not options:
+        return question
+    choices = " ".join(f"({chr(ord('A') + i)}) {option}" for i, option in enumerate(options))
+    return f"{question}\nAnswer Choices: {choices}"

@@ -1,0 +1,136 @@
+"""Problem sets by name: GSM8K, GSM-Symbolic, MathInstruct, any JSONL file, any hub data set.
+
+    load_problems(ProblemsConfig(name="gsm_symbolic", split="test", limit=200))
+    load_problems(ProblemsConfig(name="gsm8k", path="data/gsm8k", split="train", limit=50))
+    load_problems(ProblemsConfig(name="hub", path="HuggingFaceH4/MATH-500", split="test",
+                                 fields={"question": "problem"}))
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from problems import gsm_symbolic
+from problems.errors import UserError
+from problems.formats import gsm8k_problem, mapped_problem, mathinstruct_problem
+from problems.problem import Problem
+from problems.rows import Row, read_rows
+
+__all__ = ["SETS", "ProblemsConfig", "load_problems"]
+
+SETS = ("gsm8k", "gsm_symbolic", "mathinstruct", "jsonl", "hub")
+
+# Where a set is on the Hugging Face hub: (data set, configuration).
+_HUB_HOMES = {"gsm8k": ("openai/gsm8k", "main"), "mathinstruct": ("TIGER-Lab/MathInstruct", "")}
+
+
+@dataclass
+class ProblemsConfig:
+    """Which problems to load (an OmegaConf schema)."""
+
+    name: str = "gsm8k"
+    """gsm8k | gsm_symbolic | mathinstruct | jsonl | hub"""
+    path: str = ""
+    """a file, a folder that holds {split}.jsonl, or a hub data set; empty = the set's own on the
+    hub"""
+    split: str = "train"
+    """gsm_symbolic: train | test | hard"""
+    config: str = ""
+    """hub: name of the data set's configuration"""
+    revision: str = ""
+    """hub: branch, tag or commit"""
+    limit: int = 0
+    """take so many; 0 = all (gsm_symbolic has no end: 0 = 1000)"""
+    offset: int = 0
+    """skip so many first (after shuffling)"""
+    shuffle: bool = False
+    seed: int = 0
+    """of the shuffle, and of gsm_symbolic's draws"""
+    fields: dict[str, str] = field(default_factory=dict)
+    """jsonl, hub: our field -> theirs, for id, question, answer, options, solution;
+    answer_pattern: a regular expression whose first group (else whole match) in their answer is
+    the answer"""
+    templates: list[int] = field(default_factory=list)
+    """gsm_symbolic: templates of the splits train and test; empty = `gsm_symbolic.TEMPLATES`"""
+    hard_templates: list[int] = field(default_factory=list)
+    """gsm_symbolic: templates of the split hard; empty = `gsm_symbolic.HARD_TEMPLATES`"""
+
+
+def load_problems(config: ProblemsConfig) -> list[Problem]:
+    """Loads problems, in a fixed order, with unique ids.
+
+    Raises `UserError` for an unknown set, a file or data set that cannot be read, a malformed line,
+    a missing field, ids that repeat, and an empty result.
+    """
+    if config.name not in SETS:
+        raise UserError(f"problems.name={config.name}: expected one of {', '.join(SETS)}")
+    if config.limit < 0 or config.offset < 0:
+        raise UserError("problems.limit and problems.offset: expected 0 or more")
+    problems = _load_symbolic(config) if config.name == "gsm_symbolic" else _load_rows(config)
+    _check_ids(problems, config)
+    if config.shuffle:
+        random.Random(f"problems/shuffle/{config.seed}").shuffle(problems)
+    problems = problems[config.offset :]
+    if config.limit:
+        problems = problems[: config.limit]
+    if not problems:
+        raise UserError(
+            f"problems.name={config.name} path={config.path or '(default)'} split={config.split} "
+            f"offset={config.offset}: no problems there"
+        )
+    return problems
+
+
+def _load_symbolic(config: ProblemsConfig) -> list[Problem]:
+    count = config.offset + (config.limit or gsm_symbolic.DEFAULT_SIZE)
+    return gsm_symbolic.generate(
+        config.split,
+        count,
+        seed=config.seed,
+        templates=config.templates or gsm_symbolic.TEMPLATES,
+        hard_templates=config.hard_templates or gsm_symbolic.HARD_TEMPLATES,
+    )
+
+
+def _load_rows(config: ProblemsConfig) -> list[Problem]:
+    path, hub_config = config.path, config.config
+    if not path:
+        if config.name not in _HUB_HOMES:
+            raise UserError(f"problems.path: expected a path for problems.name={config.name}")
+        path, home_config = _HUB_HOMES[config.name]
+        hub_config = hub_config or home_config
+    where = {"jsonl": "local", "hub": "hub"}.get(config.name, "either")
+    rows = read_rows(
+        path, config.split, where=where, config=hub_config, revision=config.revision
+    )
+    return list(_convert(rows, config))
+
+
+def _convert(rows: Iterable[tuple[str, Row]], config: ProblemsConfig) -> Iterator[Problem]:
+    prefix = f"{config.name}-{config.split}" if config.name == "gsm8k" else config.name
+    convert: Callable[[Row, str, str], Problem]
+    if config.name == "gsm8k":
+        width, convert = 5, gsm8k_problem
+    elif config.name == "mathinstruct":
+        width, convert = 6, mathinstruct_problem
+    else:
+        width = 5
+
+        def convert(row: Row, identity: str, where: str) -> Problem:
+            return mapped_problem(row, identity, where, config.fields)
+
+    for index, (where, row) in enumerate(rows):
+        yield convert(row, f"{prefix}-{index:0{width}d}", where)
+
+
+def _check_ids(problems: list[Problem], config: ProblemsConfig) -> None:
+    seen: set[str] = set()
+    for problem in problems:
+        if problem.id in seen:
+            raise UserError(
+                f"problems.path={config.path or config.name}: the id {problem.id!r} occurs twice; "
+                "expected unique ids"
+            )
+        seen.add(problem.id)

@@ -1,0 +1,210 @@
+"""The pre-training corpus of the embedded tiny model: endless, procedural, true.
+
+A family (families.py) writes a `Story`: a question and the steps that solve it. Here a story becomes
+an `Example`: a prompt and a response in one of two modes, exactly as Assay's plain prompt form:
+
+    cot   "Question: … \\nAnswer:"                          " Ann has 3*4 = 12 pens.\\n#### 12"
+    pot   "Question: … Let's write a program.\\nAnswer:"    "\\nx1 = 3 * 4\\nprint(x1)"
+
+The program is derived from the steps as one derives it from calculator annotations: one assignment
+a step, and a number that equals an earlier result is that variable.
+
+    python scripts/pretrain_tiny/corpus.py --stage 2 --n 5        # look at some
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import random
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
+ANSWER = re.compile(r"#### (-?[\d.]+)\s*$")
+ASSIGNMENT = re.compile(r"(x\d+) = ([x\d\s.+\-*/()]+)")
+PRINT = re.compile(r"print\((x\d+)\)")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a solution. `text` holds one `{}` for the equation; `expr` is plain arithmetic,
+    its amounts of money marked `$`; `unit` is a noun that may follow each operand of a sum."""
+
+    text: str
+    expr: str
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Story:
+    """A question with its solution. The last step's result is the answer."""
+
+    question: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Example:
+    """What the model is trained on: loss falls on `response` (followed by the end token)."""
+
+    family: str
+    mode: str
+    prompt: str
+    response: str
+    answer: Fraction
+
+
+def evaluate(expr: str, names: Mapping[str, Fraction] | None = None) -> Fraction:
+    """The exact value of an arithmetic expression of numbers, names, `+ - * /` and parentheses.
+
+    Raises ValueError for anything else, and ZeroDivisionError."""
+
+    def walk(node: ast.expr) -> Fraction:
+        match node:
+            case ast.Constant(value=int() | float()):
+                return Fraction(str(node.value))
+            case ast.Name(id=name) if names and name in names:
+                return names[name]
+            case ast.UnaryOp(op=ast.USub(), operand=inner):
+                return -walk(inner)
+            case ast.BinOp(left=left, op=ast.Add(), right=right):
+                return walk(left) + walk(right)
+            case ast.BinOp(left=left, op=ast.Sub(), right=right):
+                return walk(left) - walk(right)
+            case ast.BinOp(left=left, op=ast.Mult(), right=right):
+                return walk(left) * walk(right)
+            case ast.BinOp(left=left, op=ast.Div(), right=right):
+                return walk(left) / walk(right)
+        raise ValueError(f"not plain arithmetic: {expr!r}")
+
+    try:
+        return walk(ast.parse(expr.strip(), mode="eval").body)
+    except SyntaxError as error:
+        raise ValueError(f"not plain arithmetic: {expr!r}") from error
+
+
+def run_program(text: str) -> Fraction | None:
+    """What a program of assignments and one `print` prints, without executing it; else None."""
+    names: dict[str, Fraction] = {}
+    for line in text.strip().splitlines():
+        if assigned := ASSIGNMENT.fullmatch(line.strip()):
+            try:
+                names[assigned[1]] = evaluate(assigned[2], names)
+            except (ValueError, ZeroDivisionError, RecursionError, MemoryError):
+                return None
+        elif printed := PRINT.fullmatch(line.strip()):
+            return names.get(printed[1])
+        else:
+            return None
+    return None
+
+
+def final_answer(mode: str, response: str) -> Fraction | None:
+    """The answer that a response claims: its `#### N`, or what its program prints."""
+    if mode == "pot":
+        return run_program(response)
+    found = ANSWER.search(response)
+    try:
+        return Fraction(found[1]) if found else None
+    except ValueError:
+        return None
+
+
+def show(value: Fraction) -> str:
+    """`12` or `2.5`. Raises ValueError where the value does not end within four decimals."""
+    if value.denominator == 1:
+        return str(value.numerator)
+    text = f"{float(value):.4f}".rstrip("0")
+    if Fraction(text) != value:
+        raise ValueError(f"{value} does not end")
+    return text
+
+
+def as_program(story: Story) -> str:
+    """The story's program: `x1 = …` a step, earlier results by name, the last one printed."""
+    lines: list[str] = []
+    results: dict[Fraction, str] = {}
+    for index, step in enumerate(story.steps, start=1):
+        expr = step.expr.replace("$", "")
+        named = NUMBER.sub(lambda m: results.get(Fraction(m[0]), m[0]), expr)
+        lines.append(f"x{index} = {named}")
+        results.setdefault(evaluate(expr), f"x{index}")
+    lines.append(f"print(x{len(story.steps)})")
+    return "\n" + "\n".join(lines)
+
+
+def as_words(story: Story, rng: random.Random) -> str:
+    """The story's solution in words, in one of the spellings that arithmetic comes in."""
+    spaced, units = rng.random() < 0.7, rng.random() < 0.3
+    times = rng.choice("****xx×")
+    lines = []
+    for step in story.steps:
+        value = show(evaluate(step.expr.replace("$", "")))
+        plain = step.unit and not re.search(r"[*/]", step.expr)
+        expr = NUMBER.sub(lambda m, u=step.unit: f"{m[0]} {u}", step.expr) if (
+            units and plain
+        ) else step.expr
+        if times != "*":
+            expr = expr.replace("*", times)
+        if not spaced and not (units and plain):
+            expr = expr.replace(" ", "")
+        equals = " = " if spaced or (units and plain) else "="
+        money = "$" in step.expr and not re.search(r"\$\S+ / \$", step.expr)
+        lines.append(step.text.replace("{}", f"{expr}{equals}{'$' * money}{value}"))
+    return " " + "\n".join(lines) + f"\n#### {value}"
+
+
+TAIL = " Give the result as your final answer. Do not include units."
+
+
+def render(family: str, story: Story, mode: str, rng: random.Random) -> Example:
+    """The story as a training example. Money is `$`, `£` or `€` throughout. Raises ValueError
+    where a result is negative or has more than four decimals."""
+    values = [evaluate(step.expr.replace("$", "")) for step in story.steps]
+    for value in values:
+        show(value)
+        if value < 0 or value > 2_000_000:
+            raise ValueError("out of range")
+    response = as_program(story) if mode == "pot" else as_words(story, rng)
+    question = story.question + (TAIL if rng.random() < 0.15 else "")
+    if mode == "pot":
+        question += " Let's write a program."
+    currency = rng.choice("$$$£€")
+    prompt = f"Question: {question}\nAnswer:".replace("$", currency)
+    return Example(family, mode, prompt, response.replace("$", currency), values[-1])
+
+
+def sample(rng: random.Random, stage: int) -> Example:
+    """A fresh example of stage 1 (a step or two), 2 (two to four) or 3 (long stories).
+
+    Later stages keep a fifth of the earlier ones. Deterministic in `rng`'s state."""
+    import families
+
+    while True:
+        at = stage if stage == 1 or rng.random() < 0.75 else rng.randrange(1, stage)
+        family = rng.choice(families.STAGES[at])
+        write: Callable[[random.Random], Story] = family
+        mode = rng.choice(("cot", "pot"))
+        try:
+            return render(family.__name__, write(rng), mode, rng)
+        except ValueError:
+            continue
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Print examples of the pre-training corpus.")
+    parser.add_argument("--stage", type=int, default=1)
+    parser.add_argument("--n", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    rng = random.Random(args.seed)
+    for _ in range(args.n):
+        example = sample(rng, args.stage)
+        print(f"--- {example.family} {example.mode}\n{example.prompt}{example.response}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Everything that has to pass: ruff, mypy and all tests, in a fresh virtual environment.
+#
+#   ./scripts/test.sh [pytest arguments]         e.g. ./scripts/test.sh -m "not slow"
+#
+# ASSAY_TEST_ENV names the environment (default .venv-test); it is made anew each time unless
+# ASSAY_TEST_KEEP is set.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+environment=${ASSAY_TEST_ENV:-.venv-test}
+[ -n "${ASSAY_TEST_KEEP:-}" ] || rm -rf "$environment"
+scripts/setup.sh "$environment" dev
+bin=$environment/bin
+"$bin/ruff" check .
+"$bin/ruff" format --check .
+"$bin/mypy"
+# One thread a process: two test processes of one thread each beat one of two.
+export OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
+exec "$bin/python" -m pytest -n "${ASSAY_TEST_WORKERS:-2}" --dist loadfile --durations=15 "$@"

@@ -1,0 +1,337 @@
+"""How accuracy grows with the number of candidates: expectations over subsets of a pool.
+
+"Accuracy at n" is the expected accuracy when n candidates are drawn at random, without replacement,
+from the pool of each problem: exactly for pass@n and best-of-n, by Monte Carlo over drawn subsets
+for the votes. Everything is kept per problem, so that intervals (bootstrap over problems) and
+paired differences need no further draws.
+
+Modes: "cot" and "pot" draw n candidates of that mode; "both" draws n/2 of each, so that a curve's
+points cost the same number of candidates whatever the mode. An odd n of "both" is the average over
+the two ways to split it.
+
+    >>> import numpy as np
+    >>> pass_at_k(np.array([4]), np.array([1]), 2).tolist()    # 1 − C(3, 2) / C(4, 2)
+    [0.5]
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from problems.problem import MODES
+from search.pool import PoolArrays
+
+__all__ = [
+    "Estimate",
+    "Interval",
+    "Mix",
+    "Rule",
+    "accuracy_at",
+    "best_of_n_at",
+    "bootstrap_weights",
+    "expected_accuracy",
+    "interval",
+    "pass_at",
+    "pass_at_k",
+    "splits",
+    "tokens_at",
+]
+
+Mix = Literal["cot", "pot", "both"]
+Integers: TypeAlias = NDArray[np.integer[Any]]
+Floats: TypeAlias = NDArray[np.float64]
+
+# (classes, scores, ties) of shape (…, n) -> index of the chosen candidate, −1 for none.
+Rule: TypeAlias = Callable[[Any, Any, Any], NDArray[np.intp]]
+
+# Elements of one array of a Monte Carlo chunk: 4 M doubles are 32 MB, and half a dozen live at once.
+CHUNK = 1 << 22
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Expected accuracy of each problem, shape (P,); `error` is the mean's Monte Carlo error."""
+
+    values: Floats
+    error: float
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over problems and its 95 % bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def splits(mix: Mix, n: int) -> list[tuple[int, int]]:
+    """The (CoT, PoT) counts of a subset of n candidates; equally likely where there are two.
+
+    >>> splits("cot", 3), splits("both", 4), splits("both", 1)
+    ([(3, 0)], [(2, 2)], [(0, 1), (1, 0)])
+    """
+    if mix == "cot":
+        return [(n, 0)]
+    if mix == "pot":
+        return [(0, n)]
+    half = n // 2
+    return [(half, half)] if n % 2 == 0 else [(half, half + 1), (half + 1, half)]
+
+
+def pass_at_k(total: Integers, right: Integers, k: Integers | int) -> Floats:
+    """Probability that k of `total` candidates hold at least one of the `right` ones.
+
+    1 − C(total − right, k) / C(total, k) (Chen et al. 2021, arXiv 2107.03374, section 2.1); where
+    there are fewer than k candidates, all of them are drawn. Arrays broadcast.
+    """
+    return 1.0 - _chance_of_none(total, right, k)
+
+
+def pass_at(pool: PoolArrays, mix: Mix, n: int) -> Floats:
+    """pass@n of each problem, exact, shape (P,)."""
+    right = [(pool.of_mode(mode) & pool.labels).sum(axis=1) for mode in MODES]
+    total = [pool.of_mode(mode).sum(axis=1) for mode in MODES]
+    none = [
+        math.prod(_chance_of_none(total[i], right[i], drawn) for i, drawn in enumerate(split))
+        for split in splits(mix, n)
+    ]
+    return 1.0 - np.mean(none, axis=0)
+
+
+def best_of_n_at(pool: PoolArrays, scores: NDArray[Any], mix: Mix, ns: Sequence[int]) -> Floats:
+    """Expected accuracy of best-of-n at each n of each problem, exact, shape (len(ns), P).
+
+    By order statistics: candidates with equal scores form a group; a group wins when nothing better
+    is drawn and at least one of its own is. Within the winning group each drawn one is chosen with
+    equal chance. Candidates without an answer are never chosen.
+    """
+    result = np.empty((len(ns), len(pool.problem_ids)))
+    total = np.stack([pool.of_mode(mode).sum(axis=1) for mode in MODES], axis=1)
+    for p in range(len(pool.problem_ids)):
+        answered = pool.present[p] & (pool.classes[p] >= 0)
+        groups = _TieGroups.of(
+            scores[p][answered], pool.modes[p][answered], pool.labels[p][answered]
+        )
+        for row, n in enumerate(ns):
+            chances = [groups.chance_right(total[p], np.array(split)) for split in splits(mix, n)]
+            result[row, p] = np.mean(chances)
+    return result
+
+
+def accuracy_at(
+    pool: PoolArrays,
+    rule: Rule,
+    n: int,
+    draws: int = 200,
+    seed: int = 0,
+    *,
+    mix: Mix = "both",
+    scores: NDArray[Any] | None = None,
+) -> Estimate:
+    """Expected accuracy of one rule over random subsets of n candidates, by Monte Carlo."""
+    return expected_accuracy(pool, {"rule": rule}, [n], draws, seed, mix=mix, scores=scores)[
+        "rule", n
+    ]
+
+
+def expected_accuracy(
+    pool: PoolArrays,
+    rules: Mapping[str, Rule],
+    ns: Sequence[int],
+    draws: int = 200,
+    seed: int = 0,
+    *,
+    mix: Mix = "both",
+    scores: NDArray[Any] | None = None,
+) -> dict[tuple[str, int], Estimate]:
+    """Expected accuracy of every rule at every n, over `draws` random subsets of each problem.
+
+    A draw is one random order of the candidates; its first n are the subset at n, and all rules see
+    the same subsets with the same tie-breaks, so that differences between rules carry little noise.
+    A problem with fewer than n candidates gives all it has. `scores` has shape (P, S).
+    """
+    problems = len(pool.problem_ids)
+    hits = {(name, n): np.zeros((problems, 2)) for name in rules for n in ns}
+    generator = np.random.default_rng(seed)
+    for chunk in _chunks(pool, draws):
+        subsets = _Subsets(pool, scores, chunk, draws, generator)
+        for n in ns:
+            right = {name: np.zeros((len(subsets.labels), draws)) for name in rules}
+            ways = splits(mix, n)
+            for way in ways:
+                columns, classes, drawn_scores, ties = subsets.draw(way)
+                for name, rule in rules.items():
+                    chosen = rule(classes, drawn_scores, ties)
+                    right[name] += subsets.is_right(columns, chosen) / len(ways)
+            for name in rules:
+                hits[name, n][chunk, 0] = right[name].mean(axis=1)
+                hits[name, n][chunk, 1] = right[name].var(axis=1, ddof=1) / draws if draws > 1 else 0
+    return {
+        key: Estimate(values=found[:, 0], error=math.sqrt(found[:, 1].sum()) / problems)
+        for key, found in hits.items()
+    }
+
+
+def tokens_at(pool: PoolArrays, mix: Mix, n: int) -> Floats:
+    """Expected number of generated tokens of a subset of n, of each problem; NaN where unknown."""
+    spent = np.zeros(len(pool.problem_ids))
+    for split in splits(mix, n):
+        for mode, drawn in zip(MODES, split, strict=True):
+            there = pool.of_mode(mode)
+            known = np.where(there & (pool.tokens >= 0), pool.tokens, np.nan)
+            total = there.sum(axis=1)
+            summed = np.where(there, known, 0.0).sum(axis=1)
+            spent += np.minimum(drawn, total) * summed / np.maximum(total, 1)
+    return spent / len(splits(mix, n))
+
+
+def bootstrap_weights(problems: int, draws: int = 1000, seed: int = 0) -> Floats:
+    """How often each problem is in each bootstrap sample, as shares; shape (draws, problems).
+
+    One set of weights serves every rule and every n: means are `weights @ values`, and the
+    difference of two means is paired by itself.
+    """
+    generator = np.random.default_rng(seed)
+    return generator.multinomial(problems, np.full(problems, 1 / problems), size=draws) / problems
+
+
+def interval(values: Floats, weights: Floats) -> Interval:
+    """The mean of `values`, shape (P,), with its 95 % percentile interval over problems."""
+    low, high = np.quantile(weights @ values, [0.025, 0.975])
+    return Interval(float(values.mean()), float(low), float(high))
+
+
+def _chance_of_none(total: Integers, given: Integers, drawn: Integers | int) -> Floats:
+    """P(none of `given` candidates among `drawn` of `total`) = C(total − given, drawn) / C(total, drawn).
+
+    As a product of ratios at most 1: exact to rounding for any size, with no large factorials.
+    """
+    total, given, drawn = np.broadcast_arrays(total, given, drawn)
+    step = np.arange(int(given.max(initial=0)))
+    left = (total[..., None] - step).astype(np.float64)
+    ratio = np.maximum(left - np.minimum(drawn, total)[..., None], 0) / np.maximum(left, 1)
+    return np.where(step < given[..., None], ratio, 1.0).prod(axis=-1)
+
+
+@dataclass(frozen=True)
+class _TieGroups:
+    """One problem's candidates grouped by score, best first; arrays of shape (groups, modes).
+
+    `better` counts the candidates above the group, `size` its own, `right` those of them that are
+    right.
+    """
+
+    better: Integers
+    size: Integers
+    right: Integers
+
+    @classmethod
+    def of(
+        cls, scores: NDArray[Any], modes: NDArray[Any], labels: NDArray[np.bool_]
+    ) -> _TieGroups:
+        _, group = np.unique(-scores, return_inverse=True)
+        size = np.zeros((int(group.max(initial=-1)) + 1, len(MODES)), np.int64)
+        right = np.zeros_like(size)
+        np.add.at(size, (group, modes), 1)
+        np.add.at(right, (group[labels], modes[labels]), 1)
+        return cls(np.cumsum(size, axis=0) - size, size, right)
+
+    def chance_right(self, total: Integers, drawn: Integers) -> float:
+        """P(the best-scored is right) for `drawn` of `total` candidates per mode, shape (modes,)."""
+        drawn = np.minimum(drawn, total)
+        wins = _chance_of_none(total, self.better, drawn).prod(axis=1)
+        wins -= _chance_of_none(total, self.better + self.size, drawn).prod(axis=1)
+        share = self.right.sum(axis=1) / self.size.sum(axis=1)
+        chance = float(wins @ share)
+        # Where a tie spans both modes and these differ in quality, the chance that one of the tied
+        # is chosen depends on how many of each mode were drawn.
+        (cot, pot), (right_cot, right_pot) = self.size.T, self.right.T
+        for g in np.flatnonzero((cot > 0) & (pot > 0) & (right_cot * pot != right_pot * cot)):
+            chance += self._mixed(g, total, drawn) - float(wins[g] * share[g])
+        return chance
+
+    def _mixed(self, group: int, total: Integers, drawn: Integers) -> float:
+        """P(the group wins and the one chosen is right), summed over how many of it are drawn."""
+        cot, pot = (
+            _held_counts(int(m), int(b), int(t), int(d))
+            for m, b, t, d in zip(
+                self.size[group], self.better[group], total, drawn, strict=True
+            )
+        )
+        held_cot, held_pot = np.arange(len(cot))[:, None], np.arange(len(pot))[None, :]
+        quality = self.right[group] / self.size[group]
+        right = held_cot * quality[0] + held_pot * quality[1]
+        share = right / np.maximum(held_cot + held_pot, 1)
+        return float(cot @ share @ pot)
+
+
+def _held_counts(group: int, better: int, total: int, drawn: int) -> Floats:
+    """P(h of the group and none of the better ones are drawn), h = 0 … group (hypergeometric)."""
+    ways = math.comb(total, drawn)
+    worse = total - better - group
+    return np.array(
+        [
+            math.comb(group, held) * math.comb(worse, drawn - held) / ways if held <= drawn else 0.0
+            for held in range(group + 1)
+        ]
+    )
+
+
+def _chunks(pool: PoolArrays, draws: int) -> Iterator[slice]:
+    problems, width = pool.classes.shape
+    step = max(1, CHUNK // (draws * width))
+    for start in range(0, problems, step):
+        yield slice(start, min(start + step, problems))
+
+
+class _Subsets:
+    """Random orders of the candidates of some problems, one order per draw and mode."""
+
+    def __init__(
+        self,
+        pool: PoolArrays,
+        scores: NDArray[Any] | None,
+        chunk: slice,
+        draws: int,
+        generator: np.random.Generator,
+    ) -> None:
+        self.generator = generator
+        self.labels = pool.labels[chunk]
+        self.scores = None if scores is None else scores[chunk, None, :]
+        problems, width = self.labels.shape
+        self.orders, self.classes = [], []
+        for mode in MODES:
+            there = pool.of_mode(mode)[chunk]
+            keys = generator.random((problems, draws, width))
+            # What is not of this mode comes last, and has no answer in the mode's own classes.
+            keys[~np.broadcast_to(there[:, None, :], keys.shape)] = np.inf
+            self.orders.append(np.argsort(keys, axis=-1)[..., : max(1, int(there.sum(1).max()))])
+            self.classes.append(np.where(there, pool.classes[chunk], -1)[:, None, :])
+
+    def draw(self, split: tuple[int, ...]) -> tuple[Any, Any, Any, Any]:
+        """Columns, classes, scores (None without) and tie-breaks, each of shape (P, draws, n)."""
+        parts = [order[..., :drawn] for order, drawn in zip(self.orders, split, strict=True)]
+        columns = np.concatenate(parts, axis=-1)
+        classes = np.concatenate(
+            [
+                np.take_along_axis(held, part, axis=-1)
+                for held, part in zip(self.classes, parts, strict=True)
+            ],
+            axis=-1,
+        )
+        scores = (
+            None if self.scores is None else np.take_along_axis(self.scores, columns, axis=-1)
+        )
+        return columns, classes, scores, self.generator.random(columns.shape, dtype=np.float32)
+
+    def is_right(self, columns: Integers, chosen: Integers) -> NDArray[np.bool_]:
+        """Whether the chosen candidate of each subset is right, shape (P, draws)."""
+        column = np.take_along_axis(columns, np.maximum(chosen, 0)[..., None], axis=-1)[..., 0]
+        return (chosen >= 0) & np.take_along_axis(self.labels, column, axis=-1)

@@ -1,0 +1,191 @@
+"""The stage `grade`: programs are run, answers extracted, classes formed, labels given.
+
+    assay grade run=runs/demo
+
+The strict grader decides labels: 1 only where the answer is equivalent to the reference; undecided
+is no label. A program that does not end `ok` claims no answer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from problems.answers import classes, extract, extract_output, label
+from problems.errors import UserError
+from problems.problem import Problem
+from sandbox import Limits, Sandbox, clean_program
+from search.runs import Part, Run, Shard
+from search.sampling import Candidate
+from search.settings import as_dict
+from search.work import Do, Report, do_parts
+
+if TYPE_CHECKING:
+    import pyarrow
+
+__all__ = ["GradeConfig", "Graded", "grade", "grade_candidates"]
+
+# Raised whenever extraction, equivalence or program cleaning changes what a part would hold.
+GRADER = 1
+
+
+@dataclass
+class GradeConfig:
+    """What `assay grade` reads."""
+
+    run: str = ""
+    """the run's folder"""
+    limits: Limits = field(default_factory=Limits)
+    """of each program"""
+    require: list[str] = field(default_factory=list)
+    """isolation layers without which no program is run, for example [seccomp]"""
+    workers: int = 0
+    """programs that run at once; 0 = one a core"""
+    shard: str = "0/1"
+    """i/m: do the parts i modulo m, so that m machines share a run"""
+
+
+@dataclass(frozen=True)
+class Graded:
+    """What is known of a candidate once its program has run and its answer was compared.
+
+    `outcome` is empty for `cot`; `answer_class` counts within the problem (−1: no answer); `label`
+    is `None` where the comparison was undecided or the problem has no reference answer.
+    """
+
+    outcome: str
+    output: str
+    message: str
+    program_seconds: float
+    answer: str | None
+    source: str
+    answer_class: int
+    label: bool | None
+
+
+def grade(config: GradeConfig) -> Run:
+    """Grades every candidates part that has no answers part yet."""
+    if not config.run:
+        raise UserError("run: expected the folder of the run, for example run=runs/demo")
+    run = Run.open(config.run)
+    run.key("candidates")
+    run.register("answers", {"grader": GRADER, "limits": as_dict(config.limits)}, as_dict(config))
+    parts = run.missing("answers", run.parts("candidates"), Shard.parse(config.shard))
+    total = sum(len(run.slice(part)) * (part.end - part.first) for part in parts)
+    # One process: the sandbox itself runs programs on every core.
+    do_parts(parts, open_worker, (config,), workers=1, total=total, description="grade")
+    return run
+
+
+def open_worker(config: GradeConfig) -> Do:
+    """Starts the sandbox; returns what grades one part."""
+    run = Run.open(config.run)
+    sandbox = open_sandbox(config)
+
+    def do(part: Part, report: Report) -> None:
+        start = time.perf_counter()
+        candidates = run.read("candidates", part)
+        rows = [Candidate(**row) for row in candidates.to_pylist()]
+        graded = grade_candidates(run.slice(part), rows, sandbox)
+        table = answers_table(rows, graded)
+        run.write("answers", part, table, time.perf_counter() - start)
+        report(len(rows), 0)
+
+    return do
+
+
+def open_sandbox(config: GradeConfig) -> Sandbox:
+    """The sandbox that a configuration asks for."""
+    return Sandbox(
+        workers=config.workers or None, limits=config.limits, require=tuple(config.require)
+    )
+
+
+def grade_candidates(
+    problems: Sequence[Problem], candidates: Sequence[Candidate], sandbox: Sandbox
+) -> list[Graded]:
+    """Grades candidates, in order. Identical programs are run once."""
+    by_id = {problem.id: problem for problem in problems}
+    programs = [i for i, c in enumerate(candidates) if c.mode == "pot"]
+    outcomes = dict(
+        zip(
+            programs,
+            sandbox.run([clean_program(candidates[i].text) for i in programs]),
+            strict=True,
+        )
+    )
+    found = []
+    for i, candidate in enumerate(candidates):
+        options = by_id[candidate.problem_id].options
+        outcome = outcomes.get(i)
+        if outcome is None:
+            found.append(extract(candidate.text, options))
+        else:
+            text = outcome.output if outcome.status == "ok" else ""
+            found.append(extract_output(text, options))
+    numbers = _classes(by_id, candidates, [e.answer for e in found])
+    graded = []
+    for i, (candidate, extracted) in enumerate(zip(candidates, found, strict=True)):
+        problem, outcome = by_id[candidate.problem_id], outcomes.get(i)
+        graded.append(
+            Graded(
+                outcome="" if outcome is None else outcome.status,
+                output="" if outcome is None else outcome.output,
+                message="" if outcome is None else outcome.message,
+                program_seconds=0.0 if outcome is None else outcome.seconds,
+                answer=extracted.answer,
+                source=extracted.source,
+                answer_class=numbers[i],
+                label=label(extracted.answer, problem.answer, problem.options),
+            )
+        )
+    return graded
+
+
+def _classes(
+    by_id: dict[str, Problem], candidates: Sequence[Candidate], answers: Sequence[str | None]
+) -> list[int]:
+    rows = defaultdict(list)
+    for i, candidate in enumerate(candidates):
+        rows[candidate.problem_id].append(i)
+    numbers = [-1] * len(candidates)
+    for problem_id, own in rows.items():
+        for i, number in zip(
+            own, classes([answers[i] for i in own], by_id[problem_id].options), strict=True
+        ):
+            numbers[i] = number
+    return numbers
+
+
+def answers_table(candidates: Sequence[Candidate], graded: Sequence[Graded]) -> pyarrow.Table:
+    """The rows of an answers part."""
+    import pyarrow as pa
+
+    schema = pa.schema(
+        [
+            ("problem_id", pa.string()),
+            ("mode", pa.string()),
+            ("sample", pa.int32()),
+            ("outcome", pa.string()),
+            ("output", pa.string()),
+            ("message", pa.string()),
+            ("program_seconds", pa.float32()),
+            ("answer", pa.string()),
+            ("source", pa.string()),
+            ("answer_class", pa.int32()),
+            ("label", pa.bool_()),
+        ]
+    )
+    rows: list[dict[str, Any]] = [
+        {
+            "problem_id": c.problem_id,
+            "mode": c.mode,
+            "sample": c.sample,
+            **{name: getattr(g, name) for name in schema.names[3:]},
+        }
+        for c, g in zip(candidates, graded, strict=True)
+    ]
+    return pa.Table.from_pylist(rows, schema=schema)

@@ -1,0 +1,375 @@
+"""A run on disk: a folder of Parquet parts that can be killed, resumed, sharded and widened.
+
+The key idea: a *part* is a fixed slice of the problems, one mode, and a slice of the samples. It is
+written to a temporary file, flushed and renamed, so it exists whole or not at all. A stage turns
+part i of its input into part i of its output and does only the parts that are missing. Resuming,
+adding workers, adding machines (`shard=i/m`) and asking for more samples are then the same thing.
+
+    runs/NAME/
+      run.json                 each stage's key, resolved configuration and package versions
+      problems.jsonl
+      candidates/part-00000.cot.00000-00016.parquet …
+      answers/part-00000.cot.00000-00016.parquet …
+      scores/VERIFIER/part-00000.cot.00000-00016.parquet …
+      report/
+
+What changes a stage's result is its *key*. A run that was made under another key is refused and the
+differing fields are named. Every part carries the hash of its key, a digest of its rows and the
+digest of the part it was made from; one that is truncated, foreign or out of date is named and done
+again, the others stay.
+
+    run = Run.open_or_create("runs/demo", problems)
+    run.register("candidates", key={...}, config={...})
+    for part in run.missing("candidates", run.plan({"cot": 16}, problems_per_part=8)):
+        run.write("candidates", part, table, seconds=1.5)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from problems.errors import UserError
+from problems.problem import Problem, problem_lines, read_problems
+
+if TYPE_CHECKING:
+    import pyarrow
+
+__all__ = ["FORMAT", "Part", "Run", "Shard", "atomic_file", "versions", "write_json"]
+
+FORMAT = 1
+_PART = re.compile(r"part-(\d{5,})\.(cot|pot)\.(\d{5,})-(\d{5,})\.parquet")
+
+
+@dataclass(frozen=True, order=True)
+class Part:
+    """Problems `index * problems_per_part …`, one mode, samples `first … end - 1` of each."""
+
+    index: int
+    mode: str
+    first: int
+    end: int
+
+    @property
+    def filename(self) -> str:
+        """`part-00003.pot.00016-00064.parquet`."""
+        return f"part-{self.index:05d}.{self.mode}.{self.first:05d}-{self.end:05d}.parquet"
+
+    @classmethod
+    def parse(cls, filename: str) -> Part | None:
+        """The part that a file's name stands for; `None` where it is not a part's name."""
+        match = _PART.fullmatch(filename)
+        if match is None:
+            return None
+        index, mode, first, end = match.groups()
+        return cls(int(index), mode, int(first), int(end))
+
+
+@dataclass(frozen=True)
+class Shard:
+    """`i/m`: of all parts, those of the problem slices i modulo m (i from 0)."""
+
+    index: int = 0
+    count: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Reads `"0/4"`; raises `UserError` for anything else."""
+        match = re.fullmatch(r"(\d+)/(\d+)", text.strip())
+        if match is None or not int(match[1]) < int(match[2]):
+            raise UserError(f"shard={text}: expected i/m with 0 <= i < m, for example shard=0/4")
+        return cls(int(match[1]), int(match[2]))
+
+    def has(self, part: Part) -> bool:
+        """Whether this shard does the part."""
+        return part.index % self.count == self.index
+
+
+@contextmanager
+def atomic_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
+    """Opens a temporary file beside `path`; on success it is flushed, synced and renamed to `path`.
+
+    On any error the temporary file is removed and what stood at `path` before stays as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        kwargs = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+        with os.fdopen(handle, mode, **kwargs) as stream:  # type: ignore[call-overload]
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON atomically, readable by people."""
+    with atomic_file(path) as stream:
+        json.dump(value, stream, indent=2, ensure_ascii=False, sort_keys=False)
+        stream.write("\n")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide results."""
+    found = {"python": sys.version.split()[0]}
+    for name in ("assay", "torch", "transformers", "tokenizers", "numpy", "sympy", "pyarrow"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def key_hash(key: Mapping[str, Any]) -> str:
+    """Short hash of a stage's key."""
+    text = json.dumps(key, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Lines `name: old → new` of every field in which two keys differ."""
+    lines = []
+    for name in sorted({*old, *new}):
+        a, b = old.get(name), new.get(name)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            lines += _differences(a, b, f"{prefix}{name}.")
+        elif a != b:
+            lines.append(f"{prefix}{name}: {_short(a)} there, {_short(b)} asked for")
+    return lines
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+class Run:
+    """One run folder. Open it with `Run.open` or `Run.open_or_create`."""
+
+    def __init__(self, path: Path, problems: Sequence[Problem], record: dict[str, Any]) -> None:
+        """Use `open` or `open_or_create`: they check what is on disk."""
+        self.path = path
+        self.problems = list(problems)
+        self.record = record
+
+    @classmethod
+    def open(cls, path: str | Path) -> Run:
+        """Opens an existing run. Raises `UserError` where the folder is not a run."""
+        path = Path(path)
+        try:
+            record = json.loads((path / "run.json").read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise UserError(f"{path}: not a run (it has no run.json)") from error
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path / 'run.json'}: cannot be read ({error})") from error
+        if not isinstance(record, dict) or record.get("format") != FORMAT:
+            found = record.get("format") if isinstance(record, dict) else None
+            raise UserError(f"{path / 'run.json'}: expected format {FORMAT}, found {found}")
+        problems = read_problems(path / "problems.jsonl")
+        if _problems_hash(problems) != record.get("problems"):
+            raise UserError(
+                f"{path / 'problems.jsonl'}: is not the file that this run was made with; "
+                "restore it or start another run"
+            )
+        return cls(path, problems, record)
+
+    @classmethod
+    def open_or_create(cls, path: str | Path, problems: Sequence[Problem]) -> Run:
+        """Opens the run at `path`, or makes it with these problems.
+
+        Raises `UserError` where a run of other problems, or something that is no run, is there.
+        """
+        path = Path(path)
+        if (path / "run.json").exists():
+            run = cls.open(path)
+            if run.record["problems"] != _problems_hash(problems):
+                raise UserError(
+                    f"{path}: holds a run of {len(run.problems)} other problems than the "
+                    f"{len(problems)} asked for; give another run="
+                )
+            return run
+        if not problems:
+            raise UserError(f"{path}: a run needs at least one problem")
+        if path.exists() and not path.is_dir():
+            raise UserError(f"{path}: expected a folder for the run, found a file")
+        path.mkdir(parents=True, exist_ok=True)
+        with atomic_file(path / "problems.jsonl") as stream:
+            stream.writelines(problem_lines(problems))
+        record = {"format": FORMAT, "problems": _problems_hash(problems), "stages": {}}
+        write_json(path / "run.json", record)
+        return cls(path, problems, record)
+
+    # Stages and their keys
+
+    def register(self, stage: str, key: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+        """Declares that `stage` is about to run under `key`; writes key and configuration.
+
+        Raises `UserError` naming the differing fields where parts of another key are there.
+        """
+        stages = self._read_record()["stages"]
+        known = stages.get(stage)
+        if known is not None and known["key"] != _plain(key) and self._files(stage):
+            lines = "; ".join(_differences(known["key"], _plain(key)))
+            raise UserError(f"{self.path}: {stage} were made with other settings ({lines})")
+        entry = {"key": _plain(key), "config": _plain(config), "versions": versions()}
+        if known is None or known["key"] != entry["key"] or known["config"] != entry["config"]:
+            self.record = self._read_record()
+            self.record["stages"][stage] = entry
+            write_json(self.path / "run.json", self.record)
+
+    def _read_record(self) -> dict[str, Any]:
+        # Read anew: another shard may have registered a stage in the meantime.
+        record = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+        self.record = record
+        return record
+
+    def key(self, stage: str) -> dict[str, Any]:
+        """The key of a registered stage. Raises `UserError` where the stage has not run."""
+        try:
+            return self.record["stages"][stage]["key"]
+        except KeyError as error:
+            raise UserError(f"{self.path}: has no {stage} yet") from error
+
+    def verifiers(self) -> list[str]:
+        """Names of the verifiers that scored this run."""
+        prefix = "scores/"
+        return [s[len(prefix) :] for s in self.record["stages"] if s.startswith(prefix)]
+
+    # Parts
+
+    def plan(self, samples: Mapping[str, int], problems_per_part: int) -> list[Part]:
+        """The candidate parts that the run must hold to have `samples` per problem and mode.
+
+        Parts that are there already count; only what is missing beyond them is added, so widening
+        from 16 to 64 samples adds parts of the samples 16 … 63.
+        """
+        slices = -(-len(self.problems) // problems_per_part)
+        there = self.parts("candidates")
+        planned = []
+        for index in range(slices):
+            for mode, count in samples.items():
+                own = sorted(p for p in there if p.index == index and p.mode == mode)
+                end = 0
+                for part in own:
+                    if part.first == end:
+                        planned.append(part)
+                        end = part.end
+                if end < count:
+                    planned.append(Part(index, mode, end, count))
+        return planned
+
+    def parts(self, stage: str) -> list[Part]:
+        """The valid parts of a stage; others are named on stderr and removed."""
+        found = []
+        for name in self._files(stage):
+            part = Part.parse(name)
+            if part is None:
+                continue
+            trouble = self._trouble(stage, part)
+            if trouble is None:
+                found.append(part)
+            else:
+                print(f"{self.path / stage / name}: {trouble}; done again", file=sys.stderr)
+                (self.path / stage / name).unlink(missing_ok=True)
+        return sorted(found)
+
+    def missing(self, stage: str, planned: Iterable[Part], shard: Shard = Shard()) -> list[Part]:
+        """The planned parts of this shard that `stage` does not have yet."""
+        there = set(self.parts(stage))
+        return [p for p in planned if p not in there and shard.has(p)]
+
+    def slice(self, part: Part, problems_per_part: int | None = None) -> list[Problem]:
+        """The problems of a part."""
+        size = problems_per_part or int(self.key("candidates")["problems_per_part"])
+        return self.problems[part.index * size : (part.index + 1) * size]
+
+    def _files(self, stage: str) -> list[str]:
+        folder = self.path / stage
+        return sorted(p.name for p in folder.glob("part-*.parquet")) if folder.is_dir() else []
+
+    def _trouble(self, stage: str, part: Part) -> str | None:
+        """Why a part cannot be used, or `None`."""
+        metadata = self._metadata(stage, part)
+        if metadata is None:
+            return "is truncated or not Parquet"
+        if metadata.get("key") != key_hash(self.key(stage)):
+            return "was made with other settings"
+        if stage != "candidates":
+            source = self._metadata("candidates", part)
+            if source is None or metadata.get("source") != source.get("digest"):
+                return "belongs to other candidates"
+        return None
+
+    def _metadata(self, stage: str, part: Part) -> dict[str, Any] | None:
+        import pyarrow
+        import pyarrow.parquet
+
+        try:
+            schema = pyarrow.parquet.read_schema(self.path / stage / part.filename)
+            return json.loads((schema.metadata or {})[b"assay"])
+        except (OSError, pyarrow.ArrowException, KeyError, ValueError):
+            return None
+
+    def read(self, stage: str, part: Part) -> pyarrow.Table:
+        """A part's rows."""
+        import pyarrow.parquet
+
+        return pyarrow.parquet.read_table(self.path / stage / part.filename)
+
+    def write(self, stage: str, part: Part, table: pyarrow.Table, seconds: float) -> None:
+        """Writes a part whole: temporary file, flush, rename."""
+        import pyarrow.parquet
+
+        metadata = {"key": key_hash(self.key(stage)), "digest": _digest(table), "seconds": seconds}
+        if stage != "candidates":
+            source = self._metadata("candidates", part)
+            metadata["source"] = None if source is None else source["digest"]
+        table = table.replace_schema_metadata({b"assay": json.dumps(metadata).encode()})
+        with atomic_file(self.path / stage / part.filename, "wb") as stream:
+            pyarrow.parquet.write_table(table, stream, compression="zstd")
+
+    def seconds(self, stage: str) -> float:
+        """Seconds of work that a stage's parts took together, as measured by their workers."""
+        metadata = (self._metadata(stage, part) for part in self.parts(stage))
+        return sum(float(m["seconds"]) for m in metadata if m is not None)
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON gives it back, so that keys compare equal after a round trip."""
+    return json.loads(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _problems_hash(problems: Sequence[Problem]) -> str:
+    text = "\n".join(json.dumps(p.to_dict(), ensure_ascii=False) for p in problems)
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def _digest(table: pyarrow.Table) -> str:
+    """Digest of a table's rows; does not depend on how Parquet compresses them."""
+    import pyarrow
+
+    sink = pyarrow.BufferOutputStream()
+    plain = table.replace_schema_metadata(None).combine_chunks()
+    with pyarrow.ipc.new_stream(sink, plain.schema) as writer:
+        writer.write_table(plain)
+    return hashlib.sha256(sink.getvalue()).hexdigest()[:32]

@@ -1,0 +1,212 @@
+"""Doing the parts of a stage on local worker processes, with one progress bar.
+
+A stage gives a function `prepare(*arguments)` that loads what a worker needs (a model, say) and
+returns `do(part, report)`. With one worker it runs in this process; with more, each is a process of
+its own with one thread per core that falls to it: two processes of one thread sample as much as one
+of two threads on an idle machine, and far more on a busy one. Workers take parts from one queue, so
+that a slow part holds nobody up. A worker that dies loses only the part that it was at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tqdm import tqdm
+
+from problems.errors import UserError
+from search.runs import Part
+
+__all__ = ["Do", "Report", "cores", "do_parts", "progress_bar"]
+
+Report = Callable[[int, int], None]
+"""`report(candidates, tokens)`: so many more are done."""
+Do = Callable[[Part, Report], None]
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def progress_bar(total: int, description: str, unit: str = " candidates") -> Any:
+    """A bar on stderr where that is a terminal, else nothing."""
+    return tqdm(
+        total=total,
+        desc=description,
+        unit=unit,
+        disable=not sys.stderr.isatty(),
+        dynamic_ncols=True,
+        smoothing=0.1,
+    )
+
+
+class _Bar:
+    """The bar of a stage: candidates done, and tokens per second where tokens are reported."""
+
+    def __init__(self, total: int, description: str) -> None:
+        self._bar = progress_bar(total, description)
+        self._tokens = 0
+        self._start = time.monotonic()
+
+    def add(self, candidates: int, tokens: int) -> None:
+        self._tokens += tokens
+        if self._tokens:
+            rate = self._tokens / max(1e-9, time.monotonic() - self._start)
+            self._bar.set_postfix_str(f"{rate:.0f} tok/s", refresh=False)
+        self._bar.update(candidates)
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+
+def do_parts(
+    parts: Sequence[Part],
+    prepare: Callable[..., Do],
+    arguments: Sequence[Any],
+    *,
+    workers: int,
+    total: int,
+    description: str,
+) -> None:
+    """Does every part. `total` is the number of candidates in them, for the bar.
+
+    `prepare` must be importable by name and `arguments` picklable. Raises what `do` raised
+    (`UserError` as it is, anything else as `RuntimeError` with the worker's traceback), and
+    `UserError` where a worker was killed.
+    """
+    if not parts:
+        return
+    with _Bar(total, description) as bar:
+        if workers <= 1 or len(parts) == 1:
+            do = prepare(*arguments)
+            for part in parts:
+                do(part, bar.add)
+        else:
+            _do_in_processes(parts, prepare, arguments, min(workers, len(parts)), bar)
+
+
+def _do_in_processes(
+    parts: Sequence[Part],
+    prepare: Callable[..., Do],
+    arguments: Sequence[Any],
+    workers: int,
+    bar: _Bar,
+) -> None:
+    context = multiprocessing.get_context("spawn")
+    tasks, reports = context.Queue(), context.Queue()
+    for part in [*parts, *[None] * workers]:
+        tasks.put(part)
+    threads = max(1, cores() // workers)
+    processes = [
+        context.Process(
+            target=_work, args=(tasks, reports, prepare, tuple(arguments), threads), daemon=False
+        )
+        for _ in range(workers)
+    ]
+    try:
+        for process in processes:
+            process.start()
+        _follow(processes, reports, bar, workers)
+    finally:
+        for process in processes:
+            if process.pid is not None and process.is_alive():
+                process.terminate()
+        for process in processes:
+            if process.pid is not None:
+                process.join(5)
+                if process.is_alive():
+                    process.kill()
+                    process.join()
+        tasks.cancel_join_thread()
+
+
+def _follow(processes: Sequence[Any], reports: Any, bar: _Bar, workers: int) -> None:
+    finished = 0
+    while finished < workers:
+        try:
+            kind, payload = reports.get(timeout=0.5)
+        except queue.Empty:
+            dead = [p for p in processes if p.exitcode not in (None, 0)]
+            if dead:
+                code = dead[0].exitcode
+                how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+                raise UserError(
+                    f"a worker process ended early ({how}; out of memory?); finished parts are "
+                    "kept: give the same command again to go on, perhaps with workers=1"
+                ) from None
+            continue
+        if kind == "progress":
+            bar.add(*payload)
+        elif kind == "done":
+            finished += 1
+        elif kind == "user error":
+            raise UserError(payload)
+        else:
+            raise RuntimeError(f"in a worker process:\n{payload}")
+
+
+def _work(tasks: Any, reports: Any, prepare: Callable[..., Do], arguments: Any, threads: int) -> None:
+    """A worker process: takes parts until the queue says that there are no more."""
+    # Ctrl-C goes to the whole process group; the parent alone decides, and ends its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _end_with_parent()
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    waiting = [0, 0]
+    last = time.monotonic()
+
+    def report(candidates: int, tokens: int) -> None:
+        nonlocal last
+        waiting[0] += candidates
+        waiting[1] += tokens
+        if time.monotonic() - last > 0.2:
+            flush()
+
+    def flush() -> None:
+        nonlocal last
+        reports.put(("progress", tuple(waiting)))
+        waiting[:] = [0, 0]
+        last = time.monotonic()
+
+    try:
+        do = prepare(*arguments)
+        while (part := tasks.get()) is not None:
+            do(part, report)
+            flush()
+        reports.put(("done", None))
+    except UserError as error:
+        reports.put(("user error", str(error)))
+    except OSError as error:
+        reports.put(("user error", f"{error.filename or 'writing'}: {error.strerror or error}"))
+    except Exception:
+        import traceback
+
+        reports.put(("error", traceback.format_exc()))
+
+
+def _end_with_parent() -> None:
+    """Ends this process when its parent is gone, even by `kill -9`."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        with contextlib.suppress(Exception):
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

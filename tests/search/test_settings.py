@@ -1,0 +1,93 @@
+"""Merging YAML and key=value words into dataclasses, and the errors for what does not fit."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from problems.errors import UserError
+from search.settings import describe, load, merge
+
+
+@dataclass
+class Model:
+    name: str = "embedded"
+    """folder or hub id"""
+    revision: str = ""
+
+
+@dataclass
+class Problems:
+    name: str = "gsm8k"
+    path: str = ""
+    limit: int = 0
+
+
+@dataclass
+class Config:
+    run: str = ""
+    """the run's
+    folder"""
+    generator: Model = field(default_factory=Model)
+    problems: Problems = field(default_factory=Problems)
+    modes: dict[str, int] = field(default_factory=lambda: {"cot": 8})
+    tests: dict[str, Problems] = field(default_factory=dict)
+    rate: float = 0.5
+
+
+def test_later_layers_win(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("run: a\nproblems: {limit: 5}\nmodes: {pot: 2}\n")
+    config = load(Config, [str(path), "run=b", "problems.path=x", "modes.cot=3"])
+    assert config.run == "b"
+    assert config.problems == Problems(limit=5, path="x")
+    assert config.modes == {"cot": 3, "pot": 2}
+
+
+def test_short_forms():
+    config = load(Config, ["generator=org/model", "problems=my.jsonl"])
+    assert config.generator == Model(name="org/model")
+    assert config.problems == Problems(name="jsonl", path="my.jsonl")
+    assert load(Config, ["problems=gsm_symbolic"]).problems.name == "gsm_symbolic"
+
+
+def test_dictionaries_of_dataclasses():
+    config = merge(Config, [{"tests": {"hard": {"limit": 3}}}, {"tests": {"hard": {"path": "p"}}}])
+    assert config.tests == {"hard": Problems(limit=3, path="p")}
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("genrator=x", r"genrator: unknown key; did you mean generator\?"),
+        ("problems.limt=3", r"problems.limt: unknown key; did you mean problems.limit\?"),
+        ("limit=3", r"limit: unknown key; did you mean problems.limit\?"),
+        ("rate=fast", "rate: .*could not be converted to Float"),
+        ("generator=[1,2]", "generator: expected keys and values"),
+        ("nothing.yaml", "nothing.yaml: no such configuration file"),
+        ("tests.hard.pth=1", r"tests.hard.pth: unknown key; did you mean tests.hard.path\?"),
+    ],
+)
+def test_one_clear_line(word, message):
+    with pytest.raises(UserError, match=message) as caught:
+        load(Config, [word])
+    assert "\n" not in str(caught.value)
+
+
+def test_malformed_yaml_names_the_file(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("run: [a\n")
+    with pytest.raises(UserError, match=r"c\.yaml: not readable YAML"):
+        load(Config, [str(path)])
+
+
+def test_text_is_taken_as_it_is():
+    question = r"If ${x} = 3: what, in $, is {y}? '\frac12'"
+    assert load(Config, [{"run": question.replace("${", r"\${")}]).run == question
+
+
+def test_help_shows_defaults_and_the_strings_under_fields():
+    text = describe(Config)
+    assert "run=" in text
+    assert "the run's folder" in text
+    assert "generator.name=embedded" in text
+    assert "modes={cot: 8}" in text
