@@ -1,9 +1,19 @@
-"""Calculator (being written: evaluation, annotations, derivation follow in minutes)."""
+"""The calculator: safe evaluation, `<<48/2=24>>` annotations, programs derived from solutions.
 
+One place to import from; the parts are `arithmetic` (parser, exact values), `annotations` (finding,
+stripping, adding) and `derivation` (solution to program).
+"""
 
-def annotate(text: str) -> str:
-    return text
+from problems.annotations import Annotation, annotate, annotations, strip_annotations
+from problems.arithmetic import evaluate, format_number
+from problems.derivation import derive_program
 
-
-def derive_program(solution: str, answer: str) -> str | None:
-    return None
+__all__ = [
+    "Annotation",
+    "annotate",
+    "annotations",
+    "derive_program",
+    "evaluate",
+    "format_number",
+    "strip_annotations",
+]

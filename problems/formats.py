@@ -135,17 +135,22 @@ def _search(pattern: str, text: str, where: str) -> str:
     try:
         found = re.search(pattern, text)
     except re.error as error:
-        raise UserError(f"problems.fields.answer_pattern: not a regular expression ({error})") from error
+        raise UserError(
+            f"problems.fields.answer_pattern: not a regular expression ({error})"
+        ) from error
     if found is None:
         raise UserError(f"{where}: problems.fields.answer_pattern matches nothing in the answer")
     return (found.group(1) if found.re.groups else found.group(0)).strip()
 
 
 def _options(value: Any, where: str) -> list[str]:
+    """Options from a list of texts, a mapping of letters to texts, or ARC's {"text": [...]}."""
     if value is None:
         return []
     if isinstance(value, Mapping):
-        value = [value[letter] for letter in sorted(value)]
-    if not isinstance(value, (list, tuple)):
+        value = value.get("text") or [value[letter] for letter in sorted(value)]
+    if not isinstance(value, (list, tuple)) or not all(
+        isinstance(option, (str, int, float)) for option in value
+    ):
         raise UserError(f"{where}: expected a list of texts in 'options'")
     return [str(option) for option in value]

@@ -1,7 +1,7 @@
 """What is asked: a problem, its reference answer and its reference solutions; JSONL in and out.
 
-    >>> Problem(id="1", question="What is 1 + 1?", answer="2").to_dict()
-    {'id': '1', 'question': 'What is 1 + 1?', 'answer': '2'}
+>>> Problem(id="1", question="What is 1 + 1?", answer="2").to_dict()
+{'id': '1', 'question': 'What is 1 + 1?', 'answer': '2'}
 """
 
 from __future__ import annotations
@@ -88,9 +88,9 @@ def _solution(row: Any, where: str) -> Solution:
 
 
 def read_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yields (line number from 1, object) of a JSONL file; blank lines are skipped.
+    r"""Yields (line number from 1, object) of a JSONL file; blank lines are skipped.
 
-    Lines end with "\\n" alone: JSON texts may hold U+2028, at which `str.splitlines` would cut.
+    Lines end with "\n" alone: JSON texts may hold U+2028, at which `str.splitlines` would cut.
     Raises `UserError` naming the file and the line.
     """
     try:
@@ -121,7 +121,7 @@ def read_problems(path: str | Path) -> list[Problem]:
 
 
 def problem_lines(problems: Iterable[Problem]) -> Iterator[str]:
-    """The problems as lines of JSONL, each with its "\n"."""
+    """The problems as lines of JSONL, each with its newline."""
     for problem in problems:
         yield json.dumps(problem.to_dict(), ensure_ascii=False) + "\n"
 

@@ -1,4 +1,4 @@
-"""Prompt forms: how a question is put to a model, and how its solution follows.
+r"""Prompt forms: how a question is put to a model, and how its solution follows.
 
 Four forms: `alpaca` (MAmmoTH's, Yue et al. 2023, arXiv 2309.05653), `chat` (the model's own
 template), `plain` (two short lines, for small models) and `template` (a text of the user's). Words
@@ -8,7 +8,7 @@ tokens after the same prompt.
 
     >>> prompter = Prompter(PromptConfig(form="plain"))
     >>> prompter.text(Problem(id="1", question="What is 1 + 1?"), "pot")
-    "Question: What is 1 + 1? Let's write a program.\\nAnswer:"
+    "Question: What is 1 + 1? Let's write a program.\nAnswer:"
 """
 
 from __future__ import annotations
@@ -135,10 +135,10 @@ class Prompter:
 
 
 def with_options(question: str, options: Sequence[str]) -> str:
-    """The question with its choices as MAmmoTH writes them.
+    r"""The question with its choices as MAmmoTH writes them.
 
     >>> with_options("2 + 2?", ("3", "4"))
-    '2 + 2?\\nAnswer Choices: (A) 3 (B) 4'
+    '2 + 2?\nAnswer Choices: (A) 3 (B) 4'
     """
     if not options:
         return question

@@ -15,9 +15,10 @@ from typing import Any, Literal
 from problems.errors import UserError
 from problems.problem import read_jsonl
 
-__all__ = ["Row", "read_rows"]
+__all__ = ["Row", "Where", "read_rows"]
 
 Row = dict[str, Any]
+Where = Literal["local", "hub", "either"]
 
 _LOCAL_SUFFIXES = (".jsonl", ".json")
 
@@ -26,7 +27,7 @@ def read_rows(
     path: str,
     split: str,
     *,
-    where: Literal["local", "hub", "either"] = "either",
+    where: Where = "either",
     config: str = "",
     revision: str = "",
 ) -> Iterator[tuple[str, Row]]:

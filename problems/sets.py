@@ -1,22 +1,24 @@
 """Problem sets by name: GSM8K, GSM-Symbolic, MathInstruct, any JSONL file, any hub data set.
 
-    load_problems(ProblemsConfig(name="gsm_symbolic", split="test", limit=200))
-    load_problems(ProblemsConfig(name="gsm8k", path="data/gsm8k", split="train", limit=50))
-    load_problems(ProblemsConfig(name="hub", path="HuggingFaceH4/MATH-500", split="test",
-                                 fields={"question": "problem"}))
+load_problems(ProblemsConfig(name="gsm_symbolic", split="test", limit=200))
+load_problems(ProblemsConfig(name="gsm8k", path="data/gsm8k", split="train", limit=50))
+load_problems(ProblemsConfig(name="hub", path="HuggingFaceH4/MATH-500", split="test",
+                             fields={"question": "problem"}))
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
 
 from problems import gsm_symbolic
 from problems.errors import UserError
 from problems.formats import gsm8k_problem, mapped_problem, mathinstruct_problem
 from problems.problem import Problem
-from problems.rows import Row, read_rows
+from problems.rows import Row, Where, read_rows
 
 __all__ = ["SETS", "ProblemsConfig", "load_problems"]
 
@@ -44,8 +46,9 @@ class ProblemsConfig:
     limit: int = 0
     """take so many; 0 = all (gsm_symbolic has no end: 0 = 1000)"""
     offset: int = 0
-    """skip so many first (after shuffling)"""
+    """skip so many first"""
     shuffle: bool = False
+    """before skipping and limiting (gsm_symbolic, which has no end: after)"""
     seed: int = 0
     """of the shuffle, and of gsm_symbolic's draws"""
     fields: dict[str, str] = field(default_factory=dict)
@@ -68,61 +71,71 @@ def load_problems(config: ProblemsConfig) -> list[Problem]:
         raise UserError(f"problems.name={config.name}: expected one of {', '.join(SETS)}")
     if config.limit < 0 or config.offset < 0:
         raise UserError("problems.limit and problems.offset: expected 0 or more")
-    problems = _load_symbolic(config) if config.name == "gsm_symbolic" else _load_rows(config)
-    _check_ids(problems, config)
-    if config.shuffle:
-        random.Random(f"problems/shuffle/{config.seed}").shuffle(problems)
-    problems = problems[config.offset :]
-    if config.limit:
-        problems = problems[: config.limit]
+    problems = _symbolic(config) if config.name == "gsm_symbolic" else _converted(config)
     if not problems:
         raise UserError(
             f"problems.name={config.name} path={config.path or '(default)'} split={config.split} "
             f"offset={config.offset}: no problems there"
         )
+    _check_ids(problems, config)
     return problems
 
 
-def _load_symbolic(config: ProblemsConfig) -> list[Problem]:
+def _symbolic(config: ProblemsConfig) -> list[Problem]:
     count = config.offset + (config.limit or gsm_symbolic.DEFAULT_SIZE)
-    return gsm_symbolic.generate(
+    problems = gsm_symbolic.generate(
         config.split,
         count,
         seed=config.seed,
         templates=config.templates or gsm_symbolic.TEMPLATES,
         hard_templates=config.hard_templates or gsm_symbolic.HARD_TEMPLATES,
-    )
+    )[config.offset :]
+    # Only within the slice: the set has no end, so two slices stay disjoint.
+    if config.shuffle:
+        _shuffle(problems, config.seed)
+    return problems
 
 
-def _load_rows(config: ProblemsConfig) -> list[Problem]:
+def _converted(config: ProblemsConfig) -> list[Problem]:
+    """The chosen rows as problems; the others are not converted, which would cost seconds."""
+    rows: Iterable[tuple[int, tuple[str, Row]]] = enumerate(_rows(config))
+    if config.shuffle:
+        rows = list(rows)
+        _shuffle(rows, config.seed)
+    end = config.offset + config.limit if config.limit else None
+    prefix = f"gsm8k-{config.split}" if config.name == "gsm8k" else config.name
+    width = 6 if config.name == "mathinstruct" else 5
+    return [
+        _problem(row, f"{prefix}-{index:0{width}d}", where, config)
+        for index, (where, row) in islice(rows, config.offset, end)
+    ]
+
+
+def _rows(config: ProblemsConfig) -> Iterator[tuple[str, Row]]:
     path, hub_config = config.path, config.config
     if not path:
         if config.name not in _HUB_HOMES:
             raise UserError(f"problems.path: expected a path for problems.name={config.name}")
         path, home_config = _HUB_HOMES[config.name]
         hub_config = hub_config or home_config
-    where = {"jsonl": "local", "hub": "hub"}.get(config.name, "either")
-    rows = read_rows(
-        path, config.split, where=where, config=hub_config, revision=config.revision
-    )
-    return list(_convert(rows, config))
+    where: Where = "either"
+    if config.name == "jsonl":
+        where = "local"
+    elif config.name == "hub":
+        where = "hub"
+    return read_rows(path, config.split, where=where, config=hub_config, revision=config.revision)
 
 
-def _convert(rows: Iterable[tuple[str, Row]], config: ProblemsConfig) -> Iterator[Problem]:
-    prefix = f"{config.name}-{config.split}" if config.name == "gsm8k" else config.name
-    convert: Callable[[Row, str, str], Problem]
+def _problem(row: Row, identity: str, where: str, config: ProblemsConfig) -> Problem:
     if config.name == "gsm8k":
-        width, convert = 5, gsm8k_problem
-    elif config.name == "mathinstruct":
-        width, convert = 6, mathinstruct_problem
-    else:
-        width = 5
+        return gsm8k_problem(row, identity, where)
+    if config.name == "mathinstruct":
+        return mathinstruct_problem(row, identity, where)
+    return mapped_problem(row, identity, where, config.fields)
 
-        def convert(row: Row, identity: str, where: str) -> Problem:
-            return mapped_problem(row, identity, where, config.fields)
 
-    for index, (where, row) in enumerate(rows):
-        yield convert(row, f"{prefix}-{index:0{width}d}", where)
+def _shuffle(items: list[Any], seed: int) -> None:
+    random.Random(f"problems/shuffle/{seed}").shuffle(items)
 
 
 def _check_ids(problems: list[Problem], config: ProblemsConfig) -> None:

@@ -50,8 +50,8 @@ Floats: TypeAlias = NDArray[np.float64]
 # (classes, scores, ties) of shape (…, n) -> index of the chosen candidate, −1 for none.
 Rule: TypeAlias = Callable[[Any, Any, Any], NDArray[np.intp]]
 
-# Elements of one array of a Monte Carlo chunk: 4 M doubles are 32 MB, and half a dozen live at once.
-CHUNK = 1 << 22
+# Elements of one array of a Monte Carlo chunk: 2 MB of doubles, so that a core's cache holds it.
+CHUNK = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -96,12 +96,9 @@ def pass_at_k(total: Integers, right: Integers, k: Integers | int) -> Floats:
 
 def pass_at(pool: PoolArrays, mix: Mix, n: int) -> Floats:
     """pass@n of each problem, exact, shape (P,)."""
-    right = [(pool.of_mode(mode) & pool.labels).sum(axis=1) for mode in MODES]
-    total = [pool.of_mode(mode).sum(axis=1) for mode in MODES]
-    none = [
-        math.prod(_chance_of_none(total[i], right[i], drawn) for i, drawn in enumerate(split))
-        for split in splits(mix, n)
-    ]
+    right = np.stack([(pool.of_mode(m) & pool.labels).sum(axis=1) for m in MODES], axis=1)
+    total = np.stack([pool.of_mode(m).sum(axis=1) for m in MODES], axis=1)
+    none = [_chance_of_none(total, right, np.array(way)).prod(axis=1) for way in splits(mix, n)]
     return 1.0 - np.mean(none, axis=0)
 
 
@@ -112,16 +109,19 @@ def best_of_n_at(pool: PoolArrays, scores: NDArray[Any], mix: Mix, ns: Sequence[
     is drawn and at least one of its own is. Within the winning group each drawn one is chosen with
     equal chance. Candidates without an answer are never chosen.
     """
-    result = np.empty((len(ns), len(pool.problem_ids)))
+    ways = [splits(mix, n) for n in ns]
+    drawn = np.array([way for each in ways for way in each]).reshape(-1, len(MODES))
+    starts = np.cumsum([0] + [len(each) for each in ways[:-1]])
+    counts = np.array([len(each) for each in ways])
     total = np.stack([pool.of_mode(mode).sum(axis=1) for mode in MODES], axis=1)
+    result = np.empty((len(ns), len(pool.problem_ids)))
     for p in range(len(pool.problem_ids)):
         answered = pool.present[p] & (pool.classes[p] >= 0)
         groups = _TieGroups.of(
             scores[p][answered], pool.modes[p][answered], pool.labels[p][answered]
         )
-        for row, n in enumerate(ns):
-            chances = [groups.chance_right(total[p], np.array(split)) for split in splits(mix, n)]
-            result[row, p] = np.mean(chances)
+        chances = groups.chance_right(total[p], drawn)
+        result[:, p] = np.add.reduceat(chances, starts) / counts
     return result
 
 
@@ -158,7 +158,8 @@ def expected_accuracy(
     A problem with fewer than n candidates gives all it has. `scores` has shape (P, S).
     """
     problems = len(pool.problem_ids)
-    hits = {(name, n): np.zeros((problems, 2)) for name in rules for n in ns}
+    means = {(name, n): np.zeros(problems) for name in rules for n in ns}
+    variances = {key: np.zeros(problems) for key in means}
     generator = np.random.default_rng(seed)
     for chunk in _chunks(pool, draws):
         subsets = _Subsets(pool, scores, chunk, draws, generator)
@@ -171,11 +172,11 @@ def expected_accuracy(
                     chosen = rule(classes, drawn_scores, ties)
                     right[name] += subsets.is_right(columns, chosen) / len(ways)
             for name in rules:
-                hits[name, n][chunk, 0] = right[name].mean(axis=1)
-                hits[name, n][chunk, 1] = right[name].var(axis=1, ddof=1) / draws if draws > 1 else 0
+                means[name, n][chunk] = right[name].mean(axis=1)
+                variances[name, n][chunk] = right[name].var(axis=1) / max(1, draws - 1)
     return {
-        key: Estimate(values=found[:, 0], error=math.sqrt(found[:, 1].sum()) / problems)
-        for key, found in hits.items()
+        key: Estimate(values, error=math.sqrt(variances[key].sum()) / problems)
+        for key, values in means.items()
     }
 
 
@@ -209,15 +210,23 @@ def interval(values: Floats, weights: Floats) -> Interval:
 
 
 def _chance_of_none(total: Integers, given: Integers, drawn: Integers | int) -> Floats:
-    """P(none of `given` candidates among `drawn` of `total`) = C(total − given, drawn) / C(total, drawn).
+    """P(none of `given` candidates is among `drawn` of `total`), all drawn where there are fewer.
 
-    As a product of ratios at most 1: exact to rounding for any size, with no large factorials.
+    C(total − given, drawn) / C(total, drawn); the arguments broadcast.
     """
     total, given, drawn = np.broadcast_arrays(total, given, drawn)
-    step = np.arange(int(given.max(initial=0)))
-    left = (total[..., None] - step).astype(np.float64)
+    table = _none_table(total, drawn, int(given.max(initial=0)))
+    return np.take_along_axis(table, given[..., None].astype(np.intp), axis=-1)[..., 0]
+
+
+def _none_table(total: Integers, drawn: Integers, most: int) -> Floats:
+    """`_chance_of_none` for 0 … `most` given candidates, on a new last axis.
+
+    A running product of ratios of at most 1: exact to rounding at any size, without factorials.
+    """
+    left = (total[..., None] - np.arange(most)).astype(np.float64)
     ratio = np.maximum(left - np.minimum(drawn, total)[..., None], 0) / np.maximum(left, 1)
-    return np.where(step < given[..., None], ratio, 1.0).prod(axis=-1)
+    return np.concatenate([np.ones((*ratio.shape[:-1], 1)), ratio.cumprod(axis=-1)], axis=-1)
 
 
 @dataclass(frozen=True)
@@ -233,9 +242,7 @@ class _TieGroups:
     right: Integers
 
     @classmethod
-    def of(
-        cls, scores: NDArray[Any], modes: NDArray[Any], labels: NDArray[np.bool_]
-    ) -> _TieGroups:
+    def of(cls, scores: NDArray[Any], modes: NDArray[Any], labels: NDArray[np.bool_]) -> _TieGroups:
         _, group = np.unique(-scores, return_inverse=True)
         size = np.zeros((int(group.max(initial=-1)) + 1, len(MODES)), np.int64)
         right = np.zeros_like(size)
@@ -243,27 +250,31 @@ class _TieGroups:
         np.add.at(right, (group[labels], modes[labels]), 1)
         return cls(np.cumsum(size, axis=0) - size, size, right)
 
-    def chance_right(self, total: Integers, drawn: Integers) -> float:
-        """P(the best-scored is right) for `drawn` of `total` candidates per mode, shape (modes,)."""
+    def chance_right(self, total: Integers, drawn: Integers) -> Floats:
+        """P(the best-scored is right) for each row of `drawn`, shape (draws, modes).
+
+        `total` counts the problem's candidates by mode, shape (modes,).
+        """
         drawn = np.minimum(drawn, total)
-        wins = _chance_of_none(total, self.better, drawn).prod(axis=1)
-        wins -= _chance_of_none(total, self.better + self.size, drawn).prod(axis=1)
+        none = _none_table(np.broadcast_to(total, drawn.shape), drawn, int(total.max()))
+        mode = np.arange(len(MODES))
+        wins = none[:, mode, self.better].prod(axis=-1)
+        wins -= none[:, mode, self.better + self.size].prod(axis=-1)
         share = self.right.sum(axis=1) / self.size.sum(axis=1)
-        chance = float(wins @ share)
+        chance: Floats = wins @ share
         # Where a tie spans both modes and these differ in quality, the chance that one of the tied
         # is chosen depends on how many of each mode were drawn.
         (cot, pot), (right_cot, right_pot) = self.size.T, self.right.T
         for g in np.flatnonzero((cot > 0) & (pot > 0) & (right_cot * pot != right_pot * cot)):
-            chance += self._mixed(g, total, drawn) - float(wins[g] * share[g])
+            mixed = np.array([self._mixed(int(g), total, row) for row in drawn])
+            chance += mixed - wins[:, g] * share[g]
         return chance
 
     def _mixed(self, group: int, total: Integers, drawn: Integers) -> float:
         """P(the group wins and the one chosen is right), summed over how many of it are drawn."""
         cot, pot = (
             _held_counts(int(m), int(b), int(t), int(d))
-            for m, b, t, d in zip(
-                self.size[group], self.better[group], total, drawn, strict=True
-            )
+            for m, b, t, d in zip(self.size[group], self.better[group], total, drawn, strict=True)
         )
         held_cot, held_pot = np.arange(len(cot))[:, None], np.arange(len(pot))[None, :]
         quality = self.right[group] / self.size[group]
@@ -326,9 +337,7 @@ class _Subsets:
             ],
             axis=-1,
         )
-        scores = (
-            None if self.scores is None else np.take_along_axis(self.scores, columns, axis=-1)
-        )
+        scores = None if self.scores is None else np.take_along_axis(self.scores, columns, axis=-1)
         return columns, classes, scores, self.generator.random(columns.shape, dtype=np.float32)
 
     def is_right(self, columns: Integers, chosen: Integers) -> NDArray[np.bool_]:

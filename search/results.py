@@ -6,19 +6,145 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from problems.answers import classes
 from problems.errors import UserError
-from search.runs import Run
+from search.evaluate import EvaluateConfig, Evaluation, evaluate
+from search.pool import PoolArrays
+from search.runs import Run, atomic_file, write_json
+from search.settings import fields_of
+from search.table import table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["load_frame"]
+__all__ = [
+    "EvaluateStage",
+    "ReportStage",
+    "load_frame",
+    "run_evaluate",
+    "run_report",
+    "write_report",
+]
 
 _KEY = ["problem_id", "mode", "sample"]
+
+
+@dataclass
+class EvaluateStage(EvaluateConfig):
+    """What `assay evaluate` reads."""
+
+    run: str = ""
+    """the run's folder"""
+    json: bool = False
+    """print everything as JSON instead of the table"""
+    csv: bool = False
+    """print a row per rule, modes and n as CSV instead of the table"""
+
+
+@dataclass
+class ReportStage(EvaluateConfig):
+    """What `assay report` reads."""
+
+    run: str = ""
+    """the run's folder"""
+    title: str = ""
+    """heading of the page; empty = the run's name"""
+    candidates: int = 64
+    """candidates of each problem that the page shows; 0 = all"""
+
+
+def run_evaluate(config: EvaluateStage) -> None:
+    """`assay evaluate`: prints the table."""
+    run = _open(config.run)
+    evaluation = evaluate_run(run, fields_of(EvaluateConfig, config))
+    if config.json:
+        print(json.dumps(evaluation.to_dict(), indent=2, ensure_ascii=False))
+    elif config.csv:
+        print(evaluation.frame.to_csv(index=False), end="")
+    else:
+        print(table(evaluation, seconds=stage_seconds(run)))
+
+
+def run_report(config: ReportStage) -> None:
+    """`assay report`: writes page, plots and tables, and prints the table."""
+    run = _open(config.run)
+    evaluation = evaluate_run(run, fields_of(EvaluateConfig, config))
+    print(table(evaluation, seconds=stage_seconds(run)))
+    page = write_report(run, evaluation, config.title, config.candidates)
+    print(f"\nreport written to {page}")
+
+
+def _open(path: str) -> Run:
+    if not path:
+        raise UserError("run: expected the folder of the run, for example run=runs/demo")
+    return Run.open(path)
+
+
+def evaluate_run(run: Run, config: EvaluateConfig) -> Evaluation:
+    """Every rule at every n on a run's pool."""
+    return evaluate(PoolArrays.from_frame(load_frame(run)), config)
+
+
+def stage_seconds(run: Run) -> dict[str, float]:
+    """Seconds of work by stage, over all workers."""
+    names = {"candidates": "sample", "answers": "grade"}
+    return {names.get(stage, stage): run.seconds(stage) for stage in run.record["stages"]}
+
+
+def write_report(run: Run, evaluation: Evaluation, title: str = "", candidates: int = 64) -> Path:
+    """Writes report/: index.html, curves.svg, curves.png, table.txt, accuracy.csv, evaluation.json."""
+    from search.page import write_page
+    from search.plot import plot_curves
+
+    folder = run.path / "report"
+    folder.mkdir(exist_ok=True)
+    plot_curves(evaluation, folder / "curves")
+    with atomic_file(folder / "table.txt") as stream:
+        stream.write(table(evaluation, bold=False, seconds=stage_seconds(run)) + "\n")
+    with atomic_file(folder / "accuracy.csv") as stream:
+        evaluation.frame.to_csv(stream, index=False)
+    write_json(folder / "evaluation.json", evaluation.to_dict())
+    settings = {name: entry["config"] for name, entry in run.record["stages"].items()}
+    settings["versions"] = run.record["stages"]["answers"]["versions"]
+    page = folder / "index.html"
+    write_page(
+        page,
+        title=title or run.path.name,
+        evaluation=evaluation,
+        settings=settings,
+        problems=page_problems(run, evaluation.verifier, candidates),
+    )
+    return page
+
+
+def page_problems(run: Run, verifier: str, limit: int) -> list[dict[str, Any]]:
+    """What the page shows of each problem and of its first `limit` candidates in each mode."""
+    frame = load_frame(run, texts=True)
+    if limit:
+        frame = frame[frame["sample"] < max(1, limit // frame["mode"].nunique())]
+    groups = {str(name): rows for name, rows in frame.groupby("problem_id", sort=False)}
+    shown = []
+    for problem in run.problems:
+        if problem.id not in groups:
+            continue
+        rows = groups[problem.id].to_dict("records")
+        shown.append(
+            {
+                "id": problem.id,
+                "question": problem.question,
+                "answer": problem.answer,
+                "candidates": [_page_candidate(row, verifier) for row in rows],
+            }
+        )
+    return shown
 
 
 def load_frame(run: Run, *, texts: bool = False) -> pd.DataFrame:
@@ -88,3 +214,52 @@ def _merge_classes(frame: pd.DataFrame, run: Run) -> None:
         merged.get(key, -1)
         for key in zip(frame["problem_id"], frame["part"], frame["answer_class"], strict=True)
     ]
+
+
+def pool_line(run: Run) -> str:
+    """One line on a graded pool: how much there is and how much of it is right."""
+    frame = load_frame(run)
+    right = frame["label"].fillna(False).astype(bool)
+    shares = [
+        f"{mode} {100 * right[rows.index].mean():.1f} % right"
+        for mode, rows in frame.groupby("mode")
+    ]
+    solved = right.groupby(frame["problem_id"]).any().mean()
+    programs = frame[frame["mode"] == "pot"]["outcome"]
+    if len(programs):
+        shares.append(f"{100 * (programs == 'ok').mean():.1f} % of programs run")
+    return (
+        f"      {frame['problem_id'].nunique()} problems, {len(frame)} candidates: "
+        f"{', '.join(shares)}; {100 * solved:.1f} % of problems solved at least once"
+    )
+
+
+def costs(output: Path, runs: Mapping[str, Run]) -> str:
+    """What each stage of a loop cost: seconds of work over all workers, tokens."""
+    rows = []
+    for name in ("generator", "verifier"):
+        record = _record(output / name)
+        rows.append((f"train the {name}", record.get("seconds"), record.get("tokens")))
+    for name, run in {"train": Run.open(output / "train"), **runs}.items():
+        tokens = int(load_frame(run)["tokens"].sum())
+        for stage, seconds in stage_seconds(run).items():
+            rows.append((f"{name}: {stage}", seconds, tokens if stage == "sample" else None))
+    width = max(len(row[0]) for row in rows)
+    lines = [f"  {'cost':<{width}}   worker seconds       tokens   tok/s"]
+    for label, seconds, tokens in rows:
+        left = f"  {label:<{width}}   {seconds or 0:>14.1f}"
+        if tokens:
+            left += f"   {tokens:>10,}   {tokens / max(1e-9, seconds or 0):>5.0f}"
+        lines.append(left)
+    return "\n".join(lines)
+
+
+def _record(path: Path) -> dict[str, Any]:
+    return dict(json.loads((path / "assay.json").read_text(encoding="utf-8")))
+
+
+def report_run(run: Run, config: EvaluateConfig, title: str) -> str:
+    """Evaluates a run, writes its report, and returns the table."""
+    evaluation = evaluate_run(run, config)
+    write_report(run, evaluation, title)
+    return table(evaluation)

@@ -103,9 +103,7 @@ def _choose(eligible: NDArray[np.bool_], *keys: Floats) -> NDArray[np.intp]:
     return np.where(eligible.any(axis=-1), left.argmax(axis=-1), -1)
 
 
-def _best(
-    eligible: NDArray[np.bool_], scores: Floats, ties: Floats, k: int
-) -> NDArray[np.bool_]:
+def _best(eligible: NDArray[np.bool_], scores: Floats, ties: Floats, k: int) -> NDArray[np.bool_]:
     """Marks the k eligible candidates with the highest scores, ties at the border by `ties`."""
     n = scores.shape[-1]
     if k >= n:

@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 
 from problems.errors import UserError
 
-__all__ = ["as_dict", "describe", "find_config", "load", "merge"]
+__all__ = ["as_dict", "describe", "fields_of", "find_config", "load", "merge"]
 
 T = TypeVar("T")
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
@@ -59,6 +59,11 @@ def merge(schema: type[T], layers: Sequence[Mapping[str, Any]]) -> T:
         return typing.cast(T, OmegaConf.to_object(merged))
     except OmegaConfBaseException as error:
         raise UserError(f"configuration: {str(error).splitlines()[0]}") from error
+
+
+def fields_of(schema: type[T], config: Any) -> T:
+    """The part of a configuration that its base class `schema` describes."""
+    return schema(**{f.name: getattr(config, f.name) for f in dataclasses.fields(schema)})  # type: ignore[arg-type]
 
 
 def find_config(name: str) -> Path:

@@ -1,10 +1,11 @@
-"""The pre-training corpus of the embedded tiny model: endless, procedural, true.
+r"""The pre-training corpus of the embedded tiny model: endless, procedural, true.
 
-A family (families.py) writes a `Story`: a question and the steps that solve it. Here a story becomes
-an `Example`: a prompt and a response in one of two modes, exactly as Assay's plain prompt form:
+A family (families.py, stories.py) writes a `Story`: a question and the steps that solve it. Here a
+story becomes an `Example`: a prompt and a response in one of two modes, exactly as
+Assay's plain prompt form:
 
-    cot   "Question: … \\nAnswer:"                          " Ann has 3*4 = 12 pens.\\n#### 12"
-    pot   "Question: … Let's write a program.\\nAnswer:"    "\\nx1 = 3 * 4\\nprint(x1)"
+    cot   "Question: …\nAnswer:"                          " Ann has 3*4 = 12 pens.\n#### 12"
+    pot   "Question: … Let's write a program.\nAnswer:"    "\nx1 = 3 * 4\nprint(x1)"
 
 The program is derived from the steps as one derives it from calculator annotations: one assignment
 a step, and a number that equals an earlier result is that variable.
@@ -18,7 +19,7 @@ import argparse
 import ast
 import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -31,7 +32,8 @@ PRINT = re.compile(r"print\((x\d+)\)")
 @dataclass(frozen=True)
 class Step:
     """One line of a solution. `text` holds one `{}` for the equation; `expr` is plain arithmetic,
-    its amounts of money marked `$`; `unit` is a noun that may follow each operand of a sum."""
+    its amounts of money marked `$`; `unit` is a noun that may follow each operand of a sum.
+    """
 
     text: str
     expr: str
@@ -60,7 +62,8 @@ class Example:
 def evaluate(expr: str, names: Mapping[str, Fraction] | None = None) -> Fraction:
     """The exact value of an arithmetic expression of numbers, names, `+ - * /` and parentheses.
 
-    Raises ValueError for anything else, and ZeroDivisionError."""
+    Raises ValueError for anything else, and ZeroDivisionError.
+    """
 
     def walk(node: ast.expr) -> Fraction:
         match node:
@@ -144,9 +147,7 @@ def as_words(story: Story, rng: random.Random) -> str:
     for step in story.steps:
         value = show(evaluate(step.expr.replace("$", "")))
         plain = step.unit and not re.search(r"[*/]", step.expr)
-        expr = NUMBER.sub(lambda m, u=step.unit: f"{m[0]} {u}", step.expr) if (
-            units and plain
-        ) else step.expr
+        expr = NUMBER.sub(rf"\g<0> {step.unit}", step.expr) if (units and plain) else step.expr
         if times != "*":
             expr = expr.replace("*", times)
         if not spaced and not (units and plain):
@@ -162,7 +163,8 @@ TAIL = " Give the result as your final answer. Do not include units."
 
 def render(family: str, story: Story, mode: str, rng: random.Random) -> Example:
     """The story as a training example. Money is `$`, `£` or `€` throughout. Raises ValueError
-    where a result is negative or has more than four decimals."""
+    where a result is negative or has more than four decimals.
+    """
     values = [evaluate(step.expr.replace("$", "")) for step in story.steps]
     for value in values:
         show(value)
@@ -177,19 +179,20 @@ def render(family: str, story: Story, mode: str, rng: random.Random) -> Example:
     return Example(family, mode, prompt, response.replace("$", currency), values[-1])
 
 
-def sample(rng: random.Random, stage: int) -> Example:
+def sample(rng: random.Random, stage: int, only: bool = False) -> Example:
     """A fresh example of stage 1 (a step or two), 2 (two to four) or 3 (long stories).
 
-    Later stages keep a fifth of the earlier ones. Deterministic in `rng`'s state."""
-    import families
+    A later stage keeps a quarter of the earlier ones, unless `only` it is wanted. Deterministic in
+    `rng`'s state.
+    """
+    import stories
 
     while True:
-        at = stage if stage == 1 or rng.random() < 0.75 else rng.randrange(1, stage)
-        family = rng.choice(families.STAGES[at])
-        write: Callable[[random.Random], Story] = family
+        at = stage if only or stage == 1 or rng.random() < 0.75 else rng.randrange(1, stage)
+        family = rng.choice(stories.STAGES[at])
         mode = rng.choice(("cot", "pot"))
         try:
-            return render(family.__name__, write(rng), mode, rng)
+            return render(family.__name__, family(rng), mode, rng)
         except ValueError:
             continue
 

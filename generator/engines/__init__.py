@@ -1,0 +1,127 @@
+"""Sampling engines: prompts with a count each go in, finished completions come out.
+
+An engine knows nothing of mathematics. It computes a prompt once for all its samples and yields
+each completion as soon as it is finished, so a caller can run programs while others are written.
+
+    engine = make_engine(EngineConfig(), ModelConfig(name="embedded"))
+    requests = [Request(prompt_ids=ids, count=32, key="gsm8k-test-00001/cot")]
+    for completion in engine.sample(requests, SamplingParams(temperature=0.7, seed=0)):
+        print(completion.sample, completion.text, completion.logprob, completion.stop)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from problems.errors import UserError
+
+if TYPE_CHECKING:
+    from generator.models import ModelConfig
+
+__all__ = [
+    "Completion",
+    "Engine",
+    "EngineConfig",
+    "Request",
+    "SamplingParams",
+    "Stop",
+    "make_engine",
+]
+
+Stop = Literal["eos", "length", "stop"]
+
+
+@dataclass
+class SamplingParams:
+    """How tokens are drawn (an OmegaConf schema)."""
+
+    temperature: float = 0.7
+    """0 = greedy"""
+    top_p: float = 1.0
+    """draw from the fewest tokens that hold this much probability; 1 = all"""
+    top_k: int = 0
+    """draw from this many likeliest tokens; 0 = all"""
+    max_new_tokens: int = 400
+    """token limit of a sample, its end token included"""
+    seed: int = 0
+    stop: list[str] = field(default_factory=list)
+    """texts that end a sample; they are not part of it"""
+
+    def check(self) -> None:
+        """Raises `UserError` naming the field that is out of range."""
+        if not self.temperature >= 0:
+            raise UserError(f"sampling.temperature={self.temperature}: expected 0 or more")
+        if not 0 < self.top_p <= 1:
+            raise UserError(f"sampling.top_p={self.top_p}: expected a number in (0, 1]")
+        if self.top_k < 0:
+            raise UserError(f"sampling.top_k={self.top_k}: expected 0 (all) or more")
+        if self.max_new_tokens < 1:
+            raise UserError(f"sampling.max_new_tokens={self.max_new_tokens}: expected 1 or more")
+        if any(not text for text in self.stop):
+            raise UserError("sampling.stop: expected non-empty texts")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One prompt and how many samples of it: the indices first … first + count − 1.
+
+    `key` names the prompt for the random numbers, for example "problem id/mode": a sample is a
+    function of (seed, key, index), whatever else is sampled beside it.
+    """
+
+    prompt_ids: list[int]
+    count: int
+    key: str
+    first: int = 0
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One finished sample.
+
+    `request` is the index of its request, `token_ids` come without the end token. `logprob` is the
+    natural log-probability of everything sampled, the end token included, under the model's own
+    distribution: untempered, over the whole vocabulary.
+    """
+
+    request: int
+    sample: int
+    text: str
+    token_ids: list[int]
+    logprob: float
+    stop: Stop
+
+
+class Engine(Protocol):
+    """What samples. `tokenizer` is the Hugging Face tokenizer that prompts must be made with."""
+
+    tokenizer: Any
+
+    def sample(
+        self, requests: Sequence[Request], params: SamplingParams
+    ) -> Iterator[Completion]:
+        """Yields every completion of every request once, as they finish."""
+        ...
+
+
+@dataclass
+class EngineConfig:
+    """Which engine, and how much it does at once (an OmegaConf schema)."""
+
+    name: str = "transformers"
+    """transformers"""
+    batch_size: int = 0
+    """samples written at the same time; 0 = as suits the model and the memory"""
+    threads: int = 0
+    """processor threads of torch; 0 = leave as it is"""
+
+
+def make_engine(config: EngineConfig, model: ModelConfig) -> Engine:
+    """Loads the model into the engine named. Raises `UserError` for an unknown engine."""
+    if config.name == "transformers":
+        from generator.engines.hf import TransformersEngine
+
+        return TransformersEngine.load(config, model)
+    raise UserError(f"engine.name={config.name}: expected transformers")

@@ -1,0 +1,244 @@
+"""Keys and values of samples in the making, and the attention that reads them.
+
+Samples that start together form a `Cohort`. They stay of one length, so that a step needs no mask
+and writes its keys in place; the prompt's keys are stored once for all samples of a cohort and read
+by one matrix product. A sample that ends leaves: the last row moves into its place. The layers
+between the attentions see all cohorts as one batch.
+
+A model joins by Transformers' attention interface (`shared_prefix` is one of its attention
+functions), which hands over what the new tokens add; positions are given from outside, so no
+architecture is known here.
+
+    prompt = [Cohort(rows=1)]
+    with attending(model, prompt):
+        logits = model(input_ids=ids, position_ids=positions, use_cache=False).logits
+    cohort = Cohort(rows=32, prefix=prompt[0])
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from problems.errors import UserError
+
+__all__ = ["Cohort", "attending", "supports"]
+
+NAME = "assay_shared_prefix"
+_FIRST_COLUMNS = 64
+# What some architectures hand to their attention beside scale and window.
+_UNSUPPORTED = ("softcap", "s_aux", "position_bias", "dynamic_mask")
+
+
+@dataclass
+class Layer:
+    """One layer's keys and values: shape (rows, key heads, columns, head size), filled in part."""
+
+    keys: torch.Tensor
+    values: torch.Tensor
+
+
+@dataclass
+class Cohort:
+    """Rows (samples or prompts) of one length.
+
+    `columns` is how many columns the rows' own layers hold; row r begins at column `padding[r]`
+    where the rows are prompts of different lengths, aligned on the right. `prefix` is what all rows
+    have in common before their own columns: a cohort of one row.
+    """
+
+    rows: int
+    prefix: Cohort | None = None
+    padding: torch.Tensor | None = None
+    columns: int = 0
+    layers: dict[int, Layer] = field(default_factory=dict)
+
+    @property
+    def length(self) -> int:
+        """Tokens in front of the next one, padding included."""
+        return self.columns + (self.prefix.columns if self.prefix else 0)
+
+    def drop(self, gone: Sequence[int]) -> list[int]:
+        """Takes rows out; returns for each remaining row which it was before.
+
+        Rows from the end fill the gaps, so that only they are copied.
+        """
+        order = list(range(self.rows))
+        for row in sorted(gone, reverse=True):
+            order[row] = order[-1]
+            order.pop()
+        moved = [(to, old) for to, old in enumerate(order) if to != old]
+        for layer in self.layers.values():
+            for to, old in moved:
+                for tensor in (layer.keys, layer.values):
+                    tensor[to, :, : self.columns] = tensor[old, :, : self.columns]
+        if self.padding is not None:
+            self.padding = self.padding[order]
+        self.rows = len(order)
+        return order
+
+    def repeat(self, source: Sequence[int]) -> Cohort:
+        """A cohort whose row r is this one's row `source[r]`, with room to grow."""
+        at = torch.tensor(source, device=next(iter(self.layers.values())).keys.device)
+        repeated = Cohort(
+            rows=len(source),
+            padding=None if self.padding is None else self.padding[at],
+            columns=self.columns,
+        )
+        room = self.columns + _FIRST_COLUMNS
+        for index, layer in self.layers.items():
+            repeated.layers[index] = Layer(
+                *(_widened(t[at], self.columns, room) for t in (layer.keys, layer.values))
+            )
+        return repeated
+
+    def write(self, index: int, keys: torch.Tensor, values: torch.Tensor) -> Layer:
+        """Appends new columns, shape (rows, key heads, new, head size), to layer `index`."""
+        new = keys.shape[2]
+        end = self.columns + new
+        layer = self.layers.get(index)
+        if layer is None:
+            # A prompt is written once and in full, samples column by column.
+            room = new if new > 1 else _FIRST_COLUMNS
+            layer = Layer(*(t.new_empty((*t.shape[:2], room, t.shape[3])) for t in (keys, values)))
+            self.layers[index] = layer
+        elif layer.keys.shape[2] < end:
+            used = self.columns
+            layer.keys = _widened(layer.keys[: self.rows], used, 2 * used)
+            layer.values = _widened(layer.values[: self.rows], used, 2 * used)
+        layer.keys[: self.rows, :, self.columns : end] = keys
+        layer.values[: self.rows, :, self.columns : end] = values
+        return layer
+
+
+def _widened(tensor: torch.Tensor, used: int, room: int) -> torch.Tensor:
+    """The same first `used` columns with room for `room`."""
+    grown = tensor.new_empty((*tensor.shape[:2], room, tensor.shape[3]))
+    grown[:, :, :used] = tensor[:, :, :used]
+    return grown
+
+
+_cohorts: ContextVar[Sequence[Cohort]] = ContextVar("_cohorts")
+
+
+@contextlib.contextmanager
+def attending(model: Any, cohorts: Sequence[Cohort], new: int = 1) -> Iterator[None]:
+    """Within, one call of `model` appends `new` tokens a row to `cohorts` and attends to them all.
+
+    The input's rows are the cohorts' rows in order; more than one new token only for one cohort
+    that is still empty. Raises `UserError` for an attention that is not supported.
+    """
+    config = model.config.get_text_config()
+    before, config._attn_implementation = config._attn_implementation, NAME
+    token = _cohorts.set(cohorts)
+    try:
+        yield
+    finally:
+        _cohorts.reset(token)
+        config._attn_implementation = before
+    for cohort in cohorts:
+        cohort.columns += new
+
+
+def supports(model: Any) -> bool:
+    """Whether every layer of the model is an attention that `shared_prefix` can stand in for."""
+    config = model.config.get_text_config()
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    attends = getattr(model, "_supports_attention_backend", False)
+    return bool(attends) and kinds <= {"full_attention", "sliding_attention"}
+
+
+def shared_prefix(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    sliding_window: int | None = None,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """The attention function: query, key and value of the new tokens, (rows, heads, new, size).
+
+    Returns the attention's output, (rows, new, heads, size), and no weights.
+    """
+    unknown = [name for name in _UNSUPPORTED if kwargs.get(name) is not None]
+    if unknown:
+        raise UserError(f"engine transformers: attention with {unknown[0]} is not supported")
+    cohorts, layer = _cohorts.get(), int(module.layer_idx)  # type: ignore[arg-type]
+    if query.shape[2] > 1:
+        (cohort,) = cohorts
+        cohort.write(layer, key, value)
+        mask = _prompt_mask(cohort, query, sliding_window)
+        return sdpa_attention_forward(module, query, key, value, mask, scaling=scaling)
+    scaled = query * (query.shape[-1] ** -0.5 if scaling is None else scaling)
+    output = torch.empty_like(query)
+    first = 0
+    for cohort in cohorts:
+        rows = slice(first, first + cohort.rows)
+        own = cohort.write(layer, key[rows], value[rows])
+        prefix = cohort.prefix.layers[layer] if cohort.prefix else None
+        output[rows] = _attend(cohort, scaled[rows], own, prefix, sliding_window)
+        first += cohort.rows
+    return output.transpose(1, 2), None
+
+
+ALL_ATTENTION_FUNCTIONS.register(NAME, shared_prefix)
+
+
+def _prompt_mask(cohort: Cohort, query: torch.Tensor, window: int | None) -> torch.Tensor | None:
+    """What a prompt's tokens may attend to, (rows, 1, new, new); None = plainly causal."""
+    size = query.shape[2]
+    narrow = window is not None and window < size
+    if cohort.padding is None and not narrow:
+        return None
+    at = torch.arange(size, device=query.device)
+    mask = (at[:, None] >= at)[None]
+    if window is not None and narrow:
+        mask = mask & (at[:, None] - at < window)
+    if cohort.padding is not None:
+        # Padding attends to itself, since a softmax over nothing would leave NaN in the cache.
+        mask = mask & (at >= cohort.padding[:, None, None]) | (at[:, None] == at)
+    return mask[:, None]
+
+
+def _attend(
+    cohort: Cohort, query: torch.Tensor, own: Layer, prefix: Layer | None, window: int | None
+) -> torch.Tensor:
+    """One new token a row: attention over the prefix and the row's own columns.
+
+    `query` is scaled, (rows, heads, 1, size); so is the result. Memory-bound: the own keys and
+    values are read once each, the prefix's once for all rows.
+    """
+    rows, heads, _, size = query.shape
+    keyed = own.keys.shape[1]
+    group = heads // keyed
+    seen = cohort.length + 1 if window is None else min(window, cohort.length + 1)
+    end = cohort.columns + 1
+    used = slice(max(0, end - seen), end)
+    # (rows × key heads) is one dimension of even stride, so bmm reads the cache where it lies.
+    keys = own.keys[:rows].flatten(0, 1)[:, used]
+    values = own.values[:rows].flatten(0, 1)[:, used]
+    scores = torch.bmm(query.reshape(-1, group, size), keys.mT).view(rows, keyed, group, -1)
+    if cohort.padding is not None:
+        columns = torch.arange(used.start, end, device=query.device)
+        scores.masked_fill_((columns < cohort.padding[:, None])[:, None, None], float("-inf"))
+    shared = 0 if prefix is None else max(0, seen - end)
+    if prefix is None or shared == 0:
+        weights = scores.softmax(-1, dtype=torch.float32).to(query.dtype)
+        return torch.bmm(weights.flatten(0, 1), values).view(rows, heads, 1, -1)
+    last = prefix.keys[0][:, -shared:], prefix.values[0][:, -shared:]
+    by_head = query.reshape(rows, keyed, group, size).transpose(0, 1).reshape(keyed, -1, size)
+    before = torch.bmm(by_head, last[0].mT).view(keyed, rows, group, shared).transpose(0, 1)
+    weights = torch.cat((before, scores), -1).softmax(-1, dtype=torch.float32).to(query.dtype)
+    output = torch.bmm(weights[..., shared:].flatten(0, 1), values)
+    first = weights[..., :shared].transpose(0, 1).reshape(keyed, -1, shared)
+    common = torch.bmm(first, last[1]).view(keyed, rows, group, -1).transpose(0, 1)
+    return (output.view(common.shape) + common).reshape(rows, heads, 1, -1)

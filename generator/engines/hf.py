@@ -1,0 +1,309 @@
+"""The engine `transformers`: any Hugging Face causal language model, on CPU and CUDA.
+
+A prompt is computed once and its keys are shared by all its samples (cache.py); samples that end
+leave the batch, and new ones take their place a group at a time. Prompts with few samples each are
+computed together and then repeated. Tokens are drawn by inverse CDF from each sample's own random
+numbers (sampling.py): a sample does not depend on what else is in the batch, up to the rounding of
+matrix products of another size (in float32 about one token in a million draws so close to an edge
+that rounding decides). The same requests in the same order give the same bits.
+
+    engine = TransformersEngine(model, tokenizer)
+    texts = [c.text for c in engine.sample([Request(ids, count=64, key="p/cot")], SamplingParams())]
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from generator.engines import Completion, EngineConfig, Request, SamplingParams, Stop
+from generator.engines.cache import Cohort, attending, supports
+from generator.engines.sampling import choose, uniforms
+from generator.models import ModelConfig, load_model, load_tokenizer
+from problems.errors import UserError
+
+__all__ = ["TransformersEngine"]
+
+# Fewer samples of one prompt than this are put into one cohort with those of other prompts: their
+# copies of the prompt's keys cost less than one more pass through Python.
+_ALONE = 4
+_PROMPT_TOKENS = 16384
+_CPU_CACHE_BYTES = 2 << 30
+_MAX_ROWS = {"cpu": 256, "cuda": 1024}
+
+
+@dataclass
+class _Sample:
+    """A sample in the making."""
+
+    request: int
+    index: int
+    limit: int
+    draws: list[float]
+    tokens: list[int] = field(default_factory=list)
+    logprob: float = 0.0
+
+
+@dataclass
+class _Group:
+    """Samples that started together, with their cache: sample i is row i."""
+
+    samples: list[_Sample]
+    cohort: Cohort
+
+
+class _Computed:
+    """The prompts computed last (`names`: their requests) and the logits that follow each."""
+
+    names: Sequence[int] = ()
+    prompts: Cohort
+    logits: torch.Tensor
+
+
+class TransformersEngine:
+    """Samples from `model`, which it leaves as it was."""
+
+    def __init__(self, model: Any, tokenizer: Any, config: EngineConfig | None = None) -> None:
+        config = config or EngineConfig()
+        if not supports(model):
+            raise UserError(
+                f"engine transformers: {type(model).__name__} has layers that are not plain "
+                "attention, which this engine cannot sample from"
+            )
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        self.model = model
+        self.tokenizer = tokenizer
+        self.device = model.device
+        self.batch_size = config.batch_size
+        self._ends = _end_tokens(model, tokenizer)
+
+    @classmethod
+    def load(cls, config: EngineConfig, model: ModelConfig) -> TransformersEngine:
+        """Loads model and tokenizer. Raises `UserError` where that is not possible."""
+        return cls(load_model(model), load_tokenizer(model), config)
+
+    def sample(
+        self, requests: Sequence[Request], params: SamplingParams
+    ) -> Iterator[Completion]:
+        """Yields every completion of every request once, as they finish.
+
+        Raises `UserError` for parameters out of range and prompts that leave no room to answer.
+        """
+        params.check()
+        waiting = _Waiting(requests, params, self._room(requests, params))
+        size = self.batch_size or _rows_that_fit(self.model, params.max_new_tokens)
+        # Joining costs a pass of its own, so new samples join a good few at a time.
+        join_at = max(1, size // 8)
+        groups: list[_Group] = []
+        computed = _Computed()
+        while waiting or groups:
+            free = size - sum(len(group.samples) for group in groups)
+            if waiting and (free >= join_at or not groups):
+                for chunk in waiting.take(free):
+                    group, logits = self._start(chunk, requests, computed)
+                    yield from self._advance([group], logits, params)
+                    groups.append(group)
+            groups = [group for group in groups if group.samples]
+            if groups:
+                yield from self._advance(groups, self._step(groups), params)
+
+    def _room(self, requests: Sequence[Request], params: SamplingParams) -> list[int]:
+        """How many tokens each request's samples may have: the model has only so many positions."""
+        config = self.model.config.get_text_config()
+        positions = getattr(config, "max_position_embeddings", None)
+        limits = []
+        for request in requests:
+            length = len(request.prompt_ids)
+            if length == 0:
+                raise UserError(f"{request.key}: the prompt is empty")
+            limit = params.max_new_tokens
+            if positions:
+                limit = min(limit, positions - length)
+            if limit < 1:
+                raise UserError(
+                    f"{request.key}: the prompt has {length} tokens, and the model's {positions} "
+                    "positions leave no room for an answer"
+                )
+            limits.append(limit)
+        return limits
+
+    @torch.inference_mode()
+    def _start(
+        self, samples: list[_Sample], requests: Sequence[Request], computed: _Computed
+    ) -> tuple[_Group, torch.Tensor]:
+        """The samples' group and the logits of their first tokens.
+
+        `computed` is the prompt computed last and the logits after it: a request whose samples did
+        not fit at once goes on with it.
+        """
+        names = list(dict.fromkeys(sample.request for sample in samples))
+        if names != computed.names:
+            computed.names = names
+            computed.prompts, computed.logits = self._prompts([requests[n].prompt_ids for n in names])
+        if len(names) == 1:
+            cohort = Cohort(rows=len(samples), prefix=computed.prompts)
+            return _Group(samples, cohort), computed.logits.expand(len(samples), -1)
+        rows = [names.index(sample.request) for sample in samples]
+        return _Group(samples, computed.prompts.repeat(rows)), computed.logits[rows]
+
+    def _prompts(self, prompts: Sequence[list[int]]) -> tuple[Cohort, torch.Tensor]:
+        longest = max(map(len, prompts))
+        padding = torch.tensor([longest - len(prompt) for prompt in prompts], device=self.device)
+        # What stands in the padding is never attended to: any token will do.
+        ids = torch.tensor([[p[0]] * (longest - len(p)) + p for p in prompts], device=self.device)
+        cohort = Cohort(rows=len(prompts), padding=padding if len(prompts) > 1 else None)
+        positions = (torch.arange(longest, device=self.device) - padding[:, None]).clamp(min=0)
+        return cohort, self._forward([cohort], ids, positions)
+
+    @torch.inference_mode()
+    def _step(self, groups: Sequence[_Group]) -> torch.Tensor:
+        """The logits of the next token of every sample, (samples, vocabulary)."""
+        ids = torch.tensor(
+            [[sample.tokens[-1]] for group in groups for sample in group.samples],
+            device=self.device,
+        )
+        positions = torch.cat([_positions(group.cohort, self.device) for group in groups])
+        return self._forward([group.cohort for group in groups], ids, positions[:, None])
+
+    def _forward(
+        self, cohorts: Sequence[Cohort], ids: torch.Tensor, positions: torch.Tensor
+    ) -> torch.Tensor:
+        with attending(self.model, cohorts, new=ids.shape[1]):
+            output = self.model(
+                input_ids=ids, position_ids=positions, use_cache=False, logits_to_keep=1
+            )
+        return output.logits[:, -1].float()
+
+    @torch.inference_mode()
+    def _advance(
+        self, groups: Sequence[_Group], logits: torch.Tensor, params: SamplingParams
+    ) -> list[Completion]:
+        """Gives every sample its next token; takes out and returns those that ended with it."""
+        draws = [s.draws[len(s.tokens)] for group in groups for s in group.samples]
+        tensor = torch.tensor(draws, dtype=torch.float64, device=self.device)
+        tokens, logprobs = choose(logits, tensor, params)
+        drawn = zip(tokens.tolist(), logprobs.tolist(), strict=True)
+        done: list[Completion] = []
+        for group in groups:
+            ended: dict[int, Completion] = {}
+            for row, sample in enumerate(group.samples):
+                token, logprob = next(drawn)
+                sample.logprob += logprob
+                if token in self._ends:
+                    ended[row] = self._completion(sample, "eos")
+                else:
+                    sample.tokens.append(token)
+            if params.stop:
+                ended |= self._stopped(group, ended, params.stop)
+            for row, sample in enumerate(group.samples):
+                if len(sample.tokens) == sample.limit and row not in ended:
+                    ended[row] = self._completion(sample, "length")
+            if ended:
+                group.samples = [group.samples[row] for row in group.cohort.drop(list(ended))]
+                done += ended.values()
+        return done
+
+    def _stopped(
+        self, group: _Group, ended: Mapping[int, Completion], stop: Sequence[str]
+    ) -> dict[int, Completion]:
+        """The rows, of those not `ended`, whose text now holds one of the texts `stop`."""
+        going = [row for row in range(len(group.samples)) if row not in ended]
+        # A token is at least one byte, so the end of the text holds whatever has just come.
+        last = 1 + max(len(text.encode()) for text in stop)
+        tails = self.tokenizer.batch_decode([group.samples[row].tokens[-last:] for row in going])
+        return {
+            row: self._completion(group.samples[row], "stop", stop)
+            for row, tail in zip(going, tails, strict=True)
+            if any(text in tail for text in stop)
+            and any(text in self._text(group.samples[row].tokens) for text in stop)
+        }
+
+    def _completion(
+        self, sample: _Sample, reason: Stop, stop: Sequence[str] = ()
+    ) -> Completion:
+        tokens, text = sample.tokens, self._text(sample.tokens)
+        if reason == "stop":
+            text = text[: min(at for at in map(text.find, stop) if at >= 0)]
+            size = len(tokens)
+            while size and self._text(tokens[: size - 1]).startswith(text):
+                size -= 1
+            tokens = tokens[:size]
+        return Completion(sample.request, sample.index, text, tokens, sample.logprob, reason)
+
+    def _text(self, tokens: Sequence[int]) -> str:
+        return str(self.tokenizer.decode(tokens, skip_special_tokens=True))
+
+
+class _Waiting:
+    """The samples that have not begun, in order."""
+
+    def __init__(
+        self, requests: Sequence[Request], params: SamplingParams, limits: Sequence[int]
+    ) -> None:
+        self._requests, self._limits, self._seed = requests, limits, params.seed
+        self._queue = deque(
+            (name, request.first, request.first + request.count)
+            for name, request in enumerate(requests)
+            if request.count > 0
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self._queue)
+
+    def take(self, free: int) -> list[list[_Sample]]:
+        """Up to `free` samples, in the groups that shall start together."""
+        groups: list[list[_Sample]] = []
+        few: list[_Sample] = []
+        while free and self._queue:
+            name, first, end = self._queue.popleft()
+            until = min(end, first + free)
+            if until < end:
+                self._queue.appendleft((name, until, end))
+            samples = [self._sample(name, index) for index in range(first, until)]
+            free -= len(samples)
+            # Going on with a prompt that is already computed needs no company.
+            if len(samples) >= _ALONE or first > self._requests[name].first:
+                groups.append(samples)
+                continue
+            if (len(few) + 1) * len(self._requests[name].prompt_ids) > _PROMPT_TOKENS:
+                groups.append(few)
+                few = []
+            few += samples
+        return [group for group in [*groups, few] if group]
+
+    def _sample(self, name: int, index: int) -> _Sample:
+        limit = self._limits[name]
+        draws = uniforms(self._seed, self._requests[name].key, index, limit)
+        return _Sample(name, index, limit, draws.tolist())
+
+
+def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Every token that ends a text: the tokenizer's, and those of the model's generation config."""
+    configured = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+    listed = configured if isinstance(configured, (list, tuple)) else [configured]
+    return frozenset(t for t in (*listed, tokenizer.eos_token_id) if t is not None)
+
+
+def _positions(cohort: Cohort, device: torch.device) -> torch.Tensor:
+    """The position of each row's next token, (rows,)."""
+    if cohort.padding is None:
+        return torch.full((cohort.rows,), cohort.length, device=device)
+    return cohort.length - cohort.padding
+
+
+def _rows_that_fit(model: Any, new_tokens: int) -> int:
+    """Samples at a time: as many as keep the processor busy and fit the memory for their caches."""
+    config = model.config.get_text_config()
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    element = 2 if model.dtype in (torch.bfloat16, torch.float16) else 4
+    token = 2 * config.num_hidden_layers * heads * size * element
+    kind = model.device.type
+    memory = torch.cuda.mem_get_info(model.device)[0] // 2 if kind == "cuda" else _CPU_CACHE_BYTES
+    # Caches grow by doubling, so half of them may be room to grow.
+    return max(8, min(_MAX_ROWS.get(kind, 256), memory // (2 * token * new_tokens)))

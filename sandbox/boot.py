@@ -1,0 +1,31 @@
+"""Starts a fork server: run by path, in a clean interpreter, with the number of its socket.
+
+The fork server must be a process that has never seen the client's memory, threads or modules, so it
+cannot import the package in the usual way: that would put the whole repository on the path and run
+`sandbox/__init__.py`, which is the client. Instead a bare package that holds nothing but the path
+of this folder stands in for it, and the sibling files import each other through that.
+
+    python -s -P sandbox/boot.py 5
+"""
+
+import os
+import sys
+import types
+
+
+def boot() -> None:
+    """Puts the stand-in package in place and enters the fork server; never returns."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    # Python 3.10 has no -P and puts the script's folder first, where our wire.py or outcome.py
+    # would shadow what a program means by these names.
+    sys.path[:] = [path for path in sys.path if os.path.abspath(path or ".") != here]
+    package = types.ModuleType("sandbox")
+    package.__path__ = [here]
+    sys.modules["sandbox"] = package
+    from sandbox.forkserver import main
+
+    main(int(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    boot()

@@ -1,0 +1,157 @@
+"""A clean interpreter that never runs a program itself, but forks for every one that it is sent.
+
+Two levels. The root is what the client starts: it imports, sets up the walls, and forks servers,
+one for each of the client's workers, so that importing numpy and sympy happens once however many
+there are, and a server that dies is replaced in milliseconds. A server forks one child a program.
+Neither ever starts a thread, opens a file that a program could reach, or holds more than the one
+program that it is running.
+
+The end: each level ends when the socket to the client closes, and on Linux the kernel kills a
+server whose root is gone and a child whose server is gone. The root also looks every second whether
+the client still is its parent, because a copy of the socket may live on in a process that the
+client has forked.
+"""
+
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from typing import Any, NoReturn
+
+from sandbox import child, linux, wire
+from sandbox.isolation import Isolation
+from sandbox.preload import preload
+from sandbox.supervise import Abandoned, Supervisor
+
+__all__ = ["KILL", "OPEN", "main"]
+
+# What the client asks of the root: a server on the socket that comes along, or the end of one.
+OPEN, KILL = b"O", b"K"
+_TICK = 1000  # milliseconds
+
+
+def main(descriptor: int) -> NoReturn:
+    """The root: `descriptor` is its socket to the client, over which the settings come first."""
+    client_pid = os.getppid()
+    _forget_inherited_signals()
+    control = socket.socket(fileno=descriptor)
+    settings = wire.receive(control)
+    if settings is None:
+        sys.exit(0)
+    sys.path += [path for path in settings["paths"] if path not in sys.path]
+    preload(settings["tier"])
+    # Ours are no modules of the program's.
+    for name in [name for name in sys.modules if name.partition(".")[0] == "sandbox"]:
+        del sys.modules[name]
+    isolation = Isolation(settings["memory_mb"], settings["cpu_seconds"], settings["paths"])
+    child.prepare()
+    supervisor = Supervisor(settings, isolation)
+    # What exists now is never looked at again by the collector, whose marks would make every child
+    # copy every page of it.
+    gc.collect()
+    gc.disable()
+    gc.freeze()
+    wire.send(control, {"active": isolation.active})
+    os.dup2(0, 2)  # errors up to here were the client's to read
+    _serve_client(control, client_pid, supervisor)
+
+
+def _forget_inherited_signals() -> None:
+    """A client may ignore its children's ends or block signals, and both are inherited."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGXCPU, signal.SIGALRM):
+        signal.signal(number, signal.SIG_DFL)
+    if sys.platform == "linux":
+        # Children of a server that was killed become the root's, which reaps them: in a container
+        # there is often nobody else who would.
+        linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _serve_client(control: socket.socket, client_pid: int, supervisor: Supervisor) -> NoReturn:
+    servers: set[int] = set()
+    poller = select.poll()
+    poller.register(control, select.POLLIN)
+    while os.getppid() == client_pid:
+        asked = poller.poll(_TICK)
+        servers -= _reap()
+        if not asked:
+            continue
+        order, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+        if order == OPEN and descriptors:
+            servers.add(_fork_server(control, socket.socket(fileno=descriptors[0]), supervisor))
+        elif order == KILL:
+            pid = int.from_bytes(control.recv(4, socket.MSG_WAITALL), "big")
+            if pid in servers:
+                os.kill(pid, signal.SIGKILL)
+        else:  # the client has closed
+            break
+    _end(servers)
+
+
+def _fork_server(control: socket.socket, client: socket.socket, supervisor: Supervisor) -> int:
+    root = os.getpid()
+    pid = os.fork()
+    if pid:
+        client.close()
+        return pid
+    try:
+        control.close()
+        _die_with_parent(root)
+        _serve(client, root, supervisor)
+    except (Abandoned, OSError):
+        pass
+    finally:
+        os._exit(0)
+
+
+def _serve(client: socket.socket, root: int, supervisor: Supervisor) -> None:
+    wire.send(client, {"pid": os.getpid()})
+    # Without the kernel's help a server has to look for itself whether its root is still there.
+    tick = None if sys.platform == "linux" else _TICK
+    poller = select.poll()
+    poller.register(client, select.POLLIN)
+    while os.getppid() == root:
+        if not poller.poll(tick):
+            continue
+        request = wire.receive(client)
+        if request is None:
+            return
+        reply: dict[str, Any] = supervisor.run(request["program"], client)
+        wire.send(client, {"number": request["number"], **reply})
+
+
+def _die_with_parent(parent: int) -> None:
+    if sys.platform == "linux":
+        linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the line above
+        os._exit(0)
+
+
+def _reap() -> set[int]:
+    reaped = set()
+    while True:
+        try:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return reaped
+        if pid == 0:
+            return reaped
+        reaped.add(pid)
+
+
+def _end(servers: set[int]) -> NoReturn:
+    """Waits a little for the servers, which end by themselves, kills the rest, and ends."""
+    deadline = time.monotonic() + 1
+    while time.monotonic() < deadline and servers:
+        servers -= _reap()
+        time.sleep(0.002)
+    for pid in servers:
+        os.kill(pid, signal.SIGKILL)
+    while True:
+        try:
+            os.wait()
+        except ChildProcessError:
+            os._exit(0)

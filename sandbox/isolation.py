@@ -1,0 +1,176 @@
+"""The walls between a program and the machine: which there are here, and how a child enters them.
+
+Each layer is probed once, by a forked child that enters it and then tries what it forbids; only a
+layer that was seen to hold counts as active. The rest works without: rlimits alone on macOS.
+
+    isolation = Isolation(memory_mb=512, cpu_seconds=2.0, extra_paths=[])
+    isolation.active    # {"rlimits": True, "no_new_privs": True, "seccomp": True, ...}
+    isolation.enter()   # in the child; there is no way back out
+"""
+
+import contextlib
+import errno
+import os
+import resource
+import socket
+import sys
+import sysconfig
+from collections.abc import Callable
+
+from sandbox import landlock, linux, seccomp
+
+__all__ = ["LAYERS", "Isolation"]
+
+LAYERS = {
+    "rlimits": "limits on CPU time, processes, file size and open files",
+    "memory": "a limit on memory",
+    "no_new_privs": "no privilege to be gained by running something",
+    "unprivileged": "no root capabilities, even where the client runs as root",
+    "seccomp": "a short list of system calls: no writing, sockets, processes or signals",
+    "landlock": "no reading outside Python's own folders",
+}
+
+_MEGABYTE = 1024 * 1024
+
+
+class Isolation:
+    """Made by a fork server before it serves anything; entered by each child."""
+
+    def __init__(self, memory_mb: int, cpu_seconds: float, extra_paths: list[str]) -> None:
+        self.active = dict.fromkeys(LAYERS, False)
+        self._cpu_seconds = int(cpu_seconds) + 2
+        self._rules = -1
+        self._filter: seccomp.Filter | None = None
+        # Inherited by every child, and no hindrance to a fork server.
+        for limit, value in (
+            (resource.RLIMIT_CORE, 0),
+            (resource.RLIMIT_FSIZE, 0),
+            (resource.RLIMIT_NOFILE, 64),
+            (resource.RLIMIT_STACK, 64 * _MEGABYTE),
+        ):
+            _lower(limit, value)
+        self._memory = _address_space() + memory_mb * _MEGABYTE
+        self.active["rlimits"] = _holds(self._limit, lambda: True)
+        self.active["memory"] = _holds(self._limit, _cannot_take(self._memory))
+        with contextlib.suppress(OSError):
+            linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
+            self.active["no_new_privs"] = True
+        self.active["unprivileged"] = self._without_privileges()
+        if self.active["no_new_privs"]:
+            self._prepare_landlock(extra_paths)
+            self._prepare_seccomp()
+
+    def enter(self) -> None:
+        """Limits, then Landlock, then seccomp, which would forbid the other two. Raises OSError."""
+        self._limit()
+        if self.active["landlock"]:
+            landlock.enter(self._rules)
+        if self.active["seccomp"] and self._filter:
+            self._filter.install()
+
+    def _limit(self) -> None:
+        _lower(resource.RLIMIT_AS, self._memory)
+        _lower(resource.RLIMIT_CPU, self._cpu_seconds)
+        _lower(resource.RLIMIT_NPROC, 0)
+
+    def _without_privileges(self) -> bool:
+        if os.geteuid() != 0:
+            return True
+        # Root without capabilities may not even read files that belong to somebody else, so where
+        # Python itself is such a file they have to stay.
+        if not _holds(linux.drop_capabilities, _can_read_python):
+            return False
+        linux.drop_capabilities()
+        return True
+
+    def _prepare_landlock(self, extra_paths: list[str]) -> None:
+        try:
+            self._rules = landlock.make_rules(readable_folders(extra_paths))
+        except OSError:
+            return
+        enter = landlock.enter
+        self.active["landlock"] = _holds(lambda: enter(self._rules), _sees_python_only)
+
+    def _prepare_seccomp(self) -> None:
+        try:
+            self._filter = seccomp.build()
+        except OSError:
+            return
+        self.active["seccomp"] = _holds(self._filter.install, _cannot_open_a_socket)
+
+
+def readable_folders(extra_paths: list[str]) -> list[str]:
+    """Where Python, its packages and the C libraries under them lie; nothing of the user's."""
+    paths = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    for prefix in {sys.prefix, sys.base_prefix}:
+        paths += [os.path.join(prefix, name) for name in ("lib", "lib64")]
+    paths += ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/share/zoneinfo", "/nix/store"]
+    # These two can name anything, a home folder or this project, so only by what they look like.
+    paths += [p for p in os.environ.get("LD_LIBRARY_PATH", "").split(":") if "/lib" in p]
+    paths += [p for p in sys.path + extra_paths if p.endswith("-packages")]
+    folders = {os.path.realpath(path) for path in paths if path and os.path.isdir(path)}
+    return sorted(folders - {"/"})
+
+
+def _lower(limit: int, value: int) -> None:
+    """Sets a limit for good; never above what it was, which only root could."""
+    hard = resource.getrlimit(limit)[1]
+    if hard != resource.RLIM_INFINITY:
+        value = min(value, hard)
+    # macOS has these numbers and refuses some of them.
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(limit, (value, value))
+
+
+def _address_space() -> int:
+    """Bytes of address space this process has; it is what a child starts with."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[0]) * resource.getpagesize()
+    except OSError:
+        return 256 * _MEGABYTE
+
+
+def _holds(enter: Callable[[], None], test: Callable[[], bool]) -> bool:
+    """Whether a child can enter a layer and then passes the test."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            enter()
+            code = 0 if test() else 1
+        finally:
+            os._exit(code)
+    return os.waitpid(child, 0)[1] == 0
+
+
+def _cannot_take(size: int) -> Callable[[], bool]:
+    def test() -> bool:
+        try:
+            bytearray(size)
+        except MemoryError:
+            return True
+        return False
+
+    return test
+
+
+def _can_read_python() -> bool:
+    with open(os.__file__, "rb") as file:
+        return bool(file.read(1))
+
+
+def _sees_python_only() -> bool:
+    try:
+        os.listdir("/")
+    except PermissionError:
+        return _can_read_python()
+    return False
+
+
+def _cannot_open_a_socket() -> bool:
+    try:
+        socket.socket().close()
+    except OSError as error:
+        return error.errno == errno.EPERM
+    return False

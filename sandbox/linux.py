@@ -1,0 +1,74 @@
+"""The few Linux calls that Python lacks, over ctypes: prctl, capset and raw system calls.
+
+Every function raises OSError where the kernel refuses or where this is not Linux.
+"""
+
+import ctypes
+import os
+import sys
+from typing import Any
+
+__all__ = [
+    "PR_SET_CHILD_SUBREAPER",
+    "PR_SET_NO_NEW_PRIVS",
+    "PR_SET_PDEATHSIG",
+    "PR_SET_SECCOMP",
+    "drop_capabilities",
+    "prctl",
+    "syscall",
+]
+
+PR_SET_PDEATHSIG = 1
+PR_SET_SECCOMP = 22
+PR_CAPBSET_DROP = 24
+PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
+
+_CAPABILITY_VERSION_3 = 0x20080522
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class _CapabilityHeader(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+class _CapabilitySets(ctypes.Structure):
+    # Effective, permitted and inheritable, once for the low and once for the high 32 bits.
+    _fields_ = (("bits", ctypes.c_uint32 * 6),)
+
+
+def prctl(option: int, first: Any = 0, second: Any = 0) -> None:
+    """prctl(2) with the arguments that it does not use set to zero, as some options demand."""
+    _on_linux()
+    arguments = [a if isinstance(a, ctypes.c_void_p) else ctypes.c_ulong(a) for a in (first, second)]
+    _checked(_libc.prctl(option, *arguments, ctypes.c_ulong(0), ctypes.c_ulong(0)))
+
+
+def syscall(number: int, *arguments: Any) -> int:
+    """A system call that the C library has no wrapper for."""
+    _on_linux()
+    return _checked(_libc.syscall(ctypes.c_long(number), *arguments))
+
+
+def drop_capabilities() -> None:
+    """Gives up every capability of a root process, and the means to get one back."""
+    _on_linux()
+    for capability in range(64):
+        try:
+            prctl(PR_CAPBSET_DROP, capability)
+        except OSError:  # beyond the last one, or not allowed to: the sets below are what counts
+            break
+    header = _CapabilityHeader(_CAPABILITY_VERSION_3, 0)
+    _checked(_libc.capset(ctypes.byref(header), ctypes.byref(_CapabilitySets())))
+
+
+def _checked(result: int) -> int:
+    if result < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+    return result
+
+
+def _on_linux() -> None:
+    if sys.platform != "linux":
+        raise OSError("not Linux")

@@ -1,0 +1,163 @@
+"""Accuracy against the number of candidates, as a figure for a paper or a slide.
+
+    plot_curves(evaluation, Path("report/curves"))       # curves.svg, curves.png
+
+One panel for each of CoT only, PoT only and both; a band is the 95 % interval over problems. The
+colours are Okabe and Ito's, told apart by people with any colour vision; markers differ as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from search.curves import Mix
+from search.evaluate import MIX_LABELS, RULE_LABELS, Evaluation
+
+__all__ = ["plot_curves"]
+
+# rule -> colour, marker, line style
+STYLES: dict[str, tuple[str, str, Any]] = {
+    "majority": ("#0072B2", "o", "-"),
+    "best_of_n": ("#D55E00", "s", "-"),
+    "weighted": ("#009E73", "D", "-"),
+    "top_k": ("#AA4499", "^", "-"),
+    "pass": ("#6E6E6E", "", (0, (5, 2))),
+}
+MOST_TICKS = 8
+PANEL, HEIGHT, LABELS = 3.1, 3.5, 1.45  # inches
+
+SETTINGS: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#999999",
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.7,
+    "xtick.color": "#444444",
+    "ytick.color": "#444444",
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "assay",
+}
+
+
+def plot_curves(
+    evaluation: Evaluation, path: Path | str, *, formats: Sequence[str] = ("svg", "png")
+) -> list[Path]:
+    """Writes the figure to `path` with each format as its suffix; returns the files written.
+
+    Formats are those of matplotlib: svg, png, pdf. The same evaluation gives the same bytes.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    mixes = evaluation.mixes
+    with matplotlib.rc_context(SETTINGS):
+        # A Figure of its own, without pyplot: no global state, no display.
+        figure = Figure(figsize=(PANEL * len(mixes) + LABELS, HEIGHT), layout="constrained")
+        panels = figure.subplots(1, len(mixes), sharey=True, squeeze=False)[0]
+        for panel, mix in zip(panels, mixes, strict=True):
+            _draw(panel, evaluation, mix)
+        panels[0].set_ylabel("accuracy (%)")
+        low, high = panels[0].get_ylim()
+        panels[0].set_ylim(max(low, 0), min(high, 102))
+        _label_lines(panels[-1], evaluation, mixes[-1])
+        written = []
+        for suffix in formats:
+            file = target.with_name(f"{target.name}.{suffix}")
+            # No date inside, so that the bytes depend on the numbers alone.
+            undated = {"Date": None} if suffix == "svg" else {}
+            figure.savefig(file, dpi=200, metadata=undated or None)
+            written.append(file)
+    return written
+
+
+def _draw(panel: Any, evaluation: Evaluation, mix: Mix) -> None:
+    frame = evaluation.frame[evaluation.frame["modes"] == mix]
+    for rule, (colour, marker, line) in STYLES.items():
+        rows = frame[frame["rule"] == rule]
+        if rows.empty:
+            continue
+        panel.fill_between(
+            rows["n"], 100 * rows["low"], 100 * rows["high"], color=colour, alpha=0.1, linewidth=0
+        )
+        panel.plot(
+            rows["n"],
+            100 * rows["accuracy"],
+            color=colour,
+            linestyle=line,
+            linewidth=1.6,
+            marker=marker,
+            markersize=3.6,
+        )
+    ns = evaluation.ns(mix)
+    panel.set_xscale("log", base=2)
+    panel.set_xticks(_ticks(ns), [str(n) for n in _ticks(ns)])
+    panel.minorticks_off()
+    panel.set_title(MIX_LABELS[mix])
+    panel.set_xlabel("candidates per problem, n" + (" (half CoT, half PoT)" * (mix == "both")))
+
+
+def _ticks(ns: list[int]) -> list[int]:
+    """The n to write on the axis: powers of two where there are some, not too many."""
+    powers = [n for n in ns if n & (n - 1) == 0]
+    ticks = powers if len(powers) > 1 else ns
+    step = -(-len(ticks) // MOST_TICKS)
+    return ticks[::-1][::step][::-1]
+
+
+def _label_lines(panel: Any, evaluation: Evaluation, mix: Mix) -> None:
+    """Names each line at its right end, in its colour, moved apart where ends are close."""
+    frame = evaluation.frame[evaluation.frame["modes"] == mix]
+    last = frame[frame["n"] == evaluation.ns(mix)[-1]].set_index("rule")["accuracy"]
+    names = [rule for rule in STYLES if rule in last.index]
+    low, high = panel.get_ylim()
+    # A line of text of 9 points, in units of the axis.
+    least = 14 / (72 * HEIGHT * 0.78) * (high - low)
+    ends = {rule: 100 * float(last[rule]) for rule in names}
+    for rule, place in _apart(ends, least, low, high).items():
+        panel.annotate(
+            RULE_LABELS[rule],
+            xy=(1, ends[rule]),
+            xytext=(1.04, place),
+            xycoords=("axes fraction", "data"),
+            textcoords=("axes fraction", "data"),
+            color=STYLES[rule][0],
+            va="center",
+            annotation_clip=False,
+        )
+
+
+def _apart(ends: dict[str, float], least: float, low: float, high: float) -> dict[str, float]:
+    """Places for labels as near to their `ends` as can be, at least `least` apart, in the axis.
+
+    Least squares under the order of the ends: neighbours that would overlap are merged into blocks,
+    each centred on its labels' ends (pool adjacent violators).
+    """
+    order = sorted(ends, key=lambda name: ends[name])
+    blocks: list[list[float]] = []  # the labels' ends, less what stands below them in the block
+    for index, name in enumerate(order):
+        blocks.append([ends[name] - index * least])
+        while len(blocks) > 1 and _mean(blocks[-2]) > _mean(blocks[-1]):
+            blocks[-2:] = [blocks[-2] + blocks[-1]]
+    shifted = [_mean(block) for block in blocks for _ in block]
+    highest = high - (len(order) - 1) * least
+    return {
+        name: max(low, min(shifted[index], highest)) + index * least
+        for index, name in enumerate(order)
+    }
+
+
+def _mean(numbers: Sequence[float]) -> float:
+    return sum(numbers) / len(numbers)

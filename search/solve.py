@@ -1,0 +1,345 @@
+"""Answering a question: sample, run, score, vote; and showing how the answer came about.
+
+    assay solve "A box holds 12 eggs. How many eggs do 3 boxes hold?" --show
+    assay solve problems=questions.jsonl output=answers.jsonl n=64
+
+Nothing is kept on disk but the answers; for pools that are to be studied there are runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from generator.engines import Engine, EngineConfig, SamplingParams, make_engine
+from generator.models import ModelConfig
+from problems.answers import equivalent
+from problems.errors import UserError
+from problems.problem import Problem
+from problems.prompts import PromptConfig, Prompter
+from problems.sets import ProblemsConfig, load_problems
+from sandbox import Limits, Sandbox
+from search import rules
+from search.grading import Graded, grade_candidates
+from search.runs import atomic_file
+from search.sampling import Candidate, prompt_of, sample_candidates
+from search.scoring import Scorer
+from search.work import progress_bar
+
+__all__ = ["Member", "Solved", "SolveConfig", "choose", "run", "show"]
+
+QUICKSTART = Path("runs/quickstart")
+RULES = ("majority", "best_of_n", "weighted", "top_k")
+
+
+@dataclass
+class SolveConfig:
+    """What `assay solve` reads."""
+
+    question: str = ""
+    """the question; or give problems="""
+    problems: ProblemsConfig = field(default_factory=lambda: ProblemsConfig(name=""))
+    """a set or a JSONL file to solve instead of one question"""
+    output: str = ""
+    """with problems: JSONL file to write, one answer a line; empty = only printed"""
+    generator: ModelConfig = field(default_factory=lambda: ModelConfig(name=""))
+    """a folder or hub id; empty = the quickstart's"""
+    verifier: ModelConfig = field(default_factory=lambda: ModelConfig(name=""))
+    """a verifier's folder, or `none`; empty = the quickstart's with the quickstart's generator"""
+    prompt: PromptConfig = field(default_factory=lambda: PromptConfig(form="auto"))
+    """form auto: the one that the generator was made for, else its chat template, else alpaca"""
+    n: int = 32
+    """candidates per problem"""
+    modes: list[str] = field(default_factory=lambda: ["cot", "pot"])
+    """the n are shared out among these"""
+    rule: str = ""
+    """majority | best_of_n | weighted | top_k; empty = top_k with a verifier, else majority"""
+    k: int = 0
+    """voters of top_k; 0 = by n"""
+    sampling: SamplingParams = field(default_factory=SamplingParams)
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    limits: Limits = field(default_factory=Limits)
+    show: bool = False
+    """print every candidate"""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A candidate with its grade and its score (NaN without a verifier)."""
+
+    candidate: Candidate
+    graded: Graded
+    score: float
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A problem with its candidates and the one that a rule chose (`None`: nobody has an answer).
+
+    `votes` and `weight` are the chosen answer's shares of all answers and of all scores.
+    """
+
+    problem: Problem
+    members: list[Member]
+    rule: str
+    chosen: Member | None
+    votes: float
+    weight: float
+
+    @property
+    def answer(self) -> str | None:
+        """The answer that was voted for."""
+        return None if self.chosen is None else self.chosen.graded.answer
+
+
+def choose(problem: Problem, members: Sequence[Member], rule: str, k: int = 0) -> Solved:
+    """Applies a rule to the candidates of one problem."""
+    classes = np.array([m.graded.answer_class for m in members], dtype=np.int64)
+    scores = np.array([m.score for m in members], dtype=np.float64)
+    ties = rules.tie_draw(classes.shape, seed=0)
+    if rule == "majority":
+        index = rules.majority(classes, ties, None if np.isnan(scores).any() else scores)
+    elif rule == "best_of_n":
+        index = rules.best_of_n(classes, scores, ties)
+    elif rule == "weighted":
+        index = rules.weighted(classes, scores, ties)
+    else:
+        index = rules.top_k(classes, scores, ties, k)
+    if int(index) < 0:
+        return Solved(problem, list(members), rule, None, 0.0, 0.0)
+    same = classes == classes[int(index)]
+    positive = np.where(classes >= 0, np.maximum(scores, 0.0), 0.0)
+    total = positive.sum()
+    weight = float(positive[same].sum() / total) if total > 0 else float("nan")
+    votes = float(same.sum() / (classes >= 0).sum())
+    return Solved(problem, list(members), rule, members[int(index)], votes, weight)
+
+
+class Solver:
+    """Generator, sandbox and verifier, loaded once for many problems."""
+
+    def __init__(self, config: SolveConfig) -> None:
+        """Raises `UserError` where a model is missing or a key does not fit."""
+        config = _with_defaults(config)
+        if config.rule not in RULES:
+            raise UserError(f"rule={config.rule}: expected one of {', '.join(RULES)}")
+        scored = config.verifier.name not in ("", "none")
+        if config.rule != "majority" and not scored:
+            raise UserError(f"rule={config.rule}: needs a verifier; give verifier=PATH")
+        if config.n < 1:
+            raise UserError(f"n={config.n}: expected 1 or more")
+        self.config = config
+        self.counts = share(config.n, config.modes)
+        self.engine: Engine = make_engine(config.engine, config.generator)
+        self.prompter = Prompter(config.prompt, self.engine.tokenizer)
+        self.scorer = Scorer(config.verifier) if scored else None
+
+    def solve(self, problems: Sequence[Problem]) -> Iterator[Solved]:
+        """Yields the problems' solutions in order."""
+        with Sandbox(limits=self.config.limits) as sandbox:
+            for problem in problems:
+                yield self._one(problem, sandbox)
+
+    def _one(self, problem: Problem, sandbox: Sandbox) -> Solved:
+        config = self.config
+        candidates = []
+        with _Progress(config.n) as progress:
+            for candidate in sample_candidates(
+                self.engine, self.prompter, [problem], self.counts, config.sampling
+            ):
+                candidates.append(candidate)
+                progress.update(1)
+        candidates.sort(key=lambda c: (c.mode, c.sample))
+        graded = grade_candidates([problem], candidates, sandbox)
+        scores = [float("nan")] * len(candidates)
+        if self.scorer is not None:
+            outputs = [g.output for g in graded]
+            scores = self.scorer.scores(problem, candidates, outputs).tolist()
+        members = [Member(*row) for row in zip(candidates, graded, scores, strict=True)]
+        return choose(problem, members, config.rule, config.k)
+
+
+def _Progress(total: int) -> Any:  # noqa: N802
+    return progress_bar(total, "sample")
+
+
+def share(n: int, modes: Sequence[str]) -> dict[str, int]:
+    """n candidates shared out among the modes, the first ones getting the remainder.
+
+    >>> share(7, ["cot", "pot"])
+    {'cot': 4, 'pot': 3}
+    """
+    if not modes:
+        raise UserError("modes: expected at least one of cot, pot")
+    return {mode: n // len(modes) + (i < n % len(modes)) for i, mode in enumerate(modes)}
+
+
+def _with_defaults(config: SolveConfig) -> SolveConfig:
+    generator, verifier = config.generator, config.verifier
+    if not generator.name:
+        if not (QUICKSTART / "generator" / "config.json").is_file():
+            raise UserError(
+                f"{QUICKSTART / 'generator'}: not there yet; run `assay quickstart` first, "
+                "or give generator=PATH_OR_HUB_ID"
+            )
+        generator = dataclasses.replace(generator, name=str(QUICKSTART / "generator"))
+        own = QUICKSTART / "verifier"
+        if not verifier.name and (own / "verifier.json").is_file():
+            verifier = dataclasses.replace(verifier, name=str(own))
+    scored = verifier.name not in ("", "none")
+    return dataclasses.replace(
+        config,
+        generator=generator,
+        verifier=verifier,
+        prompt=prompt_of(generator, config.prompt),
+        rule=config.rule or ("top_k" if scored else "majority"),
+    )
+
+
+def run(config: SolveConfig) -> None:
+    """`assay solve`: prints the answer to a question, or answers a file."""
+    if bool(config.question) == bool(config.problems.name):
+        raise UserError('solve: expected either a question ("…") or problems=FILE.jsonl')
+    if config.question:
+        problem = Problem(id="question", question=config.question)
+        solved = next(Solver(config).solve([problem]))
+        print(show(solved, everything=config.show))
+        return
+    problems = load_problems(config.problems)
+    rows = []
+    for solved in Solver(config).solve(problems):
+        rows.append(_row(solved))
+        print(_line(solved), flush=True)
+    _print_total(rows)
+    if config.output:
+        with atomic_file(Path(config.output)) as stream:
+            stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        print(f"answers written to {config.output}")
+
+
+def _row(solved: Solved) -> dict[str, Any]:
+    return {
+        "id": solved.problem.id,
+        "question": solved.problem.question,
+        "answer": solved.answer,
+        "reference": solved.problem.answer,
+        "right": _right(solved),
+        "votes": round(solved.votes, 4),
+        "weight": None if np.isnan(solved.weight) else round(solved.weight, 4),
+        "rule": solved.rule,
+        "n": len(solved.members),
+    }
+
+
+def _right(solved: Solved) -> bool | None:
+    if solved.problem.answer is None:
+        return None
+    if solved.answer is None:
+        return False
+    return equivalent(solved.answer, solved.problem.answer, solved.problem.options)
+
+
+def _line(solved: Solved) -> str:
+    mark = {True: "right", False: "wrong", None: ""}[_right(solved)]
+    return f"{solved.problem.id}  {solved.answer or '(no answer)'}  {_sure(solved)}  {mark}".rstrip()
+
+
+def _print_total(rows: Sequence[dict[str, Any]]) -> None:
+    known = [row["right"] for row in rows if row["right"] is not None]
+    if known:
+        print(f"{sum(known)} of {len(known)} right ({100 * sum(known) / len(known):.1f} %)")
+
+
+def _sure(solved: Solved) -> str:
+    text = f"{100 * solved.votes:.0f} % of the votes"
+    if not np.isnan(solved.weight):
+        text += f", {100 * solved.weight:.0f} % of the score"
+    return text
+
+
+# Showing a solution in a terminal
+
+
+def show(solved: Solved, *, everything: bool = False) -> str:
+    """The vote, the answer, the best-scored candidate with its program and output, as text."""
+    lines = [_indent(solved.problem.question, "  "), ""]
+    lines += _ballot(solved)
+    if solved.chosen is None:
+        lines += ["", "  no candidate has an answer"]
+    else:
+        lines += ["", f"  answer: {solved.answer}   ({_sure(solved)}, by {_rule_name(solved)})"]
+        if solved.problem.answer is not None:
+            right = {True: "right", False: "wrong", None: "undecided"}[_right(solved)]
+            lines[-1] += f"   reference: {solved.problem.answer}, {right}"
+    if everything:
+        for member in sorted(solved.members, key=_rank):
+            lines += ["", *_candidate(member)]
+    else:
+        best = min((m for m in solved.members if m.graded.answer_class >= 0), key=_rank, default=None)
+        if best is not None:
+            known = not np.isnan(best.score)
+            lines += ["", "  the best-scored candidate:" if known else "  one of the candidates:"]
+            lines += _candidate(best)
+    return "\n".join(lines)
+
+
+def _rank(member: Member) -> tuple[float, str, int]:
+    score = -np.inf if np.isnan(member.score) else member.score
+    return (-score, member.candidate.mode, member.candidate.sample)
+
+
+def _rule_name(solved: Solved) -> str:
+    return {"top_k": "top-k vote", "best_of_n": "best-of-n", "weighted": "weighted vote"}.get(
+        solved.rule, "majority vote"
+    )
+
+
+def _ballot(solved: Solved) -> list[str]:
+    """A line for each answer class: votes as a bar, mean score."""
+    by_class: dict[int, list[Member]] = {}
+    for member in solved.members:
+        by_class.setdefault(member.graded.answer_class, []).append(member)
+    ranked = sorted(
+        (group for number, group in by_class.items() if number >= 0),
+        key=lambda group: (-len(group), str(group[0].graded.answer)),
+    )
+    lines = ["  answer        votes" + " " * 26 + "mean score"]
+    most = len(ranked[0]) if ranked else 1
+    for group in ranked[:8]:
+        bar = "█" * max(1, round(20 * len(group) / most))
+        mean = np.mean([m.score for m in group])
+        score = "" if np.isnan(mean) else f"{mean:8.2f}"
+        answer = textwrap.shorten(str(group[0].graded.answer), 12, placeholder="…")
+        mark = "▸" if solved.chosen in group else " "
+        lines.append(f" {mark}{answer:<12}  {len(group):>5}  {bar:<20}    {score}".rstrip())
+    if len(ranked) > 8:
+        lines.append(f"  … and {len(ranked) - 8} other answers")
+    if -1 in by_class:
+        lines.append(f"  (no answer)   {len(by_class[-1]):>5}")
+    return lines
+
+
+def _candidate(member: Member) -> list[str]:
+    candidate, graded = member.candidate, member.graded
+    score = "" if np.isnan(member.score) else f"  score {member.score:.2f}"
+    answer = graded.answer if graded.answer is not None else "none"
+    lines = [f"  ── {candidate.mode} {candidate.sample}  answer {answer}{score}"]
+    lines.append(_indent(candidate.text, "     "))
+    if candidate.mode == "pot":
+        told = graded.output.strip() if graded.outcome == "ok" else f"{graded.outcome} {graded.message}"
+        lines.append(_indent(f"output: {told}", "   ▸ "))
+    return lines
+
+
+def _indent(text: str, prefix: str) -> str:
+    wrapped = []
+    for line in text.splitlines() or [""]:
+        wrapped += textwrap.wrap(line, 96, drop_whitespace=False, break_long_words=True) or [""]
+    return "\n".join((prefix + line).rstrip() for line in wrapped)

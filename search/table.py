@@ -1,0 +1,147 @@
+"""An evaluation for the terminal: rules against modes, accuracy against n, what verification adds.
+
+    print(table(evaluate(pool)))
+
+At most 100 columns wide, whatever the pool.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import textwrap
+from collections.abc import Mapping
+
+import numpy as np
+
+from search.curves import Interval, Mix
+from search.evaluate import (
+    MIX_LABELS,
+    RULE_LABELS,
+    SCORED_RULES,
+    Evaluation,
+    best_rules,
+    count,
+    rule_label,
+)
+
+__all__ = ["table"]
+
+# A margin of 2, a column of names, then columns of fixed width.
+NAMES, WIDE, NARROW, CURVE_COLUMNS = 22, 24, 7, 10
+
+
+def table(
+    evaluation: Evaluation,
+    *,
+    bold: bool | None = None,
+    seconds: Mapping[str, float] | None = None,
+) -> str:
+    """The evaluation for a terminal of 100 columns.
+
+    `bold` marks the best rule of each column (the ceiling aside); None: where standard output is a
+    terminal that can. `seconds` by stage adds a line on the time spent.
+    """
+    bold = _can_bold() if bold is None else bold
+    lines = [*_rules_table(evaluation, bold), "", *_curve_table(evaluation, bold)]
+    if evaluation.verifier:
+        lines += ["", *_difference_lines(evaluation)]
+    if seconds:
+        spent = " · ".join(f"{stage} {value:,.0f} s" for stage, value in seconds.items())
+        lines += ["", f"  time: {spent}"]
+    for note in evaluation.notes:
+        lines += textwrap.wrap(f"note: {note}", 98, initial_indent="  ", subsequent_indent="    ")
+    return "\n".join(lines)
+
+
+def _can_bold() -> bool:
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and "NO_COLOR" not in os.environ
+
+
+def _line(name: str, cells: list[str], marked: set[int] | None = None) -> str:
+    """One row; `marked` cells are bold (escape codes have no width: cells come padded)."""
+    shown = [
+        f"\x1b[1m{cell}\x1b[0m" if index in (marked or ()) else cell
+        for index, cell in enumerate(cells)
+    ]
+    return f"  {name:<{NAMES}}{''.join(shown)}".rstrip()
+
+
+def _rule_off(columns: int, width: int) -> str:
+    return "  " + "─" * (NAMES + columns * width)
+
+
+def _percent(found: Interval, sign: str = "") -> str:
+    """`72.5 [68.1, 76.6]`, padded so that the values of a column stand under each other."""
+    value, low, high = (
+        f"{100 * x:{sign}.1f}".replace("-", "−") for x in (found.value, found.low, found.high)
+    )
+    return f"{value:>5} [{low}, {high}]".ljust(WIDE)
+
+
+def _best_columns(evaluation: Evaluation, columns: list[tuple[Mix, int]]) -> dict[str, set[int]]:
+    """For each rule the columns in which it is the best."""
+    best = [best_rules(evaluation, mix, n) for mix, n in columns]
+    return {
+        rule: {index for index, rules in enumerate(best) if rule in rules}
+        for rule in evaluation.rules
+    }
+
+
+def _rules_table(evaluation: Evaluation, bold: bool) -> list[str]:
+    n = evaluation.table_n
+    mixes = evaluation.mixes
+    scored = f" · scores by {evaluation.verifier}" if evaluation.verifier else ""
+    halves = f" (both: {n // 2} CoT + {n - n // 2} PoT)" if "both" in mixes and n > 1 else ""
+    ruler = _rule_off(len(mixes), WIDE)
+    lines = [
+        f"  {count(len(evaluation.problem_ids), 'problem')} · {count(n, 'candidate')} each{halves}",
+        f"  accuracy in % [95 % interval over problems]{scored}",
+        "",
+        _line("", [f" {MIX_LABELS[mix]}".ljust(WIDE) for mix in mixes]),
+        ruler,
+    ]
+    best = _best_columns(evaluation, [(mix, n) for mix in mixes])
+    for rule in evaluation.rules:
+        if rule == "pass":
+            lines.append(ruler)
+        cells = [_percent(evaluation.at(rule, mix, 1 if rule == "single" else n)) for mix in mixes]
+        label = rule_label(rule, n, evaluation.config.k)
+        lines.append(_line(label, cells, best[rule] if bold else None))
+    frame = evaluation.frame
+    spent = frame[(frame["rule"] == "pass") & (frame["n"] == n)].set_index("modes")["tokens"]
+    if spent.notna().all():
+        lines.append(
+            _line("tokens per problem", [f"{spent[mix]:>5,.0f}".ljust(WIDE) for mix in mixes])
+        )
+    return lines
+
+
+def _curve_table(evaluation: Evaluation, bold: bool) -> list[str]:
+    """Accuracy against n for the last modes ("both" where there are both)."""
+    mix = evaluation.mixes[-1]
+    ns = evaluation.ns(mix)
+    if len(ns) > CURVE_COLUMNS:
+        # Evenly spaced over the list, the first and the last kept.
+        ns = [ns[i] for i in np.linspace(0, len(ns) - 1, CURVE_COLUMNS).round().astype(int)]
+    best = _best_columns(evaluation, [(mix, n) for n in ns])
+    lines = [
+        _line(f"{MIX_LABELS[mix]}, at n =", [f"{n:>{NARROW}}" for n in ns]),
+        _rule_off(len(ns), NARROW),
+    ]
+    for rule in evaluation.rules:
+        if rule == "single":
+            continue
+        cells = [f"{100 * evaluation.per_problem[rule, mix, n].mean():>{NARROW}.1f}" for n in ns]
+        lines.append(_line(RULE_LABELS[rule], cells, best[rule] if bold else None))
+    return lines
+
+
+def _difference_lines(evaluation: Evaluation) -> list[str]:
+    mix = evaluation.mixes[-1]
+    n = evaluation.ns(mix)[-1]
+    lines = [f"  verifier − majority ({MIX_LABELS[mix]}, n = {n}; paired over problems, in points)"]
+    for rule in SCORED_RULES:
+        found = evaluation.difference((rule, mix, n), ("majority", mix, n))
+        lines.append(_line(rule_label(rule, n, evaluation.config.k), [_percent(found, "+")]))
+    return lines

@@ -1,0 +1,19 @@
+"""Fixtures for all rooms: where the real data lies."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real data sets: $ASSAY_SHARED_DATA, else ../shared/data beside the repository."""
+    folder = Path(os.environ.get("ASSAY_SHARED_DATA") or ROOT.parent / "shared" / "data")
+    if not (folder / "gsm8k").is_dir():
+        pytest.skip(f"no real data at {folder} (set ASSAY_SHARED_DATA to its folder)")
+    return folder

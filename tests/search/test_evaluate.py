@@ -1,0 +1,223 @@
+"""The evaluation of a pool worked out by hand, the table, and what is refused."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from problems.errors import UserError
+from search.evaluate import EvaluateConfig, evaluate, rule_label
+from search.pool import PoolArrays
+from search.table import table
+
+
+def make_frame(problems=30, cot=8, pot=8, seed=0):
+    rng = np.random.default_rng(seed)
+    rows = []
+    for p in range(problems):
+        skill = rng.beta(1.5, 1.5)
+        for mode, count in (("cot", cot), ("pot", pot)):
+            for sample in range(count):
+                right = bool(rng.random() < skill)
+                answer = 0 if right else int(rng.integers(1, 4))
+                score = float(0.3 + 0.3 * right + rng.normal(0, 0.2))
+                rows.append((f"p{p:02d}", mode, sample, answer, right, 50, -9.0, score))
+    names = ["problem_id", "mode", "sample", "answer_class", "label", "tokens", "logprob"]
+    return pd.DataFrame(rows, columns=[*names, "score:v"])
+
+
+@pytest.fixture(scope="module")
+def evaluation():
+    return evaluate(PoolArrays.from_frame(make_frame()))
+
+
+def value(evaluation, rule, modes, n):
+    rows = evaluation.frame.query("rule == @rule and modes == @modes and n == @n")
+    return rows["accuracy"].item()
+
+
+def test_a_pool_by_hand():
+    """Two problems, two CoT candidates each: one always right, one with a wrong favourite."""
+    rows = [
+        ("a", 0, 0, True, 10, 0.9),
+        ("a", 1, 0, True, 20, 0.8),
+        ("b", 0, 0, True, 30, 0.2),
+        ("b", 1, 1, False, 40, 0.6),
+    ]
+    names = ["problem_id", "sample", "answer_class", "label", "tokens", "score:v"]
+    frame = pd.DataFrame(rows, columns=names).assign(mode="cot")
+    found = evaluate(PoolArrays.from_frame(frame), EvaluateConfig(draws=4000))
+    assert found.mixes == ["cot"]
+    assert found.ns("cot") == [1, 2]
+    assert value(found, "single", "cot", 1) == 0.75
+    assert value(found, "best_of_n", "cot", 2) == 0.5
+    assert value(found, "weighted", "cot", 2) == 0.5
+    assert value(found, "pass", "cot", 2) == 1.0
+    assert value(found, "majority", "cot", 2) == pytest.approx(0.75, abs=0.02)  # a tie in b
+    tokens = found.frame.query("rule == 'pass' and n == 2")["tokens"].item()
+    assert tokens == 50
+    difference = found.differences.query("rule == 'best_of_n' and n == 2")["difference"].item()
+    assert difference == pytest.approx(-0.25, abs=0.02)
+
+
+def test_columns_cost_the_same_number_of_candidates(evaluation):
+    assert evaluation.sizes == {"cot": 8, "pot": 8, "both": 16}
+    assert evaluation.table_n == 8
+    assert evaluation.ns("cot") == [1, 2, 4, 8]
+    assert evaluation.ns("both") == [1, 2, 4, 8, 16]
+    tokens = evaluation.frame.query("rule == 'pass' and n == 8")["tokens"]
+    assert tokens.tolist() == [400, 400, 400]
+
+
+def test_at_one_candidate_every_rule_is_the_single_sample(evaluation):
+    single = evaluation.frame.query("n == 1").groupby("modes")["accuracy"]
+    assert single.nunique().tolist() == [1, 1, 1]
+
+
+def test_rows_are_ordered_and_consistent(evaluation):
+    frame = evaluation.frame
+    assert frame["modes"].drop_duplicates().tolist() == ["cot", "pot", "both"]
+    assert (frame["low"] <= frame["accuracy"]).all()
+    assert (frame["accuracy"] <= frame["high"]).all()
+    assert frame.query("rule in ['single', 'best_of_n', 'pass']")["error"].eq(0).all()
+    # nothing beats the ceiling
+    ceiling = frame[frame["rule"] == "pass"].set_index(["modes", "n"])["accuracy"]
+    for row in frame.itertuples():
+        assert row.accuracy <= ceiling[row.modes, row.n] + 1e-12
+
+
+def test_differences_are_paired(evaluation):
+    row = evaluation.differences.query("rule == 'weighted' and modes == 'both' and n == 16")
+    found = evaluation.difference(("weighted", "both", 16), ("majority", "both", 16))
+    assert row["difference"].item() == found.value
+    assert (row["low"].item(), row["high"].item()) == (found.low, found.high)
+    assert found.value == pytest.approx(
+        value(evaluation, "weighted", "both", 16) - value(evaluation, "majority", "both", 16)
+    )
+
+
+def test_the_same_seed_gives_the_same_numbers(evaluation):
+    shuffled = make_frame().sample(frac=1, random_state=3)
+    again = evaluate(PoolArrays.from_frame(shuffled))
+    pd.testing.assert_frame_equal(evaluation.frame, again.frame)
+    pd.testing.assert_frame_equal(evaluation.differences, again.differences)
+
+
+def test_json_has_everything_and_no_nan(evaluation):
+    text = json.dumps(evaluation.to_dict(), allow_nan=False)
+    found = json.loads(text)
+    assert found["problems"] == 30
+    assert found["verifier"] == "v"
+    assert len(found["accuracy"]) == len(evaluation.frame)
+    first = found["accuracy"][0]
+    assert (first["rule"], first["modes"], first["n"], first["k"]) == ("single", "cot", 1, None)
+
+
+def test_without_scores_only_the_rules_that_need_none():
+    frame = make_frame(5, 3, 0).drop(columns=["score:v", "tokens"])
+    found = evaluate(PoolArrays.from_frame(frame))
+    assert found.rules == ["single", "majority", "pass"]
+    assert found.ns("cot") == [1, 2, 3]
+    shown = table(found, bold=False)
+    assert "tokens" not in shown
+    assert "verifier" not in shown
+    assert json.loads(json.dumps(found.to_dict(), allow_nan=False))["differences"] == []
+
+
+def test_table_fits_a_terminal(evaluation):
+    shown = table(evaluation, bold=False, seconds={"sample": 83.2, "score": 1200.0})
+    assert all(len(line) <= 100 for line in shown.splitlines())
+    assert "\x1b" not in shown
+    lines = shown.splitlines()
+    assert lines[0] == "  30 problems · 8 candidates each (both: 4 CoT + 4 PoT)"
+    assert lines[1] == "  accuracy in % [95 % interval over problems] · scores by v"
+    names = [line[2:24].strip() for line in lines[5:12]]
+    assert names == [
+        "single sample",
+        "majority vote",
+        "best-of-n",
+        "weighted vote",
+        "top-3 vote",
+        "─" * 22,
+        "pass@8 (ceiling)",
+    ]
+    interval = evaluation.at("majority", "both", 8)
+    text = f"{100 * interval.value:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+    assert lines[6].endswith(text)
+    assert "verifier − majority (both, n = 16; paired over problems, in points)" in shown
+    assert "time: sample 83 s · score 1,200 s" in shown
+
+
+def test_the_best_is_bold(evaluation):
+    shown = table(evaluation, bold=True)
+    bold = [line for line in shown.splitlines()[5:12] if "\x1b[1m" in line]
+    means = {rule: evaluation.at(rule, "both", 8).value for rule in ("majority", "weighted")}
+    assert bold
+    assert not any("pass@" in line or "single" in line for line in bold)
+    assert means["weighted"] > means["majority"]
+    assert not any("majority" in line for line in bold)
+    plain = shown.replace("\x1b[1m", "").replace("\x1b[0m", "")
+    assert [line.rstrip() for line in plain.splitlines()] == table(
+        evaluation, bold=False
+    ).splitlines()
+
+
+def test_many_n_are_thinned_to_the_width():
+    found = evaluate(
+        PoolArrays.from_frame(make_frame(4, 16, 16)), EvaluateConfig(n=list(range(1, 33)), draws=10)
+    )
+    header = next(line for line in table(found, bold=False).splitlines() if "at n =" in line)
+    numbers = [int(word) for word in header.split("=")[1].split()]
+    assert len(numbers) == 10
+    assert (numbers[0], numbers[-1]) == (1, 32)
+
+
+def test_notes_tell_what_was_short_and_what_was_unlabelled():
+    frame = make_frame(6, 4, 4)
+    frame = frame.drop(frame.query("problem_id == 'p03' and mode == 'pot' and sample > 0").index)
+    frame["label"] = frame["label"].astype("boolean")
+    frame.loc[0, "label"] = pd.NA
+    found = evaluate(PoolArrays.from_frame(frame))
+    assert found.notes == (
+        "1 problem with fewer than 4 PoT candidates (first: p03); all of theirs are used",
+        "1 answer without a label, counted as wrong",
+    )
+    assert "note: 1 problem with fewer than 4 PoT candidates" in table(found, bold=False)
+
+
+def test_an_n_that_one_mode_cannot_give():
+    pool = PoolArrays.from_frame(make_frame(6, 8, 4))
+    found = evaluate(pool, EvaluateConfig(n=[8], draws=10))
+    assert found.mixes == ["cot", "both"]
+    assert found.notes == ("PoT only left out: it has no more than 4 candidates per problem",)
+
+
+def test_labels_of_rules():
+    assert rule_label("top_k") == "top-k vote"
+    assert rule_label("top_k", 64) == "top-4 vote"
+    assert rule_label("top_k", 64, k=9) == "top-9 vote"
+    assert rule_label("pass", 64) == "pass@64 (ceiling)"
+
+
+@pytest.mark.parametrize(
+    ("change", "config", "message"),
+    [
+        (lambda f: f.assign(label=None), {}, "no candidate has a label"),
+        (lambda f: f, {"verifier": "w"}, "no scores by verifier 'w' (the pool has: 'v')"),
+        (lambda f: f.assign(**{"score:w": 0.1}), {}, "choose one with verifier=…"),
+        (
+            lambda f: f.assign(**{"score:v": f["score:v"].where(f["problem_id"] != "p04")}),
+            {},
+            "16 candidates with an answer have no score by verifier 'v' (first in problem 'p04')",
+        ),
+        (lambda f: f, {"n": [99]}, "n=99 is more than the 16 candidates per problem"),
+        (lambda f: f, {"n": [0]}, "n=0, expected at least 1"),
+        (lambda f: f, {"draws": 0}, "draws=0, expected at least 1"),
+    ],
+)
+def test_bad_input_is_told_in_one_line(change, config, message):
+    with pytest.raises(UserError) as caught:
+        evaluate(PoolArrays.from_frame(change(make_frame(6))), EvaluateConfig(**config))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)

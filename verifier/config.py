@@ -1,0 +1,142 @@
+"""What can be set of a verifier: its network, its training, its scoring (OmegaConf schemas).
+
+The defaults of training are the paper's (Cobbe et al. 2021, arXiv 2110.14168, appendix B and E). A
+model of a few million parameters wants larger rates: `learning_rate=5e-4 head_learning_rate=5e-3`.
+
+    TrainVerifierConfig(output="runs/verifier", epochs=1)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from generator.models import ModelConfig
+from problems.errors import UserError
+from problems.prompts import PromptConfig
+
+__all__ = ["ScoreConfig", "TrainVerifierConfig", "VerifierModelConfig"]
+
+HEADS = ("token", "linear")
+LEVELS = ("token", "solution")
+LOSSES = ("mse", "bce")
+AGGREGATES = ("last", "mean", "min", "product")
+
+
+@dataclass
+class VerifierModelConfig:
+    """The network."""
+
+    base: ModelConfig = field(default_factory=ModelConfig)
+    """the language model to start from: as a rule the fine-tuned generator"""
+    head: str = "token"
+    """token (gain and bias on a reserved token's logit) | linear (a layer of its own)"""
+    level: str = "token"
+    """token (the label is the target at every solution token) | solution (at the last one alone)"""
+    dropout: float = 0.0
+    """residual dropout while training; the paper uses 0.2"""
+
+
+@dataclass
+class TrainVerifierConfig:
+    """A training run of a verifier."""
+
+    model: VerifierModelConfig = field(default_factory=VerifierModelConfig)
+    prompt: PromptConfig = field(default_factory=PromptConfig)
+    output: str = ""
+    """folder to write"""
+    epochs: int = 1
+    """times that every sampled solution is seen"""
+    learning_rate: float = 1e-5
+    """of the language model at the start; falls linearly to 0"""
+    head_learning_rate: float = 1e-3
+    """of gain and bias (or of the linear head), same schedule: Adam moves a single number by about
+    its rate a step whatever the gradient, so at the model's own rate these would never arrive"""
+    betas: list[float] = field(default_factory=lambda: [0.9, 0.95])
+    """of AdamW"""
+    weight_decay: float = 0.0
+    """of AdamW, on matrices only; 0 = Adam"""
+    warmup_ratio: float = 0.0
+    """share of the steps in which the rates rise from 0"""
+    max_grad_norm: float = 1.0
+    """gradients are scaled down to this norm"""
+    batch_tokens: int = 32000
+    """tokens of one optimiser step as the paper counts them: each sampled solution with its question,
+    and as many copies of the reference solution with theirs"""
+    pack_tokens: int = 1024
+    """about so many tokens in one sequence: a question once, its reference solution once, and as many
+    sampled solutions as fit; larger is faster, smaller mixes more problems into a step"""
+    micro_batch_tokens: int = 4096
+    """tokens, padding included, that go through the model at once; only memory and speed change"""
+    lm_weight: float = 1.0
+    """weight of the language-model loss on reference solutions; 0 = verification only"""
+    loss: str = "mse"
+    """mse | bce (cross-entropy)"""
+    samples_per_problem: int = 0
+    """candidates drawn for each problem; 0 = all"""
+    deduplicate: bool = False
+    """count equal solutions of a problem once (else as often as they were sampled)"""
+    append_output: bool = False
+    """let the verifier read what a program printed, as a last comment line"""
+    validation_fraction: float = 0.05
+    """share of the problems held out"""
+    validations: int = 4
+    """times an epoch that the held-out problems are scored"""
+    seed: int = 0
+    """of the held-out draw, the order and the dropout"""
+    save_every_seconds: float = 60.0
+    """pause between two checkpoints"""
+
+
+@dataclass
+class ScoreConfig:
+    """How candidates are scored."""
+
+    aggregate: str = "last"
+    """the score is the value at the last token | the mean, min or product of the values at line ends"""
+    batch_tokens: int = 8192
+    """tokens, the question's included, that the model holds at once"""
+    values: bool = False
+    """also keep the value at every token"""
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raises `UserError` where `value` is none of `choices`."""
+    if value not in choices:
+        raise UserError(f"{name}={value}: expected one of {', '.join(choices)}")
+
+
+def check_model(config: VerifierModelConfig) -> None:
+    """Raises `UserError` naming the key that does not fit."""
+    check_choice("model.head", config.head, HEADS)
+    check_choice("model.level", config.level, LEVELS)
+    if not 0 <= config.dropout < 1:
+        raise UserError(f"model.dropout={config.dropout}: expected a number from 0 to below 1")
+
+
+def check_training(config: TrainVerifierConfig) -> None:
+    """Raises `UserError` naming the key that does not fit."""
+    check_model(config.model)
+    check_choice("loss", config.loss, LOSSES)
+    if not config.output:
+        raise UserError("output: expected the folder to write")
+    if len(config.betas) != 2 or not all(0 <= beta < 1 for beta in config.betas):
+        raise UserError(f"betas={config.betas}: expected two numbers from 0 to below 1")
+    for name in ("epochs", "batch_tokens", "pack_tokens", "micro_batch_tokens"):
+        if getattr(config, name) < 1:
+            raise UserError(f"{name}={getattr(config, name)}: expected 1 or more")
+    for name in ("learning_rate", "head_learning_rate", "max_grad_norm"):
+        if not getattr(config, name) > 0:
+            raise UserError(f"{name}={getattr(config, name)}: expected a number above 0")
+    for name in ("weight_decay", "lm_weight", "samples_per_problem", "validations"):
+        if getattr(config, name) < 0:
+            raise UserError(f"{name}={getattr(config, name)}: expected 0 or more")
+    for name in ("warmup_ratio", "validation_fraction"):
+        if not 0 <= getattr(config, name) < 1:
+            raise UserError(f"{name}={getattr(config, name)}: expected a number from 0 to below 1")
+
+
+def check_scoring(config: ScoreConfig) -> None:
+    """Raises `UserError` naming the key that does not fit."""
+    check_choice("scoring.aggregate", config.aggregate, AGGREGATES)
+    if config.batch_tokens < 1:
+        raise UserError(f"scoring.batch_tokens={config.batch_tokens}: expected 1 or more")

@@ -1,0 +1,197 @@
+"""What a verifier learns from: problems with labelled candidates, as token ids.
+
+A problem's candidates of one mode follow the same prompt: they form a `Group`, together with the
+problem's reference solutions of that mode, which carry the language-model loss (never a sampled
+solution: it may be wrong). Every text is tokenised by the verifier's own tokenizer and closed by the
+end token, whoever wrote it: so verifier and generator need not share a tokenizer.
+
+    groups, told = make_groups(data, prompter, max_length=1024)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from problems.problem import MODES, Mode, Problem
+from problems.prompts import Prompter
+
+__all__ = [
+    "Group",
+    "LabelledCandidate",
+    "Sampled",
+    "VerifierProblem",
+    "fingerprint_of",
+    "make_groups",
+    "read_text",
+    "split",
+]
+
+Ids = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class LabelledCandidate:
+    """A sampled solution that is known to be right or wrong; `output`: what its program printed."""
+
+    problem_id: str
+    mode: Mode
+    text: str
+    label: bool
+    output: str = ""
+
+
+@dataclass(frozen=True)
+class VerifierProblem:
+    """A problem (with its reference solutions) and its labelled candidates."""
+
+    problem: Problem
+    candidates: list[LabelledCandidate]
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A sampled solution's ids, the end token last, and how often it was sampled."""
+
+    ids: Ids
+    label: bool
+    count: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """A prompt's ids with everything that may follow it."""
+
+    problem_id: str
+    mode: Mode
+    prompt: Ids
+    sampled: tuple[Sampled, ...]
+    references: tuple[Ids, ...]
+
+
+def read_text(mode: str, text: str, output: str, append_output: bool) -> str:
+    r"""The text of a candidate as the verifier reads it.
+
+    A program's last printed line can follow as a comment, so that an implausible result is seen:
+
+    >>> read_text("pot", "x = 6 / 4\nprint(x)", "1.5\n", True)
+    'x = 6 / 4\nprint(x)\n# output: 1.5'
+    """
+    if mode != "pot" or not append_output:
+        return text
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return f"{text}\n# output: {lines[-1][:80] if lines else 'none'}"
+
+
+def make_groups(
+    data: Sequence[VerifierProblem],
+    prompter: Prompter,
+    *,
+    max_length: int,
+    samples_per_problem: int = 0,
+    deduplicate: bool = False,
+    append_output: bool = False,
+    references: bool = True,
+    seed: int = 0,
+) -> tuple[list[Group], dict[str, int]]:
+    """Tokenises the data; also returns counts of what there is and of what was left out.
+
+    Solutions of more than `max_length` tokens with their question are left out. Equal solutions of
+    a problem are kept once, with their count (with 1 if `deduplicate`): the same loss for less
+    computing.
+    """
+    groups: list[Group] = []
+    told = {"problems": 0, "candidates": 0, "right": 0, "distinct": 0, "too_long": 0}
+    for number, item in enumerate(data):
+        drawn = _draw(item.candidates, samples_per_problem, (seed, number))
+        own = list(
+            _problem_groups(item.problem, drawn, prompter, max_length, append_output, references)
+        )
+        kept = sum(s.count for g in own for s in g.sampled)
+        if deduplicate:
+            own = [_once(group) for group in own]
+        sampled = [s for g in own for s in g.sampled]
+        groups += own
+        told["problems"] += bool(own)
+        told["candidates"] += sum(s.count for s in sampled)
+        told["right"] += sum(s.count for s in sampled if s.label)
+        told["distinct"] += len(sampled)
+        told["too_long"] += len(drawn) - kept
+    return groups, told
+
+
+def _draw(
+    candidates: Sequence[LabelledCandidate], count: int, seed: tuple[int, int]
+) -> list[LabelledCandidate]:
+    if not count or count >= len(candidates):
+        return list(candidates)
+    chosen = np.random.default_rng(seed).choice(len(candidates), count, replace=False)
+    return [candidates[i] for i in sorted(chosen)]
+
+
+def _problem_groups(
+    problem: Problem,
+    candidates: Sequence[LabelledCandidate],
+    prompter: Prompter,
+    max_length: int,
+    append_output: bool,
+    references: bool,
+) -> Iterator[Group]:
+    for mode in MODES:
+        counts: dict[tuple[str, bool], int] = {}
+        for c in candidates:
+            if c.mode == mode:
+                key = (read_text(mode, c.text, c.output, append_output), c.label)
+                counts[key] = counts.get(key, 0) + 1
+        if not counts:
+            continue
+        prompt = _array(prompter.ids(problem, mode))
+        room = max_length - len(prompt)
+        sampled = [
+            Sampled(_array(prompter.response_ids(mode, text)), label, count)
+            for (text, label), count in counts.items()
+        ]
+        written = [
+            _array(prompter.response_ids(mode, s.text))
+            for s in problem.solutions
+            if s.mode == mode and references
+        ]
+        fitting = tuple(s for s in sampled if len(s.ids) <= room)
+        if fitting:
+            short = tuple(ids for ids in written if len(ids) <= room)
+            yield Group(problem.id, mode, prompt, fitting, short)
+
+
+def _once(group: Group) -> Group:
+    sampled = tuple(Sampled(s.ids, s.label, 1) for s in group.sampled)
+    return Group(group.problem_id, group.mode, group.prompt, sampled, group.references)
+
+
+def _array(ids: Sequence[int]) -> Ids:
+    return np.asarray(ids, dtype=np.int64)
+
+
+def split(
+    data: Sequence[VerifierProblem], fraction: float, seed: int
+) -> tuple[list[VerifierProblem], list[VerifierProblem]]:
+    """(training, held out): a seeded draw of problems, at least one on either side if any."""
+    count = 0 if fraction <= 0 or len(data) < 2 else max(1, round(fraction * len(data)))
+    out = set(np.random.default_rng([seed, 1]).permutation(len(data))[:count].tolist())
+    training = [item for i, item in enumerate(data) if i not in out]
+    return training, [item for i, item in enumerate(data) if i in out]
+
+
+def fingerprint_of(data: Sequence[VerifierProblem]) -> str:
+    """Hash of everything in the data, so that a training is never resumed with other data."""
+    digest = hashlib.sha256()
+    for item in data:
+        row: list[Any] = [item.problem.to_dict()]
+        row += [[c.mode, c.text, c.output, c.label] for c in item.candidates]
+        digest.update(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+    return f"sha256:{digest.hexdigest()}"

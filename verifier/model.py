@@ -1,0 +1,349 @@
+"""The network: a causal language model, one of whose tokens is reserved for the verifier's opinion.
+
+Cobbe et al. 2021 (arXiv 2110.14168, appendix E): the logit of one special token of the vocabulary,
+times one learned gain, plus one learned bias, is the prediction at a position; the logits of the
+other tokens go on representing the language-model objective. So the value at a position is
+
+    value = gain · (hidden · W[reserved]) + bias          (a sigmoid of that, where loss=bce)
+
+with W the output embedding: one row of it is read, never the vocabulary's logits, and the reserved
+token takes no part in the softmax of the language-model loss. Its row starts at zero and the bias at
+the share of right solutions: training starts from that constant, with the language model untouched.
+
+    verifier, tokenizer = Verifier.from_base(VerifierModelConfig(base=ModelConfig("runs/generator")))
+    verifier.save_pretrained("runs/verifier", tokenizer)
+    verifier, tokenizer, prompter = load_verifier(ModelConfig("runs/verifier"))
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from generator.models import ModelConfig, load_model, load_tokenizer
+from problems.errors import UserError
+from problems.prompts import PromptConfig, Prompter
+from verifier.config import HEADS, LEVELS, LOSSES, VerifierModelConfig, check_model
+from verifier.dropout import add_residual_dropout, switch_off_own_dropout
+
+__all__ = [
+    "LossSums",
+    "Verifier",
+    "VerifierSettings",
+    "load_verifier",
+    "pack_mask",
+    "read_settings",
+    "reserve_token",
+    "uses_output",
+]
+
+SETTINGS_FILE = "verifier.json"
+HEAD_FILE = "head.safetensors"
+OWN_TOKEN = "<|verifier|>"
+# Tokens that a vocabulary keeps for later: Llama 3, Gemma, Qwen, BERT's habit, the embedded model.
+_UNUSED = re.compile(
+    r"<\|reserved_special_token_(\d+)\|>|<unused_?(\d+)>|<\|(?:extra|reserved|unused)_(\d+)\|>"
+    r"|\[unused_?(\d+)\]|<reserved_(\d+)>"
+)
+
+
+@dataclass(frozen=True)
+class VerifierSettings:
+    """What `verifier.json` records beside the language model's own configuration."""
+
+    reserved_token: str
+    reserved_token_id: int
+    head: str = "token"
+    level: str = "token"
+    loss: str = "mse"
+    dropout: float = 0.0
+    append_output: bool = False
+    prompt: PromptConfig = field(default_factory=PromptConfig)
+    base: str = ""
+    format: int = 1
+
+
+class LossSums(NamedTuple):
+    """Weighted sums over tokens (scalars): divide by the sums of the weights for means."""
+
+    value: Tensor
+    language: Tensor
+
+
+class Verifier(nn.Module):
+    """A Hugging Face causal LM (`lm`) with the head: `gain` and `bias`, or `weight` and `bias`."""
+
+    def __init__(self, lm: Any, settings: VerifierSettings) -> None:
+        """Puts an untrained head on `lm`. Residual dropout is on where `settings` say so."""
+        super().__init__()
+        self.lm = lm
+        self.settings = settings
+        self.bias = nn.Parameter(torch.zeros(1))
+        if settings.head == "linear":
+            self.weight = nn.Parameter(torch.zeros(lm.get_output_embeddings().weight.shape[1]))
+        else:
+            self.gain = nn.Parameter(torch.ones(1))
+        switch_off_own_dropout(lm)
+        if settings.dropout > 0:
+            add_residual_dropout(lm, settings.dropout)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return self.bias.device
+
+    @classmethod
+    def from_base(
+        cls,
+        config: VerifierModelConfig,
+        prompt: PromptConfig | None = None,
+        *,
+        loss: str = "mse",
+        append_output: bool = False,
+    ) -> tuple[Verifier, Any]:
+        """A verifier to be trained, in float32, and its tokenizer.
+
+        The reserved token is an unused one of the vocabulary, else one is added (`reserve_token`);
+        its output row starts at zero. Raises `UserError` for a base that cannot serve.
+        """
+        check_model(config)
+        base = dataclasses.replace(config.base, dtype="float32")
+        tokenizer, lm = load_tokenizer(base), load_model(base)
+        token, index = reserve_token(lm, tokenizer)
+        settings = VerifierSettings(
+            reserved_token=token,
+            reserved_token_id=index,
+            head=config.head,
+            level=config.level,
+            loss=loss,
+            dropout=config.dropout,
+            append_output=append_output,
+            prompt=prompt or PromptConfig(),
+            base=config.base.name,
+        )
+        # Plain generation from the trained weights must not say the reserved token.
+        if getattr(lm, "generation_config", None) is not None:
+            lm.generation_config.suppress_tokens = [index]
+        verifier = cls(lm, settings)
+        with torch.no_grad():
+            lm.get_output_embeddings().weight[index].zero_()
+        verifier._check_logits()
+        return verifier.to(next(lm.parameters()).device), tokenizer
+
+    @classmethod
+    def from_pretrained(cls, model: ModelConfig) -> Verifier:
+        """Opens what `save_pretrained` wrote (a folder or a hub id), ready to score.
+
+        Raises `UserError` where it is not a verifier.
+        """
+        settings = read_settings(model)
+        verifier = cls(load_model(model), settings)
+        head = load_file(_file(model, HEAD_FILE))
+        own = {name for name, _ in verifier.named_parameters() if not name.startswith("lm.")}
+        if set(head) != own:
+            raise UserError(f"{model.name}: {HEAD_FILE} does not fit head={settings.head}")
+        verifier.load_state_dict(head, strict=False)
+        return verifier.to(next(verifier.lm.parameters()).device).eval()
+
+    def save_pretrained(self, path: str | Path, tokenizer: Any) -> None:
+        """Writes a folder that opens as a verifier here and as a language model in transformers."""
+        path = Path(path)
+        path.mkdir(parents=True, exist_ok=True)
+        self.lm.save_pretrained(path)
+        tokenizer.save_pretrained(path)
+        head = {n: p.detach().cpu() for n, p in self.named_parameters() if not n.startswith("lm.")}
+        save_file(head, path / HEAD_FILE)
+        text = json.dumps(dataclasses.asdict(self.settings), indent=2, ensure_ascii=False)
+        (path / SETTINGS_FILE).write_text(text + "\n", encoding="utf-8")
+
+    def set_base_rate(self, rate: float) -> None:
+        """Starts the bias where every value is `rate`, the share of right solutions."""
+        if self.settings.loss == "bce":
+            rate = min(max(rate, 0.01), 0.99)
+            rate = math.log(rate / (1 - rate))
+        with torch.no_grad():
+            self.bias.fill_(rate)
+
+    def hidden(
+        self,
+        input_ids: Tensor,
+        positions: Tensor,
+        mask: Tensor | None = None,
+        cache: Any = None,
+    ) -> Tensor:
+        """Last hidden states, shape (rows, length, width), of ids and positions (rows, length).
+
+        `mask`: what each position may attend to, shape (rows, 1, length, length), as `pack_mask`
+        makes it; `None` is plain causal attention. `cache`: a transformers cache, extended in place.
+        """
+        output = self.lm.get_decoder()(
+            input_ids=input_ids,
+            position_ids=positions,
+            attention_mask=mask,
+            past_key_values=cache,
+            use_cache=cache is not None,
+        )
+        return output.last_hidden_state
+
+    def values(self, hidden: Tensor) -> Tensor:
+        """Values, shape (…), float32 or wider, of hidden states (…, width)."""
+        raw = self._raw_values(hidden)
+        return torch.sigmoid(raw) if self.settings.loss == "bce" else raw
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        positions: Tensor,
+        segments: Tensor | None,
+        value_index: Tensor,
+        value_target: Tensor,
+        value_weight: Tensor,
+        language_index: Tensor,
+        language_target: Tensor,
+        language_weight: Tensor,
+    ) -> LossSums:
+        """Both losses' weighted sums over one batch (`verifier.packing.Batch` describes the inputs)."""
+        mask = None
+        if segments is not None:
+            mask = pack_mask(segments, additive=self.lm.config._attn_implementation == "eager")
+        hidden = self.hidden(input_ids, positions, mask).flatten(0, 1)
+        raw = self._raw_values(hidden.index_select(0, value_index))
+        target = value_target.to(raw.dtype)
+        if self.settings.loss == "bce":
+            losses = F.binary_cross_entropy_with_logits(raw, target, reduction="none")
+        else:
+            losses = (raw - target).square()
+        value = (losses * value_weight).sum()
+        logits = self._logits(hidden.index_select(0, language_index))
+        nll = F.cross_entropy(logits, language_target, reduction="none")
+        return LossSums(value, (nll * language_weight).sum())
+
+    def _raw_values(self, hidden: Tensor) -> Tensor:
+        # Half precision would cost three digits of the one number that counts.
+        with torch.autocast(hidden.device.type, enabled=False):
+            hidden = hidden.to(torch.promote_types(hidden.dtype, torch.float32))
+            if self.settings.head == "linear":
+                return hidden @ self.weight.to(hidden.dtype) + self.bias
+            output, index = self.lm.get_output_embeddings(), self.settings.reserved_token_id
+            logit = hidden @ output.weight[index].to(hidden.dtype)
+            if output.bias is not None:
+                logit = logit + output.bias[index].to(hidden.dtype)
+            return logit * self.gain + self.bias
+
+    def _logits(self, hidden: Tensor) -> Tensor:
+        """Logits of all tokens but the reserved one, in float32 or wider."""
+        logits = self.lm.get_output_embeddings()(hidden)
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        reserved = torch.tensor([self.settings.reserved_token_id], device=logits.device)
+        return logits.index_fill(-1, reserved, float("-inf"))
+
+    @torch.no_grad()
+    def _check_logits(self) -> None:
+        """Some families scale or cap their logits after the output embedding: refuse those."""
+        ids = torch.arange(4, device=self.lm.get_input_embeddings().weight.device)[None]
+        training = self.lm.training
+        self.lm.eval()
+        theirs = self.lm(input_ids=ids, use_cache=False).logits.float()
+        ours = self.lm.get_output_embeddings()(self.hidden(ids, torch.arange(4).to(ids)[None]))
+        self.lm.train(training)
+        if not torch.allclose(theirs, ours.float(), atol=1e-3, rtol=1e-3):
+            kind = self.lm.config.model_type
+            raise UserError(
+                f"model.base: a '{kind}' model changes its logits after the output embedding; "
+                "such a base is not supported"
+            )
+
+
+def pack_mask(segments: Tensor, *, additive: bool = False) -> Tensor:
+    """Who sees whom in packed rows: shape (rows, 1, length, length), true where attention may go.
+
+    `segments` (rows, length) is 0 on the question, j on the j-th solution, −1 on padding. Each
+    position sees, of what stands before it and itself, the question and its own segment. Padding
+    sees padding, so that no row of the softmax is empty. `additive`: 0 and −inf instead.
+
+        question a b | solution c d | solution e        a b c d e
+                                                   c    1 1 1 . .
+                                                   e    1 1 . . 1
+    """
+    length = segments.shape[1]
+    query, key = segments[:, None, :, None], segments[:, None, None, :]
+    order = torch.arange(length, device=segments.device)
+    allowed = ((key == 0) | (key == query)) & (order[:, None] >= order)
+    if not additive:
+        return allowed
+    return torch.zeros_like(allowed, dtype=torch.float32).masked_fill(~allowed, float("-inf"))
+
+
+def reserve_token(lm: Any, tokenizer: Any) -> tuple[str, int]:
+    """Chooses the verifier's token: (its text, its id).
+
+    The token of an earlier verifier is used again; else the first that the vocabulary keeps unused;
+    else `<|verifier|>` is added to the tokenizer, on a row that the embedding has to spare or on a
+    new one.
+    """
+    vocabulary = tokenizer.get_vocab()
+    if OWN_TOKEN in vocabulary:
+        return OWN_TOKEN, vocabulary[OWN_TOKEN]
+    unused = [
+        (int(next(g for g in match.groups() if g)), index, token)
+        for token, index in vocabulary.items()
+        if (match := _UNUSED.fullmatch(token))
+    ]
+    rows = lm.get_input_embeddings().weight.shape[0]
+    if unused and min(unused)[1] < rows:
+        _, index, token = min(unused)
+        return token, index
+    tokenizer.add_tokens([OWN_TOKEN], special_tokens=True)
+    index = tokenizer.convert_tokens_to_ids(OWN_TOKEN)
+    if index >= rows:
+        lm.resize_token_embeddings(index + 1, mean_resizing=False)
+    return OWN_TOKEN, index
+
+
+def read_settings(model: ModelConfig) -> VerifierSettings:
+    """Reads `verifier.json` of a folder or hub id. Raises `UserError` where it is no verifier."""
+    path = _file(model, SETTINGS_FILE)
+    try:
+        row = json.loads(path.read_text(encoding="utf-8"))
+        settings = VerifierSettings(**{**row, "prompt": PromptConfig(**row["prompt"])})
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{path}: not a verifier's settings ({error})") from error
+    known = settings.head in HEADS and settings.level in LEVELS and settings.loss in LOSSES
+    if settings.format != 1 or not known:
+        raise UserError(f"{path}: written by another version of Assay")
+    return settings
+
+
+def uses_output(name: str) -> bool:
+    """Whether the verifier in this folder reads what programs printed."""
+    return read_settings(ModelConfig(name=name)).append_output
+
+
+def load_verifier(model: ModelConfig) -> tuple[Verifier, Any, Prompter]:
+    """All that `verifier.score.score` needs: the verifier, its tokenizer and its prompter."""
+    verifier, tokenizer = Verifier.from_pretrained(model), load_tokenizer(model)
+    return verifier, tokenizer, Prompter(verifier.settings.prompt, tokenizer)
+
+
+def _file(model: ModelConfig, name: str) -> Path:
+    folder = Path(model.name)
+    if folder.exists() or not re.fullmatch(r"[\w.-]+/[\w.-]+", model.name):
+        if not (folder / name).is_file():
+            raise UserError(f"{model.name}: not a verifier (it has no {name})")
+        return folder / name
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(model.name, name, revision=model.revision or None))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{model.name}: no verifier found on the hub ({name})") from error

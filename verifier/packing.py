@@ -1,0 +1,276 @@
+r"""From groups to batches: shared-prefix packs (fast) and plain padded rows (slow, obvious).
+
+The joint objective (Cobbe et al. 2021, arXiv 2110.14168, section 4.2 and appendix E) mixes language
+data and verifier data equally: taken literally, each sampled solution comes with one copy of its
+problem's reference solution, both behind the question:
+
+    question sample₁ | question reference | question sample₂ | question reference | …
+
+The value loss is the mean over the samples' tokens, the language loss the mean over the references'
+tokens; questions are masked out of both. A *pack* says the same in one sequence,
+
+    question sample₁ … sampleₖ reference
+
+in which every solution sees the question and itself, with positions that restart behind the
+question: to the model each solution stands alone behind its question, and its hidden states are
+those of its own row. Writing the reference once is still the equal mix: the k copies of the literal
+batch have the same loss ℓ (a sum over r tokens), so with k_p samples of problem p in the step
+
+    literal mean = Σ_p k_p ℓ_p / Σ_p k_p r_p
+
+and that is what a pack gives where its reference's tokens have weight k in both sums. It holds for
+any number of packs that a problem's samples are spread over, and for several references (each pairs
+with every sample at weight 1/R). Both losses stay means over their own tokens, whose numbers are
+summed over the whole optimiser step: not per pack, per micro-batch or per machine.
+
+    for step in plan(groups, pack_tokens=1024, batch_tokens=32000, rng=np.random.default_rng(0)):
+        for packs in micro_batches(step, 4096):
+            batch = packed_batch(packs, level="token")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.data import Group, Ids, Sampled
+
+__all__ = [
+    "Batch",
+    "Pack",
+    "deal",
+    "micro_batches",
+    "packed_batch",
+    "padded_batch",
+    "plan",
+]
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A prompt, some of its sampled solutions, and the references that they are paired with."""
+
+    prompt: Ids
+    sampled: tuple[Sampled, ...]
+    references: tuple[Ids, ...]
+
+    @property
+    def count(self) -> int:
+        """Sampled solutions, repetitions counted."""
+        return sum(s.count for s in self.sampled)
+
+    @property
+    def length(self) -> int:
+        """Tokens of the packed sequence (a reference's end token is predicted, not read)."""
+        read = sum(len(s.ids) for s in self.sampled) + sum(len(r) - 1 for r in self.references)
+        return len(self.prompt) + read
+
+    @property
+    def literal_tokens(self) -> int:
+        """Tokens of the literal recipe's rows for these samples."""
+        question, pairs = len(self.prompt), max(1, len(self.references))
+        sampled = sum(s.count * (question + len(s.ids)) for s in self.sampled)
+        return sampled + self.count * sum(question + len(r) for r in self.references) // pairs
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Arrays for `Verifier.forward`. Rows are padded; `…index` counts positions row after row.
+
+    `input_ids`, `positions`: (rows, length). `segments`: the same shape, see `pack_mask`, or `None`
+    for plain rows. `value_…` (tokens that carry the value loss): where, the 0/1 label, the weight.
+    `language_…` (tokens of references): the position that predicts the token, the token, the weight.
+    """
+
+    input_ids: Ids
+    positions: Ids
+    segments: Ids | None
+    value_index: Ids
+    value_target: NDArray[np.float64]
+    value_weight: NDArray[np.float64]
+    language_index: Ids
+    language_target: Ids
+    language_weight: NDArray[np.float64]
+
+    def arrays(self) -> dict[str, NDArray[np.generic] | None]:
+        """By name, as `Verifier.forward` takes them."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def plan(
+    groups: Sequence[Group], *, pack_tokens: int, batch_tokens: int, rng: np.random.Generator
+) -> list[list[Pack]]:
+    """One epoch: every sampled solution in one pack, the packs in random order, cut into steps.
+
+    Packs hold about `pack_tokens`, steps about `batch_tokens` (counted as the literal recipe's).
+    """
+    packs = [pack for group in groups for pack in _packs(group, pack_tokens, rng)]
+    packs = [packs[i] for i in rng.permutation(len(packs))]
+    sizes = [pack.literal_tokens for pack in packs]
+    count = max(1, round(sum(sizes) / batch_tokens))
+    return [[packs[i] for i in part] for part in _even_parts(sizes, count)]
+
+
+def _packs(group: Group, pack_tokens: int, rng: np.random.Generator) -> list[Pack]:
+    shared = len(group.prompt) + sum(len(r) - 1 for r in group.references)
+    order = rng.permutation(len(group.sampled))
+    sizes = [len(group.sampled[i].ids) for i in order]
+    room = pack_tokens - shared
+    count = len(sizes) if room <= 0 else min(len(sizes), -(-sum(sizes) // room))
+    return [
+        Pack(group.prompt, tuple(group.sampled[order[i]] for i in part), group.references)
+        for part in _even_parts(sizes, count)
+    ]
+
+
+def _even_parts(sizes: Sequence[int], count: int) -> list[list[int]]:
+    """Consecutive indices in at most `count` parts of about equal size; none is empty.
+
+    >>> _even_parts([3, 3, 3, 3, 3], 2)
+    [[0, 1], [2, 3, 4]]
+    """
+    middle = np.cumsum(sizes) - np.asarray(sizes) / 2
+    part_of = np.minimum(count - 1, (middle * count / max(1, sum(sizes))).astype(int))
+    parts: list[list[int]] = [[] for _ in range(count)]
+    for index, part in enumerate(part_of.tolist()):
+        parts[part].append(index)
+    return [part for part in parts if part]
+
+
+def deal(packs: Sequence[Pack], rank: int, world: int) -> list[Pack]:
+    """The packs of a step that process `rank` of `world` does; long and short ones are shared out.
+
+    Every process must take part in every step, so one that would get nothing gets a pack whose
+    samples count zero times.
+    """
+    own = sorted(packs, key=lambda pack: pack.length)[rank::world]
+    if own:
+        return own
+    first = packs[0]
+    return [Pack(first.prompt, tuple(Sampled(s.ids, s.label, 0) for s in first.sampled), ())]
+
+
+def micro_batches(packs: Sequence[Pack], tokens: int) -> list[list[Pack]]:
+    """Packs of similar length together, so that each padded batch has at most `tokens` tokens.
+
+    A pack that is longer stands alone.
+    """
+    batches: list[list[Pack]] = []
+    for pack in sorted(packs, key=lambda pack: -pack.length):
+        # The first pack of a batch is its longest.
+        if batches and (len(batches[-1]) + 1) * batches[-1][0].length <= tokens:
+            batches[-1].append(pack)
+        else:
+            batches.append([pack])
+    return batches
+
+
+class _Targets:
+    """Collects the positions that carry a loss."""
+
+    def __init__(self, level: str) -> None:
+        self.level = level
+        self.value: list[tuple[Ids, NDArray[np.float64], NDArray[np.float64]]] = []
+        self.language: list[tuple[Ids, Ids, NDArray[np.float64]]] = []
+
+    def add_sampled(self, at: int, sampled: Sampled, weight: float) -> None:
+        """A sampled solution whose first token is read at position `at`."""
+        index = np.arange(at, at + len(sampled.ids))
+        if self.level == "solution":
+            index = index[-1:]
+        self.value.append(
+            (index, np.full(len(index), float(sampled.label)), np.full(len(index), weight))
+        )
+
+    def add_reference(self, before: int, at: int, reference: Ids, weight: float) -> None:
+        """A reference read from position `at`; its first token is predicted at `before`."""
+        index = np.concatenate([[before], np.arange(at, at + len(reference) - 1)])
+        self.language.append((index, reference, np.full(len(reference), weight)))
+
+    def batch(self, rows: Sequence[_Row], plain: bool) -> Batch:
+        empty_ids, empty = np.empty(0, np.int64), np.empty(0)
+        value = [np.concatenate(part) for part in zip(*self.value, strict=True)]
+        language = [np.concatenate(part) for part in zip(*self.language, strict=True)]
+        return Batch(
+            _stack(rows, lambda row: row.ids, 0),
+            _stack(rows, lambda row: row.positions, 0),
+            None if plain else _stack(rows, lambda row: row.segments, -1),
+            *(value or (empty_ids, empty, empty)),
+            *(language or (empty_ids, empty_ids, empty)),
+        )
+
+
+class _Row:
+    """One sequence that grows."""
+
+    def __init__(self, prompt: Ids) -> None:
+        self.question = len(prompt)
+        self.parts = [prompt]
+        self.length = len(prompt)
+
+    def add(self, ids: Ids) -> int:
+        """Appends a solution; returns where it begins."""
+        start = self.length
+        self.parts.append(ids)
+        self.length += len(ids)
+        return start
+
+    @property
+    def ids(self) -> Ids:
+        return np.concatenate(self.parts)
+
+    @property
+    def positions(self) -> Ids:
+        after = [self.question + np.arange(len(part)) for part in self.parts[1:]]
+        return np.concatenate([np.arange(self.question), *after])
+
+    @property
+    def segments(self) -> Ids:
+        return np.repeat(np.arange(len(self.parts)), [len(part) for part in self.parts])
+
+
+def _stack(rows: Sequence[_Row], array: Callable[[_Row], Ids], fill: int) -> Ids:
+    length = max(row.length for row in rows)
+    stacked = np.full((len(rows), length), fill, dtype=np.int64)
+    for row, target in zip(rows, stacked, strict=True):
+        target[: row.length] = array(row)
+    return stacked
+
+
+def packed_batch(packs: Sequence[Pack], level: str) -> Batch:
+    """The fast path: a row a pack, its question and its references once."""
+    targets, rows = _Targets(level), []
+    length = max(pack.length for pack in packs)
+    for number, pack in enumerate(packs):
+        row, start = _Row(pack.prompt), number * length
+        before = start + len(pack.prompt) - 1
+        for sampled in pack.sampled:
+            targets.add_sampled(start + row.add(sampled.ids), sampled, sampled.count)
+        for reference in pack.references:
+            at = start + row.add(reference[:-1])
+            targets.add_reference(before, at, reference, pack.count / len(pack.references))
+        rows.append(row)
+    return targets.batch(rows, plain=False)
+
+
+def padded_batch(packs: Sequence[Pack], level: str) -> Batch:
+    """The literal recipe: a row for every sample and for every copy of a reference."""
+    targets, rows = _Targets(level), []
+    pairs = [(pack, s) for pack in packs for s in pack.sampled for _ in range(s.count)]
+    length = max(
+        len(pack.prompt) + len(ids)
+        for pack, s in pairs
+        for ids in (s.ids, *(reference[:-1] for reference in pack.references))
+    )
+    for pack, sampled in pairs:
+        rows.append(_Row(pack.prompt))
+        at = (len(rows) - 1) * length + rows[-1].add(sampled.ids)
+        targets.add_sampled(at, sampled, 1.0)
+        for reference in pack.references:
+            rows.append(_Row(pack.prompt))
+            at = (len(rows) - 1) * length + rows[-1].add(reference[:-1])
+            targets.add_reference(at - 1, at, reference, 1 / len(pack.references))
+    return targets.batch(rows, plain=True)
