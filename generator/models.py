@@ -1,4 +1,4 @@
-"""Language models by name: the embedded base, a local folder, or a hub id; found, loaded, told apart.
+"""Language models by name (the embedded base, a folder, a hub id): found, loaded, told apart.
 
     config = ModelConfig(name="models/smollm2-135m-instruct")
     model, tokenizer = load_model(config), load_tokenizer(config)
@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import re
-import sys
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from problems.errors import UserError
 
@@ -32,6 +33,7 @@ __all__ = [
     "device_of",
     "dtype_of",
     "fingerprint",
+    "hub_reachable",
     "load_model",
     "load_tokenizer",
     "quiet",
@@ -43,9 +45,20 @@ _DTYPES = ("auto", "float32", "bfloat16", "float16")
 _ATTENTIONS = ("sdpa", "eager", "flash_attention_2", "flex_attention")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 # What decides a model's samples: weights, architecture, tokenizer.
-_TELLING = ("*.safetensors", "*.safetensors.index.json", "*.bin", "*.gguf", "config.json",
-            "generation_config.json", "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json",
-            "chat_template*", "added_tokens.json")  # fmt: skip
+_TELLING = (
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "*.bin",
+    "*.gguf",
+    "config.json",
+    "generation_config.json",
+    "tokenizer*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template*",
+    "vocab*",
+    "merges.txt",
+)
 
 
 @dataclass
@@ -100,6 +113,7 @@ def load_tokenizer(config: ModelConfig) -> Any:
             resolve(config.name),
             revision=config.revision or None,
             trust_remote_code=config.trust_remote_code,
+            local_files_only=not hub_reachable(),
         )
 
 
@@ -108,6 +122,7 @@ def load_model(config: ModelConfig) -> Any:
     from transformers import AutoModelForCausalLM
 
     device = device_of(config)
+    offline = not hub_reachable()
     with _told(config, "model"):
         model = AutoModelForCausalLM.from_pretrained(
             resolve(config.name),
@@ -115,8 +130,30 @@ def load_model(config: ModelConfig) -> Any:
             dtype=dtype_of(config),
             attn_implementation=config.attention,
             trust_remote_code=config.trust_remote_code,
+            local_files_only=offline,
+            # Asked for by itself: Transformers looks whether the id names an adapter.
+            adapter_kwargs={"local_files_only": offline},
         )
         return model.to(device).eval()
+
+
+@lru_cache(maxsize=1)
+def hub_reachable() -> bool:
+    """Whether the hub's address can be found: where not, only what is cached is looked for.
+
+    Without this, a missing model costs a minute of retries on a machine without network.
+    """
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    if getproxies():
+        return True
+    try:
+        socket.getaddrinfo(urlsplit(constants.ENDPOINT).hostname, 443)
+    except OSError:
+        return False
+    return True
 
 
 def device_of(config: ModelConfig) -> torch.device:
@@ -167,8 +204,11 @@ def fingerprint(config: ModelConfig) -> str:
 @lru_cache(maxsize=256)
 def _digest(file: str, size: int, changed: int) -> str:
     """The file's hash, computed once for each size and time of change."""
+    digest = hashlib.sha256()
     with open(file, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 @contextlib.contextmanager
@@ -177,32 +217,45 @@ def _told(config: ModelConfig, what: str) -> Iterator[None]:
     from huggingface_hub.errors import HfHubHTTPError
     from safetensors import SafetensorError
 
-    known = (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError, HfHubHTTPError)
+    known = (
+        OSError,
+        ValueError,
+        KeyError,
+        ImportError,
+        RuntimeError,
+        SafetensorError,
+        HfHubHTTPError,
+    )
     try:
         with quiet():
             yield
     except UserError:
         raise
     except known as error:
-        line = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{what} {config.name}: cannot be loaded ({_shortened(line)})") from error
-
-
-def _shortened(line: str, limit: int = 240) -> str:
-    return line if len(line) <= limit else line[: limit - 1] + "…"
+        why = " ".join(str(error).split()) or type(error).__name__
+        why = why if len(why) <= 240 else why[:239] + "…"
+        if Path(resolve(config.name)).is_dir():
+            raise UserError(f"{what} {config.name}: cannot be loaded ({why})") from error
+        if not hub_reachable():
+            why = "the hub cannot be reached from here, and it is not in its cache"
+        raise UserError(f"{what} {config.name}: no such folder, nor from the hub: {why}") from error
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps Transformers' progress bars and warnings off the screen."""
+    """Keeps progress bars and warnings of Transformers and of the hub's client off the screen."""
+    from huggingface_hub.utils import logging as hub_logging
     from transformers.utils import logging
 
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    verbosity, hub_verbosity = logging.get_verbosity(), hub_logging.get_verbosity()
+    bars = logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
+    hub_logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(verbosity)
+        hub_logging.set_verbosity(hub_verbosity)
         if bars:
             logging.enable_progress_bar()

@@ -76,8 +76,10 @@ def _annotate_line(line: str) -> str:
     if _ANNOTATION.search(line):
         return line
     for equation in reversed(equations(line)):
-        expression = render(equation.node, compact=True)
-        mark = f"<<{expression}={format_number(equation.value)}>>"
+        result = format_number(equation.value)
+        if Fraction(result) != equation.value:
+            continue  # 1 - 1/3 = 2/3: no decimal says it exactly
+        mark = f"<<{render(equation.node, compact=True)}={result}>>"
         line = line[: equation.position] + mark + line[equation.position :]
     return line
 

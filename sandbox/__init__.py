@@ -1,0 +1,30 @@
+r"""Running programs that nobody trusts.
+
+A program is run in a process of its own, forked from a clean interpreter that has imported what
+programs use, behind limits, a list of allowed system calls and a list of readable folders. Its
+outcome is what was seen from outside: it cannot forge, hide or hang it.
+
+    with Sandbox() as sandbox:
+        sandbox.run(["print(6 * 7)", "1 / 0"])
+    # [Outcome(status="ok", output="42\n", message="", seconds=0.001),
+    #  Outcome("error", "", "ZeroDivisionError: division by zero (line 1)", 0.001)]
+
+How it works, from the outside in: `client` (queue, workers, order), `servers` (the client's hold on
+the other processes), then in those `boot`, `forkserver`, `supervise` (one child watched),
+`isolation` (with `seccomp`, `landlock`, `linux`) and `child` (what runs the program).
+"""
+
+from sandbox.cleaning import clean_program
+from sandbox.client import Sandbox, capabilities
+from sandbox.outcome import STATUSES, Limits, Outcome, SandboxError, Status
+
+__all__ = [
+    "STATUSES",
+    "Limits",
+    "Outcome",
+    "Sandbox",
+    "SandboxError",
+    "Status",
+    "capabilities",
+    "clean_program",
+]

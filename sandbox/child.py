@@ -6,6 +6,8 @@ first writes one byte ("the walls are up") and, if the program raised, what it r
 write to both; all it can forge is its own output and its own error message.
 """
 
+import builtins
+import contextlib
 import gc
 import io
 import json
@@ -24,7 +26,6 @@ ENTERED = b"+"
 MEMORY_ERROR = b'{"memory": true}'
 _PROGRAM = "<program>"
 _REPORT = 3
-_DESCRIPTORS = 64  # as many as a fork server may have open
 _ANSWER_NAMES = ("ans", "answer", "result")
 _ANSWER_FUNCTIONS = ("solution", "solver")
 
@@ -59,14 +60,21 @@ _stdout: io.TextIOWrapper
 _ballast: bytearray
 
 
-def run(program: str, stdout: int, report: int, enter: Callable[[], None]) -> None:
-    """Runs a program in this process and ends the process."""
+def run(program: str, stdout: int, report: int, enter: Callable[[int], None]) -> None:
+    """Runs a program in this process and ends the process.
+
+    `stdout` and `report` are the writing ends of the two pipes; `enter` puts the walls up and
+    closes every descriptor from the number that it is given.
+    """
     code = 1
     try:
         os.setsid()
-        _arrange_descriptors(stdout, report)
+        # 0 and 2 are /dev/null already. Four pipe ends were opened after these, so that neither
+        # number given here is as low as the ones they move to.
+        os.dup2(stdout, 1)
+        os.dup2(report, _REPORT)
         gc.enable()
-        enter()
+        enter(_REPORT + 1)
         os.write(_REPORT, ENTERED)
         code = _run(program)
     except BaseException as error:
@@ -76,13 +84,6 @@ def run(program: str, stdout: int, report: int, enter: Callable[[], None]) -> No
         # the place of os._exit, this process does not go on as a fork server.
         os._exit(code)
         os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _arrange_descriptors(stdout: int, report: int) -> None:
-    # 0 and 2 are /dev/null already. The pipes' own numbers are never as low as their new ones.
-    os.dup2(stdout, 1)
-    os.dup2(report, _REPORT)
-    os.closerange(_REPORT + 1, _DESCRIPTORS)
 
 
 def _run(program: str) -> int:
@@ -99,12 +100,13 @@ def _run(program: str) -> int:
         os.write(_REPORT, MEMORY_ERROR)
     except BaseException as error:
         os.write(_REPORT, _describe(error))
-    _flush()
+    with contextlib.suppress(BaseException):
+        _flush()
     return 1
 
 
 def _execute(program: str, namespace: dict[str, Any]) -> None:
-    namespace["__builtins__"] = __builtins__
+    namespace["__builtins__"] = builtins
     try:
         exec(compile(program, _PROGRAM, "exec", dont_inherit=True), namespace)
     except SystemExit as stop:

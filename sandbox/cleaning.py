@@ -1,10 +1,10 @@
-'''From what a model wrote to the program in it: fences, prose and REPL prompts removed.
+r"""From what a model wrote to the program in it: fences, prose and REPL prompts removed.
 
 Only text is looked at; nothing is parsed, because parsing untrusted Python can itself take for ever
 or crash, and this runs in the client.
 
-    clean_program("Sure:\\n```python\\nprint(6 * 7)\\n```\\nDone.") == "print(6 * 7)\\n"
-'''
+    clean_program("Sure:\n```python\nprint(6 * 7)\n```\nDone.") == "print(6 * 7)\n"
+"""
 
 import re
 import textwrap
@@ -22,9 +22,10 @@ def clean_program(text: str) -> str:
 
     Fenced blocks: the Python ones (those that name no language where none names Python) are taken
     in order, and the prose around them is dropped, as are blocks of another language, such as the
-    ```output blocks that tool-using models write. A fence that was never closed runs to the end, and one that
-    was opened before the text began (in the prompt) starts with it. REPL sessions: the prompts go, and the lines
-    without a prompt, which are output. Indentation common to all lines goes.
+    ```output blocks that tool-using models write. A fence that was never closed runs to the end,
+    and one that was opened before the text began (in the prompt) starts with it. REPL sessions: the
+    prompts go, and the lines without a prompt, which are output. Indentation common to all lines
+    goes.
     """
     text = text.removeprefix("\ufeff")
     if "\r" in text:

@@ -19,17 +19,16 @@ import signal
 import socket
 import sys
 import time
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from sandbox import child, linux, wire
 from sandbox.isolation import Isolation
+from sandbox.outcome import Limits
 from sandbox.preload import preload
-from sandbox.supervise import Abandoned, Supervisor
+from sandbox.supervise import AbandonedError, Supervisor
 
-__all__ = ["KILL", "OPEN", "main"]
+__all__ = ["main"]
 
-# What the client asks of the root: a server on the socket that comes along, or the end of one.
-OPEN, KILL = b"O", b"K"
 _TICK = 1000  # milliseconds
 
 
@@ -37,7 +36,10 @@ def main(descriptor: int) -> NoReturn:
     """The root: `descriptor` is its socket to the client, over which the settings come first."""
     client_pid = os.getppid()
     _forget_inherited_signals()
-    control = socket.socket(fileno=descriptor)
+    # On the lowest number that is free: a client may have thousands of descriptors open, and the
+    # children close only as many as a fork server can have.
+    control = socket.socket(fileno=os.dup(descriptor))
+    os.close(descriptor)
     settings = wire.receive(control)
     if settings is None:
         sys.exit(0)
@@ -46,9 +48,10 @@ def main(descriptor: int) -> NoReturn:
     # Ours are no modules of the program's.
     for name in [name for name in sys.modules if name.partition(".")[0] == "sandbox"]:
         del sys.modules[name]
-    isolation = Isolation(settings["memory_mb"], settings["cpu_seconds"], settings["paths"])
+    limits = Limits(**settings["limits"])
+    isolation = Isolation(limits.memory_mb, limits.cpu_seconds, settings["paths"])
     child.prepare()
-    supervisor = Supervisor(settings, isolation)
+    supervisor = Supervisor(limits, settings["patience_seconds"], isolation)
     # What exists now is never looked at again by the collector, whose marks would make every child
     # copy every page of it.
     gc.collect()
@@ -80,9 +83,9 @@ def _serve_client(control: socket.socket, client_pid: int, supervisor: Superviso
         if not asked:
             continue
         order, descriptors, _, _ = socket.recv_fds(control, 1, 1)
-        if order == OPEN and descriptors:
+        if order == wire.OPEN and descriptors:
             servers.add(_fork_server(control, socket.socket(fileno=descriptors[0]), supervisor))
-        elif order == KILL:
+        elif order == wire.KILL:
             pid = int.from_bytes(control.recv(4, socket.MSG_WAITALL), "big")
             if pid in servers:
                 os.kill(pid, signal.SIGKILL)
@@ -99,9 +102,10 @@ def _fork_server(control: socket.socket, client: socket.socket, supervisor: Supe
         return pid
     try:
         control.close()
-        _die_with_parent(root)
+        if sys.platform == "linux":
+            linux.die_with_parent(root)
         _serve(client, root, supervisor)
-    except (Abandoned, OSError):
+    except (AbandonedError, OSError):
         pass
     finally:
         os._exit(0)
@@ -119,19 +123,13 @@ def _serve(client: socket.socket, root: int, supervisor: Supervisor) -> None:
         request = wire.receive(client)
         if request is None:
             return
-        reply: dict[str, Any] = supervisor.run(request["program"], client)
+        reply = supervisor.run(request["program"], client)
         wire.send(client, {"number": request["number"], **reply})
-
-
-def _die_with_parent(parent: int) -> None:
-    if sys.platform == "linux":
-        linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the line above
-        os._exit(0)
+        del request, reply  # so that the next program's child does not inherit them
 
 
 def _reap() -> set[int]:
-    reaped = set()
+    reaped: set[int] = set()
     while True:
         try:
             pid, _ = os.waitpid(-1, os.WNOHANG)

@@ -5,11 +5,12 @@ layer that was seen to hold counts as active. The rest works without: rlimits al
 
     isolation = Isolation(memory_mb=512, cpu_seconds=2.0, extra_paths=[])
     isolation.active    # {"rlimits": True, "no_new_privs": True, "seccomp": True, ...}
-    isolation.enter()   # in the child; there is no way back out
+    isolation.enter(4)  # in the child; there is no way back out
 """
 
 import contextlib
 import errno
+import functools
 import os
 import resource
 import socket
@@ -30,6 +31,7 @@ LAYERS = {
     "landlock": "no reading outside Python's own folders",
 }
 
+_DESCRIPTORS = 64  # as many as a fork server can have open
 _MEGABYTE = 1024 * 1024
 
 
@@ -38,20 +40,26 @@ class Isolation:
 
     def __init__(self, memory_mb: int, cpu_seconds: float, extra_paths: list[str]) -> None:
         self.active = dict.fromkeys(LAYERS, False)
-        self._cpu_seconds = int(cpu_seconds) + 2
         self._rules = -1
         self._filter: seccomp.Filter | None = None
         # Inherited by every child, and no hindrance to a fork server.
         for limit, value in (
             (resource.RLIMIT_CORE, 0),
             (resource.RLIMIT_FSIZE, 0),
-            (resource.RLIMIT_NOFILE, 64),
+            (resource.RLIMIT_NOFILE, _DESCRIPTORS),
             (resource.RLIMIT_STACK, 64 * _MEGABYTE),
         ):
-            _lower(limit, value)
-        self._memory = _address_space() + memory_mb * _MEGABYTE
-        self.active["rlimits"] = _holds(self._limit, lambda: True)
-        self.active["memory"] = _holds(self._limit, _cannot_take(self._memory))
+            with contextlib.suppress(OSError, ValueError):
+                resource.setrlimit(limit, _lowered(limit, value))
+        memory = _address_space() + memory_mb * _MEGABYTE
+        self._limits = _accepted(
+            (resource.RLIMIT_AS, memory),
+            # A second line behind the fork server, which measures more finely.
+            (resource.RLIMIT_CPU, int(cpu_seconds) + 2),
+            (resource.RLIMIT_NPROC, 0),
+        )
+        self.active["rlimits"] = bool(self._limits)
+        self.active["memory"] = _holds(self._limit, _cannot_take(memory))
         with contextlib.suppress(OSError):
             linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
             self.active["no_new_privs"] = True
@@ -60,18 +68,21 @@ class Isolation:
             self._prepare_landlock(extra_paths)
             self._prepare_seccomp()
 
-    def enter(self) -> None:
-        """Limits, then Landlock, then seccomp, which would forbid the other two. Raises OSError."""
+    def enter(self, first_closed: int) -> None:
+        """Limits, Landlock, and seccomp last, which would forbid the others. Raises OSError.
+
+        Descriptors from `first_closed` on are closed on the way: Landlock's rules are one of them.
+        """
         self._limit()
         if self.active["landlock"]:
             landlock.enter(self._rules)
+        os.closerange(first_closed, _DESCRIPTORS)
         if self.active["seccomp"] and self._filter:
             self._filter.install()
 
     def _limit(self) -> None:
-        _lower(resource.RLIMIT_AS, self._memory)
-        _lower(resource.RLIMIT_CPU, self._cpu_seconds)
-        _lower(resource.RLIMIT_NPROC, 0)
+        for limit, values in self._limits:
+            resource.setrlimit(limit, values)
 
     def _without_privileges(self) -> bool:
         if os.geteuid() != 0:
@@ -112,14 +123,21 @@ def readable_folders(extra_paths: list[str]) -> list[str]:
     return sorted(folders - {"/"})
 
 
-def _lower(limit: int, value: int) -> None:
-    """Sets a limit for good; never above what it was, which only root could."""
+def _lowered(limit: int, value: int) -> tuple[int, int]:
+    """Soft and hard value, never above what the hard one was, which only root could."""
     hard = resource.getrlimit(limit)[1]
-    if hard != resource.RLIM_INFINITY:
-        value = min(value, hard)
-    # macOS has these numbers and refuses some of them.
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(limit, (value, value))
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    return value, value
+
+
+def _accepted(*limits: tuple[int, int]) -> list[tuple[int, tuple[int, int]]]:
+    """Those limits that can be set here; macOS has all their numbers and refuses some."""
+    wanted = [(limit, _lowered(limit, value)) for limit, value in limits]
+    return [
+        (limit, values)
+        for limit, values in wanted
+        if _holds(functools.partial(resource.setrlimit, limit, values), lambda: True)
+    ]
 
 
 def _address_space() -> int:

@@ -16,7 +16,7 @@ __all__ = ["enter", "make_rules"]
 
 # The same numbers on every architecture.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
-_ASK_VERSION, _PATH_BENEATH = 1, 1
+_PATH_BENEATH = 1
 _READ_FILE, _READ_DIRECTORY = 1 << 2, 1 << 3
 _TCP = 0b11
 _ABSTRACT_SOCKETS_AND_SIGNALS = 0b11
@@ -36,7 +36,8 @@ def make_rules(readable: Iterable[str]) -> int:
 
     Raises OSError where the kernel has no Landlock.
     """
-    version = linux.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_ASK_VERSION))
+    no_size, ask_version = ctypes.c_size_t(0), ctypes.c_uint32(1)
+    version = linux.syscall(_CREATE_RULESET, None, no_size, ask_version)
     # A kernel refuses rights that it does not know, so ask for those of its version: 13 from the
     # start, then linking across folders, truncating, and device control.
     rights = 13 + sum(version >= v for v in (2, 3, 5))

@@ -5,14 +5,15 @@ Every function raises OSError where the kernel refuses or where this is not Linu
 
 import ctypes
 import os
+import signal
 import sys
 from typing import Any
 
 __all__ = [
     "PR_SET_CHILD_SUBREAPER",
     "PR_SET_NO_NEW_PRIVS",
-    "PR_SET_PDEATHSIG",
     "PR_SET_SECCOMP",
+    "die_with_parent",
     "drop_capabilities",
     "prctl",
     "syscall",
@@ -38,16 +39,23 @@ class _CapabilitySets(ctypes.Structure):
 
 
 def prctl(option: int, first: Any = 0, second: Any = 0) -> None:
-    """prctl(2) with the arguments that it does not use set to zero, as some options demand."""
+    """Sets a property of this process; unused arguments are zero, as some options demand."""
     _on_linux()
-    arguments = [a if isinstance(a, ctypes.c_void_p) else ctypes.c_ulong(a) for a in (first, second)]
-    _checked(_libc.prctl(option, *arguments, ctypes.c_ulong(0), ctypes.c_ulong(0)))
+    given = [a if isinstance(a, ctypes.c_void_p) else ctypes.c_ulong(a) for a in (first, second)]
+    _checked(_libc.prctl(option, *given, ctypes.c_ulong(0), ctypes.c_ulong(0)))
 
 
 def syscall(number: int, *arguments: Any) -> int:
     """A system call that the C library has no wrapper for."""
     _on_linux()
     return _checked(_libc.syscall(ctypes.c_long(number), *arguments))
+
+
+def die_with_parent(parent: int) -> None:
+    """Lets the kernel kill this process when its parent, which must be `parent`, is gone."""
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it was gone before the line above
+        os._exit(0)
 
 
 def drop_capabilities() -> None:

@@ -17,10 +17,11 @@ __all__ = ["Tier", "preload", "tier_of"]
 Tier = Literal["light", "full"]
 
 _LIGHT = (
-    "bisect cmath collections copy datetime decimal fractions functools heapq itertools json math "
-    "numbers operator random re statistics string typing _strptime"
-).split()
-_FULL = "numpy numpy.linalg sympy mpmath".split()
+    *("bisect", "cmath", "collections", "copy", "datetime", "decimal", "fractions", "functools"),
+    *("heapq", "itertools", "json", "math", "numbers", "operator", "random", "re", "statistics"),
+    *("string", "typing", "_strptime"),
+)
+_FULL = ["numpy", "numpy.linalg", "sympy", "mpmath"]
 _NEEDS_FULL = re.compile(r"\b(?:sympy|numpy|mpmath|scipy|pandas|networkx|matplotlib)\b")
 
 # Much of sympy is imported, cached and registered at first use: after these calls the mean sympy

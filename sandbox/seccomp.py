@@ -9,7 +9,7 @@ open a file for writing, make, rename or remove one, open a socket, start a proc
 signal or trace anyone, change its limits, or reach a device. Where to look things up: seccomp(2),
 Linux `Documentation/userspace-api/seccomp_filter.rst`.
 
-    install(build(platform.machine()))
+    build().install()
 """
 
 import ctypes

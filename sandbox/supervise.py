@@ -4,107 +4,119 @@ The fork server decides everything here: it forks, counts the bytes of output, r
 clock, kills, and tells the fate from how the process ended.
 """
 
+import contextlib
 import json
 import math
 import os
 import select
 import signal
 import socket
+import sys
 import time
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from sandbox import child
+from sandbox import child, linux
 from sandbox.isolation import Isolation
+from sandbox.outcome import Limits
 
-__all__ = ["Abandoned", "Supervisor"]
+__all__ = ["AbandonedError", "Supervisor"]
 
-# However long a starved child has to wait for a processor, this many times the wall limit ends it.
-PATIENCE = 6
+# Why a child was stopped; "" where it ended by itself.
+_Stop = Literal["", "cpu", "wall", "output", "abandoned"]
 
 
-class Abandoned(Exception):
+class AbandonedError(Exception):
     """The client is gone, and with it the reason to go on."""
 
 
 @dataclass
 class _Child:
+    """A running child and what has been seen of it."""
+
     pid: int
     stdout: int
     report: int
     ended: int | None  # a descriptor that becomes readable when it ends, where there are such
     started: float
-
-
-@dataclass
-class _Seen:
-    """What was seen of a child: why it was stopped (`""` if it ended by itself), its output."""
-
-    stopped: str
-    output: bytearray
-    report: bytes = b""
-    status: int = 0
+    stopped: _Stop = "abandoned"
+    output: bytearray = field(default_factory=bytearray)
+    status: int | None = None  # None until it is reaped
     seconds: float = 0.0
+
+    def reap(self, options: int) -> bool:
+        pid, status, usage = os.wait4(self.pid, options)
+        if pid:
+            self.status, self.seconds = status, usage.ru_utime + usage.ru_stime
+        return bool(pid)
 
 
 class Supervisor:
-    """Runs programs one after the other; `settings` are the client's limits as plain numbers."""
+    """Runs programs one after the other, behind the walls and within the limits given.
 
-    def __init__(self, settings: dict[str, Any], isolation: Isolation) -> None:
-        self._cpu = float(settings["cpu_seconds"])
-        self._wall = float(settings["wall_seconds"])
-        self._memory_mb = int(settings["memory_mb"])
-        self._output_kb = int(settings["output_kb"])
-        self._output_limit = self._output_kb * 1024
+    However long a starved program has to wait for a processor, `patience_seconds` end it.
+    """
+
+    def __init__(self, limits: Limits, patience_seconds: float, isolation: Isolation) -> None:
+        self._limits = limits
+        self._patience = patience_seconds
+        self._output_limit = limits.output_kb * 1024
         self._isolation = isolation
 
     def run(self, program: str, client: socket.socket) -> dict[str, Any]:
         """The outcome of a program as a message; `fault` where it could not be run at all.
 
-        Raises Abandoned where the client closes its socket meanwhile.
+        Raises AbandonedError where the client closes its socket meanwhile.
         """
         try:
             running = self._fork(program)
         except OSError as error:
             return {"fault": f"cannot start a process: {error.strerror}"}
-        seen = _Seen("abandoned", bytearray())
         try:
-            seen.stopped = self._watch(running, client, seen.output)
+            running.stopped = self._watch(running, client)
         finally:
-            self._end(running, seen)
-        if seen.stopped == "abandoned":
-            raise Abandoned
-        return self._outcome(seen)
+            report = self._end(running)
+        if running.stopped == "abandoned":
+            raise AbandonedError
+        if not running.stopped and not report.startswith(child.ENTERED):
+            return {"fault": f"cannot isolate a program: {report.decode(errors='replace')}"}
+        status, message = self._fate(running, report[len(child.ENTERED) :])
+        return {
+            "status": status,
+            "output": bytes(running.output[: self._output_limit]).decode("utf-8", "replace"),
+            "message": message,
+            "seconds": round(running.seconds, 6),
+        }
 
     def _fork(self, program: str) -> _Child:
         stdout, stdout_end = os.pipe()
         report, report_end = os.pipe()
         started = time.monotonic()
         server = os.getpid()
-        for attempt in range(8):
-            try:
-                pid = os.fork()
-                break
-            except OSError:  # too many processes just now, as a rule
-                if attempt == 7:
-                    for descriptor in (stdout, stdout_end, report, report_end):
-                        os.close(descriptor)
-                    raise
-                time.sleep(0.01 * 2**attempt)
-        if pid == 0:
-            child.run(program, stdout_end, report_end, lambda: self._enter(server))
-        os.close(stdout_end)
-        os.close(report_end)
+        try:
+            pid = _fork_patiently()
+        except OSError:
+            os.close(stdout)
+            os.close(report)
+            raise
+        else:
+            if pid == 0:
+                child.run(program, stdout_end, report_end, lambda n: self._enter(server, n))
+        finally:
+            os.close(stdout_end)
+            os.close(report_end)
         try:
             ended = os.pidfd_open(pid)
         except (AttributeError, OSError):  # macOS, or Linux before 5.3
             ended = None
         return _Child(pid, stdout, report, ended, started)
 
-    def _enter(self, server: int) -> None:
-        self._isolation.enter(server)
+    def _enter(self, server: int, first_closed: int) -> None:
+        if sys.platform == "linux":
+            linux.die_with_parent(server)
+        self._isolation.enter(first_closed)
 
-    def _watch(self, running: _Child, client: socket.socket, output: bytearray) -> str:
+    def _watch(self, running: _Child, client: socket.socket) -> _Stop:
         """Waits for the end and collects the output; says why the child has to be stopped."""
         poller = select.poll()
         poller.register(running.stdout, select.POLLIN)
@@ -112,89 +124,79 @@ class Supervisor:
         if running.ended is not None:
             poller.register(running.ended, select.POLLIN)
         while True:
-            left = self._time_left(running)
-            if isinstance(left, str):
-                return left
-            # A process of one thread cannot use more CPU time than passes, so nothing has to be
-            # looked at before `left` is over.
+            limit, left = self._time_left(running)
+            if left <= 0:
+                return limit
             if running.ended is None:
                 left = min(left, 0.005)
+            # A process of one thread cannot use more CPU time than passes, so that nothing has to
+            # be looked at before `left` is over.
             ready = {descriptor for descriptor, _ in poller.poll(math.ceil(left * 1000))}
             if client.fileno() in ready:
                 return "abandoned"
-            if running.stdout in ready:
-                if not self._read(running.stdout, output):
-                    poller.unregister(running.stdout)
-                if len(output) > self._output_limit:
-                    return "output"
-            if running.ended in ready or (running.ended is None and _has_ended(running.pid)):
-                while _is_readable(running.stdout) and self._read(running.stdout, output):
-                    if len(output) > self._output_limit:
-                        return "output"
+            has_ended = running.ended in ready or (
+                running.ended is None and running.reap(os.WNOHANG)
+            )
+            if running.stdout in ready and not self._read(running):
+                poller.unregister(running.stdout)
+            while has_ended and _is_readable(running.stdout) and self._read(running):
+                pass
+            if len(running.output) > self._output_limit:
+                return "output"
+            if has_ended:
                 return ""
 
-    def _time_left(self, running: _Child) -> float | str:
-        """Seconds until a limit may be reached, or the name of the limit that has been."""
+    def _time_left(self, running: _Child) -> tuple[_Stop, float]:
+        """The limit that may be reached first, and in how many seconds at the earliest."""
         passed = time.monotonic() - running.started
-        if passed >= self._wall:
-            starved = _waiting_seconds(running.pid)
-            if passed - starved >= self._wall or passed >= PATIENCE * self._wall:
-                return "wall"
-            wall = self._wall + starved - passed
-        else:
-            wall = self._wall - passed
-        cpu = self._cpu - _cpu_seconds(running.pid)
-        return "cpu" if cpu <= 0 else min(cpu, wall)
+        wall = self._limits.wall_seconds - passed
+        if wall <= 0 and passed < self._patience:
+            wall += _starved_seconds(running.pid)
+        cpu = self._limits.cpu_seconds - _cpu_seconds(running.pid)
+        return ("cpu", cpu) if cpu <= wall else ("wall", wall)
 
-    def _read(self, descriptor: int, output: bytearray) -> bool:
-        data = os.read(descriptor, min(65536, self._output_limit + 1 - len(output)))
-        output += data
+    def _read(self, running: _Child) -> bool:
+        """Reads some output, up to one byte more than allowed; whether there may be more."""
+        data = os.read(running.stdout, min(65536, self._output_limit + 1 - len(running.output)))
+        running.output += data
         return bool(data)
 
-    def _end(self, running: _Child, seen: _Seen) -> None:
-        """Kills what still runs, reaps it, and gives back its descriptors."""
-        if seen.stopped:
+    def _end(self, running: _Child) -> bytes:
+        """Kills what still runs, reaps it, gives back its descriptors; returns its report."""
+        if running.stopped and running.status is None:
             os.kill(running.pid, signal.SIGKILL)
         if not self._isolation.active["seccomp"]:
-            # It may have made processes of its own. Its number is not free before it is reaped.
-            _kill_group(running.pid)
-        if _is_readable(running.report):
-            seen.report = os.read(running.report, 4096)
-        _, seen.status, usage = os.wait4(running.pid, 0)
-        seen.seconds = usage.ru_utime + usage.ru_stime
+            _kill_group(running.pid)  # it may have made processes of its own
+        report = os.read(running.report, 4096) if _is_readable(running.report) else b""
+        if running.status is None:
+            running.reap(0)
         for descriptor in (running.stdout, running.report, running.ended):
             if descriptor is not None:
                 os.close(descriptor)
+        return report
 
-    def _outcome(self, seen: _Seen) -> dict[str, Any]:
-        entered = seen.report.startswith(child.ENTERED)
-        if not entered and not seen.stopped:
-            return {"fault": f"cannot isolate a program: {seen.report.decode(errors='replace')}"}
-        status, message = self._fate(seen)
-        output = bytes(seen.output[: self._output_limit]).decode("utf-8", "replace")
-        seconds = round(seen.seconds, 6)
-        return {"status": status, "output": output, "message": message, "seconds": seconds}
-
-    def _fate(self, seen: _Seen) -> tuple[str, str]:
-        too_long = f"more than {self._cpu:g} s of CPU time"
-        if seen.stopped == "cpu":
+    def _fate(self, running: _Child, report: bytes) -> tuple[str, str]:
+        """Status and message of a child that has been reaped."""
+        limits = self._limits
+        too_long = f"more than {limits.cpu_seconds:g} s of CPU time"
+        if running.stopped == "cpu":
             return "timeout", too_long
-        if seen.stopped == "wall":
-            return "timeout", f"more than {self._wall:g} s"
-        if seen.stopped == "output":
-            return "output_limit", f"more than {self._output_kb} KiB of output"
-        code = os.waitstatus_to_exitcode(seen.status)
+        if running.stopped == "wall":
+            return "timeout", f"more than {limits.wall_seconds:g} s"
+        if running.stopped == "output":
+            return "output_limit", f"more than {limits.output_kb} KiB of output"
+        code = os.waitstatus_to_exitcode(running.status or 0)
         if code == 0:
-            return ("ok" if seen.output.strip() else "no_output"), ""
+            return ("ok" if running.output.strip() else "no_output"), ""
         if code > 0:
-            return self._error(seen.report[len(child.ENTERED) :], code)
-        if -code in (signal.SIGXCPU, signal.SIGKILL) and seen.seconds >= self._cpu:
+            return self._error(report, code)
+        if -code in (signal.SIGXCPU, signal.SIGKILL) and running.seconds >= limits.cpu_seconds:
             return "timeout", too_long
         return "killed", f"signal {-code} ({_signal_name(-code)})"
 
     def _error(self, report: bytes, code: int) -> tuple[str, str]:
         if report == child.MEMORY_ERROR:
-            return "memory", f"more than {self._memory_mb} MiB of memory"
+            return "memory", f"more than {self._limits.memory_mb} MiB of memory"
         try:
             error = json.loads(report)
             kind, text, line = str(error["type"]), str(error["text"]), error["line"]
@@ -202,6 +204,16 @@ class Supervisor:
             return "error", f"exit code {code}"
         message = f"{kind}: {text}" if text else kind
         return "error", message + (f" (line {line})" if isinstance(line, int) else "")
+
+
+def _fork_patiently() -> int:
+    """os.fork, again after a while where there are too many processes just now."""
+    for attempt in range(8):
+        try:
+            return os.fork()
+        except OSError:
+            time.sleep(0.01 * 2**attempt)
+    return os.fork()
 
 
 def _cpu_seconds(pid: int) -> float:
@@ -216,17 +228,13 @@ def _cpu_seconds(pid: int) -> float:
         return 0.0
 
 
-def _waiting_seconds(pid: int) -> float:
+def _starved_seconds(pid: int) -> float:
     """How long a process was ready to run and no processor was free for it (Linux)."""
     try:
         with open(f"/proc/{pid}/schedstat") as file:
             return int(file.read().split()[1]) / 1e9
     except (OSError, IndexError, ValueError):
         return 0.0
-
-
-def _has_ended(pid: int) -> bool:
-    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _is_readable(descriptor: int) -> bool:
@@ -236,10 +244,8 @@ def _is_readable(descriptor: int) -> bool:
 
 
 def _kill_group(leader: int) -> None:
-    try:
+    with contextlib.suppress(OSError):  # nobody there
         os.killpg(leader, signal.SIGKILL)
-    except OSError:  # nobody there
-        return
 
 
 def _signal_name(number: int) -> str:

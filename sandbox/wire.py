@@ -9,7 +9,11 @@ import socket
 import struct
 from typing import Any
 
-__all__ = ["receive", "send"]
+__all__ = ["KILL", "OPEN", "receive", "send"]
+
+# What a client asks of a root, one byte each: a server on the socket that comes along with it, or
+# the end of the server whose process number follows.
+OPEN, KILL = b"O", b"K"
 
 _LENGTH = struct.Struct("!I")
 _LARGEST = 256 * 1024 * 1024

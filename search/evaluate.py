@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -121,11 +121,11 @@ class Evaluation:
 
     def at(self, rule: str, mix: Mix, n: int) -> Interval:
         """One accuracy. Raises `KeyError` where it was not estimated."""
-        return interval(self.per_problem[rule, mix, n], self._weights())
+        return interval(self.per_problem[rule, mix, n], self._weights)
 
     def difference(self, cell: Cell, against: Cell) -> Interval:
         """Accuracy of `cell` minus that of `against`, paired over problems."""
-        return interval(self.per_problem[cell] - self.per_problem[against], self._weights())
+        return interval(self.per_problem[cell] - self.per_problem[against], self._weights)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the single problems, as JSON types (unknown numbers are null)."""
@@ -139,6 +139,7 @@ class Evaluation:
             "notes": list(self.notes),
         }
 
+    @cached_property
     def _weights(self) -> Floats:
         return bootstrap_weights(len(self.problem_ids), self.config.bootstrap, self.config.seed)
 

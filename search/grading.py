@@ -26,7 +26,7 @@ from search.work import Do, Report, do_parts
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["GradeConfig", "Graded", "grade", "grade_candidates"]
+__all__ = ["GradeConfig", "Graded", "grade", "grade_candidates", "run"]
 
 # Raised whenever extraction, equivalence or program cleaning changes what a part would hold.
 GRADER = 1
@@ -66,32 +66,41 @@ class Graded:
     label: bool | None
 
 
+def run(config: GradeConfig) -> None:
+    """`assay grade`."""
+    from search.results import pool_line
+
+    done = grade(config)
+    print(pool_line(done))
+    print(f"{len(done.parts('answers'))} parts of answers in {done.path / 'answers'}")
+
+
 def grade(config: GradeConfig) -> Run:
     """Grades every candidates part that has no answers part yet."""
     if not config.run:
         raise UserError("run: expected the folder of the run, for example run=runs/demo")
-    run = Run.open(config.run)
-    run.key("candidates")
-    run.register("answers", {"grader": GRADER, "limits": as_dict(config.limits)}, as_dict(config))
-    parts = run.missing("answers", run.parts("candidates"), Shard.parse(config.shard))
-    total = sum(len(run.slice(part)) * (part.end - part.first) for part in parts)
+    opened = Run.open(config.run)
+    opened.key("candidates")
+    opened.register("answers", {"grader": GRADER, "limits": as_dict(config.limits)}, as_dict(config))
+    parts = opened.missing("answers", opened.parts("candidates"), Shard.parse(config.shard))
+    total = sum(len(opened.slice(part)) * (part.end - part.first) for part in parts)
     # One process: the sandbox itself runs programs on every core.
     do_parts(parts, open_worker, (config,), workers=1, total=total, description="grade")
-    return run
+    return opened
 
 
 def open_worker(config: GradeConfig) -> Do:
     """Starts the sandbox; returns what grades one part."""
-    run = Run.open(config.run)
+    opened = Run.open(config.run)
     sandbox = open_sandbox(config)
 
     def do(part: Part, report: Report) -> None:
         start = time.perf_counter()
-        candidates = run.read("candidates", part)
+        candidates = opened.read("candidates", part)
         rows = [Candidate(**row) for row in candidates.to_pylist()]
-        graded = grade_candidates(run.slice(part), rows, sandbox)
+        graded = grade_candidates(opened.slice(part), rows, sandbox)
         table = answers_table(rows, graded)
-        run.write("answers", part, table, time.perf_counter() - start)
+        opened.write("answers", part, table, time.perf_counter() - start)
         report(len(rows), 0)
 
     return do

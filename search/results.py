@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 _KEY = ["problem_id", "mode", "sample"]
+_VALUES = ["values", "starts", "ends"]
 
 
 @dataclass
@@ -121,6 +123,7 @@ def write_report(run: Run, evaluation: Evaluation, title: str = "", candidates: 
         evaluation=evaluation,
         settings=settings,
         problems=page_problems(run, evaluation.verifier, candidates),
+        seconds=stage_seconds(run),
     )
     return page
 
@@ -147,13 +150,28 @@ def page_problems(run: Run, verifier: str, limit: int) -> list[dict[str, Any]]:
     return shown
 
 
+def _page_candidate(row: Mapping[str, Any], verifier: str) -> dict[str, Any]:
+    shown = {
+        name: row[name]
+        for name in ("mode", "sample", "text", "answer", "answer_class", "label")
+        + ("outcome", "output", "message")
+    }
+    shown["score"] = row.get(f"score:{verifier}")
+    values = row.get(f"values:{verifier}")
+    if isinstance(values, np.ndarray):
+        shown["values"] = values
+        shown["offsets"] = list(zip(row[f"starts:{verifier}"], row[f"ends:{verifier}"], strict=True))
+    return shown
+
+
 def load_frame(run: Run, *, texts: bool = False) -> pd.DataFrame:
     """Everything known of a run's graded candidates, one row each, in the order of the problems.
 
     Columns: problem_id, mode, sample, answer, answer_class (consistent within a problem), label
     (`<NA>` where undecided), tokens, prompt_tokens, logprob, outcome, `score:NAME` for each
     verifier (NaN where it has not scored the candidate); with `texts` also text, output, message,
-    token_ids and `values:NAME`. Raises `UserError` where nothing is graded yet.
+    token_ids and, where they were kept, `values:NAME` with `starts:NAME` and `ends:NAME`, the places
+    of the values' tokens in the text. Raises `UserError` where nothing is graded yet.
     """
     import pandas as pd
 
@@ -161,7 +179,8 @@ def load_frame(run: Run, *, texts: bool = False) -> pd.DataFrame:
     if not parts:
         raise UserError(f"{run.path}: nothing graded yet; `assay grade {run.path}` does it")
     left = ["tokens", "prompt_tokens", "logprob", "stop", *(["text", "token_ids"] if texts else [])]
-    right = ["answer", "answer_class", "label", "outcome", *(["output", "message"] if texts else [])]
+    right = ["answer", "source", "answer_class", "label", "outcome"]
+    right += ["output", "message", "program_seconds"] if texts else []
     frames = []
     for part in parts:
         candidates = run.read("candidates", part).select([*_KEY, *left]).to_pandas()
@@ -189,11 +208,10 @@ def _join_scores(frame: pd.DataFrame, run: Run, name: str, texts: bool) -> pd.Da
     tables = []
     for part in parts:
         table = run.read(stage, part)
-        columns = [*_KEY, "score", *(["values"] if texts and "values" in table.column_names else [])]
+        columns = [*_KEY, "score", *(_VALUES if texts and "values" in table.column_names else [])]
         tables.append(table.select(columns).to_pandas())
-    scores = pd.concat(tables, ignore_index=True).rename(
-        columns={"score": f"score:{name}", "values": f"values:{name}"}
-    )
+    scores = pd.concat(tables, ignore_index=True)
+    scores = scores.rename(columns={c: f"{c}:{name}" for c in ("score", *_VALUES)})
     return frame.merge(scores, on=_KEY, how="left", validate="one_to_one")
 
 
@@ -256,6 +274,44 @@ def costs(output: Path, runs: Mapping[str, Run]) -> str:
 
 def _record(path: Path) -> dict[str, Any]:
     return dict(json.loads((path / "assay.json").read_text(encoding="utf-8")))
+
+
+def show_one(run: Run, config: EvaluateConfig) -> str:
+    """One problem of a run, solved: where there is one, a problem that only the verifier gets right."""
+    from search.solve import Solved, choose, show
+
+    frame = load_frame(run, texts=True)
+    by_id = {problem.id: problem for problem in run.problems}
+    evaluation_verifier = config.verifier or next(iter(run.verifiers()), "")
+    rule = "top_k" if evaluation_verifier else "majority"
+    best: tuple[int, Solved] | None = None
+    for problem_id, rows in frame.groupby("problem_id", sort=False):
+        members = _members(rows, evaluation_verifier)
+        solved = choose(by_id[str(problem_id)], members, rule, config.k)
+        vote = choose(by_id[str(problem_id)], members, "majority")
+        right, vote_right = (
+            bool(s.chosen is not None and s.chosen.graded.label) for s in (solved, vote)
+        )
+        interest = 2 if right and not vote_right else int(right)
+        if best is None or interest > best[0]:
+            best = (interest, solved)
+    assert best is not None
+    return show(best[1])
+
+
+def _members(rows: pd.DataFrame, verifier: str) -> list[Any]:
+    from search.grading import Graded
+    from search.sampling import Candidate
+    from search.solve import Member
+
+    found = []
+    for row in rows.to_dict("records"):
+        values: dict[str, Any] = {str(k): v for k, v in row.items()}
+        values["label"] = None if values["label"] is None else values["label"] is True
+        candidate = Candidate(**{f.name: values[f.name] for f in dataclasses.fields(Candidate)})
+        graded = Graded(**{f.name: values[f.name] for f in dataclasses.fields(Graded)})
+        found.append(Member(candidate, graded, float(values.get(f"score:{verifier}", "nan"))))
+    return found
 
 
 def report_run(run: Run, config: EvaluateConfig, title: str) -> str:

@@ -30,7 +30,7 @@ from search.work import Do, Report, cores, do_parts
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["Candidate", "SampleConfig", "prompt_of", "sample", "sample_candidates"]
+__all__ = ["Candidate", "SampleConfig", "prompt_of", "run", "sample", "sample_candidates"]
 
 
 @dataclass
@@ -70,6 +70,12 @@ class Candidate:
     stop: str
 
 
+def run(config: SampleConfig) -> None:
+    """`assay sample`."""
+    done = sample(config)
+    print(f"{len(done.parts('candidates'))} parts of candidates in {done.path / 'candidates'}")
+
+
 def sample(config: SampleConfig) -> Run:
     """Brings the run up to the samples asked for; what is there stays.
 
@@ -78,12 +84,12 @@ def sample(config: SampleConfig) -> Run:
     config = dataclasses.replace(config, prompt=prompt_of(config.generator, config.prompt))
     _check(config)
     problems = load_problems(config.problems)
-    run = Run.open_or_create(config.run, problems)
-    run.register("candidates", sampling_key(config), as_dict(config))
-    planned = run.plan(config.modes, config.problems_per_part)
-    missing = run.missing("candidates", planned, Shard.parse(config.shard))
+    opened = Run.open_or_create(config.run, problems)
+    opened.register("candidates", sampling_key(config), as_dict(config))
+    planned = opened.plan(config.modes, config.problems_per_part)
+    missing = opened.missing("candidates", planned, Shard.parse(config.shard))
     size = config.problems_per_part
-    total = sum(len(run.slice(part, size)) * (part.end - part.first) for part in missing)
+    total = sum(len(opened.slice(part, size)) * (part.end - part.first) for part in missing)
     do_parts(
         missing,
         open_worker,
@@ -92,7 +98,7 @@ def sample(config: SampleConfig) -> Run:
         total=total,
         description="sample",
     )
-    return run
+    return opened
 
 
 def _check(config: SampleConfig) -> None:
@@ -147,13 +153,13 @@ def workers_for(workers: int, device: str) -> int:
 
 def open_worker(config: SampleConfig) -> Do:
     """Loads the generator; returns what samples one part."""
-    run = Run.open(config.run)
+    opened = Run.open(config.run)
     engine = make_engine(config.engine, config.generator)
     prompter = Prompter(config.prompt, engine.tokenizer)
 
     def do(part: Part, report: Report) -> None:
         start = time.perf_counter()
-        problems = run.slice(part, config.problems_per_part)
+        problems = opened.slice(part, config.problems_per_part)
         candidates = []
         counts = {part.mode: part.end - part.first}
         for candidate in sample_candidates(
@@ -164,7 +170,7 @@ def open_worker(config: SampleConfig) -> Do:
         order = {problem.id: i for i, problem in enumerate(problems)}
         candidates.sort(key=lambda c: (order[c.problem_id], c.sample))
         table = candidates_table(candidates)
-        run.write("candidates", part, table, time.perf_counter() - start)
+        opened.write("candidates", part, table, time.perf_counter() - start)
 
     return do
 

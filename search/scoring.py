@@ -1,6 +1,6 @@
 """The stage `score`: a verifier scores every candidate of a run.
 
-    assay score run=runs/demo verifier=runs/quickstart/verifier
+    assay score RUN verifier=runs/quickstart/verifier
 
 Several verifiers can score one run; each has a folder of its own under `scores/`.
 """
@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from generator.models import ModelConfig, fingerprint
 from problems.errors import UserError
@@ -22,45 +23,79 @@ from search.runs import Part, Run, Shard
 from search.sampling import workers_for
 from search.settings import as_dict
 from search.work import Do, Report, do_parts
-from verifier import ScoreConfig as ScoringConfig
+from verifier.config import ScoreConfig
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["ScoreConfig", "Scorer", "score", "verifier_name"]
+__all__ = ["ScoreStage", "Scorer", "run", "score", "verifier_name"]
 
 
 @dataclass
-class ScoreConfig:
+class ScoreStage:
     """What `assay score` reads."""
 
     run: str = ""
     """the run's folder"""
     verifier: ModelConfig = field(default_factory=lambda: ModelConfig(name=""))
-    """a folder that `assay train-verifier` wrote"""
+    """a folder that `assay train-verifier` wrote, or a hub id of one"""
     name: str = ""
     """what the scores are called in the run; empty = the verifier's folder name"""
-    scoring: ScoringConfig = field(default_factory=ScoringConfig)
+    scoring: ScoreConfig = field(default_factory=lambda: ScoreConfig(values=True))
     workers: int = 0
     """local processes; 0 = one a core on a CPU, one on a GPU"""
     shard: str = "0/1"
     """i/m: do the parts i modulo m, so that m machines share a run"""
 
 
-def verifier_name(config: ScoreConfig) -> str:
+@dataclass(frozen=True)
+class Readable:
+    """What a verifier reads of a candidate."""
+
+    mode: Any
+    text: str
+    output: str
+
+
+class Scorer:
+    """A verifier with its tokenizer and prompt form, loaded once."""
+
+    def __init__(self, model: ModelConfig) -> None:
+        """Raises `UserError` where `model` is no verifier."""
+        from verifier.model import load_verifier
+
+        self.verifier, self.tokenizer, self.prompter = load_verifier(model)
+
+    def score(self, problem: Problem, candidates: Sequence[Readable], config: ScoreConfig) -> Any:
+        """The candidates' scores, and on request the values at their tokens (`Scored`)."""
+        from verifier.score import score as score_candidates
+
+        return score_candidates(
+            self.verifier, self.tokenizer, self.prompter, problem, candidates, config
+        )
+
+
+def verifier_name(config: ScoreStage) -> str:
     """What the scores are called in the run."""
     name = config.name or Path(config.verifier.name).resolve().name
     return re.sub(r"[^\w.-]+", "-", name)
 
 
-def score(config: ScoreConfig) -> Run:
-    """Scores every candidates part that this verifier has not scored yet."""
+def run(config: ScoreStage) -> None:
+    """`assay score`."""
+    done = score(config)
+    stage = f"scores/{verifier_name(config)}"
+    print(f"{len(done.parts(stage))} parts of scores in {done.path / stage}")
+
+
+def score(config: ScoreStage) -> Run:
+    """Scores every graded part that this verifier has not scored yet."""
     if not config.run:
-        raise UserError("run: expected the folder of the run, for example run=runs/demo")
+        raise UserError("run: expected the folder of the run, for example assay score runs/demo")
     if not config.verifier.name:
         raise UserError("verifier: expected a verifier's folder, for example verifier=runs/v")
-    run = Run.open(config.run)
-    run.key("candidates")
+    opened = Run.open(config.run)
+    opened.key("answers")
     stage = f"scores/{verifier_name(config)}"
     key = {
         "verifier": fingerprint(config.verifier),
@@ -68,21 +103,72 @@ def score(config: ScoreConfig) -> Run:
         "aggregate": config.scoring.aggregate,
         "values": config.scoring.values,
     }
-    planned = run.parts("candidates")
-    if (Path(config.verifier.name) / "verifier.json").is_file():
-        from verifier.model import uses_output
-
-        if uses_output(config.verifier.name):
-            planned = run.parts("answers")
-    run.register(stage, key, as_dict(config))
-    parts = run.missing(stage, planned, Shard.parse(config.shard))
-    total = sum(len(run.slice(part)) * (part.end - part.first) for part in parts)
+    opened.register(stage, key, as_dict(config))
+    parts = opened.missing(stage, opened.parts("answers"), Shard.parse(config.shard))
+    total = sum(len(opened.slice(part)) * (part.end - part.first) for part in parts)
     do_parts(
         parts,
         open_worker,
         (config,),
         workers=workers_for(config.workers, config.verifier.device),
         total=total,
-        description=f"score ({verifier_name(config)})",
+        description="score",
     )
-    return run
+    return opened
+
+
+def open_worker(config: ScoreStage) -> Do:
+    """Loads the verifier; returns what scores one part."""
+    opened = Run.open(config.run)
+    scorer = Scorer(config.verifier)
+    stage = f"scores/{verifier_name(config)}"
+
+    def do(part: Part, report: Report) -> None:
+        start = time.perf_counter()
+        candidates = opened.read("candidates", part).to_pylist()
+        answers = opened.read("answers", part).to_pylist()
+        rows = []
+        for problem in opened.slice(part):
+            own = [i for i, row in enumerate(candidates) if row["problem_id"] == problem.id]
+            read = [
+                Readable(candidates[i]["mode"], candidates[i]["text"], answers[i]["output"])
+                for i in own
+            ]
+            scored = scorer.score(problem, read, config.scoring)
+            rows += [_row(candidates[i], scored, place) for place, i in enumerate(own)]
+            report(len(own), sum(candidates[i]["tokens"] for i in own))
+        table = scores_table(rows, values=config.scoring.values)
+        opened.write(stage, part, table, time.perf_counter() - start)
+
+    return do
+
+
+def _row(candidate: dict[str, Any], scored: Any, place: int) -> dict[str, Any]:
+    row = {name: candidate[name] for name in ("problem_id", "mode", "sample")}
+    row["score"] = float(scored.scores[place])
+    if scored.values is not None:
+        row["values"] = scored.values[place]
+        row["starts"] = scored.offsets[place][:, 0]
+        row["ends"] = scored.offsets[place][:, 1]
+    return row
+
+
+def scores_table(rows: Sequence[dict[str, Any]], *, values: bool) -> pyarrow.Table:
+    """The rows of a scores part; `starts` and `ends` are the tokens' places in the text."""
+    import pyarrow as pa
+
+    fields = [
+        ("problem_id", pa.string()),
+        ("mode", pa.string()),
+        ("sample", pa.int32()),
+        ("score", pa.float32()),
+    ]
+    if values:
+        fields += [
+            # float32 on disk, although float16 is what was kept: few readers know half precision.
+            ("values", pa.list_(pa.float32())),
+            ("starts", pa.list_(pa.int32())),
+            ("ends", pa.list_(pa.int32())),
+        ]
+        rows = [{**row, "values": row["values"].astype(np.float32)} for row in rows]
+    return pa.Table.from_pylist(list(rows), schema=pa.schema(fields))

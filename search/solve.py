@@ -30,8 +30,9 @@ from search import rules
 from search.grading import Graded, grade_candidates
 from search.runs import atomic_file
 from search.sampling import Candidate, prompt_of, sample_candidates
-from search.scoring import Scorer
+from search.scoring import Readable, Scorer
 from search.work import progress_bar
+from verifier.config import ScoreConfig
 
 __all__ = ["Member", "Solved", "SolveConfig", "choose", "run", "show"]
 
@@ -150,7 +151,7 @@ class Solver:
     def _one(self, problem: Problem, sandbox: Sandbox) -> Solved:
         config = self.config
         candidates = []
-        with _Progress(config.n) as progress:
+        with progress_bar(config.n, "sample") as progress:
             for candidate in sample_candidates(
                 self.engine, self.prompter, [problem], self.counts, config.sampling
             ):
@@ -160,14 +161,12 @@ class Solver:
         graded = grade_candidates([problem], candidates, sandbox)
         scores = [float("nan")] * len(candidates)
         if self.scorer is not None:
-            outputs = [g.output for g in graded]
-            scores = self.scorer.scores(problem, candidates, outputs).tolist()
+            read = [
+                Readable(c.mode, c.text, g.output) for c, g in zip(candidates, graded, strict=True)
+            ]
+            scores = self.scorer.score(problem, read, ScoreConfig()).scores.tolist()
         members = [Member(*row) for row in zip(candidates, graded, scores, strict=True)]
         return choose(problem, members, config.rule, config.k)
-
-
-def _Progress(total: int) -> Any:  # noqa: N802
-    return progress_bar(total, "sample")
 
 
 def share(n: int, modes: Sequence[str]) -> dict[str, int]:

@@ -60,13 +60,14 @@ class TrainVerifierConfig:
     max_grad_norm: float = 1.0
     """gradients are scaled down to this norm"""
     batch_tokens: int = 32000
-    """tokens of one optimiser step as the paper counts them: each sampled solution with its question,
-    and as many copies of the reference solution with theirs"""
+    """tokens of one optimiser step as the paper counts them: each sampled solution with its
+    question, and as many copies of the reference solution with theirs"""
     pack_tokens: int = 1024
-    """about so many tokens in one sequence: a question once, its reference solution once, and as many
-    sampled solutions as fit; larger is faster, smaller mixes more problems into a step"""
-    micro_batch_tokens: int = 4096
-    """tokens, padding included, that go through the model at once; only memory and speed change"""
+    """about so many tokens in one sequence: a question once, its reference solution once, and as
+    many sampled solutions as fit; larger is faster, smaller mixes more problems into a step"""
+    micro_batch_tokens: int = 2048
+    """tokens, padding included, that go through the model at once; changes memory and speed alone:
+    small is fastest on a CPU, a GPU wants more"""
     lm_weight: float = 1.0
     """weight of the language-model loss on reference solutions; 0 = verification only"""
     loss: str = "mse"
@@ -92,8 +93,8 @@ class ScoreConfig:
     """How candidates are scored."""
 
     aggregate: str = "last"
-    """the score is the value at the last token | the mean, min or product of the values at line ends"""
-    batch_tokens: int = 8192
+    """last (the value at the last token) | mean, min, product (of the values at line ends)"""
+    batch_tokens: int = 4096
     """tokens, the question's included, that the model holds at once"""
     values: bool = False
     """also keep the value at every token"""

@@ -2,8 +2,8 @@
 
 A problem's candidates of one mode follow the same prompt: they form a `Group`, together with the
 problem's reference solutions of that mode, which carry the language-model loss (never a sampled
-solution: it may be wrong). Every text is tokenised by the verifier's own tokenizer and closed by the
-end token, whoever wrote it: so verifier and generator need not share a tokenizer.
+solution: it may be wrong). Every text is tokenised by the verifier's own tokenizer and closed by
+the end token, whoever wrote it: so verifier and generator need not share a tokenizer.
 
     groups, told = make_groups(data, prompter, max_length=1024)
 """
@@ -28,6 +28,7 @@ __all__ = [
     "Sampled",
     "VerifierProblem",
     "fingerprint_of",
+    "fitting",
     "make_groups",
     "read_text",
     "split",
@@ -166,6 +167,26 @@ def _problem_groups(
         if fitting:
             short = tuple(ids for ids in written if len(ids) <= room)
             yield Group(problem.id, mode, prompt, fitting, short)
+
+
+def fitting(
+    data: Sequence[VerifierProblem], prompter: Prompter, max_length: int, append_output: bool
+) -> list[VerifierProblem]:
+    """The data without candidates of more than `max_length` tokens with their question."""
+    kept = []
+    for item in data:
+        room = {m: max_length - len(prompter.ids(item.problem, m)) for m in MODES}
+        candidates = [
+            c
+            for c in item.candidates
+            if len(
+                prompter.response_ids(c.mode, read_text(c.mode, c.text, c.output, append_output))
+            )
+            <= room[c.mode]
+        ]
+        if candidates:
+            kept.append(VerifierProblem(item.problem, candidates))
+    return kept
 
 
 def _once(group: Group) -> Group:

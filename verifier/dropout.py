@@ -32,9 +32,9 @@ def residual_branches(lm: Any) -> list[nn.Module]:
     Raises `UserError` for an architecture whose layers are not understood.
     """
     decoder = lm.get_decoder()
-    layers = getattr(decoder, "layers", None) or getattr(decoder, "h", None)
+    layers = list(getattr(decoder, "layers", None) or getattr(decoder, "h", None) or ())
     branches: list[nn.Module] = []
-    for layer in layers or ():
+    for layer in layers:
         if all(hasattr(layer, name) for name in _POST_NORMS):
             branches += [getattr(layer, name) for name in _POST_NORMS]
         else:

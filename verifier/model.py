@@ -7,10 +7,11 @@ other tokens go on representing the language-model objective. So the value at a 
     value = gain · (hidden · W[reserved]) + bias          (a sigmoid of that, where loss=bce)
 
 with W the output embedding: one row of it is read, never the vocabulary's logits, and the reserved
-token takes no part in the softmax of the language-model loss. Its row starts at zero and the bias at
-the share of right solutions: training starts from that constant, with the language model untouched.
+token takes no part in the softmax of the language-model loss. Its row starts at zero and the bias
+at the share of right solutions: training starts from that constant, and from the language model as
+it was.
 
-    verifier, tokenizer = Verifier.from_base(VerifierModelConfig(base=ModelConfig("runs/generator")))
+    verifier, tokenizer = Verifier.from_base(VerifierModelConfig(base=ModelConfig("embedded")))
     verifier.save_pretrained("runs/verifier", tokenizer)
     verifier, tokenizer, prompter = load_verifier(ModelConfig("runs/verifier"))
 """
@@ -30,18 +31,19 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from generator.models import ModelConfig, load_model, load_tokenizer
+from generator.models import ModelConfig, load_model, load_tokenizer, quiet
 from problems.errors import UserError
 from problems.prompts import PromptConfig, Prompter
+from verifier.attention import PackLayout, attention_arguments, use_shared_prefix_attention
 from verifier.config import HEADS, LEVELS, LOSSES, VerifierModelConfig, check_model
 from verifier.dropout import add_residual_dropout, switch_off_own_dropout
+from verifier.packing import Batch
 
 __all__ = [
     "LossSums",
     "Verifier",
     "VerifierSettings",
     "load_verifier",
-    "pack_mask",
     "read_settings",
     "reserve_token",
     "uses_output",
@@ -93,6 +95,7 @@ class Verifier(nn.Module):
             self.weight = nn.Parameter(torch.zeros(lm.get_output_embeddings().weight.shape[1]))
         else:
             self.gain = nn.Parameter(torch.ones(1))
+        use_shared_prefix_attention(lm)
         switch_off_own_dropout(lm)
         if settings.dropout > 0:
             add_residual_dropout(lm, settings.dropout)
@@ -101,6 +104,14 @@ class Verifier(nn.Module):
     def device(self) -> torch.device:
         """Where the parameters are."""
         return self.bias.device
+
+    @property
+    def max_length(self) -> int:
+        """Tokens of the longest sequence that the language model can read as a whole."""
+        config = self.lm.config.get_text_config()
+        names = ("max_position_embeddings", "sliding_window")
+        limits = [limit for name in names if (limit := getattr(config, name, None))]
+        return min(limits, default=1 << 30)
 
     @classmethod
     def from_base(
@@ -159,7 +170,8 @@ class Verifier(nn.Module):
         """Writes a folder that opens as a verifier here and as a language model in transformers."""
         path = Path(path)
         path.mkdir(parents=True, exist_ok=True)
-        self.lm.save_pretrained(path)
+        with quiet():
+            self.lm.save_pretrained(path)
         tokenizer.save_pretrained(path)
         head = {n: p.detach().cpu() for n, p in self.named_parameters() if not n.startswith("lm.")}
         save_file(head, path / HEAD_FILE)
@@ -178,20 +190,20 @@ class Verifier(nn.Module):
         self,
         input_ids: Tensor,
         positions: Tensor,
-        mask: Tensor | None = None,
+        layout: PackLayout | None = None,
         cache: Any = None,
     ) -> Tensor:
         """Last hidden states, shape (rows, length, width), of ids and positions (rows, length).
 
-        `mask`: what each position may attend to, shape (rows, 1, length, length), as `pack_mask`
-        makes it; `None` is plain causal attention. `cache`: a transformers cache, extended in place.
+        `layout` says who attends to whom in packed rows; `None` is plain causal attention. `cache`:
+        a transformers cache, to be extended.
         """
         output = self.lm.get_decoder()(
             input_ids=input_ids,
             position_ids=positions,
-            attention_mask=mask,
             past_key_values=cache,
             use_cache=cache is not None,
+            **attention_arguments(self.lm, layout),
         )
         return output.last_hidden_state
 
@@ -200,33 +212,21 @@ class Verifier(nn.Module):
         raw = self._raw_values(hidden)
         return torch.sigmoid(raw) if self.settings.loss == "bce" else raw
 
-    def forward(
-        self,
-        input_ids: Tensor,
-        positions: Tensor,
-        segments: Tensor | None,
-        value_index: Tensor,
-        value_target: Tensor,
-        value_weight: Tensor,
-        language_index: Tensor,
-        language_target: Tensor,
-        language_weight: Tensor,
-    ) -> LossSums:
-        """Both losses' weighted sums over one batch (`verifier.packing.Batch` describes the inputs)."""
-        mask = None
-        if segments is not None:
-            mask = pack_mask(segments, additive=self.lm.config._attn_implementation == "eager")
-        hidden = self.hidden(input_ids, positions, mask).flatten(0, 1)
-        raw = self._raw_values(hidden.index_select(0, value_index))
-        target = value_target.to(raw.dtype)
+    def forward(self, batch: Batch) -> LossSums:
+        """Both losses' weighted sums over one batch."""
+        hidden = self.hidden(batch.input_ids, batch.positions, batch.layout).flatten(0, 1)
+        raw = self._raw_values(hidden.index_select(0, batch.value_index))
+        target = batch.value_target.to(raw.dtype)
         if self.settings.loss == "bce":
             losses = F.binary_cross_entropy_with_logits(raw, target, reduction="none")
         else:
             losses = (raw - target).square()
-        value = (losses * value_weight).sum()
-        logits = self._logits(hidden.index_select(0, language_index))
-        nll = F.cross_entropy(logits, language_target, reduction="none")
-        return LossSums(value, (nll * language_weight).sum())
+        logits = self._logits(hidden.index_select(0, batch.language_index))
+        nll = F.cross_entropy(logits, batch.language_target, reduction="none")
+        return LossSums(
+            (losses * batch.value_weight.to(raw.dtype)).sum(),
+            (nll * batch.language_weight.to(nll.dtype)).sum(),
+        )
 
     def _raw_values(self, hidden: Tensor) -> Tensor:
         # Half precision would cost three digits of the one number that counts.
@@ -262,26 +262,6 @@ class Verifier(nn.Module):
                 f"model.base: a '{kind}' model changes its logits after the output embedding; "
                 "such a base is not supported"
             )
-
-
-def pack_mask(segments: Tensor, *, additive: bool = False) -> Tensor:
-    """Who sees whom in packed rows: shape (rows, 1, length, length), true where attention may go.
-
-    `segments` (rows, length) is 0 on the question, j on the j-th solution, −1 on padding. Each
-    position sees, of what stands before it and itself, the question and its own segment. Padding
-    sees padding, so that no row of the softmax is empty. `additive`: 0 and −inf instead.
-
-        question a b | solution c d | solution e        a b c d e
-                                                   c    1 1 1 . .
-                                                   e    1 1 . . 1
-    """
-    length = segments.shape[1]
-    query, key = segments[:, None, :, None], segments[:, None, None, :]
-    order = torch.arange(length, device=segments.device)
-    allowed = ((key == 0) | (key == query)) & (order[:, None] >= order)
-    if not additive:
-        return allowed
-    return torch.zeros_like(allowed, dtype=torch.float32).masked_fill(~allowed, float("-inf"))
 
 
 def reserve_token(lm: Any, tokenizer: Any) -> tuple[str, int]:

@@ -30,12 +30,16 @@ summed over the whole optimiser step: not per pack, per micro-batch or per machi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from verifier.attention import PackLayout
 from verifier.data import Group, Ids, Sampled
 
 __all__ = [
@@ -76,28 +80,36 @@ class Pack:
         return sampled + self.count * sum(question + len(r) for r in self.references) // pairs
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Arrays for `Verifier.forward`. Rows are padded; `…index` counts positions row after row.
+class Batch(NamedTuple):
+    """What `Verifier.forward` reads. Rows are padded; `…index` counts positions row after row.
 
-    `input_ids`, `positions`: (rows, length). `segments`: the same shape, see `pack_mask`, or `None`
-    for plain rows. `value_…` (tokens that carry the value loss): where, the 0/1 label, the weight.
-    `language_…` (tokens of references): the position that predicts the token, the token, the weight.
+    `input_ids`, `positions`: (rows, length). `layout`: who attends to whom in packed rows, `None`
+    for plain ones. `value_…` (tokens that carry the value loss): where, the 0/1 label, the weight.
+    `language_…` (tokens of references): the position that predicts it, the token, the weight.
+    Indices and tokens are int64, targets and weights float64.
     """
 
-    input_ids: Ids
-    positions: Ids
-    segments: Ids | None
-    value_index: Ids
-    value_target: NDArray[np.float64]
-    value_weight: NDArray[np.float64]
-    language_index: Ids
-    language_target: Ids
-    language_weight: NDArray[np.float64]
+    input_ids: Tensor
+    positions: Tensor
+    layout: PackLayout | None
+    value_index: Tensor
+    value_target: Tensor
+    value_weight: Tensor
+    language_index: Tensor
+    language_target: Tensor
+    language_weight: Tensor
 
-    def arrays(self) -> dict[str, NDArray[np.generic] | None]:
-        """By name, as `Verifier.forward` takes them."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+    def to(self, device: torch.device) -> Batch:
+        """The batch on a device."""
+        layout = self.layout
+        if layout is not None:
+            layout = PackLayout(*(tensor.to(device) for tensor in layout))
+        return Batch(
+            self.input_ids.to(device),
+            self.positions.to(device),
+            layout,
+            *(tensor.to(device) for tensor in self[3:]),
+        )
 
 
 def plan(
@@ -168,92 +180,20 @@ def micro_batches(packs: Sequence[Pack], tokens: int) -> list[list[Pack]]:
     return batches
 
 
-class _Targets:
-    """Collects the positions that carry a loss."""
-
-    def __init__(self, level: str) -> None:
-        self.level = level
-        self.value: list[tuple[Ids, NDArray[np.float64], NDArray[np.float64]]] = []
-        self.language: list[tuple[Ids, Ids, NDArray[np.float64]]] = []
-
-    def add_sampled(self, at: int, sampled: Sampled, weight: float) -> None:
-        """A sampled solution whose first token is read at position `at`."""
-        index = np.arange(at, at + len(sampled.ids))
-        if self.level == "solution":
-            index = index[-1:]
-        self.value.append(
-            (index, np.full(len(index), float(sampled.label)), np.full(len(index), weight))
-        )
-
-    def add_reference(self, before: int, at: int, reference: Ids, weight: float) -> None:
-        """A reference read from position `at`; its first token is predicted at `before`."""
-        index = np.concatenate([[before], np.arange(at, at + len(reference) - 1)])
-        self.language.append((index, reference, np.full(len(reference), weight)))
-
-    def batch(self, rows: Sequence[_Row], plain: bool) -> Batch:
-        empty_ids, empty = np.empty(0, np.int64), np.empty(0)
-        value = [np.concatenate(part) for part in zip(*self.value, strict=True)]
-        language = [np.concatenate(part) for part in zip(*self.language, strict=True)]
-        return Batch(
-            _stack(rows, lambda row: row.ids, 0),
-            _stack(rows, lambda row: row.positions, 0),
-            None if plain else _stack(rows, lambda row: row.segments, -1),
-            *(value or (empty_ids, empty, empty)),
-            *(language or (empty_ids, empty_ids, empty)),
-        )
-
-
-class _Row:
-    """One sequence that grows."""
-
-    def __init__(self, prompt: Ids) -> None:
-        self.question = len(prompt)
-        self.parts = [prompt]
-        self.length = len(prompt)
-
-    def add(self, ids: Ids) -> int:
-        """Appends a solution; returns where it begins."""
-        start = self.length
-        self.parts.append(ids)
-        self.length += len(ids)
-        return start
-
-    @property
-    def ids(self) -> Ids:
-        return np.concatenate(self.parts)
-
-    @property
-    def positions(self) -> Ids:
-        after = [self.question + np.arange(len(part)) for part in self.parts[1:]]
-        return np.concatenate([np.arange(self.question), *after])
-
-    @property
-    def segments(self) -> Ids:
-        return np.repeat(np.arange(len(self.parts)), [len(part) for part in self.parts])
-
-
-def _stack(rows: Sequence[_Row], array: Callable[[_Row], Ids], fill: int) -> Ids:
-    length = max(row.length for row in rows)
-    stacked = np.full((len(rows), length), fill, dtype=np.int64)
-    for row, target in zip(rows, stacked, strict=True):
-        target[: row.length] = array(row)
-    return stacked
-
-
 def packed_batch(packs: Sequence[Pack], level: str) -> Batch:
     """The fast path: a row a pack, its question and its references once."""
-    targets, rows = _Targets(level), []
+    targets = _Targets(level)
+    rows = [_Row(pack.prompt) for pack in packs]
     length = max(pack.length for pack in packs)
-    for number, pack in enumerate(packs):
-        row, start = _Row(pack.prompt), number * length
-        before = start + len(pack.prompt) - 1
+    for number, (pack, row) in enumerate(zip(packs, rows, strict=True)):
+        start = number * length
         for sampled in pack.sampled:
             targets.add_sampled(start + row.add(sampled.ids), sampled, sampled.count)
         for reference in pack.references:
             at = start + row.add(reference[:-1])
-            targets.add_reference(before, at, reference, pack.count / len(pack.references))
-        rows.append(row)
-    return targets.batch(rows, plain=False)
+            weight = pack.count / len(pack.references)
+            targets.add_reference(start + row.question - 1, at, reference, weight)
+    return targets.batch(rows, _layout(rows, length))
 
 
 def padded_batch(packs: Sequence[Pack], level: str) -> Batch:
@@ -273,4 +213,105 @@ def padded_batch(packs: Sequence[Pack], level: str) -> Batch:
             rows.append(_Row(pack.prompt))
             at = (len(rows) - 1) * length + rows[-1].add(reference[:-1])
             targets.add_reference(at - 1, at, reference, 1 / len(pack.references))
-    return targets.batch(rows, plain=True)
+    return targets.batch(rows, None)
+
+
+class _Row:
+    """One sequence that grows: a question, then solutions."""
+
+    def __init__(self, prompt: Ids) -> None:
+        self.question = len(prompt)
+        self.parts = [prompt]
+        self.length = len(prompt)
+
+    def add(self, ids: Ids) -> int:
+        """Appends a solution; returns where it begins."""
+        start = self.length
+        self.parts.append(ids)
+        self.length += len(ids)
+        return start
+
+    def ids(self) -> Ids:
+        return np.concatenate(self.parts)
+
+    def positions(self) -> Ids:
+        """Every solution is counted on from the question's end."""
+        after = [self.question + np.arange(len(part)) for part in self.parts[1:]]
+        return np.concatenate([np.arange(self.question), *after])
+
+    def segments(self) -> Ids:
+        return np.repeat(np.arange(len(self.parts)), [len(part) for part in self.parts])
+
+
+class _Targets:
+    """Collects the positions that carry a loss."""
+
+    def __init__(self, level: str) -> None:
+        self.level = level
+        self.value: list[tuple[Ids, NDArray[np.float64], NDArray[np.float64]]] = []
+        self.language: list[tuple[Ids, Ids, NDArray[np.float64]]] = []
+
+    def add_sampled(self, at: int, sampled: Sampled, weight: float) -> None:
+        """A sampled solution whose first token is read at position `at`."""
+        index = np.arange(at, at + len(sampled.ids))
+        if self.level == "solution":
+            index = index[-1:]
+        target = np.full(len(index), float(sampled.label))
+        self.value.append((index, target, np.full(len(index), float(weight))))
+
+    def add_reference(self, before: int, at: int, reference: Ids, weight: float) -> None:
+        """A reference read from position `at`; its first token is predicted at `before`."""
+        index = np.concatenate([[before], np.arange(at, at + len(reference) - 1)])
+        self.language.append((index, reference, np.full(len(reference), float(weight))))
+
+    def batch(self, rows: Sequence[_Row], layout: PackLayout | None) -> Batch:
+        none, nothing = np.empty(0, np.int64), np.empty(0)
+        value = zip(*(self.value or [(none, nothing, nothing)]), strict=True)
+        language = zip(*(self.language or [(none, none, nothing)]), strict=True)
+        return Batch(
+            _stacked([row.ids() for row in rows], 0),
+            _stacked([row.positions() for row in rows], 0),
+            layout,
+            *(torch.from_numpy(np.concatenate(part)) for part in value),
+            *(torch.from_numpy(np.concatenate(part)) for part in language),
+        )
+
+
+def _stacked(rows: Sequence[Ids], fill: int) -> Tensor:
+    stacked = np.full((len(rows), max(map(len, rows))), fill, dtype=np.int64)
+    for row, target in zip(rows, stacked, strict=True):
+        target[: len(row)] = row
+    return torch.from_numpy(stacked)
+
+
+def _layout(rows: Sequence[_Row], length: int) -> PackLayout:
+    """Slots of the padded questions and solutions, and who sees what (see `PackLayout`)."""
+    question = max(row.question for row in rows)
+    solution = max(len(part) for row in rows for part in row.parts[1:])
+    pack_of_row = [i for i, row in enumerate(rows) for _ in row.parts[1:]]
+    slots = len(rows) * question + len(pack_of_row) * solution
+    token_of_slot = np.full(slots, -1, dtype=np.int64)
+    slot_of_token = np.full(len(rows) * length, -1, dtype=np.int64)
+    after = len(rows) * question
+    for number, row in enumerate(rows):
+        token = number * length
+        for index, part in enumerate(row.parts):
+            slot = after if index else number * question
+            after += solution if index else 0
+            token_of_slot[slot : slot + len(part)] = np.arange(token, token + len(part))
+            slot_of_token[token : token + len(part)] = np.arange(slot, slot + len(part))
+            token += len(part)
+    known = np.array([row.question for row in rows])[pack_of_row]
+    # One mask serves all rows where all questions have one length.
+    known = known[:1] if len(set(known.tolist())) == 1 else known
+    asked = np.broadcast_to(
+        np.arange(question) < known[:, None, None], (len(known), solution, question)
+    )
+    own = np.broadcast_to(np.tri(solution, dtype=bool), (len(known), solution, solution))
+    return PackLayout(
+        segments=_stacked([row.segments() for row in rows], -1),
+        token_of_slot=torch.from_numpy(token_of_slot),
+        slot_of_token=torch.from_numpy(slot_of_token),
+        pack_of_row=torch.tensor(pack_of_row),
+        visible=torch.from_numpy(np.concatenate([asked, own], axis=2)[:, None]),
+    )

@@ -99,9 +99,7 @@ class Engine(Protocol):
 
     tokenizer: Any
 
-    def sample(
-        self, requests: Sequence[Request], params: SamplingParams
-    ) -> Iterator[Completion]:
+    def sample(self, requests: Sequence[Request], params: SamplingParams) -> Iterator[Completion]:
         """Yields every completion of every request once, as they finish."""
         ...
 

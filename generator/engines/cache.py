@@ -31,7 +31,7 @@ from problems.errors import UserError
 
 __all__ = ["Cohort", "attending", "supports"]
 
-NAME = "assay_shared_prefix"
+NAME = "assay_cohorts"
 _FIRST_COLUMNS = 64
 # What some architectures hand to their attention beside scale and window.
 _UNSUPPORTED = ("softcap", "s_aux", "position_bias", "dynamic_mask")

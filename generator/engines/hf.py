@@ -28,9 +28,12 @@ from problems.errors import UserError
 
 __all__ = ["TransformersEngine"]
 
-# Fewer samples of one prompt than this are put into one cohort with those of other prompts: their
-# copies of the prompt's keys cost less than one more pass through Python.
-_ALONE = 4
+# Up to this many samples of one prompt are put together with those of others: reading a copy of the
+# prompt's keys for each costs less than one more pass through Python and small matrix products.
+_SMALL = 4
+# New samples join when this part of the batch is free: joining costs a pass of its own.
+_JOIN = 4
+# Prompts computed together, in tokens: bounds what their activations take.
 _PROMPT_TOKENS = 16384
 _CPU_CACHE_BYTES = 2 << 30
 _MAX_ROWS = {"cpu": 256, "cuda": 1024}
@@ -87,9 +90,7 @@ class TransformersEngine:
         """Loads model and tokenizer. Raises `UserError` where that is not possible."""
         return cls(load_model(model), load_tokenizer(model), config)
 
-    def sample(
-        self, requests: Sequence[Request], params: SamplingParams
-    ) -> Iterator[Completion]:
+    def sample(self, requests: Sequence[Request], params: SamplingParams) -> Iterator[Completion]:
         """Yields every completion of every request once, as they finish.
 
         Raises `UserError` for parameters out of range and prompts that leave no room to answer.
@@ -97,8 +98,7 @@ class TransformersEngine:
         params.check()
         waiting = _Waiting(requests, params, self._room(requests, params))
         size = self.batch_size or _rows_that_fit(self.model, params.max_new_tokens)
-        # Joining costs a pass of its own, so new samples join a good few at a time.
-        join_at = max(1, size // 8)
+        join_at = max(1, size // _JOIN)
         groups: list[_Group] = []
         computed = _Computed()
         while waiting or groups:
@@ -144,7 +144,9 @@ class TransformersEngine:
         names = list(dict.fromkeys(sample.request for sample in samples))
         if names != computed.names:
             computed.names = names
-            computed.prompts, computed.logits = self._prompts([requests[n].prompt_ids for n in names])
+            computed.prompts, computed.logits = self._prompts(
+                [requests[n].prompt_ids for n in names]
+            )
         if len(names) == 1:
             cohort = Cohort(rows=len(samples), prefix=computed.prompts)
             return _Group(samples, cohort), computed.logits.expand(len(samples), -1)
@@ -215,7 +217,7 @@ class TransformersEngine:
         going = [row for row in range(len(group.samples)) if row not in ended]
         # A token is at least one byte, so the end of the text holds whatever has just come.
         last = 1 + max(len(text.encode()) for text in stop)
-        tails = self.tokenizer.batch_decode([group.samples[row].tokens[-last:] for row in going])
+        tails = [self._text(group.samples[row].tokens[-last:]) for row in going]
         return {
             row: self._completion(group.samples[row], "stop", stop)
             for row, tail in zip(going, tails, strict=True)
@@ -223,9 +225,7 @@ class TransformersEngine:
             and any(text in self._text(group.samples[row].tokens) for text in stop)
         }
 
-    def _completion(
-        self, sample: _Sample, reason: Stop, stop: Sequence[str] = ()
-    ) -> Completion:
+    def _completion(self, sample: _Sample, reason: Stop, stop: Sequence[str] = ()) -> Completion:
         tokens, text = sample.tokens, self._text(sample.tokens)
         if reason == "stop":
             text = text[: min(at for at in map(text.find, stop) if at >= 0)]
@@ -257,24 +257,27 @@ class _Waiting:
 
     def take(self, free: int) -> list[list[_Sample]]:
         """Up to `free` samples, in the groups that shall start together."""
+        going_on: list[list[_Sample]] = []
         groups: list[list[_Sample]] = []
         few: list[_Sample] = []
         while free and self._queue:
             name, first, end = self._queue.popleft()
+            request = self._requests[name]
             until = min(end, first + free)
             if until < end:
                 self._queue.appendleft((name, until, end))
             samples = [self._sample(name, index) for index in range(first, until)]
             free -= len(samples)
-            # Going on with a prompt that is already computed needs no company.
-            if len(samples) >= _ALONE or first > self._requests[name].first:
+            if first > request.first:
+                going_on.append(samples)
+            elif request.count > _SMALL or until < end:
                 groups.append(samples)
-                continue
-            if (len(few) + 1) * len(self._requests[name].prompt_ids) > _PROMPT_TOKENS:
-                groups.append(few)
-                few = []
-            few += samples
-        return [group for group in [*groups, few] if group]
+            elif (len(few) + len(samples)) * len(request.prompt_ids) > _PROMPT_TOKENS:
+                groups.insert(0, samples)
+            else:
+                few += samples
+        # A prompt that samples are left of is the one computed last, before and after.
+        return [group for group in [*going_on, few, *groups] if group]
 
     def _sample(self, name: int, index: int) -> _Sample:
         limit = self._limits[name]

@@ -1,9 +1,9 @@
 """Drawing tokens: random numbers that belong to a sample, and exact inverse-CDF sampling.
 
 Every sample has its own stream of uniform numbers, made from (seed, key, index) by a counter-based
-generator, and its t-th token is the inverse of the cumulative distribution at the t-th number. So a
-sample depends on nothing but the model's probabilities, and one draw costs a sum over the
-vocabulary (`torch.multinomial` is fifty times slower on a CPU, and its stream belongs to the batch).
+generator, and its t-th token is the inverse of the cumulative distribution at the t-th number. So
+a sample depends on nothing but the model's probabilities, and one draw costs a sum over the
+vocabulary (on a CPU `torch.multinomial` is fifty times slower, and its stream is the batch's).
 
     >>> uniforms(seed=0, key="p1/cot", sample=3, count=2).shape
     (2,)
@@ -114,12 +114,15 @@ def _inverse_cdf(weights: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
     target = draws * ends[:, -1]
     block = _first_above(ends, target)
     start = torch.where(block > 0, ends.gather(1, (block - 1).clamp(min=0)[:, None])[:, 0], 0.0)
-    within = blocks[torch.arange(rows, device=weights.device), block].cumsum(-1, dtype=torch.float64)
+    within = blocks[torch.arange(rows, device=weights.device), block].cumsum(
+        -1, dtype=torch.float64
+    )
     return block * _BLOCK + _first_above(within, target - start)
 
 
 def _first_above(sums: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """First index of each row of running sums that exceeds `target`, which rounding may have put
-    past the end: then the last index at which the sum still grew."""
+    past the end: then the last index at which the sum still grew.
+    """
     below_end = torch.nextafter(sums[:, -1], torch.zeros_like(sums[:, -1]))
     return torch.searchsorted(sums, torch.minimum(target, below_end)[:, None], right=True)[:, 0]

@@ -161,7 +161,7 @@ _PLAIN = re.compile(
     re.DOTALL,
 )
 _FRACTION = re.compile(
-    rf"{_SIGN}{_MONEY}(?:(?P<whole>[0-9]+)(?:\s*(?=\\)|\s+))?"
+    rf"{_SIGN}{_MONEY}(?P<inner>-?)(?:(?P<whole>[0-9]+)(?:\s*(?=\\)|\s+))?"
     rf"(?:\\frac\s*(?:\{{\s*(?P<a1>-?{_DECIMAL})\s*\}}|(?P<a2>[0-9]))"
     rf"\s*(?:\{{\s*(?P<b1>-?{_DECIMAL})\s*\}}|(?P<b2>[0-9]))"
     rf"|(?P<a3>{_DECIMAL})\s*/\s*(?P<b3>-?{_DECIMAL}))(?P<rest>.*)",
@@ -200,7 +200,7 @@ def _number(text: str) -> Number | None:
         rest = found["rest"]
         percent = _PERCENT.match(rest)
         rest = rest[percent.end() :] if percent else rest
-        if not _is_unit(rest):
+        if not _is_unit(rest) or (found["sign"] and found["inner"]):
             continue
         number = value_of(found)
         if number is not None:
@@ -235,12 +235,9 @@ def _plain_value(found: re.Match[str]) -> Number | None:
     exponent = int((found["e"] or found["p1"] or found["p2"] or "0")[:6])
     if len(digits) > MAX_DIGITS or abs(exponent) > MAX_EXPONENT:
         return None
-    if found["sign"] and found["inner"]:
-        return None
     value = Fraction(digits.rstrip(".")) * Fraction(10) ** exponent
     decimals = len(digits.partition(".")[2]) - exponent
-    negative = "-" in (found["sign"], found["inner"])
-    return Number(-value if negative else value, noisy=decimals >= NOISE_DECIMALS)
+    return Number(_signed(found, value), noisy=decimals >= NOISE_DECIMALS)
 
 
 def _fraction_value(found: re.Match[str]) -> Number | None:
@@ -256,7 +253,12 @@ def _fraction_value(found: re.Match[str]) -> Number | None:
         if not 0 < value < 1:  # 2 1/2 is a mixed number; 2 5/3 is not
             return None
         value += int(found["whole"])
-    return Number(-value if found["sign"] == "-" else value)
+    return Number(_signed(found, value))
+
+
+def _signed(found: re.Match[str], value: Fraction) -> Fraction:
+    """The sign stands before the currency or after it: -$5, $-5."""
+    return -value if "-" in (found["sign"], found["inner"]) else value
 
 
 # ---- Groups and text ----
@@ -264,11 +266,12 @@ def _fraction_value(found: re.Match[str]) -> Number | None:
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _AND = re.compile(r",?\s+(?:and|or)\s+")
 _WORDS = re.compile(r"[A-Za-z]+(?:[ '’-]+[A-Za-z]+)*")
-# Letters that are mathematics, and numbers in words: not plain words.
+# Letters that are mathematics, numbers in words, and "none of these": not plain words.
 _MATHEMATICAL = _words(
     "e i pi oo infinity zero one two three four five six seven eight nine ten eleven twelve "
     "thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty "
-    "seventy eighty ninety hundred thousand million billion half third quarter dozen once twice"
+    "seventy eighty ninety hundred thousand million billion half third quarter dozen once twice "
+    "none"
 )
 _WHITE_SPACE = re.compile(r"\s+")
 _MAX_NESTING = 8
@@ -339,5 +342,5 @@ def _text(text: str) -> Text:
     folded = " ".join((text.casefold() if len(text) > 1 else text).split())
     words = re.split(r"[ '’-]+", folded)
     # Two letters side by side may be a product (xy); one letter, or a longer word, is a name.
-    names = all(len(word) != 2 or word == "no" for word in words)
-    return Text(folded, words=names and not _MATHEMATICAL.intersection(words))
+    product = len(folded) == 2 and folded != "no"
+    return Text(folded, words=not product and not _MATHEMATICAL.intersection(words))

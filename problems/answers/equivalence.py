@@ -162,14 +162,19 @@ def _same_choice(a: str, b: str, options: tuple[str, ...]) -> bool | None:
     first, second = option_letter(a, options), option_letter(b, options)
     if first is not None and second is not None:
         return first == second
-    if first is None and second is None:
-        return equivalent(a, b)
-    stranger = canonical(a if first is None else b)
-    if stranger is None:
+    if first is not None:
+        return _is_not_option(b, options[ord(first) - ord("A")])
+    if second is not None:
+        return _is_not_option(a, options[ord(second) - ord("A")])
+    return equivalent(a, b)
+
+
+def _is_not_option(answer: str, option: str) -> bool | None:
+    """False where an answer that names no letter is surely not this option, else undecided."""
+    form, held = canonical(answer), canonical(option)
+    if form is None or held is None:
         return False
-    others = [canonical(option) for option in options]
-    verdicts = [False if other is None else _same(stranger, other) for other in others]
-    return False if all(verdict is False for verdict in verdicts) else None
+    return False if _same(form, held) is False else None
 
 
 # ---- Keys of classes ----

@@ -83,9 +83,10 @@ _BARE = re.compile(r"[^\s${}\\]+")
 _BRACE = re.compile(r"[{}]")
 _PHRASE = re.compile(
     r"(?:\banswer(?:\s+(?:to|for)\b[^.\n:=]{0,80}?)?[\s*]*(?:\bis\b|\bare\b|would be|will be|[:=])"
-    r"|^[ \t*]*A:)(?:\*\*(?=\s))?[ \t:]*([^\n]*)",
+    r"|^[ \t*]*A:)(?:\*\*(?=\s))?[ \t:]*",
     re.IGNORECASE | re.MULTILINE,
 )
+_NEXT_LINE = re.compile(r"\s*([^\n]+)")
 _STOP = re.compile(r"\.(?=\s|$)|(?<=\d),?\s+(?=because|since|so|as|which)")
 _LABELLED = re.compile(r"[A-Za-z][\w'’ ]*[:=]\s*(.+)")
 _LETTER_ANCHOR = re.compile(
@@ -139,11 +140,8 @@ def _closing_braces(text: str) -> dict[int, int]:
 def _after_phrase(text: str) -> str | None:
     """What follows the last "The answer is" (to the end of its sentence), or stands below it."""
     for match in reversed(list(_PHRASE.finditer(text))):
-        rest = match[1].strip()
-        if not rest:
-            below = [line.strip() for line in text[match.end() :].split("\n") if line.strip()]
-            rest = below[0] if below else ""
-        rest = _STOP.split(rest, maxsplit=1)[0].strip()
+        line = _NEXT_LINE.match(text, match.end())
+        rest = _STOP.split(line[1], maxsplit=1)[0].strip() if line else ""
         if rest:
             return rest
     return None

@@ -26,6 +26,9 @@ from fractions import Fraction
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 ANSWER = re.compile(r"#### (-?[\d.]+)\s*$")
 ASSIGNMENT = re.compile(r"(x\d+) = ([x\d\s.+\-*/()]+)")
+COT_SHARE, PRACTICE_SHARE = 0.65, 0.22
+LOWERED = {"The", "There", "That", "They", "In", "It", "She", "He", "Each", "One", "After", "For"}
+LOWERED |= {"Together", "Altogether", "All", "Both", "Of", "First", "Then", "So", "Now"}
 PRINT = re.compile(r"print\((x\d+)\)")
 
 
@@ -139,11 +142,26 @@ def as_program(story: Story) -> str:
     return "\n" + "\n".join(lines)
 
 
+def link(rng: random.Random, text: str, index: int, count: int) -> str:
+    """The line with a word that ties it to the lines before: "Then she has …"."""
+    if index == 0:
+        words = ["First, ", "To start, ", "First find this: ", "", "At first, "]
+    elif index == count - 1:
+        words = ["So ", "Therefore, ", "Thus, ", "Finally, ", "In the end, ", "This means that "]
+    else:
+        words = ["Then ", "Next, ", "So ", "Now ", "", "Then find this: ", "And "]
+    word = rng.choice(words)
+    first = text.split(" ")[0]
+    if word and not word.endswith(": ") and first in LOWERED:
+        text = text[0].lower() + text[1:]
+    return word + text
+
+
 def as_words(story: Story, rng: random.Random) -> str:
     """The story's solution in words, in one of the spellings that arithmetic comes in."""
     spaced, units = rng.random() < 0.7, rng.random() < 0.3
-    times = rng.choice("****xx×")
-    lines = []
+    times, linked = rng.choice("****xx×"), rng.random() < 0.4 and story.steps[0].text != "{}"
+    lines: list[str] = []
     for step in story.steps:
         value = show(evaluate(step.expr.replace("$", "")))
         plain = step.unit and not re.search(r"[*/]", step.expr)
@@ -154,7 +172,10 @@ def as_words(story: Story, rng: random.Random) -> str:
             expr = expr.replace(" ", "")
         equals = " = " if spaced or (units and plain) else "="
         money = "$" in step.expr and not re.search(r"\$\S+ / \$", step.expr)
-        lines.append(step.text.replace("{}", f"{expr}{equals}{'$' * money}{value}"))
+        text = step.text
+        if linked:
+            text = link(rng, text, len(lines), len(story.steps))
+        lines.append(text.replace("{}", f"{expr}{equals}{'$' * money}{value}"))
     return " " + "\n".join(lines) + f"\n#### {value}"
 
 
@@ -182,15 +203,19 @@ def render(family: str, story: Story, mode: str, rng: random.Random) -> Example:
 def sample(rng: random.Random, stage: int, only: bool = False) -> Example:
     """A fresh example of stage 1 (a step or two), 2 (two to four) or 3 (long stories).
 
-    A later stage keeps a quarter of the earlier ones, unless `only` it is wanted. Deterministic in
+    A later stage keeps a quarter of the earlier ones and a fifth of sums, unless `only` it is
+    wanted. Deterministic in
     `rng`'s state.
     """
+    import families
     import stories
 
     while True:
         at = stage if only or stage == 1 or rng.random() < 0.75 else rng.randrange(1, stage)
         family = rng.choice(stories.STAGES[at])
-        mode = rng.choice(("cot", "pot"))
+        mode = "cot" if rng.random() < COT_SHARE else "pot"
+        if stage > 1 and not only and rng.random() < PRACTICE_SHARE:
+            family, mode = families.practice, "cot"
         try:
             return render(family.__name__, family(rng), mode, rng)
         except ValueError:

@@ -26,6 +26,13 @@ def num(rng: Rng, low: int, high: int) -> int:
     return value
 
 
+def invented(rng: Rng) -> str:
+    """A word that nobody knows ("tabelo"), to be copied piece by piece."""
+    return "".join(
+        rng.choice("bdfghklmnprstvz") + rng.choice("aeiou") for _ in range(rng.randint(2, 3))
+    ) + rng.choice(["", "n", "r", "x", "l"])
+
+
 def person(rng: Rng) -> tuple[str, str, str]:
     """A name with its pronouns: ("Anna", "she", "her")."""
     if rng.random() < 0.08:
@@ -41,13 +48,16 @@ def person(rng: Rng) -> tuple[str, str, str]:
 
 
 def people(rng: Rng, count: int) -> list[str]:
-    """Different first names."""
-    return rng.sample(w.SHE + w.HE, count)
+    """Different first names, now and then an unheard one among them."""
+    names = rng.sample(w.SHE + w.HE, count)
+    if rng.random() < 0.1:
+        names[rng.randrange(count)] = invented(rng).capitalize()
+    return names
 
 
 def things(rng: Rng) -> str:
-    """A plural: "pens", now and then "red pens"."""
-    plural = rng.choice(w.THINGS)[1]
+    """A plural: "pens", now and then "red pens" or an unheard word."""
+    plural = rng.choice(w.THINGS)[1] if rng.random() < 0.9 else invented(rng) + "s"
     if rng.random() < 0.2:
         return f"{rng.choice(w.COLORS)} {plural}"
     return plural
@@ -89,16 +99,19 @@ def shuffled(rng: Rng, parts: list[str], chance: float = 0.4) -> list[str]:
 
 
 def sum_line(rng: Rng) -> Story:
-    op = rng.choice("+-*/+-")
+    op = rng.choice("+-*/+-*")
+    zeros = rng.choice([1] * 12 + [10, 100, 1000])
     if op in "+-":
-        top = rng.choice([20, 100, 100, 999, 2000])
-        a, b = num(rng, 1, top), num(rng, 1, top)
+        top = rng.choice([20, 100, 100, 999, 999, 5000])
+        a, b = zeros * num(rng, 1, top), zeros * num(rng, 1, top)
         a, b = (max(a, b), min(a, b)) if op == "-" else (a, b)
     elif op == "*":
-        a, b = num(rng, 2, rng.choice([12, 50, 200])), num(rng, 2, rng.choice([10, 12, 12, 30]))
+        a = zeros * num(rng, 2, rng.choice([12, 50, 100, 400]))
+        b = num(rng, 2, rng.choice([10, 12, 12, 30, 60]))
+        a, b = rng.choice([(a, b), (b, a)])
     else:
-        b = num(rng, 2, 12)
-        a = b * num(rng, 2, rng.choice([12, 30, 100]))
+        b = num(rng, 2, rng.choice([10, 12, 30]))
+        a = b * num(rng, 2, rng.choice([12, 30, 100])) * zeros
     expr = f"{a} {op} {b}"
     name = {"+": "plus", "-": "minus", "*": "times", "/": "divided by"}[op]
     ask = rng.choice(
@@ -110,6 +123,27 @@ def sum_line(rng: Rng) -> Story:
 def drill(rng: Rng) -> Story:
     steps = [sum_line(rng).steps[0] for _ in range(rng.randint(2, 5))]
     return Story("Compute " + ", ".join(s.expr for s in steps) + ".", tuple(steps))
+
+
+def practice(rng: Rng) -> Story:
+    """A page of sums, mostly small ones: what solutions in words stand on."""
+    sums = []
+    for _ in range(rng.randint(4, 11)):
+        a, b, c = rng.randint(1, 99), rng.randint(1, 99), rng.randint(1, 99)
+        d, e = rng.randint(2, 12), rng.randint(2, rng.choice([9, 12, 30, 99]))
+        big, small = max(a, b), min(a, b)
+        h, k = rng.randint(100, 999), rng.randint(10, 999)
+        sums.append(
+            rng.choice(
+                [
+                    *[f"{a} + {b}", f"{big} - {small}"] * 2,
+                    *[f"{d} * {e}", f"{e} * {d}", f"{d} * {e}", f"{d * e} / {d}", f"{d * e} / {e}"],
+                    *[f"{a} + {b} + {c}", f"{h} + {k}", f"{max(h, k)} - {min(h, k)}"],
+                    f"{a * 2} / 2",
+                ]
+            )
+        )
+    return Story("Compute " + ", ".join(sums) + ".", tuple(Step("{}", expr) for expr in sums))
 
 
 def running(rng: Rng) -> Story:

@@ -1101,6 +1101,32 @@ def middle_with_filler(rng: Rng) -> Story:
     return with_filler(rng, rng.choice(families.MIDDLE)(rng))
 
 
+def beside(rng: Rng) -> Story:
+    """A story whose facts stand behind another story's, which nobody asks about."""
+    other = rng.choice(families.SHORT[3:])(rng).question.split(". ")
+    story = rng.choice([*families.MIDDLE[1:], *SCENES[:18]])(rng)
+    if len(other) < 2:
+        raise ValueError("the other story is a single sentence")
+    return Story(". ".join([*other[:-1], story.question]), story.steps)
+
+
+def joined(rng: Rng) -> Story:
+    """Two stories, and a last step that puts their answers together."""
+    one, two = (rng.choice([*families.SHORT[3:], *families.MIDDLE[1:]])(rng) for _ in range(2))
+    a, b = (value_of(story.steps[-1].expr) for story in (one, two))
+    end, expr = rng.choice(
+        [
+            ("What is the sum of the two answers?", f"{a} + {b}"),
+            ("Add both results.", f"{a} + {b}"),
+            ("What is the difference of the two answers?", f"{max(a, b)} - {min(a, b)}"),
+        ]
+    )
+    last = Step(rng.choice(["Both together are {}.", "The result is {}."]), expr)
+    if "difference" in end:
+        last = Step("The difference is {}.", expr)
+    return Story(f"{one.question} {two.question} {end}", (*one.steps, *two.steps, last))
+
+
 SCENES: list[families.Family] = [
     eaters,
     two_kinds_sold,
@@ -1121,6 +1147,8 @@ SCENES: list[families.Family] = [
     convert,
     ratio,
     middle_with_filler,
+    beside,
+    joined,
 ]
 STAGES: dict[int, list[families.Family]] = {
     1: families.SHORT,

@@ -18,13 +18,19 @@
   }
   const percent = (x) => (100 * x).toFixed(1);
 
-  // Theme: the reader's system decides until the button is pressed.
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  const setTheme = (dark) => { document.documentElement.dataset.theme = dark ? "dark" : "light"; };
-  setTheme(system.matches);
-  system.addEventListener("change", (event) => setTheme(event.matches));
-  byId("theme").addEventListener("click", () =>
-    setTheme(document.documentElement.dataset.theme !== "dark"));
+  // Theme: the reader's system decides (in the head, before anything is drawn) until the button is
+  // pressed. Paper is white, and nobody can open what is folded there.
+  const root = document.documentElement;
+  const setTheme = (dark) => { root.dataset.theme = dark ? "dark" : "light"; };
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (event) => setTheme(event.matches));
+  byId("theme").addEventListener("click", () => setTheme(root.dataset.theme !== "dark"));
+  let onScreen = root.dataset.theme;
+  addEventListener("beforeprint", () => {
+    onScreen = root.dataset.theme;
+    setTheme(false);
+    for (const folded of document.querySelectorAll("details")) folded.open = true;
+  });
+  addEventListener("afterprint", () => { root.dataset.theme = onScreen; });
 
   // Curves
   const hidden = new Set();
@@ -104,7 +110,14 @@
   const figures = data.panels.map(() => el("figure"));
   byId("curves").append(...figures);
   const drawAll = () => data.panels.forEach((panel, i) => drawPanel(figures[i], panel, domain));
-  new ResizeObserver(drawAll).observe(byId("curves"));
+  drawAll();
+  // Drawn anew for each width, so that the lettering keeps its size on a phone.
+  let drawnFor = byId("curves").clientWidth;
+  new ResizeObserver(() => {
+    if (byId("curves").clientWidth === drawnFor) return;
+    drawnFor = byId("curves").clientWidth;
+    drawAll();
+  }).observe(byId("curves"));
   for (const { rule, label } of data.panels[0].series) {
     const line = el("svg", { viewBox: "0 0 26 12" },
       el("path", { class: `curve ${rule}`, d: "M1 6H25" }),

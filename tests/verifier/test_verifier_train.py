@@ -1,0 +1,442 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from generator.models import ModelConfig
+from problems.errors import UserError
+from problems.problem import Problem, Solution
+from problems.prompts import PromptConfig
+from verifier.checkpoint import OutputFolder, differences
+from verifier.config import TrainVerifierConfig, VerifierModelConfig
+from verifier.data import LabelledCandidate, VerifierProblem
+from verifier.model import Verifier, load_verifier
+from verifier.train import _marks, rate_factor, train_verifier
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def config_of(base, output, *, model=None, **settings):
+    standard = {
+        "learning_rate": 3e-3,
+        "head_learning_rate": 1e-2,
+        "batch_tokens": 3000,
+        "pack_tokens": 256,
+        "micro_batch_tokens": 1024,
+        "validation_fraction": 0.2,
+        "validations": 1,
+    }
+    return TrainVerifierConfig(
+        model=VerifierModelConfig(base=ModelConfig(name=str(base)), **(model or {})),
+        prompt=PromptConfig(form="plain"),
+        output=str(output),
+        **{**standard, **settings},
+    )
+
+
+def planted(problems, candidates, *, labels="visible", seed=0):
+    """Solutions of random letters, with a word in the middle that says whether they are right."""
+    rng = np.random.default_rng(seed)
+    data = []
+    for i in range(problems):
+        problem = Problem(
+            id=str(i),
+            question=f"What is {rng.integers(100)} + {rng.integers(100)}?",
+            answer="1",
+            solutions=(Solution("cot", "a fine sum"),),
+        )
+        rows = []
+        for _ in range(candidates):
+            right = bool(rng.integers(2))
+            before, after = ("".join(rng.choice(list("abcdef "), rng.integers(2, 8))) for _ in "12")
+            text = f"{before}{'fine' if right else 'poor'}{after}"
+            label = right if labels == "visible" else bool(rng.integers(2))
+            rows.append(LabelledCandidate(problem.id, "cot", text, label))
+        data.append(VerifierProblem(problem, rows))
+    return data
+
+
+def record_of(path):
+    return json.loads((Path(path) / "assay.json").read_text())
+
+
+def weights_of(path):
+    return load_file(Path(path) / "model.safetensors") | load_file(Path(path) / "head.safetensors")
+
+
+def assert_equal_weights(one, other):
+    one, other = weights_of(one), weights_of(other)
+    assert one.keys() == other.keys()
+    for name, tensor in one.items():
+        assert torch.equal(tensor, other[name]), name
+
+
+@pytest.mark.parametrize("head", ["token", "linear"])
+def test_a_signal_in_the_text_is_found(base_folder, tmp_path, head):
+    data = planted(150, 12)
+    started = time.monotonic()
+    config = config_of(base_folder, tmp_path / "v", model={"head": head}, epochs=3)
+    path = train_verifier(config, data)
+    assert time.monotonic() - started < 60
+    record = record_of(path)
+    assert record["kind"] == "verifier"
+    assert record["data"]["candidates"] == 120 * 12
+    last = record["validations"][-1]
+    assert last["candidates"] == 30 * 12
+    assert last["auc"] > 0.95
+    assert last["auc_within"] > 0.95
+    assert last["best_of_n"] > 0.95
+    assert last["mse"] < 0.1
+    history = record["history"]
+    # A third of the tokens stand before the word that tells: 0.25 is the best there.
+    assert history[-1]["value_loss"] < 0.15 < 0.2 < history[0]["value_loss"]
+    assert history[-1]["language_loss"] < history[0]["language_loss"]
+    assert history[-1]["candidates"] == 3 * 120 * 12
+
+
+def test_nothing_is_found_in_shuffled_labels(base_folder, tmp_path):
+    data = planted(200, 12, labels="shuffled")
+    config = config_of(base_folder, tmp_path / "v", validation_fraction=0.5)
+    last = record_of(train_verifier(config, data))["validations"][-1]
+    assert last["auc"] == pytest.approx(0.5, abs=0.06)
+    assert last["mse"] == pytest.approx(0.25, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("model", "settings"),
+    [
+        ({"level": "solution"}, {}),
+        ({"dropout": 0.1}, {}),
+        ({}, {"loss": "bce"}),
+        ({}, {"lm_weight": 0.0}),
+    ],
+)
+def test_variants_learn_too(base_folder, tmp_path, model, settings):
+    config = config_of(base_folder, tmp_path / "v", model=model, **settings, epochs=2)
+    record = record_of(train_verifier(config, planted(80, 12)))
+    assert record["validations"][-1]["auc"] > 0.8
+    if settings.get("lm_weight") == 0.0:
+        assert {row["language_loss"] for row in record["history"]} == {0.0}
+
+
+def test_the_joint_objective_trains_the_language_model(base_folder, tmp_path):
+    """The reference is learned by heart; the sampled solutions are not."""
+    data = planted(60, 12)
+    config = config_of(base_folder, tmp_path / "v", validation_fraction=0.0, epochs=3)
+    verifier, _, prompter = load_verifier(ModelConfig(name=str(train_verifier(config, data))))
+
+    def surprise(text):
+        prompt = prompter.ids(data[0].problem, "cot")
+        ids = torch.tensor([prompt + prompter.response_ids("cot", text)])
+        with torch.no_grad():
+            logits = verifier.lm(input_ids=ids, use_cache=False).logits[0, len(prompt) - 1 : -1]
+        chosen = logits.log_softmax(-1).gather(1, ids[0, len(prompt) :, None])
+        return -float(chosen.mean())
+
+    assert surprise("a fine sum") < 0.5
+    assert surprise(data[0].candidates[0].text) > 3
+
+
+def test_only_the_right_things_move(base_folder, tmp_path):
+    config = config_of(base_folder, tmp_path / "v", validation_fraction=0.0)
+    path = train_verifier(config, planted(20, 8))
+    head = load_file(path / "head.safetensors")
+    assert set(head) == {"gain", "bias"}
+    assert abs(float(head["gain"]) - 1) > 1e-3
+    base = load_file(base_folder / "model.safetensors")
+    trained = load_file(path / "model.safetensors")
+    row = json.loads((path / "verifier.json").read_text())["reserved_token_id"]
+    assert not torch.equal(trained["lm_head.weight"][row], base["lm_head.weight"][row])
+    assert not (path / "training").exists()
+
+
+def test_the_same_settings_give_the_same_weights(base_folder, tmp_path):
+    data = planted(20, 6)
+    for name in ("one", "two"):
+        train_verifier(config_of(base_folder, tmp_path / name, model={"dropout": 0.2}), data)
+    assert_equal_weights(tmp_path / "one", tmp_path / "two")
+    train_verifier(config_of(base_folder, tmp_path / "three", model={"dropout": 0.2}, seed=1), data)
+    with pytest.raises(AssertionError):
+        assert_equal_weights(tmp_path / "one", tmp_path / "three")
+
+
+def test_micro_batches_change_nothing_but_rounding(base_folder, tmp_path):
+    data = planted(20, 6)
+    for tokens in (1, 100_000):
+        config = config_of(base_folder, tmp_path / str(tokens), micro_batch_tokens=tokens)
+        train_verifier(config, data)
+    one, other = weights_of(tmp_path / "1"), weights_of(tmp_path / "100000")
+    for name, tensor in one.items():
+        torch.testing.assert_close(tensor, other[name], atol=2e-3, rtol=1e-2)
+
+
+class Stop(Exception):  # noqa: N818
+    pass
+
+
+@pytest.mark.parametrize("model", [{}, {"dropout": 0.2}])
+def test_an_interrupted_training_goes_on_to_the_same_weights(
+    base_folder, tmp_path, monkeypatch, model
+):
+    data = planted(30, 8)
+    settings = {"model": model, "epochs": 2, "validations": 2}
+    train_verifier(config_of(base_folder, tmp_path / "whole", **settings), data)
+    config = config_of(base_folder, tmp_path / "cut", **settings, save_every_seconds=0.0)
+    real = OutputFolder.save_state
+    saves = []
+
+    def save(folder, state):
+        real(folder, state)
+        saves.append(state["progress"]["step"])
+        if len(saves) % 3 == 0:
+            raise Stop
+
+    monkeypatch.setattr(OutputFolder, "save_state", save)
+    for _ in range(50):
+        try:
+            train_verifier(config, data)
+            break
+        except Stop:
+            continue
+    steps = record_of(tmp_path / "whole")["steps"]
+    assert steps >= 6
+    # No step was done twice; the last state is written once more before the verifier is.
+    assert sorted(set(saves)) == list(range(1, steps + 1))
+    assert len(saves) <= steps + 2
+    assert_equal_weights(tmp_path / "whole", tmp_path / "cut")
+    one, other = record_of(tmp_path / "whole"), record_of(tmp_path / "cut")
+    assert one["validations"] == other["validations"]
+    assert len(one["history"]) == len(other["history"])
+
+
+def test_killed_while_writing_the_verifier(base_folder, tmp_path, monkeypatch):
+    def cut(verifier, path, tokenizer):
+        (path / "config.json").write_text("{")
+        raise Stop
+
+    config, data = config_of(base_folder, tmp_path / "v"), planted(10, 4)
+    with monkeypatch.context() as patch:
+        patch.setattr(Verifier, "save_pretrained", cut)
+        with pytest.raises(Stop):
+            train_verifier(config, data)
+    train_verifier(config, data)
+    assert record_of(tmp_path / "v")["kind"] == "verifier"
+    load_verifier(ModelConfig(name=str(tmp_path / "v")))
+
+
+def test_ctrl_c_saves_the_step_and_is_passed_on(base_folder, tmp_path, monkeypatch):
+    data = planted(30, 8)
+    config = config_of(base_folder, tmp_path / "v")
+    from verifier import train
+
+    real = train._Loop._step
+
+    def step(loop, packs, total):
+        if loop.progress.step == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(loop, packs, total)
+
+    monkeypatch.setattr(train._Loop, "_step", step)
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train_verifier(config, data)
+    assert signal.getsignal(signal.SIGINT) is handler
+    state = torch.load(tmp_path / "v" / "training" / "state.pt", weights_only=True)
+    assert state["progress"]["step"] == 2
+    monkeypatch.undo()
+    train_verifier(config, data)
+    train_verifier(config_of(base_folder, tmp_path / "whole"), data)
+    assert_equal_weights(tmp_path / "v", tmp_path / "whole")
+
+
+def test_a_finished_output_is_not_trained_again(base_folder, tmp_path, monkeypatch):
+    data = planted(10, 4)
+    config = config_of(base_folder, tmp_path / "v")
+    train_verifier(config, data)
+    from verifier import train
+
+    monkeypatch.setattr(train, "make_groups", None)
+    config.save_every_seconds = 5.0
+    assert train_verifier(config, data) == tmp_path / "v"
+
+
+def test_other_settings_are_refused_by_name(base_folder, tmp_path):
+    data = planted(10, 4)
+    train_verifier(config_of(base_folder, tmp_path / "v"), data)
+    with pytest.raises(UserError, match=r"learning_rate: 0.003 there, 0.001 asked for"):
+        train_verifier(config_of(base_folder, tmp_path / "v", learning_rate=1e-3), data)
+    with pytest.raises(UserError, match=r"model.dropout: 0.0 there, 0.1 asked for"):
+        train_verifier(config_of(base_folder, tmp_path / "v", model={"dropout": 0.1}), data)
+    with pytest.raises(UserError, match=r"other settings \(data: "):
+        train_verifier(config_of(base_folder, tmp_path / "v"), data[:-1])
+
+
+def test_an_unfinished_training_of_other_settings_is_refused(base_folder, tmp_path, monkeypatch):
+    data = planted(10, 4)
+
+    def save(folder, state):
+        OutputFolder.__dict__["real"](folder, state)
+        raise Stop
+
+    monkeypatch.setattr(OutputFolder, "real", OutputFolder.save_state, raising=False)
+    monkeypatch.setattr(OutputFolder, "save_state", save)
+    with pytest.raises(Stop):
+        train_verifier(config_of(base_folder, tmp_path / "v", save_every_seconds=0.0), data)
+    with pytest.raises(UserError, match=r"seed: 0 there, 7 asked for"):
+        train_verifier(config_of(base_folder, tmp_path / "v", seed=7), data)
+
+
+def test_a_foreign_training_state_is_named(base_folder, tmp_path):
+    file = tmp_path / "v" / "training" / "state.pt"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"nonsense")
+    with pytest.raises(UserError, match=r"state\.pt: not a training state"):
+        train_verifier(config_of(base_folder, tmp_path / "v"), planted(10, 4))
+
+
+def test_a_folder_with_something_else_is_left_alone(base_folder, tmp_path):
+    with pytest.raises(UserError, match="holds something that is not a verifier"):
+        train_verifier(config_of(base_folder, base_folder), planted(10, 4))
+    (tmp_path / "g").mkdir()
+    (tmp_path / "g" / "assay.json").write_text('{"kind": "generator"}')
+    with pytest.raises(UserError, match="not a verifier; choose another output"):
+        train_verifier(config_of(base_folder, tmp_path / "g"), planted(10, 4))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="expected a folder to write, found a file"):
+        train_verifier(config_of(base_folder, tmp_path / "file"), planted(10, 4))
+
+
+def test_a_disk_that_does_not_take_the_state(base_folder, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(
+        UserError, match=r"state\.pt: cannot be written \(No space left on device\)"
+    ):
+        train_verifier(
+            config_of(base_folder, tmp_path / "v", save_every_seconds=0.0), planted(10, 4)
+        )
+    assert list((tmp_path / "v" / "training").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"loss": "hinge"}, "loss=hinge: expected one of mse, bce"),
+        ({"epochs": 0}, "epochs=0: expected 1 or more"),
+        ({"learning_rate": 0.0}, "learning_rate=0.0: expected a number above 0"),
+        ({"lm_weight": -1.0}, "lm_weight=-1.0: expected 0 or more"),
+        ({"validation_fraction": 1.0}, "validation_fraction=1.0: expected"),
+        ({"betas": [0.9]}, r"betas=\[0.9\]: expected two"),
+    ],
+)
+def test_settings_that_do_not_fit(base_folder, tmp_path, settings, message):
+    with pytest.raises(UserError, match=message):
+        train_verifier(config_of(base_folder, tmp_path / "v", **settings), planted(4, 2))
+
+
+def test_no_candidates_and_no_output(base_folder, tmp_path):
+    empty = [VerifierProblem(Problem(id="1", question="?"), [])]
+    with pytest.raises(UserError, match="no labelled candidates"):
+        train_verifier(config_of(base_folder, tmp_path / "v"), empty)
+    with pytest.raises(UserError, match="output: expected the folder to write"):
+        train_verifier(config_of(base_folder, ""), planted(2, 2))
+
+
+def test_rates():
+    assert [rate_factor(step, 4, 0.0) for step in range(4)] == [1.0, 0.75, 0.5, 0.25]
+    assert [rate_factor(step, 10, 0.2) for step in range(4)] == [1 / 3, 2 / 3, 1.0, 7 / 8]
+
+
+def test_validation_marks():
+    assert _marks(0, 8, 4) == {2, 4, 6, 8}
+    assert _marks(10, 3, 2) == {12, 13}
+    assert _marks(0, 5, 0) == set()
+
+
+def test_differences():
+    assert differences({"a": {"b": 1}, "c": 2}, {"a": {"b": 3}, "d": 2}) == [
+        "a.b: 1 there, 3 asked for",
+        "c: 2 there, null asked for",
+        "d: null there, 2 asked for",
+    ]
+
+
+SCRIPT = """
+import sys
+sys.path[:0] = [{root!r}, {here!r}]
+import test_verifier_train as t
+config = t.config_of({base!r}, sys.argv[1], epochs=2, validations=2, model={{"dropout": 0.1}},
+                     save_every_seconds=0.0)
+t.train_verifier(config, t.planted(120, 10))
+"""
+
+
+def script(tmp_path, base):
+    file = tmp_path / "train.py"
+    here = str(Path(__file__).parent)
+    file.write_text(SCRIPT.format(root=str(ROOT), here=here, base=str(base)))
+    return file
+
+
+@pytest.mark.slow
+def test_kill_9_and_again_gives_the_same_weights(base_folder, tmp_path):
+    file = script(tmp_path, base_folder)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+    def start(output):
+        return subprocess.Popen([sys.executable, str(file), str(output)], env=environment)
+
+    assert start(tmp_path / "whole").wait(300) == 0
+    state = tmp_path / "cut" / "training" / "state.pt"
+    seen = set()
+    for _ in range(4):
+        process = start(tmp_path / "cut")
+        before = state.stat().st_mtime_ns if state.exists() else 0
+        while process.poll() is None:
+            if state.exists() and state.stat().st_mtime_ns > before:
+                time.sleep(0.02 * len(seen))
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+        if state.exists():
+            seen.add(torch.load(state, weights_only=True)["progress"]["step"])
+    assert len(seen) >= 3
+    assert start(tmp_path / "cut").wait(300) == 0
+    assert_equal_weights(tmp_path / "whole", tmp_path / "cut")
+
+
+@pytest.mark.slow
+def test_two_processes_do_the_steps_of_one(base_folder, tmp_path):
+    """Data-parallel over two processes on the CPU: the same weights up to rounding."""
+    file = script(tmp_path, base_folder)
+    file.write_text(file.read_text().replace('"dropout": 0.1', '"dropout": 0.0'))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    subprocess.run([sys.executable, str(file), str(tmp_path / "one")], env=environment, check=True)
+    launch = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc_per_node=2",
+        "--master_port=0",
+    ]
+    subprocess.run(
+        [*launch, "--standalone", str(file), str(tmp_path / "two")],
+        env=environment,
+        check=True,
+        timeout=300,
+    )
+    one, two = record_of(tmp_path / "one"), record_of(tmp_path / "two")
+    assert (one["processes"], two["processes"]) == (1, 2)
+    assert one["steps"] == two["steps"]
+    for row, other in zip(one["history"][:5], two["history"][:5], strict=True):
+        assert row["value_loss"] == pytest.approx(other["value_loss"], abs=1e-3)
+        assert row["language_loss"] == pytest.approx(other["language_loss"], abs=1e-2)
