@@ -136,7 +136,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(words)
     except KeyboardInterrupt:
-        print("\nassay: interrupted; finished parts are kept, the same command goes on", file=sys.stderr)
+        print(
+            "\nassay: interrupted; finished parts are kept, the same command goes on",
+            file=sys.stderr,
+        )
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -212,9 +215,7 @@ def _normal(command: Command, words: list[str]) -> list[str | dict[str, str]]:
         if word.startswith("--"):
             key, equals, value = word[2:].partition("=")
             out.append(f"{key.replace('-', '_')}={value if equals else 'true'}")
-        elif word.endswith((".yaml", ".yml")) and " " not in word and "=" not in word:
-            out.append(word)
-        elif re.match(r"[A-Za-z_][\w.]*=", word) and not (free == "question" and " " in word):
+        elif _is_setting(word, question=free == "question"):
             out.append(word)
         elif free:
             # A layer of its own, so that nothing in a question is taken for YAML or "${…}".
@@ -223,6 +224,13 @@ def _normal(command: Command, words: list[str]) -> list[str | dict[str, str]]:
         else:
             raise UserError(f"{word}: expected a .yaml file or key=value")
     return out
+
+
+def _is_setting(word: str, *, question: bool) -> bool:
+    """Whether a word is a YAML file or `key=value`; a question may hold an equals sign too."""
+    if question and " " in word:
+        return False
+    return word.endswith((".yaml", ".yml")) or bool(re.match(r"[A-Za-z_][\w.]*=", word))
 
 
 def _overview() -> str:

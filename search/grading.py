@@ -81,7 +81,9 @@ def grade(config: GradeConfig) -> Run:
         raise UserError("run: expected the folder of the run, for example run=runs/demo")
     opened = Run.open(config.run)
     opened.key("candidates")
-    opened.register("answers", {"grader": GRADER, "limits": as_dict(config.limits)}, as_dict(config))
+    opened.register(
+        "answers", {"grader": GRADER, "limits": as_dict(config.limits)}, as_dict(config)
+    )
     parts = opened.missing("answers", opened.parts("candidates"), Shard.parse(config.shard))
     total = sum(len(opened.slice(part)) * (part.end - part.first) for part in parts)
     # One process: the sandbox itself runs programs on every core.

@@ -16,6 +16,7 @@ import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,11 +113,9 @@ def run(config: PipelineConfig) -> None:
     verifier = steps.do("train the verifier", lambda: _verifier(config, pool, generator))
     runs = {}
     for name in config.tests:
-        steps.do(f"{name}: sample", lambda name=name: _sample(config, name, generator))
-        steps.do(f"{name}: run programs and grade", lambda name=name: _grade(config, name))
-        runs[name] = steps.do(
-            f"{name}: score", lambda name=name: _score(config, name, verifier)
-        )
+        steps.do(f"{name}: sample", partial(_sample, config, name, generator))
+        steps.do(f"{name}: run programs and grade", partial(_grade, config, name))
+        runs[name] = steps.do(f"{name}: score", partial(_score, config, name, verifier))
     for name, test in runs.items():
         print(f"\n{name}: {len(test.problems)} problems of {config.problems.name}\n")
         print(results.report_run(test, config.evaluate, title=f"{output.name}: {name}"))
@@ -128,7 +127,7 @@ def run(config: PipelineConfig) -> None:
         print(results.show_one(runs[first], config.evaluate))
     for test in runs.values():
         print(f"\nreport: {test.path / 'report' / 'index.html'}", end="")
-    print(f"\nsolve:  assay solve generator={generator} verifier={verifier} \"QUESTION\"")
+    print(f'\nsolve:  assay solve generator={generator} verifier={verifier} "QUESTION"')
 
 
 class _Steps:

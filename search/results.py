@@ -1,7 +1,7 @@
 """The stages `evaluate` and `report`: what a run's candidates are worth, as tables, plots, a page.
 
-    assay evaluate run=runs/demo            the table
-    assay report run=runs/demo              report/index.html, curves.svg, curves.png, table.csv
+assay evaluate run=runs/demo            the table
+assay report run=runs/demo              report/index.html, curves.svg, curves.png, table.csv
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,17 @@ __all__ = [
 ]
 
 _KEY = ["problem_id", "mode", "sample"]
+_SHOWN = [
+    "mode",
+    "sample",
+    "text",
+    "answer",
+    "answer_class",
+    "label",
+    "outcome",
+    "output",
+    "message",
+]
 _VALUES = ["values", "starts", "ends"]
 
 
@@ -102,7 +113,7 @@ def stage_seconds(run: Run) -> dict[str, float]:
 
 
 def write_report(run: Run, evaluation: Evaluation, title: str = "", candidates: int = 64) -> Path:
-    """Writes report/: index.html, curves.svg, curves.png, table.txt, accuracy.csv, evaluation.json."""
+    """Writes the page, the curves (SVG, PNG) and the tables (text, CSV, JSON) into report/."""
     from search.page import write_page
     from search.plot import plot_curves
 
@@ -138,7 +149,7 @@ def page_problems(run: Run, verifier: str, limit: int) -> list[dict[str, Any]]:
     for problem in run.problems:
         if problem.id not in groups:
             continue
-        rows = groups[problem.id].to_dict("records")
+        rows = _records(groups[problem.id])
         shown.append(
             {
                 "id": problem.id,
@@ -150,17 +161,19 @@ def page_problems(run: Run, verifier: str, limit: int) -> list[dict[str, Any]]:
     return shown
 
 
+def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(k): v for k, v in row.items()} for row in rows.to_dict("records")]
+
+
 def _page_candidate(row: Mapping[str, Any], verifier: str) -> dict[str, Any]:
-    shown = {
-        name: row[name]
-        for name in ("mode", "sample", "text", "answer", "answer_class", "label")
-        + ("outcome", "output", "message")
-    }
+    shown = {name: row[name] for name in _SHOWN}
     shown["score"] = row.get(f"score:{verifier}")
     values = row.get(f"values:{verifier}")
     if isinstance(values, np.ndarray):
         shown["values"] = values
-        shown["offsets"] = list(zip(row[f"starts:{verifier}"], row[f"ends:{verifier}"], strict=True))
+        shown["offsets"] = list(
+            zip(row[f"starts:{verifier}"], row[f"ends:{verifier}"], strict=True)
+        )
     return shown
 
 
@@ -170,8 +183,8 @@ def load_frame(run: Run, *, texts: bool = False) -> pd.DataFrame:
     Columns: problem_id, mode, sample, answer, answer_class (consistent within a problem), label
     (`<NA>` where undecided), tokens, prompt_tokens, logprob, outcome, `score:NAME` for each
     verifier (NaN where it has not scored the candidate); with `texts` also text, output, message,
-    token_ids and, where they were kept, `values:NAME` with `starts:NAME` and `ends:NAME`, the places
-    of the values' tokens in the text. Raises `UserError` where nothing is graded yet.
+    token_ids and, where they were kept, `values:NAME` with `starts:NAME` and `ends:NAME`, the
+    places of the values' tokens in the text. Raises `UserError` where nothing is graded yet.
     """
     import pandas as pd
 
@@ -254,20 +267,20 @@ def pool_line(run: Run) -> str:
 
 def costs(output: Path, runs: Mapping[str, Run]) -> str:
     """What each stage of a loop cost: seconds of work over all workers, tokens."""
-    rows = []
+    rows: list[tuple[str, float, int]] = []
     for name in ("generator", "verifier"):
         record = _record(output / name)
-        rows.append((f"train the {name}", record.get("seconds"), record.get("tokens")))
+        rows.append((f"train the {name}", record.get("seconds", 0.0), record.get("tokens", 0)))
     for name, run in {"train": Run.open(output / "train"), **runs}.items():
         tokens = int(load_frame(run)["tokens"].sum())
         for stage, seconds in stage_seconds(run).items():
-            rows.append((f"{name}: {stage}", seconds, tokens if stage == "sample" else None))
+            rows.append((f"{name}: {stage}", seconds, tokens if stage == "sample" else 0))
     width = max(len(row[0]) for row in rows)
     lines = [f"  {'cost':<{width}}   worker seconds       tokens   tok/s"]
     for label, seconds, tokens in rows:
-        left = f"  {label:<{width}}   {seconds or 0:>14.1f}"
+        left = f"  {label:<{width}}   {seconds:>14.1f}"
         if tokens:
-            left += f"   {tokens:>10,}   {tokens / max(1e-9, seconds or 0):>5.0f}"
+            left += f"   {tokens:>10,}   {tokens / max(1e-9, seconds):>5.0f}"
         lines.append(left)
     return "\n".join(lines)
 
@@ -277,7 +290,7 @@ def _record(path: Path) -> dict[str, Any]:
 
 
 def show_one(run: Run, config: EvaluateConfig) -> str:
-    """One problem of a run, solved: where there is one, a problem that only the verifier gets right."""
+    """One problem of a run, solved; one that the verifier gets right and the vote wrong, if any."""
     from search.solve import Solved, choose, show
 
     frame = load_frame(run, texts=True)
@@ -305,8 +318,7 @@ def _members(rows: pd.DataFrame, verifier: str) -> list[Any]:
     from search.solve import Member
 
     found = []
-    for row in rows.to_dict("records"):
-        values: dict[str, Any] = {str(k): v for k, v in row.items()}
+    for values in _records(rows):
         values["label"] = None if values["label"] is None else values["label"] is True
         candidate = Candidate(**{f.name: values[f.name] for f in dataclasses.fields(Candidate)})
         graded = Graded(**{f.name: values[f.name] for f in dataclasses.fields(Graded)})

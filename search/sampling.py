@@ -114,7 +114,7 @@ def _check(config: SampleConfig) -> None:
 
 
 def prompt_of(generator: ModelConfig, prompt: PromptConfig) -> PromptConfig:
-    """The prompt form to use: as configured, or for `auto` the one that the generator was made for."""
+    """The prompt form to use: as configured; for `auto` the one the generator was made for."""
     if prompt.form != "auto":
         return prompt
     record = Path(resolve(generator.name)) / "assay.json"

@@ -1,6 +1,6 @@
 """Configuration: dataclasses are the schema; YAML files and `key=value` words are merged into them.
 
-    config = load(SampleConfig, ["configs/sample.yaml", "modes.cot=64", "generator=runs/x/generator"])
+    config = load(SampleConfig, ["configs/sample.yaml", "modes.cot=64", "generator=PATH"])
 
 - An unknown key is an error that names the nearest known one; a value of the wrong type is an error
   that names its key. Both are one line (`UserError`).
@@ -36,7 +36,7 @@ def load(schema: type[T], words: Sequence[str | Mapping[str, Any]]) -> T:
 
     A mapping among the words is taken as it is.
 
-    Raises `UserError` for a missing file, malformed YAML, an unknown key or a value of a wrong type.
+    Raises `UserError` for a missing file, malformed YAML, an unknown key or a wrong type.
     """
     return merge(schema, [_read(w) if isinstance(w, str) else w for w in words])
 
@@ -96,7 +96,9 @@ def _read(word: str) -> dict[str, Any]:
         try:
             node = OmegaConf.load(path)
         except (OmegaConfBaseException, YAMLError, OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{path}: not readable YAML ({' '.join(str(error).split())})") from error
+            raise UserError(
+                f"{path}: not readable YAML ({' '.join(str(error).split())})"
+            ) from error
     else:
         raise UserError(f"{word}: expected a .yaml file or key=value")
     plain = OmegaConf.to_container(node, resolve=False)
@@ -116,7 +118,11 @@ def _expand(schema: type[Any], layer: dict[str, Any], prefix: str) -> dict[str, 
             element = _element(nested)
             if element is not None and isinstance(value, dict):
                 layer[key] = {
-                    name: _expand(element, _node(element, item, f"{prefix}{key}.{name}"), f"{prefix}{key}.{name}.")
+                    name: _expand(
+                        element,
+                        _node(element, item, f"{prefix}{key}.{name}"),
+                        f"{prefix}{key}.{name}.",
+                    )
                     for name, item in value.items()
                 }
             continue
@@ -153,7 +159,11 @@ def _unknown(schema: type[Any], key: str, prefix: str) -> str:
     if not near:
         leaf = key.split(".")[-1]
         near = [name for name in known if name.split(".")[-1] == leaf][:1]
-    hint = f"; did you mean {prefix}{near[0]}?" if near else f"; known here: {', '.join(f.name for f in dataclasses.fields(schema))}"
+    hint = (
+        f"; did you mean {prefix}{near[0]}?"
+        if near
+        else f"; known here: {', '.join(f.name for f in dataclasses.fields(schema))}"
+    )
     return f"{prefix}{key}: unknown key{hint}"
 
 
@@ -166,6 +176,7 @@ def _names(schema: type[Any], prefix: str = "") -> Iterator[str]:
 
 
 # Help
+
 
 def describe(schema: type[Any], prefix: str = "") -> str:
     """One line for each key: `name=default   comment`."""

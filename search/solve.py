@@ -34,7 +34,7 @@ from search.scoring import Readable, Scorer
 from search.work import progress_bar
 from verifier.config import ScoreConfig
 
-__all__ = ["Member", "Solved", "SolveConfig", "choose", "run", "show"]
+__all__ = ["Member", "SolveConfig", "Solved", "choose", "run", "show"]
 
 QUICKSTART = Path("runs/quickstart")
 RULES = ("majority", "best_of_n", "weighted", "top_k")
@@ -170,7 +170,7 @@ class Solver:
 
 
 def share(n: int, modes: Sequence[str]) -> dict[str, int]:
-    """n candidates shared out among the modes, the first ones getting the remainder.
+    """Shares n candidates out among the modes; the first ones get the remainder.
 
     >>> share(7, ["cot", "pot"])
     {'cot': 4, 'pot': 3}
@@ -247,7 +247,9 @@ def _right(solved: Solved) -> bool | None:
 
 def _line(solved: Solved) -> str:
     mark = {True: "right", False: "wrong", None: ""}[_right(solved)]
-    return f"{solved.problem.id}  {solved.answer or '(no answer)'}  {_sure(solved)}  {mark}".rstrip()
+    return (
+        f"{solved.problem.id}  {solved.answer or '(no answer)'}  {_sure(solved)}  {mark}".rstrip()
+    )
 
 
 def _print_total(rows: Sequence[dict[str, Any]]) -> None:
@@ -281,7 +283,9 @@ def show(solved: Solved, *, everything: bool = False) -> str:
         for member in sorted(solved.members, key=_rank):
             lines += ["", *_candidate(member)]
     else:
-        best = min((m for m in solved.members if m.graded.answer_class >= 0), key=_rank, default=None)
+        best = min(
+            (m for m in solved.members if m.graded.answer_class >= 0), key=_rank, default=None
+        )
         if best is not None:
             known = not np.isnan(best.score)
             lines += ["", "  the best-scored candidate:" if known else "  one of the candidates:"]
@@ -332,7 +336,11 @@ def _candidate(member: Member) -> list[str]:
     lines = [f"  ── {candidate.mode} {candidate.sample}  answer {answer}{score}"]
     lines.append(_indent(candidate.text, "     "))
     if candidate.mode == "pot":
-        told = graded.output.strip() if graded.outcome == "ok" else f"{graded.outcome} {graded.message}"
+        told = (
+            graded.output.strip()
+            if graded.outcome == "ok"
+            else f"{graded.outcome} {graded.message}"
+        )
         lines.append(_indent(f"output: {told}", "   ▸ "))
     return lines
 

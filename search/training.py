@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from generator.train import TrainGeneratorConfig, train_generator
 from problems.errors import UserError
@@ -76,19 +75,16 @@ def training_pool(runs: Sequence[Run]) -> list[VerifierProblem]:
     found: dict[tuple[str, str], tuple[Problem, list[LabelledCandidate]]] = {}
     for run in runs:
         by_id = {problem.id: problem for problem in run.problems}
-        for row in load_frame(run, texts=True).itertuples():
-            problem = by_id[str(row.problem_id)]
+        frame = load_frame(run, texts=True)
+        labelled = frame["label"].notna()
+        for problem_id, mode, text, label, output in zip(
+            *(frame[labelled][name] for name in ("problem_id", "mode", "text", "label", "output")),
+            strict=True,
+        ):
+            problem = by_id[problem_id]
             own = found.setdefault((problem.id, problem.question), (problem, []))
-            if row.label is None or row.label != row.label:
-                continue
             own[1].append(
-                LabelledCandidate(
-                    problem_id=problem.id,
-                    mode=row.mode,
-                    text=row.text,
-                    label=bool(row.label),
-                    output=row.output,
-                )
+                LabelledCandidate(problem.id, mode, text, label=bool(label), output=output)
             )
     if not any(candidates for _, candidates in found.values()):
         names = ", ".join(str(run.path) for run in runs)

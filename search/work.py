@@ -159,7 +159,9 @@ def _follow(processes: Sequence[Any], reports: Any, bar: _Bar, workers: int) -> 
             raise RuntimeError(f"in a worker process:\n{payload}")
 
 
-def _work(tasks: Any, reports: Any, prepare: Callable[..., Do], arguments: Any, threads: int) -> None:
+def _work(
+    tasks: Any, reports: Any, prepare: Callable[..., Do], arguments: Any, threads: int
+) -> None:
     """A worker process: takes parts until the queue says that there are no more."""
     # Ctrl-C goes to the whole process group; the parent alone decides, and ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -10,7 +10,9 @@ from problems.errors import UserError
 from problems.problem import Problem
 from search.runs import Part, Run, Shard, atomic_file, write_json
 
-PROBLEMS = [Problem(id=f"p{i}", question=f"What is {i} + {i}?", answer=str(2 * i)) for i in range(5)]
+PROBLEMS = [
+    Problem(id=f"p{i}", question=f"What is {i} + {i}?", answer=str(2 * i)) for i in range(5)
+]
 
 
 def table(*texts: str) -> pa.Table:
@@ -144,9 +146,14 @@ def test_a_folder_that_is_no_run(tmp_path):
 def test_a_failed_write_leaves_what_was_there(tmp_path):
     path = tmp_path / "x.json"
     path.write_text("old")
-    with pytest.raises(RuntimeError), atomic_file(path) as stream:
-        stream.write("half")
-        raise RuntimeError
+
+    def half():
+        with atomic_file(path) as stream:
+            stream.write("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        half()
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["x.json"]
 

@@ -35,7 +35,7 @@ def test_every_part_is_done_once(tmp_path, workers):
 
 
 def test_a_users_error_comes_through(tmp_path):
-    with pytest.raises(UserError, match="^part 3: bad row$"):
+    with pytest.raises(UserError, match=r"^part 3: bad row$"):
         do_parts(PARTS, prepare, (tmp_path, "user"), workers=2, total=6, description="test")
 
 
