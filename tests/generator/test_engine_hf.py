@@ -62,7 +62,7 @@ def teacher_forced(lm, ids, tokens):
 @pytest.mark.parametrize("batch_size", [3, 64])
 def test_greedy_is_what_generate_gives(family, make_lm, byte_tokenizer, count, batch_size):
     lm = make_lm(family)
-    questions = prompts(5)
+    questions = [[5], *prompts(4, shortest=1)]
     requests = [Request(ids, count, f"p{i}") for i, ids in enumerate(questions)]
     engine = TransformersEngine(lm, byte_tokenizer, EngineConfig(batch_size=batch_size))
     found = sampled(engine, requests, SamplingParams(temperature=0, max_new_tokens=25))
@@ -72,6 +72,16 @@ def test_greedy_is_what_generate_gives(family, make_lm, byte_tokenizer, count, b
         tokens = completion.token_ids + [0] * (completion.stop == "eos")
         assert tokens == expected
         assert completion.stop == ("eos" if expected[-1] == 0 else "length")
+
+
+def test_prompts_of_one_token(make_lm, byte_tokenizer):
+    lm = make_lm()
+    requests = [Request([token], 1, str(token)) for token in (5, 6, 7)]
+    engine = TransformersEngine(lm, byte_tokenizer)
+    found = sampled(engine, requests, SamplingParams(temperature=0, max_new_tokens=9))
+    for (key, _), completion in found.items():
+        tokens = completion.token_ids + [0] * (completion.stop == "eos")
+        assert tokens == greedy_reference(lm, [int(key)], 9)
 
 
 def test_sliding_windows_are_kept(make_lm, byte_tokenizer):
