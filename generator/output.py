@@ -23,43 +23,12 @@ from pathlib import Path
 from typing import Any
 
 from problems.errors import UserError
+from problems.records import differences, write_json
 
-__all__ = ["OutputFolder", "differences", "write_json"]
+__all__ = ["OutputFolder"]
 
 _COMPLETE = "complete.json"
 _PREFIX = "checkpoint-"
-
-
-def differences(there: Mapping[str, Any], asked: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """The fields in which two nested settings differ, with both values.
-
-    >>> differences({"a": {"b": 1}, "c": 2}, {"a": {"b": 3}, "c": 2})
-    ['a.b: 1 there, 3 asked for']
-    """
-    lines = []
-    for name in dict.fromkeys([*there, *asked]):
-        old, new = there.get(name), asked.get(name)
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            lines += differences(old, new, f"{prefix}{name}.")
-        elif old != new:
-            lines.append(f"{prefix}{name}: {_short(old)} there, {_short(new)} asked for")
-    return lines
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 40 else text[:37] + "…"
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Writes the file whole or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("w", encoding="utf-8") as stream:
-        json.dump(content, stream, indent=2, ensure_ascii=False)
-        stream.write("\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, path)
 
 
 class OutputFolder:

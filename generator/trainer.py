@@ -27,9 +27,10 @@ from transformers.trainer_callback import PrinterCallback
 
 from generator.coverage import Coverage
 from generator.documents import collate, within_documents
-from generator.output import OutputFolder, write_json
+from generator.output import OutputFolder
 from generator.packing import IGNORED, Packed
 from problems.errors import UserError
+from problems.records import write_json
 
 __all__ = ["GeneratorTrainer", "KeepBest", "Progress", "Saving"]
 

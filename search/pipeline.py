@@ -88,8 +88,8 @@ class PipelineConfig:
     """of each program"""
     scoring: ScoreConfig = field(default_factory=ScoreConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
-    problems_per_part: int = 16
-    """problems in one part, the unit of resuming"""
+    problems_per_part: int = 0
+    """problems in one part, the unit of resuming; 0 = enough for about 512 samples"""
     workers: int = 0
     """local processes for sampling and scoring; 0 = one a core on a CPU, one on a GPU"""
     show: bool = True

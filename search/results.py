@@ -17,9 +17,10 @@ import numpy as np
 
 from problems.answers import classes
 from problems.errors import UserError
+from problems.records import atomic_file, write_json
 from search.evaluate import EvaluateConfig, Evaluation, evaluate
 from search.pool import PoolArrays
-from search.runs import Run, atomic_file, write_json
+from search.runs import Run
 from search.settings import fields_of
 from search.table import table
 

@@ -29,23 +29,21 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import os
 import re
 import sys
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from problems.errors import UserError
 from problems.problem import Problem, problem_lines, read_problems
+from problems.records import atomic_file, differences, write_json
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["FORMAT", "Part", "Run", "Shard", "atomic_file", "versions", "write_json"]
+__all__ = ["FORMAT", "Part", "Run", "Shard", "key_hash", "versions"]
 
 FORMAT = 1
 _PART = re.compile(r"part-(\d{5,})\.(cot|pot)\.(\d{5,})-(\d{5,})\.parquet")
@@ -95,40 +93,6 @@ class Shard:
         return part.index % self.count == self.index
 
 
-@contextmanager
-def atomic_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """Opens a temporary file beside `path`; on success it is flushed, synced and renamed to `path`.
-
-    On any error the temporary file is removed and what stood at `path` before stays as it was.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    try:
-        kwargs = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
-        with os.fdopen(handle, mode, **kwargs) as stream:  # type: ignore[call-overload]
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Writes JSON atomically, readable by people."""
-    with atomic_file(path) as stream:
-        json.dump(value, stream, indent=2, ensure_ascii=False, sort_keys=False)
-        stream.write("\n")
-
-
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that decide results."""
     found = {"python": sys.version.split()[0]}
@@ -144,23 +108,6 @@ def key_hash(key: Mapping[str, Any]) -> str:
     """Short hash of a stage's key."""
     text = json.dumps(key, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Lines `name: old → new` of every field in which two keys differ."""
-    lines = []
-    for name in sorted({*old, *new}):
-        a, b = old.get(name), new.get(name)
-        if isinstance(a, Mapping) and isinstance(b, Mapping):
-            lines += _differences(a, b, f"{prefix}{name}.")
-        elif a != b:
-            lines.append(f"{prefix}{name}: {_short(a)} there, {_short(b)} asked for")
-    return lines
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else text[:57] + "…"
 
 
 class Run:
@@ -229,7 +176,7 @@ class Run:
         stages = self._read_record()["stages"]
         known = stages.get(stage)
         if known is not None and known["key"] != _plain(key) and self._files(stage):
-            lines = "; ".join(_differences(known["key"], _plain(key)))
+            lines = "; ".join(differences(known["key"], _plain(key)))
             raise UserError(f"{self.path}: {stage} were made with other settings ({lines})")
         entry = {"key": _plain(key), "config": _plain(config), "versions": versions()}
         if known is None or known["key"] != entry["key"] or known["config"] != entry["config"]:

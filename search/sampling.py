@@ -47,8 +47,9 @@ class SampleConfig:
     """samples per problem in each mode; asking for more later adds to the run"""
     sampling: SamplingParams = field(default_factory=SamplingParams)
     engine: EngineConfig = field(default_factory=EngineConfig)
-    problems_per_part: int = 16
-    """problems in one part, the unit of resuming and of sharding"""
+    problems_per_part: int = 0
+    """problems in one part, the unit of resuming and of sharding; 0 = as the run was begun, at
+    first so many that a part has about 512 samples"""
     workers: int = 0
     """local processes; 0 = one a core on a CPU, one on a GPU"""
     shard: str = "0/1"
@@ -85,6 +86,7 @@ def sample(config: SampleConfig) -> Run:
     _check(config)
     problems = load_problems(config.problems)
     opened = Run.open_or_create(config.run, problems)
+    config = dataclasses.replace(config, problems_per_part=part_size(config, opened))
     opened.register("candidates", sampling_key(config), as_dict(config))
     planned = opened.plan(config.modes, config.problems_per_part)
     missing = opened.missing("candidates", planned, Shard.parse(config.shard))
@@ -109,8 +111,21 @@ def _check(config: SampleConfig) -> None:
             raise UserError(f"modes.{mode}: expected one of {', '.join(MODES)}")
         if count < 0:
             raise UserError(f"modes.{mode}={count}: expected a number of samples, 0 or more")
-    if config.problems_per_part < 1:
-        raise UserError(f"problems_per_part={config.problems_per_part}: expected 1 or more")
+    if config.problems_per_part < 0:
+        raise UserError(f"problems_per_part={config.problems_per_part}: expected 0 (auto) or more")
+
+
+def part_size(config: SampleConfig, opened: Run) -> int:
+    """Problems in one part: as asked, as the run was begun, or enough for about 512 samples.
+
+    An engine's batch runs empty at the end of each part, so small parts are slow; large ones lose
+    more to a kill.
+    """
+    if config.problems_per_part:
+        return config.problems_per_part
+    if "candidates" in opened.record["stages"]:
+        return int(opened.key("candidates")["problems_per_part"])
+    return max(1, round(512 / max(1, *config.modes.values())))
 
 
 def prompt_of(generator: ModelConfig, prompt: PromptConfig) -> PromptConfig:

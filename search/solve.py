@@ -24,11 +24,11 @@ from problems.answers import equivalent
 from problems.errors import UserError
 from problems.problem import Problem
 from problems.prompts import PromptConfig, Prompter
+from problems.records import atomic_file
 from problems.sets import ProblemsConfig, load_problems
 from sandbox import Limits, Sandbox
 from search import rules
 from search.grading import Graded, grade_candidates
-from search.runs import atomic_file
 from search.sampling import Candidate, prompt_of, sample_candidates
 from search.scoring import Readable, Scorer
 from search.work import progress_bar

@@ -102,7 +102,7 @@ def test_a_folder_that_is_no_verifier(capsys, tmp_path):
 
 
 def test_a_full_disk_is_one_line_and_loses_nothing(capsys, monkeypatch, tmp_path):
-    import search.runs
+    import problems.records
 
     path = tmp_path / "p.jsonl"
     path.write_text(json.dumps({"id": "a", "question": "1 + 1?", "answer": "2"}) + "\n")
@@ -110,7 +110,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(capsys, monkeypatch, tmp_path
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(search.runs.os, "fsync", full)
+    monkeypatch.setattr(problems.records.os, "fsync", full)
     line = line_of(capsys, "sample", str(tmp_path / "r"), f"problems={path}", "generator=embedded")
     assert "No space left on device" in line
     assert not list((tmp_path / "r").glob("*"))

@@ -12,7 +12,6 @@ When done, the verifier's files are written, `assay.json` last: where it stands,
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,29 +20,9 @@ from typing import Any
 import torch
 
 from problems.errors import UserError
+from problems.records import atomic_file, differences, write_json
 
-__all__ = ["OutputFolder", "differences"]
-
-
-def differences(there: Mapping[str, Any], asked: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """The fields in which two nested settings differ, with both values.
-
-    >>> differences({"a": {"b": 1}, "c": 2}, {"a": {"b": 3}, "c": 2})
-    ['a.b: 1 there, 3 asked for']
-    """
-    lines = []
-    for name in dict.fromkeys([*there, *asked]):
-        old, new = there.get(name), asked.get(name)
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            lines += differences(old, new, f"{prefix}{name}.")
-        elif old != new:
-            lines.append(f"{prefix}{name}: {_short(old)} there, {_short(new)} asked for")
-    return lines
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 40 else text[:37] + "…"
+__all__ = ["OutputFolder"]
 
 
 class OutputFolder:
@@ -101,32 +80,17 @@ class OutputFolder:
 
     def save_state(self, state: dict[str, Any]) -> None:
         """Replaces the state on disk. Raises `UserError` where the disk does not take it."""
-        temporary = self.state_file.with_suffix(".tmp")
         try:
-            self.state_file.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as stream:
+            with atomic_file(self.state_file, "wb") as stream:
                 torch.save({**state, "key": json.dumps(self.key)}, stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, self.state_file)
         except (OSError, RuntimeError) as error:  # torch wraps some write errors in RuntimeError
-            temporary.unlink(missing_ok=True)
             raise UserError(f"{self.state_file}: cannot be written ({_reason(error)})") from error
 
     def finish(self, record: dict[str, Any]) -> None:
         """Records the finished training and drops its state."""
-        text = json.dumps(
-            {"kind": "verifier", "key": self.key, **record}, indent=2, ensure_ascii=False
-        )
-        temporary = self.record_file.with_suffix(".tmp")
         try:
-            with temporary.open("w", encoding="utf-8") as stream:
-                stream.write(text + "\n")
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, self.record_file)
+            write_json(self.record_file, {"kind": "verifier", "key": self.key, **record})
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             raise UserError(f"{self.record_file}: cannot be written ({_reason(error)})") from error
         shutil.rmtree(self.state_file.parent, ignore_errors=True)
 

@@ -234,11 +234,18 @@ def _attend(
     if prefix is None or shared == 0:
         weights = scores.softmax(-1, dtype=torch.float32).to(query.dtype)
         return torch.bmm(weights.flatten(0, 1), values).view(rows, heads, 1, -1)
-    last = prefix.keys[0][:, -shared:], prefix.values[0][:, -shared:]
+    assert cohort.prefix is not None
+    common = slice(cohort.prefix.columns - shared, cohort.prefix.columns)
     by_head = query.reshape(rows, keyed, group, size).transpose(0, 1).reshape(keyed, -1, size)
-    before = torch.bmm(by_head, last[0].mT).view(keyed, rows, group, shared).transpose(0, 1)
+    before = (
+        torch.bmm(by_head, prefix.keys[0][:, common].mT)
+        .view(keyed, rows, group, shared)
+        .transpose(0, 1)
+    )
     weights = torch.cat((before, scores), -1).softmax(-1, dtype=torch.float32).to(query.dtype)
     output = torch.bmm(weights[..., shared:].flatten(0, 1), values)
     first = weights[..., :shared].transpose(0, 1).reshape(keyed, -1, shared)
-    common = torch.bmm(first, last[1]).view(keyed, rows, group, -1).transpose(0, 1)
-    return (output.view(common.shape) + common).reshape(rows, heads, 1, -1)
+    shares = torch.bmm(first, prefix.values[0][:, common]).view(keyed, rows, group, -1)
+    return (output.view(rows, keyed, group, -1) + shares.transpose(0, 1)).reshape(
+        rows, heads, 1, -1
+    )

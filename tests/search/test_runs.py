@@ -8,7 +8,8 @@ import pytest
 
 from problems.errors import UserError
 from problems.problem import Problem
-from search.runs import Part, Run, Shard, atomic_file, write_json
+from problems.records import atomic_file, write_json
+from search.runs import Part, Run, Shard
 
 PROBLEMS = [
     Problem(id=f"p{i}", question=f"What is {i} + {i}?", answer=str(2 * i)) for i in range(5)

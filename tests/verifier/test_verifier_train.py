@@ -15,7 +15,8 @@ from generator.models import ModelConfig
 from problems.errors import UserError
 from problems.problem import Problem, Solution
 from problems.prompts import PromptConfig
-from verifier.checkpoint import OutputFolder, differences
+from problems.records import differences
+from verifier.checkpoint import OutputFolder
 from verifier.config import TrainVerifierConfig, VerifierModelConfig
 from verifier.data import LabelledCandidate, VerifierProblem
 from verifier.model import Verifier, load_verifier
