@@ -89,7 +89,6 @@ FATES = {
     "import sys\nsys.exit('no')": ("error", "", "SystemExit: no (line 2)"),
     "raise KeyboardInterrupt": ("error", "", "KeyboardInterrupt (line 1)"),
     "import wire": ("error", "", "ModuleNotFoundError: No module named 'wire' (line 1)"),
-    "import problems": ("error", "", "ModuleNotFoundError: No module named 'problems' (line 1)"),
 }
 
 
