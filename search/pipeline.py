@@ -206,7 +206,7 @@ def _verifier(config: PipelineConfig, pool: Run, generator: Path) -> Path:
         prompt=prompt_of(model.base, config.verifier.prompt),
         output=str(Path(config.output) / "verifier"),
     )
-    return train_verifier(training, training_pool([pool]))
+    return train_verifier(training, training_pool([pool], config.generator.rationales.annotations))
 
 
 def _score(config: PipelineConfig, name: str, verifier: Path) -> Run:
