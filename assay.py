@@ -2,7 +2,8 @@
 
 Each command is a function of one configuration (a dataclass); YAML files and `key=value` words are
 merged into it. `assay --help` lists the commands, `assay COMMAND --help` its keys and defaults.
-Exit codes: 0 done, 2 bad input (one line says what), 130 interrupted.
+Exit codes: 0 done, 2 bad input (one line says what), 130 interrupted; 1 only from
+`assay sandbox check`: something was not contained.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ __all__ = ["main"]
 
 @dataclass(frozen=True)
 class Command:
-    """A sub-command: where its function is, and what a bare word after it means."""
+    """A sub-command: where its function is, and what a bare word after it means.
+
+    `word` is the key that a bare word is the value of, `words` the one that all of them are.
+    """
 
     module: str
     function: str
@@ -30,6 +34,7 @@ class Command:
     summary: str
     usage: str
     configs: tuple[str, ...] = ()
+    words: str = ""
 
 
 COMMANDS = {
@@ -123,6 +128,36 @@ COMMANDS = {
         "write the run's page, plots and tables",
         "assay report RUN [key=value …]",
     ),
+    "sandbox": Command(
+        "search.programs",
+        "run_layers",
+        "LayersConfig",
+        "",
+        "which layers of isolation hold here, and what that means",
+        "assay sandbox [--json] [require=[seccomp,landlock]]\n"
+        "       assay sandbox run FILE.py …\n"
+        "       assay sandbox check",
+    ),
+    "sandbox run": Command(
+        "search.programs",
+        "run_programs",
+        "ProgramsConfig",
+        "",
+        "run programs that nobody trusts",
+        "assay sandbox run FILE.py … [--show] [output=OUTCOMES.jsonl] [key=value …]\n"
+        "       assay sandbox run CANDIDATES.jsonl key=FIELD [key=value …]\n"
+        "       assay sandbox run - < FILE.py",
+        words="files",
+    ),
+    "sandbox check": Command(
+        "search.programs",
+        "run_check",
+        "CheckConfig",
+        "",
+        "attack the sandbox with hundreds of programs that mean harm",
+        "assay sandbox check [kinds=[KIND,…]] [require=[seccomp,landlock]]\n"
+        "exit code: 0 where every attack is contained, 1 where one is not",
+    ),
 }
 
 
@@ -187,7 +222,7 @@ def _dispatch(words: list[str]) -> int:
 
         print(f"assay {version('assay')}")
         return 0
-    name, rest = words[0], words[1:]
+    name, rest = _name(words)
     command = COMMANDS.get(name)
     if command is None:
         import difflib
@@ -204,28 +239,42 @@ def _dispatch(words: list[str]) -> int:
     from search.settings import load
 
     config = load(schema, [*command.configs, *_normal(command, rest)])
-    getattr(module, command.function)(config)
-    return 0
+    code = getattr(module, command.function)(config)
+    return code if isinstance(code, int) else 0
 
 
-def _normal(command: Command, words: list[str]) -> list[str | dict[str, str]]:
+def _name(words: list[str]) -> tuple[str, list[str]]:
+    """The command's name, which may be of two words, and the words after it."""
+    first, rest = words[0], words[1:]
+    has_parts = any(name.startswith(f"{first} ") for name in COMMANDS)
+    if has_parts and rest and re.fullmatch(r"[a-z]+", rest[0]):
+        return f"{first} {rest[0]}", rest[1:]
+    return first, rest
+
+
+def _normal(command: Command, words: list[str]) -> list[str | dict[str, Any]]:
     """Command-line words as `.yaml` files and `key=value`: `--show` is `show=true`."""
     from problems.errors import UserError
 
-    out: list[str | dict[str, str]] = []
+    out: list[str | dict[str, Any]] = []
     free = command.word
+    many: list[str] = []
     for word in words:
         if word.startswith("--"):
             key, equals, value = word[2:].partition("=")
             out.append(f"{key.replace('-', '_')}={value if equals else 'true'}")
         elif _is_setting(word, question=free == "question"):
             out.append(word)
+        elif command.words:
+            many.append(word.replace("${", "\\${"))
         elif free:
             # A layer of its own, so that nothing in a question is taken for YAML or "${…}".
             out.append({free: word.replace("${", "\\${")})
             free = ""
         else:
             raise UserError(f"{word}: expected a .yaml file or key=value")
+    if many:
+        out.append({command.words: many})
     return out
 
 

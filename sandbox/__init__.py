@@ -10,8 +10,8 @@ outcome is what was seen from outside: it cannot forge, hide or hang it.
     #  Outcome("error", "", "ZeroDivisionError: division by zero (line 1)", 0.001)]
 
 How it works, from the outside in: `client` (queue, workers, order), `servers` (the client's hold on
-the other processes), then in those `boot`, `forkserver`, `supervise` (one child watched),
-`isolation` (with `seccomp`, `landlock`, `linux`) and `child` (what runs the program).
+the other processes), then in those `boot`, `namespaces`, `forkserver`, `supervise` (one child
+watched), `isolation` (with `seccomp`, `landlock`, `linux`) and `child` (what runs the program).
 """
 
 from sandbox.cleaning import clean_program

@@ -9,12 +9,14 @@ of this folder stands in for it, and the sibling files import each other through
 """
 
 import os
+import signal
 import sys
 import types
 
 
 def boot() -> None:
     """Puts the stand-in package in place and enters the fork server; never returns."""
+    _forget_inherited_signals()
     here = os.path.dirname(os.path.abspath(__file__))
     # Python 3.10 has no -P and puts the script's folder first, where our wire.py or outcome.py
     # would shadow what a program means by these names.
@@ -22,9 +24,20 @@ def boot() -> None:
     package = types.ModuleType("sandbox")
     package.__path__ = [here]
     sys.modules["sandbox"] = package
+    from sandbox import namespaces
+
+    # Before the rest is imported: what is in memory now, two processes will have.
+    entered, parent = namespaces.enter(os.getppid())
     from sandbox.forkserver import main
 
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), parent, entered)
+
+
+def _forget_inherited_signals() -> None:
+    """A client may ignore its children's ends or block signals, and both are inherited."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGXCPU, signal.SIGALRM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

@@ -18,13 +18,13 @@ import sys
 import traceback
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
-__all__ = ["ENTERED", "MEMORY_ERROR", "prepare", "run"]
+__all__ = ["ENTERED", "MEMORY_ERROR", "PROGRAM", "describe", "prepare", "print_answer", "run"]
 
 ENTERED = b"+"
 MEMORY_ERROR = b'{"memory": true}'
-_PROGRAM = "<program>"
+PROGRAM = "<program>"
 _REPORT = 3
 _ANSWER_NAMES = ("ans", "answer", "result")
 _ANSWER_FUNCTIONS = ("solution", "solver")
@@ -34,6 +34,9 @@ class _Output(io.FileIO):
     """Descriptor 1, which remembers whether anything but blanks was ever written to it."""
 
     printed = False
+
+    def seekable(self) -> bool:
+        return False  # it is /dev/null when it is made, and a pipe when it is used
 
     def write(self, data: Any) -> int:
         if not self.printed:
@@ -51,7 +54,7 @@ def prepare() -> None:
     )
     # Given back when a program has run out of memory, so that there is enough left to say so.
     _ballast = bytearray(1024 * 1024)
-    sys.argv[:] = [_PROGRAM]
+    sys.argv[:] = [PROGRAM]
     sys.dont_write_bytecode = True
 
 
@@ -60,7 +63,7 @@ _stdout: io.TextIOWrapper
 _ballast: bytearray
 
 
-def run(program: str, stdout: int, report: int, enter: Callable[[int], None]) -> None:
+def run(program: str, stdout: int, report: int, enter: Callable[[int], None]) -> NoReturn:
     """Runs a program in this process and ends the process.
 
     `stdout` and `report` are the writing ends of the two pipes; `enter` puts the walls up and
@@ -99,7 +102,7 @@ def _run(program: str) -> int:
         del _ballast
         os.write(_REPORT, MEMORY_ERROR)
     except BaseException as error:
-        os.write(_REPORT, _describe(error))
+        os.write(_REPORT, describe(error))
     with contextlib.suppress(BaseException):
         _flush()
     return 1
@@ -108,30 +111,31 @@ def _run(program: str) -> int:
 def _execute(program: str, namespace: dict[str, Any]) -> None:
     namespace["__builtins__"] = builtins
     try:
-        exec(compile(program, _PROGRAM, "exec", dont_inherit=True), namespace)
+        exec(compile(program, PROGRAM, "exec", dont_inherit=True), namespace)
     except SystemExit as stop:
         if stop.code not in (None, 0):
             raise
     _flush()
     if not _raw.printed:
-        _print_answer(namespace)
+        print_answer(namespace, _stdout, _has_printed)
         _flush()
 
 
-def _print_answer(namespace: dict[str, Any]) -> None:
+def print_answer(
+    namespace: dict[str, Any], out: io.TextIOBase, has_printed: Callable[[], bool]
+) -> None:
     """A program that printed nothing may have left its answer in a variable or a function."""
     for name in _ANSWER_NAMES:
         value = namespace.get(name)
         if value is not None and not callable(value):
-            _stdout.write(f"{value}\n")
+            out.write(f"{value}\n")
             return
     for name in _ANSWER_FUNCTIONS:
         function = namespace.get(name)
         if isinstance(function, types.FunctionType):
             value = function()
-            _flush()
-            if value is not None and not _raw.printed:
-                _stdout.write(f"{value}\n")
+            if value is not None and not has_printed():
+                out.write(f"{value}\n")
             return
 
 
@@ -140,15 +144,21 @@ def _flush() -> None:
         _stdout.flush()
 
 
-def _describe(error: BaseException) -> bytes:
+def _has_printed() -> bool:
+    _flush()
+    return _raw.printed
+
+
+def describe(error: BaseException) -> bytes:
     """The error as JSON: its type, its message on one line, and the program's line."""
     line = None
-    if isinstance(error, SyntaxError) and error.filename == _PROGRAM:
+    if isinstance(error, SyntaxError) and error.filename == PROGRAM:
         text, line = str(error.msg), error.lineno
     else:
         text = str(error)
         for frame, number in traceback.walk_tb(error.__traceback__):
-            if frame.f_code.co_filename == _PROGRAM:
+            if frame.f_code.co_filename == PROGRAM:
                 line = number
     text = " ".join(text[:500].split())
-    return json.dumps({"type": type(error).__name__, "text": text, "line": line}).encode()
+    kind = type(error).__name__[:100]  # a longer report would not fit into the pipe
+    return json.dumps({"type": kind, "text": text, "line": line}).encode()

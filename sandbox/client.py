@@ -1,22 +1,26 @@
 """The sandbox as its users see it: programs in, outcomes out, in order.
 
-The programs of all callers wait in one queue. A worker is a thread that has one program running at
-a time, on the fork server that it keeps of each kind.
+The programs of all callers wait in one queue. A worker is a thread that has a few of them run at a
+time, on the fork server that it keeps of each kind: first several together, in one process, then
+alone those that must not share one.
 """
 
 import contextlib
 import functools
 import logging
+import math
 import os
 import queue
 import threading
 import weakref
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
 from sandbox.cleaning import clean_program
+from sandbox.lane import ALONE, MOST
+from sandbox.layers import worth_a_warning
 from sandbox.outcome import Limits, Outcome, SandboxError
 from sandbox.preload import Tier, tier_of
 from sandbox.servers import Root, Server, ServerDiedError
@@ -25,6 +29,8 @@ __all__ = ["Sandbox", "capabilities"]
 
 # A server may die under a program by mere bad luck once.
 _TRIES = 2
+# Programs that are worth a process that they share.
+_FEW = 8
 
 _log = logging.getLogger("sandbox")
 
@@ -39,6 +45,9 @@ class Sandbox:
     require:
         Layers of isolation (see `capabilities`) without which to refuse to work. What is missing
         and not required is warned about once, in one line.
+    share:
+        Whether programs that can leave nothing behind may run several to a process, which is many
+        times faster and gives the same outcomes.
 
     May be used from any thread, by several at a time, but not in a process forked later. Raises
     SandboxError where it cannot work here.
@@ -49,7 +58,9 @@ class Sandbox:
         workers: int | None = None,
         limits: Limits | None = None,
         require: Sequence[str] = (),
+        share: bool = True,
     ) -> None:
+        self._share = share
         limits = limits or Limits()
         limits.check()
         if workers is not None and workers < 1:
@@ -61,7 +72,7 @@ class Sandbox:
         except BaseException:
             self.close()
             raise
-        _warn_once(tuple(name for name, on in active.items() if not on))
+        _warn_once(worth_a_warning(active))
 
     def run(self, programs: Sequence[str]) -> list[Outcome]:
         """The outcomes of programs, in order; identical programs are run once.
@@ -83,13 +94,16 @@ class Sandbox:
             indices.setdefault(clean_program(program), []).append(index)
         batch = _Batch()
         try:
-            self._pool.add([_Job(program, tier_of(program), batch) for program in indices])
-            for _ in indices:
-                program, outcome = batch.finished.get()
-                if isinstance(outcome, SandboxError):
-                    raise outcome
-                for index in indices[program]:
-                    yield index, outcome
+            alone = not self._share
+            self._pool.add([_Job(p, tier_of(p), batch, alone) for p in indices])
+            left = len(indices)
+            while left:
+                for program, outcome in batch.finished.get():
+                    if isinstance(outcome, SandboxError):
+                        raise outcome
+                    left -= 1
+                    for index in indices[program]:
+                        yield index, outcome
         finally:
             batch.given_up = True
 
@@ -120,16 +134,23 @@ def capabilities() -> dict[str, bool]:
 
     `rlimits` (CPU time, processes, files), `memory` (a limit on it), `no_new_privs`, `unprivileged`
     (no root capabilities), `seccomp` (a short list of system calls), `landlock` (reading only
-    Python's own folders). Raises SandboxError where the sandbox cannot work at all.
+    Python's own folders), and in namespaces of its own `user_namespace`, `network_namespace` (with
+    nothing in it) and `pid_namespace` (none of its processes outlives it). The last three are an
+    extra: where there is seccomp, nobody is warned that they are missing. Raises SandboxError where
+    the sandbox cannot work at all.
     """
     return dict(_capabilities())
+
+
+# What may be run in one request.
+_Kind = tuple[Tier, bool]
 
 
 @dataclass(eq=False)
 class _Batch:
     """The programs of one call, and what has come back for it."""
 
-    finished: "queue.SimpleQueue[tuple[str, Outcome | SandboxError]]" = field(
+    finished: "queue.SimpleQueue[list[tuple[str, Outcome | SandboxError]]]" = field(
         default_factory=queue.SimpleQueue
     )
     given_up: bool = False
@@ -140,11 +161,13 @@ class _Job:
     program: str
     tier: Tier
     batch: _Batch
+    alone: bool
     tries: int = 0
     place: int = 0  # in the order of arrival
 
-    def finish(self, outcome: Outcome | SandboxError) -> None:
-        self.batch.finished.put((self.program, outcome))
+    @property
+    def kind(self) -> "_Kind":
+        return self.tier, self.alone
 
 
 class _Pool:
@@ -154,7 +177,9 @@ class _Pool:
         light, full = Root("light", limits, require), Root("full", limits, require)
         self.roots: dict[Tier, Root] = {"light": light, "full": full}
         self._workers = [_Worker(self) for _ in range(workers)]
-        self._waiting: dict[Tier, deque[_Job]] = {"light": deque(), "full": deque()}
+        self._waiting: dict[_Kind, deque[_Job]] = {
+            (tier, alone): deque() for tier in self.roots for alone in (False, True)
+        }
         self._changed = threading.Condition()
         self._arrived = 0
         self._started = self._closed = False
@@ -169,34 +194,29 @@ class _Pool:
         with self._changed:
             if self._closed:
                 raise SandboxError("the sandbox is closed")
-            for job in jobs:
-                job.place = self._arrived
-                self._arrived += 1
-                self._waiting[job.tier].append(job)
+            self._line_up(jobs)
             if not self._started:
                 self._started = True
                 for worker in self._workers:
                     worker.start()
-            self._changed.notify_all()
 
-    def put_back(self, job: _Job) -> None:
-        """Returns a job to the head of the queue."""
+    def put_back(self, jobs: list[_Job]) -> None:
+        """Returns jobs to the queue."""
         with self._changed:
             if not self._closed:
-                self._waiting[job.tier].appendleft(job)
-                self._changed.notify()
+                self._line_up(jobs)
                 return
-        job.finish(SandboxError("the sandbox is closed"))
+        _fail(jobs, SandboxError("the sandbox is closed"))
 
-    def take(self) -> _Job | None:
-        """The next job, waiting for one; None when the pool is closed."""
+    def take(self) -> list[_Job]:
+        """The next jobs, all of one kind, waiting for some; none when the pool is closed."""
         with self._changed:
             while not self._closed:
-                tiers = [tier for tier in self._waiting if self._first(tier)]
-                if tiers:
-                    return self._waiting[self._choose(tiers)].popleft()
+                kinds = [kind for kind in self._waiting if self._first(kind)]
+                if kinds:
+                    return self._some(self._choose(kinds))
                 self._changed.wait()
-        return None
+        return []
 
     def close(self) -> None:
         """Ends all processes and fails all jobs."""
@@ -212,8 +232,7 @@ class _Pool:
             worker.shut()
         for root in self.roots.values():
             root.close()
-        for job in jobs:
-            job.finish(SandboxError("the sandbox was closed"))
+        _fail(jobs, SandboxError("the sandbox was closed"))
         for worker in self._workers:
             if worker.is_alive() and worker is not threading.current_thread():
                 worker.join(timeout=5)
@@ -221,16 +240,32 @@ class _Pool:
     def is_closed(self) -> bool:
         return self._closed
 
-    def _first(self, tier: Tier) -> _Job | None:
-        waiting = self._waiting[tier]
+    def _line_up(self, jobs: list[_Job]) -> None:
+        for job in jobs:
+            job.place = self._arrived
+            self._arrived += 1
+            self._waiting[job.kind].append(job)
+        self._changed.notify_all()
+
+    def _first(self, kind: _Kind) -> _Job | None:
+        waiting = self._waiting[kind]
         while waiting and waiting[0].batch.given_up:
             waiting.popleft()
         return waiting[0] if waiting else None
 
-    def _choose(self, tiers: list[Tier]) -> Tier:
-        if len(tiers) == 2 and not self.roots["full"].is_ready():
-            return "light"
-        return min(tiers, key=lambda tier: self._waiting[tier][0].place)
+    def _choose(self, kinds: list[_Kind]) -> _Kind:
+        light = [kind for kind in kinds if kind[0] == "light"]
+        if light and not self.roots["full"].is_ready():
+            kinds = light
+        return min(kinds, key=lambda kind: self._waiting[kind][0].place)
+
+    def _some(self, kind: _Kind) -> list[_Job]:
+        waiting = self._waiting[kind]
+        if kind[1]:
+            return [waiting.popleft()]
+        # Less and less of what is left, so that the workers finish together.
+        count = min(MOST, max(_FEW, math.ceil(len(waiting) / (1.5 * len(self._workers)))))
+        return [waiting.popleft() for _ in range(min(count, len(waiting)))]
 
 
 class _Worker(threading.Thread):
@@ -240,19 +275,16 @@ class _Worker(threading.Thread):
         self._servers: dict[Tier, Server] = {}
 
     def run(self) -> None:
-        while (job := self._pool.take()) is not None:
+        while jobs := self._pool.take():
+            left = dict(enumerate(jobs))
             try:
-                outcome: Outcome | SandboxError | None = self._outcome(job)
+                self._do(left)
             except ServerDiedError:
-                outcome = self._lost(job)
+                self._lost(jobs[0].tier, list(left.values()))
             except SandboxError as error:
-                outcome = error
-            except Exception as error:  # whatever happens, somebody waits for this job
-                outcome = SandboxError(f"the sandbox failed: {error!r}")
-            if outcome is None:
-                self._pool.put_back(job)
-            else:
-                job.finish(outcome)
+                _fail(left.values(), error)
+            except Exception as error:  # whatever happens, somebody waits for these
+                _fail(left.values(), SandboxError(f"the sandbox failed: {error!r}"))
         for server in self._servers.values():
             server.close()
 
@@ -261,29 +293,58 @@ class _Worker(threading.Thread):
         for server in list(self._servers.values()):
             server.shut()
 
-    def _outcome(self, job: _Job) -> Outcome:
-        server = self._servers.get(job.tier)
+    def _do(self, left: dict[int, _Job]) -> None:
+        """Has jobs of one kind run; takes those that are finished or put back from `left`."""
+        programs = [job.program for job in left.values()]
+        tier, alone = left[0].kind
+        server = self._servers.get(tier)
         if server is None:
-            server = self._servers[job.tier] = self._pool.roots[job.tier].open()
+            server = self._servers[tier] = self._pool.roots[tier].open()
             if self._pool.is_closed():  # too late for `shut` to have seen it
                 raise ServerDiedError
-        server.send(job.place, job.program)
-        place, outcome = server.receive()
-        if place != job.place:
-            raise ServerDiedError("an outcome of another program")
-        return outcome
+        # One program has nobody to share with.
+        for told in server.run(programs, alone or len(programs) == 1):
+            done, again = [], []
+            for index, outcome in told:
+                job = left.pop(index)
+                if isinstance(outcome, Outcome):
+                    done.append((job, outcome))
+                else:
+                    job.alone = outcome == ALONE
+                    again.append(job)
+            _finish(done)
+            self._pool.put_back(again)
 
-    def _lost(self, job: _Job) -> Outcome | SandboxError | None:
-        """The server died under a job; None where the job is to be tried again."""
-        server = self._servers.pop(job.tier, None)
+    def _lost(self, tier: Tier, jobs: list[_Job]) -> None:
+        """The server died under these jobs: one of them may be why."""
+        server = self._servers.pop(tier, None)
         if server is not None:
-            self._pool.roots[job.tier].kill(server)
-        job.tries += 1
+            self._pool.roots[tier].kill(server)
         if self._pool.is_closed():
-            return SandboxError("the sandbox was closed")
-        if job.tries < _TRIES:
-            return None
-        return Outcome("killed", "", "the fork server died while it ran", 0.0)
+            _fail(jobs, SandboxError("the sandbox was closed"))
+            return
+        again = []
+        for job in jobs:
+            job.tries += job.alone
+            job.alone = True
+            if job.tries < _TRIES:
+                again.append(job)
+            else:
+                _finish([(job, Outcome("killed", "", "the fork server died while it ran", 0.0))])
+        self._pool.put_back(again)
+
+
+def _fail(jobs: Iterable[_Job], error: SandboxError) -> None:
+    _finish([(job, error) for job in jobs])
+
+
+def _finish(done: Iterable[tuple[_Job, Outcome | SandboxError]]) -> None:
+    """Hands outcomes to those that wait for them, all of one batch at a time."""
+    by_batch: dict[_Batch, list[tuple[str, Outcome | SandboxError]]] = {}
+    for job, outcome in done:
+        by_batch.setdefault(job.batch, []).append((job.program, outcome))
+    for batch, finished in by_batch.items():
+        batch.finished.put(finished)
 
 
 def _processors() -> int:

@@ -9,7 +9,9 @@ program that it is running.
 The end: each level ends when the socket to the client closes, and on Linux the kernel kills a
 server whose root is gone and a child whose server is gone. The root also looks every second whether
 the client still is its parent, because a copy of the socket may live on in a process that the
-client has forked.
+client has forked. Where there are PID namespaces, the root is process 1 of its own, whose end is
+the end of every process in it, and a process outside, idle but for that look, stands between it and
+the client.
 """
 
 import gc
@@ -19,9 +21,10 @@ import signal
 import socket
 import sys
 import time
-from typing import NoReturn
+from collections.abc import Iterator
+from typing import Any, NoReturn
 
-from sandbox import child, linux, wire
+from sandbox import child, lanes, linux, wire
 from sandbox.isolation import Isolation
 from sandbox.outcome import Limits
 from sandbox.preload import preload
@@ -32,10 +35,12 @@ __all__ = ["main"]
 _TICK = 1000  # milliseconds
 
 
-def main(descriptor: int) -> NoReturn:
-    """The root: `descriptor` is its socket to the client, over which the settings come first."""
-    client_pid = os.getppid()
-    _forget_inherited_signals()
+def main(descriptor: int, parent: int, entered: list[str]) -> NoReturn:
+    """The root: `descriptor` is its socket to the client, over which the settings come first.
+
+    It ends when its parent is another than `parent`. `entered` are the layers that it is in.
+    """
+    _adopt_orphans()
     # On the lowest number that is free: a client may have thousands of descriptors open, and the
     # children close only as many as a fork server can have.
     control = socket.socket(fileno=os.dup(descriptor))
@@ -49,7 +54,7 @@ def main(descriptor: int) -> NoReturn:
     for name in [name for name in sys.modules if name.partition(".")[0] == "sandbox"]:
         del sys.modules[name]
     limits = Limits(**settings["limits"])
-    isolation = Isolation(limits.memory_mb, limits.cpu_seconds, settings["paths"])
+    isolation = Isolation(limits.memory_mb, limits.cpu_seconds, settings["paths"], entered)
     child.prepare()
     supervisor = Supervisor(limits, settings["patience_seconds"], isolation)
     # What exists now is never looked at again by the collector, whose marks would make every child
@@ -59,25 +64,23 @@ def main(descriptor: int) -> NoReturn:
     gc.freeze()
     wire.send(control, {"active": isolation.active})
     os.dup2(0, 2)  # errors up to here were the client's to read
-    _serve_client(control, client_pid, supervisor)
+    _serve_client(control, parent, supervisor)
 
 
-def _forget_inherited_signals() -> None:
-    """A client may ignore its children's ends or block signals, and both are inherited."""
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGXCPU, signal.SIGALRM):
-        signal.signal(number, signal.SIG_DFL)
+def _adopt_orphans() -> None:
+    """Children of a server that was killed become this process's, which reaps them.
+
+    In a container there is often nobody else who would.
+    """
     if sys.platform == "linux":
-        # Children of a server that was killed become the root's, which reaps them: in a container
-        # there is often nobody else who would.
         linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
 
 
-def _serve_client(control: socket.socket, client_pid: int, supervisor: Supervisor) -> NoReturn:
+def _serve_client(control: socket.socket, parent: int, supervisor: Supervisor) -> NoReturn:
     servers: set[int] = set()
     poller = select.poll()
     poller.register(control, select.POLLIN)
-    while os.getppid() == client_pid:
+    while os.getppid() == parent:
         asked = poller.poll(_TICK)
         servers -= _reap()
         if not asked:
@@ -123,9 +126,18 @@ def _serve(client: socket.socket, root: int, supervisor: Supervisor) -> None:
         request = wire.receive(client)
         if request is None:
             return
-        reply = supervisor.run(request["program"], client)
-        wire.send(client, {"number": request["number"], **reply})
-        del request, reply  # so that the next program's child does not inherit them
+        number, programs = request["number"], request["programs"]
+        run = _one_by_one if request["alone"] else lanes.run
+        for outcomes in run(supervisor, programs, client):
+            wire.send(client, {"number": number, "outcomes": outcomes})
+        del request, programs, outcomes  # so that the next program's child does not inherit them
+
+
+def _one_by_one(
+    supervisor: Supervisor, programs: list[str], client: socket.socket
+) -> Iterator[list[dict[str, Any]]]:
+    for index, program in enumerate(programs):
+        yield [{"index": index, **supervisor.run(program, client)}]
 
 
 def _reap() -> set[int]:
@@ -142,6 +154,8 @@ def _reap() -> set[int]:
 
 def _end(servers: set[int]) -> NoReturn:
     """Waits a little for the servers, which end by themselves, kills the rest, and ends."""
+    if os.getpid() == 1:  # of a PID namespace: the kernel kills all others in it
+        os._exit(0)
     deadline = time.monotonic() + 1
     while time.monotonic() < deadline and servers:
         servers -= _reap()

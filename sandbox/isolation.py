@@ -16,30 +16,32 @@ import resource
 import socket
 import sys
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Collection
 
 from sandbox import landlock, linux, seccomp
+from sandbox.layers import LAYERS
+from sandbox.probe import which_succeed
 
-__all__ = ["LAYERS", "Isolation"]
-
-LAYERS = {
-    "rlimits": "limits on CPU time, processes, file size and open files",
-    "memory": "a limit on memory",
-    "no_new_privs": "no privilege to be gained by running something",
-    "unprivileged": "no root capabilities, even where the client runs as root",
-    "seccomp": "a short list of system calls: no writing, sockets, processes or signals",
-    "landlock": "no reading outside Python's own folders",
-}
+__all__ = ["Isolation"]
 
 _DESCRIPTORS = 64  # as many as a fork server can have open
 _MEGABYTE = 1024 * 1024
 
 
 class Isolation:
-    """Made by a fork server before it serves anything; entered by each child."""
+    """Made by a fork server before it serves anything; entered by each child.
 
-    def __init__(self, memory_mb: int, cpu_seconds: float, extra_paths: list[str]) -> None:
-        self.active = dict.fromkeys(LAYERS, False)
+    `entered` are the layers that the fork server is in already, and its children with it.
+    """
+
+    def __init__(
+        self,
+        memory_mb: int,
+        cpu_seconds: float,
+        extra_paths: list[str],
+        entered: Collection[str] = (),
+    ) -> None:
+        self.active = {name: name in entered for name in LAYERS}
         self._rules = -1
         self._filter: seccomp.Filter | None = None
         # Inherited by every child, and no hindrance to a fork server.
@@ -51,63 +53,66 @@ class Isolation:
         ):
             with contextlib.suppress(OSError, ValueError):
                 resource.setrlimit(limit, _lowered(limit, value))
-        memory = _address_space() + memory_mb * _MEGABYTE
-        self._limits = _accepted(
-            (resource.RLIMIT_AS, memory),
-            # A second line behind the fork server, which measures more finely.
-            (resource.RLIMIT_CPU, int(cpu_seconds) + 2),
-            (resource.RLIMIT_NPROC, 0),
-        )
-        self.active["rlimits"] = bool(self._limits)
-        self.active["memory"] = _holds(self._limit, _cannot_take(memory))
+        self._prepare_limits(_address_space() + memory_mb * _MEGABYTE, cpu_seconds)
         with contextlib.suppress(OSError):
             linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
             self.active["no_new_privs"] = True
         self.active["unprivileged"] = self._without_privileges()
         if self.active["no_new_privs"]:
-            self._prepare_landlock(extra_paths)
-            self._prepare_seccomp()
+            with contextlib.suppress(OSError):
+                self._rules = landlock.make_rules(readable_folders(extra_paths))
+            with contextlib.suppress(OSError):
+                self._filter = seccomp.build()
+            # In this order, because under seccomp nobody can enter Landlock any more.
+            probed = which_succeed([self._landlock_holds, self._seccomp_holds])
+            self.active["landlock"], self.active["seccomp"] = probed
 
     def enter(self, first_closed: int) -> None:
         """Limits, Landlock, and seccomp last, which would forbid the others. Raises OSError.
 
         Descriptors from `first_closed` on are closed on the way: Landlock's rules are one of them.
         """
-        self._limit()
+        for limit, values in self._limits:
+            resource.setrlimit(limit, values)
         if self.active["landlock"]:
             landlock.enter(self._rules)
         os.closerange(first_closed, _DESCRIPTORS)
         if self.active["seccomp"] and self._filter:
             self._filter.install()
 
-    def _limit(self) -> None:
-        for limit, values in self._limits:
-            resource.setrlimit(limit, values)
+    def _prepare_limits(self, memory: int, cpu_seconds: float) -> None:
+        wanted = [
+            (resource.RLIMIT_AS, _lowered(resource.RLIMIT_AS, memory)),
+            # A second line behind the fork server, which measures more finely.
+            (resource.RLIMIT_CPU, _lowered(resource.RLIMIT_CPU, int(cpu_seconds) + 2)),
+            (resource.RLIMIT_NPROC, _lowered(resource.RLIMIT_NPROC, 0)),
+        ]
+        *are_set, self.active["memory"] = which_succeed(
+            [*(functools.partial(_sets, *one) for one in wanted), lambda: _cannot_take(memory)]
+        )
+        # macOS has all their numbers and refuses some.
+        self._limits = [one for one, is_set in zip(wanted, are_set, strict=True) if is_set]
+        self.active["rlimits"] = bool(self._limits)
 
     def _without_privileges(self) -> bool:
         if os.geteuid() != 0:
             return True
         # Root without capabilities may not even read files that belong to somebody else, so where
         # Python itself is such a file they have to stay.
-        if not _holds(linux.drop_capabilities, _can_read_python):
+        if not which_succeed([_can_read_python_without_capabilities])[0]:
             return False
         linux.drop_capabilities()
         return True
 
-    def _prepare_landlock(self, extra_paths: list[str]) -> None:
-        try:
-            self._rules = landlock.make_rules(readable_folders(extra_paths))
-        except OSError:
-            return
-        enter = landlock.enter
-        self.active["landlock"] = _holds(lambda: enter(self._rules), _sees_python_only)
+    def _landlock_holds(self) -> bool:
+        landlock.enter(self._rules)
+        return _sees_python_only()
 
-    def _prepare_seccomp(self) -> None:
-        try:
-            self._filter = seccomp.build()
-        except OSError:
-            return
-        self.active["seccomp"] = _holds(self._filter.install, _cannot_open_a_socket)
+    def _seccomp_holds(self) -> bool:
+        if self._filter is None:
+            return False
+        self._filter.install()
+        return _cannot_open_a_socket()
 
 
 def readable_folders(extra_paths: list[str]) -> list[str]:
@@ -130,14 +135,9 @@ def _lowered(limit: int, value: int) -> tuple[int, int]:
     return value, value
 
 
-def _accepted(*limits: tuple[int, int]) -> list[tuple[int, tuple[int, int]]]:
-    """Those limits that can be set here; macOS has all their numbers and refuses some."""
-    wanted = [(limit, _lowered(limit, value)) for limit, value in limits]
-    return [
-        (limit, values)
-        for limit, values in wanted
-        if _holds(functools.partial(resource.setrlimit, limit, values), lambda: True)
-    ]
+def _sets(limit: int, values: tuple[int, int]) -> bool:
+    resource.setrlimit(limit, values)
+    return True
 
 
 def _address_space() -> int:
@@ -149,28 +149,17 @@ def _address_space() -> int:
         return 256 * _MEGABYTE
 
 
-def _holds(enter: Callable[[], None], test: Callable[[], bool]) -> bool:
-    """Whether a child can enter a layer and then passes the test."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            enter()
-            code = 0 if test() else 1
-        finally:
-            os._exit(code)
-    return os.waitpid(child, 0)[1] == 0
+def _cannot_take(size: int) -> bool:
+    try:
+        bytearray(size)
+    except MemoryError:
+        return True
+    return False
 
 
-def _cannot_take(size: int) -> Callable[[], bool]:
-    def test() -> bool:
-        try:
-            bytearray(size)
-        except MemoryError:
-            return True
-        return False
-
-    return test
+def _can_read_python_without_capabilities() -> bool:
+    linux.drop_capabilities()
+    return _can_read_python()
 
 
 def _can_read_python() -> bool:

@@ -1,4 +1,4 @@
-"""The few Linux calls that Python lacks, over ctypes: prctl, capset and raw system calls.
+"""The few Linux calls that Python lacks, over ctypes: prctl, capset, unshare and raw system calls.
 
 Every function raises OSError where the kernel refuses or where this is not Linux.
 """
@@ -10,13 +10,18 @@ import sys
 from typing import Any
 
 __all__ = [
+    "CLONE_NEWNET",
+    "CLONE_NEWPID",
+    "CLONE_NEWUSER",
     "PR_SET_CHILD_SUBREAPER",
     "PR_SET_NO_NEW_PRIVS",
+    "PR_SET_PDEATHSIG",
     "PR_SET_SECCOMP",
     "die_with_parent",
     "drop_capabilities",
     "prctl",
     "syscall",
+    "unshare",
 ]
 
 PR_SET_PDEATHSIG = 1
@@ -24,6 +29,9 @@ PR_SET_SECCOMP = 22
 PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
 
 _CAPABILITY_VERSION_3 = 0x20080522
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -58,8 +66,14 @@ def die_with_parent(parent: int) -> None:
         os._exit(0)
 
 
+def unshare(kind: int) -> None:
+    """Makes a namespace for this process, or with CLONE_NEWPID for its children."""
+    _on_linux()
+    _checked(_libc.unshare(ctypes.c_int(kind)))
+
+
 def drop_capabilities() -> None:
-    """Gives up every capability of a root process, and the means to get one back."""
+    """Gives up every capability of this process, and the means to get one back."""
     _on_linux()
     for capability in range(64):
         try:

@@ -58,7 +58,7 @@ class Limits:
         Output, in KiB.
     """
 
-    cpu_seconds: float = 2.0
+    cpu_seconds: float = 1.0
     wall_seconds: float = 20.0
     memory_mb: int = 512
     output_kb: int = 64

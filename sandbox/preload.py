@@ -62,6 +62,10 @@ lcm(4, 6); totient(10); mod_inverse(3, 11); binomial(5, 2); factorial(10); fibon
 Matrix([[1, 2], [3, 4]]).inv(); Matrix([[2, 0], [0, 3]]).eigenvals(); Matrix([[1, 2], [3, 4]]).det()
 Point(0, 0).distance(Point(3, 4)); Triangle(Point(0, 0), Point(4, 0), Point(0, 3)).area
 Circle(Point(0, 0), 2).area; floor(Rational(7, 2)); ceiling(2.5); Piecewise((1, x > 0), (0, True))
+for k in range(1, 13): solve(Eq(k*x + 7, 9*k), x); solve([Eq(k*a + b, 5*k), Eq(a - b, 1)], [a, b])
+for k in range(1, 13): solve([Eq(2*x + k*y, 3), Eq(x - y, k)], (x, y)); solve(x**2 - k*x - 20, x)
+for k in range(1, 7): u = symbols("u", real=True); solve(u**2 + k*u - 12, u); diff(k*x**k + x, x)
+for k in range(1, 7): simplify(integrate(k*x**2 + x, (x, 0, k)) + k); expand((x + k)*(x - 1))
 lambdify(x, x**2)(3); sympify("x + 1"); str(latex(x**2/2)); FiniteSet(1, 2) | Interval(0, 1)
 I**2; (2 + 3*I)*(1 - I); re(2 + I); Abs(3 + 4*I); log(8, 2); exp(1).evalf(); cos(pi/3); atan(1)
 """

@@ -3,8 +3,7 @@ r"""The client's hold on its fork servers: it starts a root and opens servers on
 Example:
     with contextlib.closing(Root("light", Limits())) as root:
         server = root.open()
-        server.send(0, "print(6 * 7)")
-        server.receive()  # (0, Outcome("ok", "42\n", "", 0.001))
+        list(server.run(["print(6 * 7)"], alone=True))  # [[(0, Outcome("ok", "42\n", "", 0.001))]]
 """
 
 import contextlib
@@ -16,9 +15,11 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sandbox import wire
+from sandbox.lane import ALONE, LATER
 from sandbox.outcome import STATUSES, Limits, Outcome, SandboxError
 from sandbox.preload import Tier
 
@@ -33,36 +34,49 @@ _OPEN_SECONDS = 30
 _PATIENCE, _GRACE_SECONDS = 6, 30
 
 
+# What a fork server tells of a program: its outcome, or ALONE or LATER.
+Told = Outcome | str
+
+
 class ServerDiedError(Exception):
     """A fork server is gone, or answers nonsense, or not at all."""
 
 
 class Server:
-    """One fork server, which runs one program after the other."""
+    """One fork server, which runs one request after the other."""
 
     def __init__(self, connection: socket.socket, pid: int, patience: float) -> None:
         self.pid = pid
         self._connection = connection
         self._connection.settimeout(patience)
+        self._number = 0  # of the request
 
-    def send(self, number: int, program: str) -> None:
-        """Hands over a program. Raises ServerDiedError."""
-        try:
-            wire.send(self._connection, {"number": number, "program": program})
-        except OSError as error:
-            raise ServerDiedError(str(error)) from error
+    def run(self, programs: Sequence[str], alone: bool) -> Iterator[list[tuple[int, Told]]]:
+        """What became of programs, some at a time as it is known; to be read to the end.
 
-    def receive(self) -> tuple[int, Outcome]:
-        """The outcome of the program sent and its number. Raises ServerDiedError, SandboxError."""
+        With each program's index its outcome; ALONE where it cannot share a process; LATER where it
+        has not been run. With `alone` each has a process of its own and there are only outcomes.
+        Raises ServerDiedError, SandboxError.
+        """
+        self._number += 1
+        request = {"number": self._number, "programs": list(programs), "alone": alone}
+        left = set(range(len(programs)))
         try:
-            reply = wire.receive(self._connection)
+            wire.send(self._connection, request)
+            while left:
+                told = self._receive()
+                yield told
+                left.difference_update(index for index, _ in told)
         except (OSError, ValueError) as error:
             raise ServerDiedError(str(error)) from error
+
+    def _receive(self) -> list[tuple[int, Told]]:
+        reply = wire.receive(self._connection)
         if reply is None:
             raise ServerDiedError("closed")
-        if "fault" in reply:
-            raise SandboxError(f"the sandbox {reply['fault']}")
-        return _checked(reply)
+        if reply.get("number") != self._number or not isinstance(reply.get("outcomes"), list):
+            raise ServerDiedError("an outcome of another program")
+        return [_checked(outcome) for outcome in reply["outcomes"]]
 
     def shut(self) -> None:
         """Ends the conversation, also for another thread that is in the middle of it."""
@@ -261,18 +275,22 @@ def _shut(connection: socket.socket) -> None:
         connection.shutdown(socket.SHUT_RDWR)
 
 
-def _checked(reply: dict[str, Any]) -> tuple[int, Outcome]:
-    number, status, seconds = reply.get("number"), reply.get("status"), reply.get("seconds")
-    output, message = reply.get("output"), reply.get("message")
-    if (
-        isinstance(number, int)
-        and status in STATUSES
-        and isinstance(output, str)
-        and isinstance(message, str)
-        and isinstance(seconds, float)
-    ):
-        return number, Outcome(status, output, message, seconds)  # type: ignore[arg-type]
-    raise ServerDiedError(f"an answer that is no outcome: {reply}")
+def _checked(told: dict[str, Any]) -> tuple[int, Told]:
+    if "fault" in told:
+        raise SandboxError(f"the sandbox {told['fault']}")
+    index, status, seconds = told.get("index"), told.get("status"), told.get("seconds")
+    output, message = told.get("output"), told.get("message")
+    if isinstance(index, int):
+        if status in (ALONE, LATER):
+            return index, status
+        if (
+            status in STATUSES
+            and isinstance(output, str)
+            and isinstance(message, str)
+            and isinstance(seconds, float)
+        ):
+            return index, Outcome(status, output, message, seconds)  # type: ignore[arg-type]
+    raise ServerDiedError(f"an answer that is no outcome: {told}")
 
 
 def _environment() -> dict[str, str]:
@@ -283,6 +301,7 @@ def _environment() -> dict[str, str]:
         "TZ": "UTC",
         "PYTHONHASHSEED": "0",  # sets of strings print in the same order every time
         "PYTHONUTF8": "1",
+        "SYMPY_CACHE_SIZE": "20000",  # results a function; what is warmed up stays warm
         # A process with threads cannot fork safely.
         **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
     }

@@ -13,14 +13,15 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from sandbox import child, linux
 from sandbox.isolation import Isolation
 from sandbox.outcome import Limits
 
-__all__ = ["AbandonedError", "Supervisor"]
+__all__ = ["AbandonedError", "Supervisor", "cpu_seconds"]
 
 # Why a child was stopped; "" where it ended by itself.
 _Stop = Literal["", "cpu", "wall", "output", "abandoned"]
@@ -58,8 +59,8 @@ class Supervisor:
     """
 
     def __init__(self, limits: Limits, patience_seconds: float, isolation: Isolation) -> None:
-        self._limits = limits
-        self._patience = patience_seconds
+        self.limits = limits
+        self.patience_seconds = patience_seconds
         self._output_limit = limits.output_kb * 1024
         self._isolation = isolation
 
@@ -88,20 +89,35 @@ class Supervisor:
             "seconds": round(running.seconds, 6),
         }
 
+    def fork(self, body: Callable[[Callable[[int], None]], NoReturn]) -> int:
+        """Forks a child that does `body` and ends; its number. Raises OSError.
+
+        `body` gets what puts the walls up and closes all descriptors from the number it is given.
+        """
+        server = os.getpid()
+        pid = _fork_patiently()
+        if pid == 0:
+            body(lambda first_closed: self._enter(server, first_closed))
+        return pid
+
+    def cpu_message(self) -> str:
+        """The line that tells of too much CPU time."""
+        return f"more than {self.limits.cpu_seconds:g} s of CPU time"
+
+    def error_message(self, report: bytes, code: int) -> str:
+        """The line that tells of an exception, from what the child reported of it."""
+        return self._error(report, code)[1]
+
     def _fork(self, program: str) -> _Child:
         stdout, stdout_end = os.pipe()
         report, report_end = os.pipe()
         started = time.monotonic()
-        server = os.getpid()
         try:
-            pid = _fork_patiently()
+            pid = self.fork(lambda enter: child.run(program, stdout_end, report_end, enter))
         except OSError:
             os.close(stdout)
             os.close(report)
             raise
-        else:
-            if pid == 0:
-                child.run(program, stdout_end, report_end, lambda n: self._enter(server, n))
         finally:
             os.close(stdout_end)
             os.close(report_end)
@@ -149,10 +165,10 @@ class Supervisor:
     def _time_left(self, running: _Child) -> tuple[_Stop, float]:
         """The limit that may be reached first, and in how many seconds at the earliest."""
         passed = time.monotonic() - running.started
-        wall = self._limits.wall_seconds - passed
-        if wall <= 0 and passed < self._patience:
+        wall = self.limits.wall_seconds - passed
+        if wall <= 0 and passed < self.patience_seconds:
             wall += _starved_seconds(running.pid)
-        cpu = self._limits.cpu_seconds - _cpu_seconds(running.pid)
+        cpu = self.limits.cpu_seconds - cpu_seconds(running.pid)
         return ("cpu", cpu) if cpu <= wall else ("wall", wall)
 
     def _read(self, running: _Child) -> bool:
@@ -177,8 +193,8 @@ class Supervisor:
 
     def _fate(self, running: _Child, report: bytes) -> tuple[str, str]:
         """Status and message of a child that has been reaped."""
-        limits = self._limits
-        too_long = f"more than {limits.cpu_seconds:g} s of CPU time"
+        limits = self.limits
+        too_long = self.cpu_message()
         if running.stopped == "cpu":
             return "timeout", too_long
         if running.stopped == "wall":
@@ -196,13 +212,15 @@ class Supervisor:
 
     def _error(self, report: bytes, code: int) -> tuple[str, str]:
         if report == child.MEMORY_ERROR:
-            return "memory", f"more than {self._limits.memory_mb} MiB of memory"
+            return "memory", f"more than {self.limits.memory_mb} MiB of memory"
         try:
             error = json.loads(report)
             kind, text, line = str(error["type"]), str(error["text"]), error["line"]
-        except (ValueError, TypeError, LookupError):  # os._exit, or the program wrote here itself
+        except (ValueError, TypeError, LookupError, RecursionError):
+            # os._exit, or the program wrote here itself
             return "error", f"exit code {code}"
         message = f"{kind}: {text}" if text else kind
+        message = message.encode("utf-8", "backslashreplace").decode()  # lone surrogates
         return "error", message + (f" (line {line})" if isinstance(line, int) else "")
 
 
@@ -216,7 +234,7 @@ def _fork_patiently() -> int:
     return os.fork()
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     """CPU time of another process, to the nanosecond: the kernel's clock number for it (Linux).
 
     Where there is no such clock it seems to be zero, and RLIMIT_CPU, which counts whole seconds,
@@ -231,10 +249,29 @@ def _cpu_seconds(pid: int) -> float:
 def _starved_seconds(pid: int) -> float:
     """How long a process was ready to run and no processor was free for it (Linux)."""
     try:
-        with open(f"/proc/{pid}/schedstat") as file:
+        with open(f"/proc/{_number_in_proc(pid)}/schedstat") as file:
             return int(file.read().split()[1]) / 1e9
     except (OSError, IndexError, ValueError):
         return 0.0
+
+
+def _number_in_proc(pid: int) -> int:
+    """The number by which /proc knows a process: another one, in a PID namespace of our own.
+
+    Inside there is still the /proc of outside, and a descriptor of the process tells. Raises
+    OSError where nothing does: in such a namespace before Linux 5.3.
+    """
+    try:
+        descriptor = os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        if os.readlink("/proc/self") != str(os.getpid()):
+            raise OSError("a process without a number") from None
+        return pid
+    try:
+        with open(f"/proc/self/fdinfo/{descriptor}") as file:
+            return int(file.read().partition("Pid:")[2].split()[0])
+    finally:
+        os.close(descriptor)
 
 
 def _is_readable(descriptor: int) -> bool:

@@ -107,7 +107,8 @@ def test_no_workers_are_refused() -> None:
 def test_required_layers() -> None:
     active = capabilities()
     assert set(active) == {
-        *("rlimits", "memory", "no_new_privs", "unprivileged", "seccomp", "landlock")
+        *("rlimits", "memory", "no_new_privs", "unprivileged", "seccomp", "landlock"),
+        *("user_namespace", "network_namespace", "pid_namespace"),
     }
     Sandbox(workers=1, require=[name for name in active if active[name]]).close()
     with pytest.raises(SandboxError, match="'moat', which is none of its layers"):

@@ -13,12 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import Limits, Sandbox
+from sandbox import Limits, Sandbox, capabilities
+from sandbox.servers import Root
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/stat").exists(), reason="looks at processes through /proc"
 )
 ROOT = Path(__file__).resolve().parents[2]
+HAS_PID_NAMESPACE = capabilities()["pid_namespace"]
+# The root, and where it is process 1 of a PID namespace, the process that stands outside.
+A_ROOT = 2 if HAS_PID_NAMESPACE else 1
 
 
 def descendants(pid: int) -> set[int]:
@@ -53,7 +57,33 @@ def eventually(condition: Callable[[], bool]) -> bool:
 
 
 def server_pids(sandbox: Sandbox) -> set[int]:
-    return {s.pid for w in sandbox._pool._workers for s in list(w._servers.values())}
+    """As numbered here: a server's own number is that in its PID namespace."""
+    found = set()
+    for worker in sandbox._pool._workers:
+        for tier, server in list(worker._servers.items()):
+            if process := sandbox._pool.roots[tier]._process:
+                ours = descendants(process.pid)
+                found |= {pid for pid in ours if number_inside(pid) == server.pid}
+    return found
+
+
+def number_inside(pid: int) -> int | None:
+    """The number of a process in the PID namespace that it is in."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("NSpid:"):
+                return int(line.split()[-1])
+    return None
+
+
+def root_pid(sandbox: Sandbox) -> int:
+    """The process that servers are forked from: the client's child, or that one's only child."""
+    process = sandbox._pool.roots["light"]._process
+    assert process
+    if not HAS_PID_NAMESPACE:
+        return process.pid
+    (root,) = (pid for pid in descendants(process.pid) if number_inside(pid) == 1)
+    return root
 
 
 def kill(pid: int) -> bool:
@@ -71,7 +101,8 @@ def test_closing_leaves_no_process_and_no_descriptor() -> None:
         with Sandbox(workers=2) as sandbox:
             sandbox.run([f"print({i})" for i in range(4)] + [f"{imports}\nprint(5)"])
             ours = descendants(os.getpid()) - before
-            assert len(ours) >= (4 if imports else 2)  # a root and a server of each kind
+            # A root and a server of each kind.
+            assert len(ours) >= (2 * A_ROOT + 2 if imports else A_ROOT + 1)
         assert are_gone(ours)
     assert descendants(os.getpid()) == before
     assert threading.active_count() == threads
@@ -85,7 +116,7 @@ def test_closing_does_not_wait_for_a_running_program() -> None:
         next(stream)
         time.sleep(0.2)
         ours = descendants(os.getpid()) - before
-        assert len(ours) == 3  # root, server, program
+        assert len(ours) == A_ROOT + 2  # and a server and a program
         start = time.monotonic()
     assert time.monotonic() - start < 1
     assert are_gone(ours)
@@ -121,7 +152,8 @@ def test_killed_servers_lose_and_swap_nothing() -> None:
         sandbox.run(["print(1)"])
         killer = threading.Thread(target=kill_now_and_then)
         killer.start()
-        outcomes = sandbox.run([f"print({i} * {i})" for i in range(400)])
+        # Each in a process of its own, because of the import.
+        outcomes = sandbox.run([f"import os\nprint({i} * {i})" for i in range(400)])
         done.set()
         killer.join()
     assert len(killed) >= 2
@@ -131,13 +163,63 @@ def test_killed_servers_lose_and_swap_nothing() -> None:
     assert len(wrong) <= 2
 
 
-def test_a_killed_root_is_replaced() -> None:
-    with Sandbox(workers=2) as sandbox:
+@pytest.mark.parametrize("outside", [False, True])
+def test_a_killed_root_takes_all_along_and_is_replaced(outside: bool) -> None:
+    """Also where it is the process outside its PID namespace that is killed."""
+    before = descendants(os.getpid())
+    with Sandbox(workers=1) as sandbox:
         sandbox.run(["print(1)"])
         process = sandbox._pool.roots["light"]._process
         assert process
-        process.kill()
+        ours = descendants(os.getpid()) - before
+        assert len(ours) == A_ROOT + 1  # and a server
+        assert kill(process.pid if outside else root_pid(sandbox))
+        assert are_gone(ours)
         assert [o.output for o in sandbox.run(["print(2)", "print(3)"])] == ["2\n", "3\n"]
+        assert not descendants(os.getpid()) & ours
+    assert descendants(os.getpid()) == before
+
+
+def test_a_root_killed_under_a_program_takes_it_along() -> None:
+    before = descendants(os.getpid())
+    with Sandbox(workers=1) as sandbox:
+        sandbox.run(["print(1)"])
+        done = threading.Event()
+        killed: set[int] = set()
+
+        def kill_when_it_sleeps() -> None:
+            while not done.wait(0.01):
+                ours = descendants(os.getpid()) - before
+                if len(ours) == A_ROOT + 2:  # and a server and the program
+                    killed.update(ours)
+                    kill(root_pid(sandbox))
+                    assert are_gone(ours)
+
+        killer = threading.Thread(target=kill_when_it_sleeps)
+        killer.start()
+        (outcome,) = sandbox.run(["import time\ntime.sleep(50)"])
+        done.set()
+        killer.join()
+        assert outcome.status == "killed"
+        assert len(killed) >= 2 * (A_ROOT + 2)  # it was tried twice, at least
+        assert sandbox.run(["print(2)"])[0].output == "2\n"
+    assert descendants(os.getpid()) == before
+
+
+def test_a_server_is_killed_by_its_number_inside() -> None:
+    before = descendants(os.getpid())
+    with contextlib.closing(Root("light", Limits())) as root:
+        servers = [root.open() for _ in range(3)]
+        all_of_them = descendants(os.getpid()) - before
+        assert len(all_of_them) == A_ROOT + 3
+        one = {pid for pid in all_of_them if number_inside(pid) == servers[1].pid}
+        assert len(one) == 1
+        root.kill(servers[1])
+        assert are_gone(one)
+        assert eventually(lambda: descendants(os.getpid()) - before == all_of_them - one)
+        for server in servers:
+            server.close()
+    assert descendants(os.getpid()) == before
 
 
 def test_a_program_that_takes_its_server_along_is_tried_twice() -> None:
@@ -196,7 +278,7 @@ def test_the_death_of_the_client_leaves_no_process(number: signal.Signals, extra
     assert client.stdout.readline() == b"ready\n"
 
     def running() -> bool:
-        return len(descendants(client.pid)) >= 6  # two roots, two servers, two programs
+        return len(descendants(client.pid)) >= 2 * (A_ROOT + 2)  # and a server and a program each
 
     assert eventually(running)
     ours = {p for p in descendants(client.pid) if b"boot.py" in command_line(p)}

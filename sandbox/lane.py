@@ -1,0 +1,182 @@
+r"""Several plain programs in one forked child, one after the other, each with fresh globals.
+
+The walls are those of any other program, so what happens here cannot hurt the machine. What has to
+be shown is that each outcome is the one that the program would have had alone. Two things see to
+it: `plain` admits only programs that can leave nothing behind, and an audit hook, which nothing can
+remove, ends the lane at any act that such a program cannot have meant (code made from text, as by
+sympy reading a string; anything of ctypes, gc, sys). Whatever is not an ordinary end or an ordinary
+exception of the program's own is not judged here at all: the program is reported as one to be run
+alone, and the fork server sees to that.
+
+The child writes records to its report pipe, each a line of JSON:
+
+    {"index": 3, "status": "ok", "output": "42\n", "error": null, "seconds": 0.0003}
+    {"index": 4, "status": "alone"}
+    {"index": 5, "status": "left"}
+"""
+
+import ast
+import builtins
+import gc
+import io
+import json
+import os
+import random
+import signal
+import sys
+import time
+import types
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from sandbox import child
+from sandbox.plain import is_plain
+
+__all__ = ["ALONE", "LATER", "LEFT", "MOST", "run"]
+
+# What is said of a program where it is no outcome: it must run alone; the lane has ended before it,
+# by itself; it has been given back.
+ALONE, LEFT, LATER = "alone", "left", "later"
+# Programs that one child runs at most. A fork costs as much as some ten programs in it, so that
+# there is little to be gained beyond this, and less is lost when one of them ends it.
+MOST = 128
+_LONGEST_SOURCE = 20_000
+# CPU seconds, so that the limit on the whole process is never what ends a program.
+_LONGEST_LIFE = 1.0
+# Calls deep that a program may go less than alone; who needs them runs alone.
+_DEPTH_MARGIN = 30
+# What a lane does by itself: importing, and looking for what is to be imported.
+_HARMLESS = frozenset(
+    ("import", "open", "marshal.loads", "os.listdir", "os.scandir", "builtins.id")
+)
+
+
+class _TroubleError(BaseException):
+    """Something happened that a lane does not judge; no plain program can catch it."""
+
+
+class _Output(io.StringIO):
+    """What a program has printed, up to a limit in characters."""
+
+    room = 0
+
+    def write(self, text: str) -> int:
+        self.room -= len(text)
+        if self.room < 0:
+            raise _TroubleError("too much output")
+        return super().write(text)
+
+    def bytes(self) -> bytes:
+        return self.getvalue().encode("utf-8", "backslashreplace")
+
+    def has_printed(self) -> bool:
+        return bool(self.bytes().strip())
+
+
+def run(
+    programs: Sequence[str], report: int, output_limit: int, enter: Callable[[int], None]
+) -> NoReturn:
+    """Runs programs in this process and ends the process.
+
+    `report` is the writing end of a pipe; `enter` puts the walls up and closes every descriptor
+    from the number that it is given.
+    """
+    code = 1
+    try:
+        os.setsid()
+        os.dup2(report, 3)  # 0, 1 and 2 are /dev/null
+        gc.enable()
+        enter(4)
+        os.write(3, child.ENTERED + b"\n")
+        watch = _Watch()
+        sys.addaudithook(watch.hook)
+        sys.setrecursionlimit(sys.getrecursionlimit() - _DEPTH_MARGIN)
+        for index, program in enumerate(programs):
+            record = _one(program, watch, output_limit)
+            _write(json.dumps({"index": index, **record}).encode() + b"\n")
+            if (
+                watch.seen or time.process_time() > _LONGEST_LIFE
+            ):  # what is left goes to another child
+                _write(json.dumps({"index": index + 1, "status": LEFT}).encode() + b"\n")
+                break
+        code = 0
+    finally:
+        os._exit(code)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class _Watch:
+    """The audit hook and what it has seen."""
+
+    def __init__(self) -> None:
+        self.program: types.CodeType | None = None  # while it runs
+        self.seen = ""
+
+    def hook(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if self.program is None or event in _HARMLESS:
+            return
+        if event == "exec":
+            code = arguments[0]
+            if code is self.program or os.path.isabs(code.co_filename):
+                return  # the program itself, or a module that is being imported
+        if event == "compile" and isinstance(arguments[1], str) and os.path.isabs(arguments[1]):
+            return
+        self.program = None
+        self.seen = event
+        raise _TroubleError(event)
+
+
+def _one(program: str, watch: _Watch, output_limit: int) -> dict[str, Any]:
+    """The record of one program, without its index."""
+    started = time.process_time()
+    out = sys.stdout = _Output()
+    out.room = output_limit
+    namespace: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins}
+    error = ""
+    try:
+        code = _compiled(program)
+        if code is None:
+            return {"status": ALONE}
+        random.seed(0)
+        if sympy_random := sys.modules.get("sympy.core.random"):
+            sympy_random.seed(0)
+        watch.program = code
+        exec(code, namespace)
+        if not out.has_printed():
+            child.print_answer(namespace, out, out.has_printed)
+    except (MemoryError, RecursionError) as raised:
+        watch.seen = type(raised).__name__  # there may be little left for the next one
+        return {"status": ALONE}
+    except Exception as raised:
+        watch.program = None
+        error = child.describe(raised).decode()
+    except BaseException:
+        watch.seen = watch.seen or "trouble"
+        return {"status": ALONE}
+    finally:
+        watch.program = None
+        namespace.clear()
+    data = out.bytes()
+    if watch.seen or len(data) > output_limit or b" at 0x" in data:  # addresses of this process
+        return {"status": ALONE}
+    return {
+        "status": "error" if error else "ok" if data.strip() else "no_output",
+        "output": data.decode(),
+        "error": error,
+        "seconds": time.process_time() - started,
+    }
+
+
+def _compiled(program: str) -> types.CodeType | None:
+    """The program's code, or None where it must not share a process. Raises SyntaxError."""
+    if len(program) > _LONGEST_SOURCE:
+        return None
+    tree = ast.parse(program, child.PROGRAM)
+    if not is_plain(tree):
+        return None
+    return compile(tree, child.PROGRAM, "exec", dont_inherit=True)
+
+
+def _write(data: bytes) -> None:
+    while data:
+        data = data[os.write(3, data) :]
