@@ -1,8 +1,9 @@
 r"""Running programs that nobody trusts.
 
-A program is run in a process of its own, forked from a clean interpreter that has imported what
-programs use, behind limits, a list of allowed system calls and a list of readable folders. Its
-outcome is what was seen from outside: it cannot forge, hide or hang it.
+A program is run in a process forked from a clean interpreter that has imported what programs use,
+behind limits, a list of allowed system calls and a list of readable folders. Its outcome is what
+was seen from outside: it cannot forge, hide or hang it. Programs that can leave nothing behind, as
+most do, run several to a process; every other one has its own.
 
     with Sandbox() as sandbox:
         sandbox.run(["print(6 * 7)", "1 / 0"])
@@ -11,7 +12,8 @@ outcome is what was seen from outside: it cannot forge, hide or hang it.
 
 How it works, from the outside in: `client` (queue, workers, order), `servers` (the client's hold on
 the other processes), then in those `boot`, `namespaces`, `forkserver`, `supervise` (one child
-watched), `isolation` (with `seccomp`, `landlock`, `linux`) and `child` (what runs the program).
+watched), `lanes` (several programs in one), `isolation` (with `seccomp`, `landlock`, `linux`), and in
+the child `child` or `lane` (what runs programs; `plain` says which may share).
 """
 
 from sandbox.cleaning import clean_program

@@ -17,7 +17,7 @@ import secrets
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,10 +30,10 @@ from sandbox.outcome import Limits, Outcome, SandboxError, Status
 __all__ = ["LIMITS", "TOGETHER", "Verdict", "check", "unmet"]
 
 # Short, because a quarter of the attacks end only at a limit.
-LIMITS = Limits(cpu_seconds=0.2, wall_seconds=0.6, memory_mb=64)
+LIMITS = Limits(cpu_seconds=0.2, wall_seconds=0.4, memory_mb=64)
 
-# The one verdict on all plain programs in one call, where a sandbox may run many in one process.
-TOGETHER = "all plain programs in one call"
+# The one verdict on all plain attacks in one call, of which a sandbox may run many in one process.
+TOGETHER = "all plain ones in one call"
 _AFTERWARDS = "what is left after closing"
 
 _PATIENCE_SECONDS = 2.0
@@ -75,7 +75,7 @@ class _Neighbour:
         if (outcome.status, outcome.output) == (self.status, self.output):
             return ""
         told = (outcome.output if outcome.status == "ok" else outcome.message).strip()
-        return f"a program beside it gave {outcome.status}: {told:.80}"
+        return f"a program beside it gave {outcome.status}: {told:.200}"
 
 
 def unmet(active: dict[str, bool], attacks: Sequence[Attack] = ATTACKS) -> list[Attack]:
@@ -101,16 +101,18 @@ def check(
         with make(workers=1, limits=LIMITS, require=tuple(require)) as sandbox:
             _check_neighbours(sandbox, around.secret, attacks)
             now = _Count.now()
+            alone: dict[Attack, Outcome] = {}
             for number, attack in enumerate(attacks):
                 if missing := attack.missing(active):
                     yield Verdict(attack.kind, attack.name, None, missing=missing)
                     continue
                 outcome, problem = _run_between(sandbox, attack, around, number)
+                if _may_share(attack) and not problem:
+                    alone[attack] = outcome
                 problem = problem or around.change() or now.growth()
                 yield Verdict(attack.kind, attack.name, outcome, problem)
-            plain = [a for a in attacks if _is_quick(a) and not a.missing(active)]
-            if plain:
-                problem = _run_together(sandbox, plain, around) or around.change() or now.growth()
+            if alone:
+                problem = _run_together(sandbox, alone, around) or around.change() or now.growth()
                 yield Verdict("together", TOGETHER, None, problem)
         yield Verdict("afterwards", _AFTERWARDS, None, around.change() or before.growth())
 
@@ -131,20 +133,40 @@ def _run_between(
     return outcome, problem
 
 
-def _run_together(sandbox: Any, attacks: Sequence[Attack], around: "_Surroundings") -> str:
-    """All of them in one call, in an order of chance, a well-behaved program behind each."""
-    shuffled = random.Random(0).sample(list(attacks), len(attacks))
-    neighbours = [_neighbours(1000 + i, around.secret)[i % 3] for i in range(len(shuffled))]
+def _run_together(sandbox: Any, alone: Mapping[Attack, Outcome], around: "_Surroundings") -> str:
+    """All attacks in one call, in an order of chance, a well-behaved program behind each.
+
+    They must give what they gave `alone`, addresses in memory aside.
+    """
+    shuffled = random.Random(0).sample(list(alone), len(alone))
+    neighbours = [
+        _neighbours(2 * i, around.secret, _needs_packages(attack))[i % 3]
+        for i, attack in enumerate(shuffled)
+    ]
     programs = []
     for attack, neighbour in zip(shuffled, neighbours, strict=True):
         programs += [attack.source(around.places), neighbour.program]
     outcomes = sandbox.run(programs)
     for i, attack in enumerate(shuffled):
-        problem = _problem(attack, outcomes[2 * i], around.secret)
+        outcome, expected = outcomes[2 * i], alone[attack]
+        problem = _problem(attack, outcome, around.secret)
+        if not problem and _comparable(outcome) != _comparable(expected):
+            problem = f"gave {outcome.output[:80]!r}, alone {expected.output[:80]!r}"
         problem = problem or neighbours[i].problem(outcomes[2 * i + 1])
         if problem:
-            return f"{attack.kind}: {attack.name}: {problem}"
+            return f"{attack.kind}, {attack.name}: {problem}"
     return ""
+
+
+def _comparable(outcome: Outcome) -> tuple[str, ...]:
+    texts = (re.sub("0x[0-9a-f]+", "0x", text) for text in (outcome.output, outcome.message))
+    return outcome.status, *texts
+
+
+def _may_share(attack: Attack) -> bool:
+    """Whether a sandbox may take it for plain, and it leaves no choice how it ends."""
+    kind = attack.kind.partition(":")[0]
+    return kind in ("plain", "answers", "numpy", "sympy") and "|" not in attack.expected
 
 
 def _problem(attack: Attack, outcome: Outcome, secret: str) -> str:
@@ -165,10 +187,6 @@ def _problem(attack: Attack, outcome: Outcome, secret: str) -> str:
     return ""
 
 
-def _is_quick(attack: Attack) -> bool:
-    return attack.kind.startswith("plain") and "timeout" not in attack.expected
-
-
 def _needs_packages(attack: Attack) -> bool:
     return attack.kind in ("numpy", "sympy")
 
@@ -185,50 +203,67 @@ def _check_neighbours(sandbox: Any, secret: str, attacks: Sequence[Attack]) -> N
 
 
 def _neighbours(number: int, secret: str, packages: bool = False) -> list[_Neighbour]:
-    """Programs that use what attacks like to break; no two numbers give the same text."""
-    arithmetic = _Neighbour(
-        f"import math\nsecret, i = {secret!r}, {number}\n{_ARITHMETIC}",
+    """Programs that use what attacks like to break; no two numbers give the same text.
+
+    The first is plain, such that a sandbox may run it in one process with others.
+    """
+    head = f"secret, i = {secret!r}, {number}\n"
+    plain = _Neighbour(
+        head + _PLAIN,
         "ok",
-        f"sentinel {number + 1} 4.0 3.141592653589793 3 3 8\n21 [1, 2, 3] 0.250 2 [4, 2500]\n",
+        f"sentinel {number + 1} 4.0 3.141592653589793 3 3 8\n21 [1, 2, 3] 0.250 2 [4, 2500]\n"
+        "0.8444218515250481 1/3 0.1428571428571428571428571429 Counter({'a': 2})\n",
     )
     # What an earlier program left in `answer` must not become the answer of one that has none.
     silent = _Neighbour(f"secret = {secret!r}\nx = {number}", "no_output", "")
-    modules = _Neighbour(
-        f"secret, i = {secret!r}, {number}\n{_MODULES}",
+    if packages:
+        plain_packages = _Neighbour(
+            head + _PLAIN_PACKAGES,
+            "ok",
+            f"sentinel {number} [0.33333333] 5.0 [1. 1. 1.]\n2*sqrt(2) 2 1/2 [-2, 2]\n"
+            "{2: 3, 3: 2, 5: 1} [1, 2, 4] factorial((1.0, 2.0)) Matrix([[1, 0], [0, 1]])\n",
+        )
+        others = _Neighbour(
+            head + _PACKAGES, "ok", f"{number} 2.0 0.548814 0.333333333333333 x**2 + 1\n"
+        )
+        return [plain_packages, others, silent]
+    others = _Neighbour(
+        head + _OTHERS,
         "ok",
         f"{number} 0.8444218515250481 0.1428571428571428571428571429 1/2\n"
         "UTC [1] 1000 \\ud800 True\n",
     )
-    if not packages:
-        return [arithmetic, silent, modules]
-    with_packages = _Neighbour(
-        f"secret, i = {secret!r}, {number}\n{_PACKAGES}",
-        "ok",
-        f"{number} 2.0 [0.33333333] 0.548814\n2*sqrt(2) 2 1/2 0.333333333333333\n",
-    )
-    return [
-        _Neighbour(f"import numpy\n{arithmetic.program}", "ok", arithmetic.output),
-        with_packages,
-        silent,
-    ]
+    return [plain, others, silent]
 
 
-_ARITHMETIC = """
+_PLAIN = """
+import math, random
+from collections import Counter
+from decimal import Decimal
+from fractions import Fraction
 total = sum([i, 1])
 print('sentinel', total, math.sqrt(16.0), math.pi, max(2, 3), round(2.6), int('7') + 1)
 print(len(str(10 ** 20)), sorted([3, 1, 2]), f'{1 / 4:.3f}', 1 + 1, [x * x for x in (2, 50)])
+print(random.random(), Fraction(1, 3).limit_denominator(9), Decimal(1) / 7, Counter('aa'))
 """
-_MODULES = """
+_OTHERS = """
 import json, random, sys, time
 from decimal import Decimal
 from fractions import Fraction
 print(i, random.random(), Decimal(1) / 7, Fraction(1, 3) + Fraction(1, 6))
 print(time.tzname[0], json.dumps([1]), sys.getrecursionlimit(), '\\ud800', len(sys.path) > 2)
 """
+_PLAIN_PACKAGES = """
+import numpy as np
+from sympy import *
+print('sentinel', i, np.array([1 / 3]), np.sqrt(25.0), np.ones(3))
+print(sqrt(8), Integer(1) + 1, S.Half, solve(Symbol('x')**2 - 4))
+print(factorint(360), divisors(4), factorial((1.0, 2.0)), eye(2))
+"""
 _PACKAGES = """
 import mpmath, numpy as np, sympy
-print(i, np.sqrt(np.array([4.0])).sum(), np.array([1 / 3]), f'{np.random.rand():.6f}')
-print(sympy.sqrt(8), sympy.Integer(1) + 1, sympy.S.Half, mpmath.mpf(1) / 3)
+print(i, np.sqrt(np.array([4.0])).sum(), f'{np.random.rand():.6f}', mpmath.mpf(1) / 3, end=' ')
+print(sympy.sympify('1 + x**2'))
 """
 
 

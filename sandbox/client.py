@@ -74,19 +74,30 @@ class Sandbox:
             raise
         _warn_once(worth_a_warning(active))
 
-    def run(self, programs: Sequence[str]) -> list[Outcome]:
+    def run(self, programs: Sequence[str], progress: bool = False) -> list[Outcome]:
         """The outcomes of programs, in order; identical programs are run once.
 
-        Fences, prose and prompts around them are removed first, as `clean_program` does.
+        Fences, prose and prompts around them are removed first, as `clean_program` does. With
+        `progress` a bar shows how many have finished, and the rate.
         """
-        outcomes: dict[int, Outcome] = dict(self.stream(programs))
+        outcomes: dict[int, Outcome] = dict(self.stream(programs, progress))
         return [outcomes[i] for i in range(len(programs))]
 
-    def stream(self, programs: Sequence[str]) -> Iterator[tuple[int, Outcome]]:
+    def stream(
+        self, programs: Sequence[str], progress: bool = False
+    ) -> Iterator[tuple[int, Outcome]]:
         """Pairs of a program's index and its outcome, as they finish.
 
         Programs that have not been started when the iterator is closed are forgotten.
         """
+        finished = self._stream(programs)
+        if not progress:
+            return finished
+        from tqdm.auto import tqdm
+
+        return iter(tqdm(finished, total=len(programs), desc="run", unit="program"))
+
+    def _stream(self, programs: Sequence[str]) -> Iterator[tuple[int, Outcome]]:
         if isinstance(programs, str):
             raise TypeError("expected a sequence of programs, found one string")
         indices: dict[str, list[int]] = {}

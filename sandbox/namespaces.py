@@ -48,7 +48,8 @@ def enter(client: int) -> tuple[list[str], int]:
     readable = [path for path in (os.__file__, *sys.path) if os.access(path, os.R_OK)]
     found = _try(list(_FLAGS), readable)
     if not found and os.geteuid() == 0:
-        # User namespaces may be switched off, or Python may lie where only a true root can read it.
+        # A user namespace may be of no use to root either (it takes CAP_SETFCAP to be root in one),
+        # or Python may lie where only a true root can read it.
         found = _try([_NETWORK, _PID], readable)
     held = _unshare(found)
     if _PID not in held:

@@ -111,8 +111,8 @@ def conclusion(active: Mapping[str, bool], attacks: Sequence[Attack] = ATTACKS) 
         return f"isolated: {missing} missing here, but the other layers forbid the same"
     kinds = ", ".join(dict.fromkeys(attack.kind for attack in free))
     return (
-        f"not fully isolated: {missing} missing here; {len(free)} of the {len(attacks)} attacks of "
-        f"`assay sandbox check` would succeed ({kinds})"
+        f"not fully isolated: {missing} missing here, without which {len(free)} of the "
+        f"{len(attacks)} attacks of `assay sandbox check` are not contained ({kinds})"
     )
 
 
@@ -159,6 +159,9 @@ def _check_output(config: ProgramsConfig) -> None:
     path = Path(config.output)
     if path.is_dir():
         raise UserError(f"output={path}: expected a file, found a folder")
+    above = next(parent for parent in path.absolute().parents if parent.exists())
+    if not above.is_dir():
+        raise UserError(f"output={path}: {above} is a file, not a folder")
     if path.exists() and any(f != "-" and path.samefile(f) for f in config.files):
         raise UserError(f"output={path}: would overwrite a file of programs")
 
@@ -261,7 +264,7 @@ def _shown(pairs: Sequence[tuple[Source, Outcome]]) -> Iterator[str]:
 
 
 def _total(outcomes: Sequence[Outcome]) -> str:
-    counts = Counter(outcome.status for outcome in outcomes)
+    counts = Counter[str](outcome.status for outcome in outcomes)
     each = ", ".join(f"{counts[status]:,} {status}" for status in STATUSES if counts[status])
     seconds = sum(outcome.seconds for outcome in outcomes)
     noun = "program" if len(outcomes) == 1 else "programs"

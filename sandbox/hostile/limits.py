@@ -63,8 +63,10 @@ _TIME = (
         WALL,
     ),
     _time("waits for nothing", "import select\nselect.select([], [], [])", "timeout", WALL),
-    _time("alarm that never ends", "import signal\nsignal.setitimer(0, 1e9)\nprint(1)", "error"),
-    _time("waits for a signal", "import signal\nsignal.sigwait([10])", "error", "Permission"),
+    _time(
+        "alarm that never rings", "import signal\nsignal.setitimer(0, 1e9)\nprint(1)", "error|ok"
+    ),
+    _time("waits for a signal", "import signal\nsignal.sigwait([10])", "error|timeout"),
     _time(
         "hang at exit",
         "import atexit, time\natexit.register(time.sleep, 100)\nprint(1)",

@@ -98,6 +98,14 @@ _NUMPY = (
         r"^5\n$",
     ),
     _numpy(
+        "what a function gave",
+        "import numpy as np\n"
+        "for x in (np.ones(3), np.eye(2), np.zeros(2), np.arange(3), np.linspace(0, 1, 5)):\n"
+        "    x.fill(7)\nprint(np.ones(3) is np.ones(3))",
+        "ok",
+        r"^False\n$",
+    ),
+    _numpy(
         "numpy itself",
         "import numpy, sys\ndel sys.modules['numpy']\nimport numpy",
         "ok|no_output|error|timeout",
@@ -154,6 +162,31 @@ _SYMPY = (
         "import mpmath\nmpmath.mp.dps = 3\nprint(mpmath.mpf(1) / 3)",
         "ok",
         r"^0.333\n$",
+    ),
+    _sympy(
+        "what a function gave",
+        """
+        from sympy import *
+        x = symbols('x')
+        given = [factorint(360), divisors(36), roots(x**2 - 4), Poly(x**2 - 4, x).all_coeffs()]
+        given += [solve(x**2 - 4), (x + 1).free_symbols, Matrix([[2, 0], [0, 3]]).eigenvals()]
+        for thing in given: thing.clear()
+        print(len(given), factorint(360))
+        """,
+        "ok",
+        r"^7 {2: 3, 3: 2, 5: 1}\n$",
+    ),
+    _sympy(
+        "a matrix that a function gave",
+        "from sympy import *\neye(2)[0, 0] = zeros(2)[0, 0] = 7\nprint(eye(2), zeros(2)[0, 0])",
+        "ok",
+        r"^Matrix\(\[\[1, 0\], \[0, 1\]\]\) 0\n$",
+    ),
+    _sympy(
+        "its cache, by equal numbers",
+        "from sympy import factorial\nprint(factorial((1, 2)))",
+        "ok",
+        r"^factorial\(\(1, 2\)\)\n$",
     ),
     _sympy(
         "its cache",

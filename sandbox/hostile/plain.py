@@ -1,4 +1,4 @@
-"""Attacks that look like plain arithmetic: nothing is imported but `math`.
+"""Attacks that look like plain arithmetic: they import `math`, if anything, or the like of it.
 
 They are what a sandbox would get wrong that runs several simple programs in one process: each tries
 to change what its neighbour sees, to see its neighbour, or to take it along when it fails.
@@ -165,6 +165,43 @@ _CHANGING = (
         "class A:\n    def __del__(self): print('late')\na = A()",
         "no_output|ok",
     ),
+    _change(
+        "chance",
+        "from random import *\nseed(7)\nx = gauss(0, 1)\nprint(randint(1, 1))",
+        "ok",
+        r"^1\n$",
+    ),
+    _change("a seed, and nothing drawn", "import random\nrandom.seed(7)", "no_output"),
+    _change(
+        "precision",
+        "from decimal import *\ngetcontext().prec = 2\nprint(Decimal(1) / 3)",
+        "ok",
+        r"^0.33\n$",
+    ),
+    _change(
+        "precision, by another name",
+        "import decimal as d\nsetattr(d.getcontext(), 'prec', 2)\nprint(d.Decimal(1) / 3)",
+        "ok",
+        r"^0.33\n$",
+    ),
+    _change(
+        "a method of fractions",
+        "from fractions import Fraction as F\nF.limit_denominator = max\nprint(F(1, 3))",
+        "ok",
+        r"^1/3\n$",
+    ),
+    _change(
+        "a type of typing",
+        "from typing import *\nList.append([], 1)\nDict.update({}, a=1)\nprint(List[int])",
+        "ok",
+        r"^typing.List\[int\]\n$",
+    ),
+    _change(
+        "the cache of a function",
+        "from functools import lru_cache\nf = lru_cache(None)(max)\nprint(f(1, 2), f(1, 2.0))",
+        "ok",
+        r"^2 2\n$",
+    ),
     _change("the end of its output", "print(1, end='')", "ok", "^1$"),
     _change(
         "its output, flushed", "print(1, flush=True)\nprint(2, end='', flush=True)", "ok", r"^1\n2$"
@@ -312,19 +349,10 @@ _STOPPING = (
     ),
     _stop("infinity as a number", "print(range(int(float('inf'))))", "error", "^OverflowError"),
     _stop("not a number as a number", "print(int(float('nan')))", "error", "^ValueError"),
-    _stop("endless loop", "while True: x = 1", "timeout", CPU),
     _stop("a long loop", "x = 0\nfor i in range(10**12): x += i\nprint(x)", "timeout", CPU),
-    _stop("a long sum", "print(sum(range(10**11)))", "timeout", CPU),
     _stop(
         "squares of squares",
         "x = 7\nfor _ in range(60): x = x * x\nprint(x % 10)",
-        "timeout|memory",
-    ),
-    _stop("a factorial", "import math\nprint(math.factorial(10**8))", "timeout|memory"),
-    _stop("ways to choose", "import math\nprint(math.comb(10**9, 10**8) % 7)", "timeout|memory"),
-    _stop(
-        "a root of a large number",
-        "import math\nprint(math.isqrt(10**10**7) % 7)",
         "timeout|memory",
     ),
     _stop("a product", "import math\nprint(math.prod(range(1, 10**6)) % 7)", "timeout|memory"),
@@ -365,7 +393,6 @@ _USING = (
         "x = []\nfor _ in range(40): x = [x, x]\nprint(x)",
         "output_limit|timeout|memory",
     ),
-    _use("a rounding", "print(round(10**9, -10**9), round(1.5, 10**9))", "ok|memory|timeout|error"),
     _use("40 MiB that stay", "x = [0] * 5_000_000\nprint(len(x))", "ok", r"^5000000\n$"),
     Attack("plain: using up", "a million lines", "for i in range(10**6): print(i)", "output_limit"),
     Attack("plain: using up", "a million digits", "print(bin(2**10**6))", "output_limit"),

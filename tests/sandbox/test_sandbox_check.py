@@ -1,7 +1,9 @@
 """The check of a sandbox: it must find out one that is none, and not run what would do harm."""
 
+import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -11,9 +13,12 @@ from typing import Any
 import pytest
 
 import sandbox.check
-from sandbox import Outcome, SandboxError, capabilities
+from sandbox import STATUSES, Limits, Outcome, SandboxError, capabilities
 from sandbox.check import LIMITS, Verdict, check, unmet
 from sandbox.hostile import ATTACKS, Attack
+from sandbox.layers import LAYERS
+
+ROOT = Path(__file__).resolve().parents[2]
 
 # The executor that sampling harnesses often have: a worker that `exec`s one program after another.
 WORKER = r"""
@@ -96,10 +101,10 @@ NEEDS_ALL = pytest.mark.skipif(
         ("reading", "the environment", "it came by a secret"),
         ("reading", "a secret, as a module", "it came by a secret"),
         ("network", "local", "expected error"),
-        ("poisoning", "decimals", "a program beside it gave ok: 1 0.8444218515250481 0.14 1/2"),
-        ("poisoning", "recursion limit", "a program beside it gave ok"),
+        ("poisoning", "decimals", "0.8444218515250481 1/3 0.14 Counter"),
+        ("poisoning", "recursion limit", "a program beside it gave"),
         ("plain: changing", "pi", "a program beside it gave ok: sentinel 2 4.0 3 3 3 8"),
-        ("plain: changing", "builtins, by print", "a program beside it gave ok: sentinel 1"),
+        ("plain: changing", "builtins, by print", "a program beside it gave ok: sentinel 1 4.0"),
         ("memory", "MemoryError for nothing", "expected memory"),
     ],
 )
@@ -118,7 +123,10 @@ def test_a_worker_that_execs_is_found_out(kind: str, name: str, problem: str) ->
             "import socket\nsocket.create_connection(('127.0.0.1', {port})).close()",
             "it called a port of this machine",
         ),
-        ("import subprocess\nsubprocess.Popen(['sleep', '5'], stdin=-3, stdout=-3)", "it left a process behind"),
+        (
+            "import subprocess\nsubprocess.Popen(['sleep', '5'], stdin=-3, stdout=-3)",
+            "it left a process behind",
+        ),
         ("import os\nos.open('/dev/null', os.O_RDONLY)", "it left a descriptor open"),
     ],
 )
@@ -187,19 +195,20 @@ def test_what_needs_a_missing_layer_is_not_run(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_plain_programs_are_run_all_at_once_too() -> None:
-    """The worker gets through them one by one, and not where each could harm any other."""
+    """And must give what they gave alone, even where any other outcome would be right too."""
 
     class OneCallOnly(Unguarded):
         def run(self, programs: Sequence[str]) -> list[Outcome]:
+            outcomes = super().run(programs)
             if len(programs) > 5:
-                return [Outcome("error", "", "too many", 0.0) for _ in programs]
-            return super().run(programs)
+                outcomes[0] = Outcome("ok", "7\n", "", 0.0)
+            return outcomes
 
-    plain = [Attack("plain: x", f"number {i}", f"print({i})", "ok", f"^{i}\\n$") for i in range(3)]
+    plain = [Attack("plain: x", f"number {i}", f"print({i})", "ok", r"^\d\n$") for i in range(3)]
     *each, together, _ = check(plain, make=OneCallOnly)
     assert all(verdict.contained for verdict in each)
     assert together.kind == "together"
-    assert "expected ok" in together.problem
+    assert re.fullmatch(r"plain: x, number \d: gave '7\\n', alone '\d\\n'", together.problem)
 
 
 def test_a_sandbox_that_fails_without_any_attack() -> None:
@@ -235,3 +244,14 @@ def test_the_source_of_an_attack() -> None:
     # Any other text is taken as it is: its blanks may be what the attack is about.
     assert Attack("test", "x", "\fx = '{port}' \n", "ok").source({"port": "80"}) == "\fx = '80' \n"
     assert LIMITS.cpu_seconds < 1
+
+
+def test_the_page_about_the_sandbox_is_up_to_date() -> None:
+    page = (ROOT / "docs" / "sandbox.md").read_text(encoding="utf-8")
+    for limit in dataclasses.fields(Limits):
+        assert f"| `{limit.name}` | {limit.default:g} |" in page
+    for name in (*LAYERS, *STATUSES):
+        assert f"| `{name}` |" in page
+    for module in (ROOT / "sandbox").glob("[a-z]*.py"):
+        if module.stem not in ("linux", "outcome", "probe"):
+            assert module.name in page

@@ -3,12 +3,14 @@
 What they are is in `sandbox.hostile`, how they are judged in `sandbox.check`.
 """
 
+import random
 import re
 from collections import Counter
 
 import pytest
 
-from sandbox import STATUSES, Limits, Sandbox
+import sandbox.check as check_module
+from sandbox import STATUSES, Limits, Sandbox, capabilities
 from sandbox.check import Verdict, check
 from sandbox.hostile import ATTACKS, Attack
 from sandbox.layers import LAYERS
@@ -63,6 +65,27 @@ def test_output_is_kept_up_to_the_limit() -> None:
     with Sandbox(workers=1, limits=Limits(output_kb=64)) as sandbox:
         (outcome,) = sandbox.run(["print('x' * 20_000_000)"])
     assert (outcome.status, outcome.output) == ("output_limit", "x" * 64 * 1024)
+
+
+def test_a_shared_process_changes_no_outcome() -> None:
+    """Alone, and in processes with others in an order of chance; addresses in memory aside."""
+    active = capabilities()
+    programs = [
+        attack.source({})
+        for attack in ATTACKS
+        if check_module._may_share(attack)
+        and not check_module._needs_packages(attack)
+        and not attack.missing(active)
+    ]
+    programs = random.Random(1).sample(programs, len(programs))
+    assert len(programs) > 100
+    with Sandbox(workers=1, limits=check_module.LIMITS, share=False) as sandbox:
+        alone = sandbox.run(programs)
+    with Sandbox(workers=1, limits=check_module.LIMITS) as sandbox:
+        shared = sandbox.run(programs)
+    for program, one, other in zip(programs, alone, shared, strict=True):
+        if "timeout" not in (one.status, other.status):
+            assert check_module._comparable(one) == check_module._comparable(other), program
 
 
 def test_neighbours_that_use_much_harm_nobody() -> None:

@@ -236,6 +236,19 @@ def test_a_user_namespace_without_capabilities_is_not_entered(
     assert attempt(NAMES, [os.__file__]) == []
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can do without a user namespace")
+def test_root_does_without_a_user_namespace_that_is_of_no_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def names() -> bool:
+        # Inside; the process outside passes the verdict on, as it ends with 1 for all but 0.
+        return namespaces.enter(os.getppid())[0] == ["network_namespace", "pid_namespace"]
+
+    assert which_succeed([names]) == [False]
+    monkeypatch.setattr(namespaces, "_keep_identity", lambda user, group: 1 / 0)
+    assert which_succeed([names]) == [True]
+
+
 def test_namespaces_that_hide_python_are_not_entered() -> None:
     assert attempt(NAMES, [os.__file__, "/nowhere"]) == []
 
@@ -257,15 +270,21 @@ def test_the_tests_of_a_namespace_tell_here_from_there() -> None:
     assert which_succeed([there]) == [True]
 
 
-# The process goes on inside, makes a child, and tells its number here and there.
+# The process goes on inside, makes a child, and competes with it for a processor for a while. Then
+# it tells its own number, the child's here and there, and how long the child had to wait.
 NUMBERS = """
 import os, time
 from sandbox import namespaces
-from sandbox.supervise import _number_in_proc
+from sandbox.supervise import _number_in_proc, _starved_seconds
 assert namespaces.enter(os.getppid())[1] == 0
+os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
 child = os.fork()
+end = time.monotonic() + 0.2
+while time.monotonic() < end:
+    pass
 if child:
-    print(os.getpid(), child, _number_in_proc(child), flush=True)
+    time.sleep(0.2)
+    print(os.getpid(), child, _number_in_proc(child), _starved_seconds(child), flush=True)
 time.sleep(60)
 """
 
@@ -327,11 +346,14 @@ def test_proc_knows_a_child_by_its_number_outside(
 ) -> None:
     process = start(NUMBERS)
     assert process.stdout
-    first, inside, outside = map(int, process.stdout.readline().split())
+    *told, starved = process.stdout.readline().split()
+    first, inside, outside = map(int, told)
     root = only_child(process.pid)
     assert (first, outside) == (1, only_child(root))
     numbers = re.findall(r"^NSpid:(.*)$", Path(f"/proc/{outside}/status").read_text(), re.M)
     assert numbers[0].split()[-2:] == [str(outside), str(inside)]
+    waited = int(Path(f"/proc/{outside}/schedstat").read_text().split()[1])
+    assert 0.01 < float(starved) <= waited / 1e9
     os.kill(root, signal.SIGKILL)
     assert process.wait(timeout=5) == 1  # the process outside says that the one inside was killed
     assert is_gone(outside)

@@ -214,6 +214,7 @@ def test_a_server_is_killed_by_its_number_inside() -> None:
         assert len(all_of_them) == A_ROOT + 3
         one = {pid for pid in all_of_them if number_inside(pid) == servers[1].pid}
         assert len(one) == 1
+        os.kill(*one, signal.SIGSTOP)  # so that it cannot end by itself
         root.kill(servers[1])
         assert are_gone(one)
         assert eventually(lambda: descendants(os.getpid()) - before == all_of_them - one)
