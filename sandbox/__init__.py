@@ -12,8 +12,8 @@ most do, run several to a process; every other one has its own.
 
 How it works, from the outside in: `client` (queue, workers, order), `servers` (the client's hold on
 the other processes), then in those `boot`, `namespaces`, `forkserver`, `supervise` (one child
-watched), `lanes` (several programs in one), `isolation` (with `seccomp`, `landlock`, `linux`), and in
-the child `child` or `lane` (what runs programs; `plain` says which may share).
+watched), `lanes` (several programs in one), `isolation` (with `seccomp`, `landlock`, `linux`), and
+in the child `child` or `lane`, which run programs (`plain` says which may share a process).
 """
 
 from sandbox.cleaning import clean_program

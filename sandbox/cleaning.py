@@ -11,7 +11,7 @@ import textwrap
 
 __all__ = ["clean_program"]
 
-_FENCE = re.compile(r"[ \t]*(?:```+|~~~+)[ \t]*([\w+.-]*)[ \t]*")
+_FENCE = re.compile(r"[ \t]*(?:```+|~~~+)[ \t]*(?:([\w+.-]+)[ \t]*)?")
 _PYTHON = {"python", "py", "python3", "python2", "pycon", "ipython", "sage"}
 _Block = tuple[str, list[str]]
 _PROMPT = re.compile(r"[ \t]*(?:>>>|\.\.\.)(?: |$)")
@@ -40,7 +40,9 @@ def clean_program(text: str) -> str:
 
 def _unfence(text: str) -> str:
     lines = text.split("\n")
-    fences = [(i, m.group(1).lower()) for i, s in enumerate(lines) if (m := _FENCE.fullmatch(s))]
+    fences = [
+        (i, (m.group(1) or "").lower()) for i, s in enumerate(lines) if (m := _FENCE.fullmatch(s))
+    ]
     if not fences:
         return text
     blocks, balanced = _blocks(lines, fences)

@@ -32,6 +32,10 @@ _TRIES = 2
 # Programs that are worth a process that they share.
 _FEW = 8
 
+# Characters. Nobody writes such a program; to parse one takes gigabytes.
+_LONGEST = 1_000_000
+_TOO_LONG = Outcome("error", "", f"a program of more than {_LONGEST:,} characters is not run", 0.0)
+
 _log = logging.getLogger("sandbox")
 
 
@@ -105,8 +109,13 @@ class Sandbox:
             indices.setdefault(clean_program(program), []).append(index)
         batch = _Batch()
         try:
-            alone = not self._share
-            self._pool.add([_Job(p, tier_of(p), batch, alone) for p in indices])
+            jobs = []
+            for program in indices:
+                if len(program) > _LONGEST:
+                    batch.finished.put([(program, _TOO_LONG)])
+                else:
+                    jobs.append(_Job(program, tier_of(program), batch, alone=not self._share))
+            self._pool.add(jobs)
             left = len(indices)
             while left:
                 for program, outcome in batch.finished.get():

@@ -26,6 +26,7 @@ from sandbox import STATUSES, Limits, Outcome, Sandbox, capabilities
 from sandbox.check import Verdict, check, unmet
 from sandbox.hostile import ATTACKS, Attack
 from sandbox.layers import LAYERS
+from search.table import printable
 from search.work import progress_bar
 
 __all__ = [
@@ -258,9 +259,9 @@ def _shown(pairs: Sequence[tuple[Source, Outcome]]) -> Iterator[str]:
     for number, (source, outcome) in enumerate(pairs):
         if number:
             yield ""
-        message = f"  {_printable(outcome.message)}" if outcome.message else ""
+        message = f"  {printable(outcome.message)}" if outcome.message else ""
         yield f"── {source.name}  {outcome.status}  {outcome.seconds:.3f} s{message}"
-        yield from (f"   {_printable(line)}".rstrip() for line in outcome.output.splitlines())
+        yield from (f"   {printable(line)}".rstrip() for line in outcome.output.splitlines())
 
 
 def _total(outcomes: Sequence[Outcome]) -> str:
@@ -322,9 +323,9 @@ def _verdict_row(verdict: Verdict) -> tuple[str, str, str, str]:
 
 def _evidence(verdict: Verdict) -> Iterator[str]:
     """All that the table has no room for."""
-    yield f"  {verdict.kind}, {verdict.name}: {_printable(verdict.problem)}"
+    yield f"  {verdict.kind}, {verdict.name}: {printable(verdict.problem)}"
     if verdict.outcome is not None:
-        told = _printable(_told(verdict.outcome))
+        told = printable(_told(verdict.outcome))
         yield f"    {verdict.outcome.status}: {told[: WIDTH - 20]}"
 
 
@@ -333,7 +334,7 @@ def _evidence(verdict: Verdict) -> Iterator[str]:
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """Lines at most `WIDTH` wide: columns as wide as they need, the last one cut."""
-    cells = [tuple(head), *(tuple(_printable(cell) for cell in row) for row in rows)]
+    cells = [tuple(head), *(tuple(printable(cell) for cell in row) for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head) - 1)]
     left = sum(widths) + 2 * len(widths) + 2
     lines = []
@@ -349,11 +350,3 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 def _tail(text: str, width: int) -> str:
     """The end of a text, which of a path says more than its beginning."""
     return text if len(text) <= width else "…" + text[1 - width :]
-
-
-def _printable(text: str) -> str:
-    """Text with everything escaped that a terminal would obey or cannot show."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-        for letter in text
-    )

@@ -31,6 +31,7 @@ from search import rules
 from search.grading import Graded, grade_candidates
 from search.sampling import Candidate, prompt_of, sample_candidates
 from search.scoring import Readable, Scorer
+from search.table import printable
 from search.work import progress_bar
 from verifier.config import ScoreConfig
 
@@ -209,7 +210,9 @@ def run(config: SolveConfig) -> None:
     if config.question:
         problem = Problem(id="question", question=config.question)
         solved = next(Solver(config).solve([problem]))
-        print(show(solved, everything=config.show))
+        # What programs printed is among it, and a terminal obeys what it gets.
+        for line in show(solved, everything=config.show).split("\n"):
+            print(printable(line))
         return
     problems = load_problems(config.problems)
     rows = []

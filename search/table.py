@@ -25,7 +25,7 @@ from search.evaluate import (
     rule_label,
 )
 
-__all__ = ["table"]
+__all__ = ["printable", "table"]
 
 # A margin of 2, a column of names, then columns of fixed width.
 NAMES, WIDE, NARROW, CURVE_COLUMNS = 22, 24, 7, 10
@@ -145,3 +145,11 @@ def _difference_lines(evaluation: Evaluation) -> list[str]:
         found = evaluation.difference((rule, mix, n), ("majority", mix, n))
         lines.append(_line(rule_label(rule, n, evaluation.config.k), [_percent(found, "+")]))
     return lines
+
+
+def printable(text: str) -> str:
+    """Text with everything escaped that a terminal would obey or cannot show, line ends too."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )

@@ -83,12 +83,24 @@ _FORGING = (
         "error",
         r"\(line 99\)$",
     ),
-    _forge("closes every descriptor", "import os\nos.closerange(0, 100)\nprint(1)", "error"),
+    # Python 3.13 crashes where close_range(2) is refused.
+    _forge("closes every descriptor", "import os\nos.closerange(0, 100)\nprint(1)", "error|killed"),
     _forge(
         "closes every descriptor and waits",
         "import os, time\nos.closerange(0, 100)\ntime.sleep(100)",
-        "timeout",
-        WALL,
+        "timeout|killed",
+        f"{WALL}|SIGSEGV",
+    ),
+    _forge(
+        "closes every descriptor, one by one",
+        """
+        import os
+        for number in range(100):
+            try: os.close(number)
+            except OSError: pass
+        print(1)
+        """,
+        "error",
     ),
     _forge("closes its output", "import sys\nprint(1)\nsys.stdout.close()", "ok", r"^1\n$"),
     _forge("has no output", "import sys\nsys.stdout = None\nprint(1)", "no_output"),

@@ -48,3 +48,8 @@ def test_program_in_a_text(name: str) -> None:
     text, program = CASES[name]
     assert clean_program(text) == program
     assert clean_program(program) == program
+
+
+def test_a_fence_with_many_blanks_takes_no_time() -> None:
+    """It once took time that grew with the square of their number: minutes for these."""
+    assert clean_program("```" + " " * 500_000 + "!\nprint(1)").endswith("print(1)")

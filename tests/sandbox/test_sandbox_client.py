@@ -170,3 +170,17 @@ def test_a_busy_machine_times_nobody_out() -> None:
             process.kill()
             process.wait()
     assert [outcome.status for outcome in outcomes] == ["ok"] * 20
+
+
+def test_a_program_that_is_too_long_is_not_run() -> None:
+    with Sandbox(workers=1) as sandbox:
+        outcomes = sandbox.run(["#" * 1_000_001, "print(1)", "#" * 999_990 + "\nprint(2)"])
+    assert [(o.status, o.output) for o in outcomes] == [("error", ""), ("ok", "1\n"), ("ok", "2\n")]
+    assert "1,000,000 characters" in outcomes[0].message
+
+
+def test_progress_changes_no_outcome(capsys: pytest.CaptureFixture[str]) -> None:
+    with Sandbox(workers=1) as sandbox:
+        outcomes = sandbox.run(["print(1)", "print(1)", "1 / 0"], progress=True)
+    assert [o.status for o in outcomes] == ["ok", "ok", "error"]
+    assert "3/3" in capsys.readouterr().err
