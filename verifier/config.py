@@ -74,6 +74,10 @@ class TrainVerifierConfig:
     """mse | bce (cross-entropy)"""
     samples_per_problem: int = 0
     """candidates drawn for each problem; 0 = all"""
+    balance: int = 0
+    """of each problem and mode, use no more candidates of the commoner label than of the rarer, but
+    at least so many; 0 = use all. For small models and few problems: otherwise they learn which
+    problems are hard and not which solutions are wrong"""
     deduplicate: bool = False
     """count equal solutions of a problem once (else as often as they were sampled)"""
     append_output: bool = False
@@ -128,7 +132,7 @@ def check_training(config: TrainVerifierConfig) -> None:
     for name in ("learning_rate", "head_learning_rate", "max_grad_norm"):
         if not getattr(config, name) > 0:
             raise UserError(f"{name}={getattr(config, name)}: expected a number above 0")
-    for name in ("weight_decay", "lm_weight", "samples_per_problem", "validations"):
+    for name in ("weight_decay", "lm_weight", "samples_per_problem", "balance", "validations"):
         if getattr(config, name) < 0:
             raise UserError(f"{name}={getattr(config, name)}: expected 0 or more")
     for name in ("warmup_ratio", "validation_fraction"):

@@ -96,6 +96,7 @@ def make_groups(
     *,
     max_length: int,
     samples_per_problem: int = 0,
+    balance: int = 0,
     deduplicate: bool = False,
     append_output: bool = False,
     references: bool = True,
@@ -105,12 +106,14 @@ def make_groups(
 
     Solutions of more than `max_length` tokens with their question are left out. Equal solutions of
     a problem are kept once, with their count (with 1 if `deduplicate`): the same loss for less
-    computing.
+    computing. With `balance` see `_balanced`.
     """
     groups: list[Group] = []
     told = {"problems": 0, "candidates": 0, "right": 0, "distinct": 0, "too_long": 0}
     for number, item in enumerate(data):
         drawn = _draw(item.candidates, samples_per_problem, (seed, number))
+        if balance:
+            drawn = _balanced(drawn, balance, (seed, number))
         own = list(
             _problem_groups(item.problem, drawn, prompter, max_length, append_output, references)
         )
@@ -134,6 +137,30 @@ def _draw(
         return list(candidates)
     chosen = np.random.default_rng(seed).choice(len(candidates), count, replace=False)
     return [candidates[i] for i in sorted(chosen)]
+
+
+def _balanced(
+    candidates: Sequence[LabelledCandidate], least: int, seed: tuple[int, int]
+) -> list[LabelledCandidate]:
+    """Of each mode, of the commoner label no more than of the rarer, but up to `least`.
+
+    Most of what separates right from wrong in a pool is how hard a problem is, and that shows in
+    its solutions: short ones are right more often, because easy problems have short solutions. For
+    choosing among the solutions of one problem it is worse than useless, because a solution that
+    leaves a step out is short too. With as many wrong as right ones of the same problem there is
+    nothing to be gained by it.
+    """
+    kept: set[int] = set()
+    for mode in MODES:
+        by_label = [
+            [i for i, c in enumerate(candidates) if c.mode == mode and c.label is label]
+            for label in (False, True)
+        ]
+        most = max(least, min(map(len, by_label)))
+        for number, own in enumerate(by_label):
+            draw = np.random.default_rng((*seed, MODES.index(mode), number))
+            kept.update(draw.permutation(own)[:most].tolist())
+    return [c for i, c in enumerate(candidates) if i in kept]
 
 
 def _problem_groups(

@@ -84,6 +84,7 @@ def train_verifier(config: TrainVerifierConfig, data: Sequence[VerifierProblem])
         prompter,
         max_length=verifier.max_length,
         samples_per_problem=config.samples_per_problem,
+        balance=config.balance,
         deduplicate=config.deduplicate,
         append_output=config.append_output,
         references=config.lm_weight > 0,

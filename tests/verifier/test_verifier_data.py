@@ -77,6 +77,41 @@ def test_samples_per_problem_are_a_seeded_draw(toy_data, prompter):
 
 
 @pytest.mark.parametrize(
+    ("labels", "balance", "kept"),
+    [
+        # (right, wrong) of CoT and of PoT
+        (((3, 5), (6, 1)), 0, ((3, 5), (6, 1))),
+        (((3, 5), (6, 1)), 1, ((3, 3), (1, 1))),
+        (((3, 5), (6, 1)), 2, ((3, 3), (2, 1))),
+        (((0, 5), (6, 0)), 2, ((0, 2), (2, 0))),
+        (((0, 1), (0, 0)), 3, ((0, 1), (0, 0))),
+    ],
+)
+def test_balance_cuts_the_commoner_label_down(labels, balance, kept, prompter):
+    candidates = [
+        LabelledCandidate("p", mode, f"{mode} {label} {i}", label)
+        for mode, counts in zip(("cot", "pot"), labels, strict=True)
+        for label, count in zip((True, False), counts, strict=True)
+        for i in range(count)
+    ]
+    data = [VerifierProblem(Problem(id="p", question="?"), candidates)]
+    groups, told = make_groups(data, prompter, max_length=512, balance=balance)
+    found = {
+        (group.mode, label): sum(s.count for s in group.sampled if s.label is label)
+        for group in groups
+        for label in (True, False)
+    }
+    expected = {
+        (mode, label): count
+        for mode, counts in zip(("cot", "pot"), kept, strict=True)
+        for label, count in zip((True, False), counts, strict=True)
+        if sum(counts)
+    }
+    assert found == expected
+    assert told["candidates"] == sum(expected.values())
+
+
+@pytest.mark.parametrize(
     ("mode", "output", "append", "expected"),
     [
         ("pot", "5\n", True, "print(5)\n# output: 5"),
