@@ -8,6 +8,7 @@ load_problems(ProblemsConfig(name="hub", path="HuggingFaceH4/MATH-500", split="t
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from itertools import islice
 from typing import Any
 
 from problems import gsm_symbolic
+from problems.answers import convention_of, options_in
 from problems.errors import UserError
 from problems.formats import gsm8k_problem, mapped_problem, mathinstruct_problem
 from problems.problem import Problem
@@ -131,7 +133,10 @@ def _problem(row: Row, identity: str, where: str, config: ProblemsConfig) -> Pro
         return gsm8k_problem(row, identity, where)
     if config.name == "mathinstruct":
         return mathinstruct_problem(row, identity, where)
-    return mapped_problem(row, identity, where, config.fields)
+    problem = mapped_problem(row, identity, where, config.fields)
+    if not problem.options and convention_of(problem.id).options_in_question:
+        problem = dataclasses.replace(problem, options=options_in(problem.question))
+    return problem
 
 
 def _shuffle(items: list[Any], seed: int) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from problems.answers import classes, extract, extract_output, label
+from problems.answers import convention_of, extract, extract_output, judge
 from problems.errors import UserError
 from problems.problem import Problem
 from sandbox import Limits, Sandbox, clean_program
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["GradeConfig", "Graded", "grade", "grade_candidates", "run"]
 
 # Raised whenever extraction, equivalence or program cleaning changes what a part would hold.
-GRADER = 1
+GRADER = 2
 
 
 @dataclass
@@ -137,10 +137,10 @@ def grade_candidates(
         else:
             text = outcome.output if outcome.status == "ok" else ""
             found.append(extract_output(text, options))
-    numbers = _classes(by_id, candidates, [e.answer for e in found])
+    numbers, labels = _compare(by_id, candidates, [e.answer for e in found])
     graded = []
-    for i, (candidate, extracted) in enumerate(zip(candidates, found, strict=True)):
-        problem, outcome = by_id[candidate.problem_id], outcomes.get(i)
+    for i, extracted in enumerate(found):
+        outcome = outcomes.get(i)
         graded.append(
             Graded(
                 outcome="" if outcome is None else outcome.status,
@@ -150,25 +150,32 @@ def grade_candidates(
                 answer=extracted.answer,
                 source=extracted.source,
                 answer_class=numbers[i],
-                label=label(extracted.answer, problem.answer, problem.options),
+                label=labels[i],
             )
         )
     return graded
 
 
-def _classes(
+def _compare(
     by_id: dict[str, Problem], candidates: Sequence[Candidate], answers: Sequence[str | None]
-) -> list[int]:
+) -> tuple[list[int], list[bool | None]]:
+    """The answer class and the label of each candidate."""
     rows = defaultdict(list)
     for i, candidate in enumerate(candidates):
         rows[candidate.problem_id].append(i)
     numbers = [-1] * len(candidates)
+    labels: list[bool | None] = [None] * len(candidates)
     for problem_id, own in rows.items():
-        for i, number in zip(
-            own, classes([answers[i] for i in own], by_id[problem_id].options), strict=True
-        ):
-            numbers[i] = number
-    return numbers
+        problem = by_id[problem_id]
+        judged = judge(
+            [answers[i] for i in own],
+            problem.answer,
+            problem.options,
+            convention=convention_of(problem_id),
+        )
+        for i, number, label in zip(own, judged.classes, judged.labels, strict=True):
+            numbers[i], labels[i] = number, label
+    return numbers, labels
 
 
 def answers_table(candidates: Sequence[Candidate], graded: Sequence[Graded]) -> pyarrow.Table:

@@ -20,7 +20,7 @@ import numpy as np
 
 from generator.engines import Engine, EngineConfig, SamplingParams, make_engine
 from generator.models import ModelConfig
-from problems.answers import equivalent
+from problems.answers import convention_of, label
 from problems.errors import UserError
 from problems.problem import Problem
 from problems.prompts import PromptConfig, Prompter
@@ -241,11 +241,9 @@ def _row(solved: Solved) -> dict[str, Any]:
 
 
 def _right(solved: Solved) -> bool | None:
-    if solved.problem.answer is None:
-        return None
-    if solved.answer is None:
-        return False
-    return equivalent(solved.answer, solved.problem.answer, solved.problem.options)
+    problem = solved.problem
+    convention = convention_of(problem.id)
+    return label(solved.answer, problem.answer, problem.options, convention=convention)
 
 
 def _line(solved: Solved) -> str:

@@ -1,8 +1,9 @@
 r"""Answers: what a candidate claims, whether two claims are the same, and which vote together.
 
-Numbers are compared as exact fractions; words and mathematics that is not a number, as normalised
-text. A false "equal" is label noise for the verifier and a false "different" splits a vote, so
-what is not understood is undecided (None) rather than guessed.
+Numbers are compared as exact fractions, expressions by their values at a few points, everything
+else as normalised text; what is left goes to math-verify, in processes of its own. A false "equal"
+is label noise for the verifier and a false "different" splits a vote, so what is not understood is
+undecided (None) rather than guessed.
 
 >>> extract("So she makes 9 * 2 = <<9*2=18>>18 dollars.\n#### 18")
 Extracted(answer='18', source='hash')
@@ -12,14 +13,23 @@ Extracted(answer='18', source='hash')
 [0, -1, 0, 1]
 """
 
-from problems.answers.equivalence import classes, equivalent, label
+from problems.answers.choices import options_in
+from problems.answers.conventions import CONVENTIONS, Convention, convention_of
+from problems.answers.equivalence import equivalent, label
 from problems.answers.extraction import Extracted, extract, extract_output
+from problems.answers.grouping import Judged, classes, judge
 
 __all__ = [
+    "CONVENTIONS",
+    "Convention",
     "Extracted",
+    "Judged",
     "classes",
+    "convention_of",
     "equivalent",
     "extract",
     "extract_output",
+    "judge",
     "label",
+    "options_in",
 ]

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from problems.annotations import strip_annotations
-from problems.answers.canonical import Number, Text, canonical, tidy
-from problems.answers.equivalence import option_letter
+from problems.answers.canonical import canonical
+from problems.answers.choices import option_letter
+from problems.answers.forms import Number, Text
+from problems.answers.tidying import tidy
 
 __all__ = ["Extracted", "Source", "extract", "extract_output"]
 
@@ -63,15 +65,51 @@ def extract(text: str, options: Sequence[str] = (), *, last_number: bool = False
 
 
 def extract_output(output: str, options: Sequence[str] = ()) -> Extracted:
-    """The answer that a program printed: its last line that is not empty."""
+    """The answer that a program printed: its last line that is not empty.
+
+    Python's lists and dictionaries are read as such: [3, -2] is 3 and -2 in any order, as `solve`
+    gives them; {x: 3, y: 2} is x = 3, y = 2; numbers with spaces between them are several. Messages
+    of errors that a program caught, booleans and None are no answers.
+    """
     lines = [line.strip() for line in output.split("\n") if line.strip()]
-    if not lines:
+    if not lines or _ERROR.match(lines[-1]):
         return _NONE
     last = lines[-1]
     labelled = _LABELLED.fullmatch(last)
-    phrase = _after_phrase(last)
-    claim = _claim(phrase or (labelled[1] if labelled else last), tuple(options))
+    found = _after_phrase(last) or (labelled[1] if labelled else last)
+    claim = _claim(_python_value(found), tuple(options))
     return _NONE if claim is None else Extracted(claim, "program")
+
+
+# ---- What Python prints ----
+
+_ERROR = re.compile(r"(?:\w*(?:error|exception)\b|traceback|an error)", re.IGNORECASE)
+_LABELLED = re.compile(r"[A-Za-z][\w'’ ]*[:=]\s*([^=]+)")
+_DICT = re.compile(r"\{(\w+: [^{}:,]+(?:, \w+: [^{}:,]+)*)\}")
+_LIST = re.compile(r"\[([^\[\]]+)\]")
+_SPACED = re.compile(r"-?\d+(?:\.\d+)?(?: +-?\d+(?:\.\d+)?)+")
+_EQ = re.compile(r"Eq\(([^(),]+), ([^,]+)\)")
+_BOUNDS = re.compile(r"\(([^()]+[<>]=?) (\w+)\) & \(\2 ([<>]=? ?[^()]+)\)")
+_BOUND = re.compile(r"\(?-?oo <=? \w+\)? & |& \(?\w+ <=? -?oo\)?")
+_QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
+
+
+def _python_value(text: str) -> str:
+    """Python's way of printing a value as people write it."""
+    listed = _LIST.fullmatch(text)
+    text = _QUOTED.sub(r"\1\2", listed[1]) if listed else text
+    named = _DICT.fullmatch(text)
+    text = named[1].replace(": ", " = ") if named else text
+    if _SPACED.fullmatch(text):
+        return ", ".join(text.split())
+    text = _EQ.sub(r"\1 = \2", text)
+    if "&" in text:  # (-oo < x) & (x < 3), (2 < x) & (x < 3)
+        text = _BOUND.sub("", text)
+        text = _BOUNDS.sub(lambda found: f"{found[1]} {found[2]} {found[3]}", text)
+    if " | " in text and re.search("[<>]", text):
+        text = text.replace(" | ", " or ").translate(str.maketrans("", "", "()"))
+    bracketed = text.startswith("(") and text.endswith(")") and re.search("[<>]", text)
+    return text[1:-1] if bracketed else text
 
 
 # ---- Places ----
@@ -87,10 +125,11 @@ _PHRASE = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _NEXT_LINE = re.compile(r"\s*([^\n]+)")
+_DISPLAYED = re.compile(r"\s*(?:\*\*)?\s*(?:\\\[(.{0,2000}?)\\\]|\$\$(.{0,2000}?)\$\$)", re.DOTALL)
 _STOP = re.compile(r"\.(?=\s|$)|(?<=\d),?\s+(?=because|since|so|as|which)")
-_LABELLED = re.compile(r"[A-Za-z][\w'’ ]*[:=]\s*(.+)")
 _LETTER_ANCHOR = re.compile(
-    r"\b(?:option|choice|answer)\s*(?:is\s*)?[:*]*\s*\(?([A-Z])\)?(?![\w'’])"
+    r"\b(?i:option|choice|answer|pick|choose|select)\s*(?i:is\s*)?[:*]*\s*"
+    r"\(?(?:(A)(?! [a-z]{2})|([B-Z]))\)?(?![\w'’])"
 )
 _LETTER_IN_BRACKETS = re.compile(r"\(([A-Z])\)")
 
@@ -140,8 +179,12 @@ def _closing_braces(text: str) -> dict[int, int]:
 def _after_phrase(text: str) -> str | None:
     """What follows the last "The answer is" (to the end of its sentence), or stands below it."""
     for match in reversed(list(_PHRASE.finditer(text))):
+        displayed = _DISPLAYED.match(text, match.end())
+        if displayed and (displayed[1] or displayed[2] or "").strip():
+            return str(displayed[1] or displayed[2]).strip()
         line = _NEXT_LINE.match(text, match.end())
         rest = _STOP.split(line[1], maxsplit=1)[0].strip() if line else ""
+        rest = rest.removeprefix("}").strip()  # \text{Answer: } 18
         if rest:
             return rest
     return None
@@ -150,18 +193,27 @@ def _after_phrase(text: str) -> str | None:
 def _named_letter(text: str, options: tuple[str, ...]) -> str | None:
     """A letter at an anchor ("option C"), alone on the last line, or alone in brackets there."""
     allowed = [chr(ord("A") + index) for index in range(len(options))]
-    anchored = [letter for letter in _LETTER_ANCHOR.findall(text) if letter in allowed]
+    anchored = []
+    for match in _LETTER_ANCHOR.finditer(text):
+        letter = match[1] or match[2]
+        beside = text[match.end() :].partition("\n")[0].strip(" .:*)")
+        # "B) 12" where 12 is what A says names neither.
+        if letter in allowed and option_letter(f"({letter}) {beside}", options) == letter:
+            anchored.append(letter)
     if anchored:
         return str(anchored[-1])
     last = tidy(text.strip().rpartition("\n")[2])
-    if last.strip("()") in allowed:
-        return last.strip("()")
+    whole = option_letter(last, options)  # "C", "B. 15", "none of these"
+    if whole is not None:
+        return whole
     bracketed = {letter for letter in _LETTER_IN_BRACKETS.findall(last) if letter in allowed}
     return bracketed.pop() if len(bracketed) == 1 else None
 
 
 # ---- From a place to a claim ----
 
+_HEDGE = re.compile(r"(?:approximately|about|roughly|around|nearly|\\approx|≈|~)\s*(?=[\d$\\.-])")
+_DENIED = re.compile(r"not\b", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z]{2,}")
 # An answer of more words than this is prose ("found by adding …").
 _MAX_WORDS = 8
@@ -169,13 +221,15 @@ _MAX_WORDS = 8
 
 def _claim(found: str, options: tuple[str, ...]) -> str | None:
     """The answer in what stands at an anchor; None where nothing there is an answer."""
-    text = tidy(found)
+    text = tidy(_HEDGE.sub("", tidy(found)))
     letter = option_letter(text, options) if options else None
     if letter is not None:
         return letter
     form = canonical(text)
-    if form is None:
+    if form is None or _DENIED.match(text):
         return None
+    if isinstance(form, Number) and re.search(r"\d[^=]*=", text):  # 4 + 5 = 9
+        return tidy(text.rpartition("=")[2])
     if isinstance(form, Text) and not form.words:
         after_equals = tidy(text.rpartition("=")[2]) if "=" in text else ""
         if after_equals and isinstance(canonical(after_equals), Number):

@@ -8,13 +8,15 @@ What is right is known by construction, never by asking the code that is measure
 from __future__ import annotations
 
 import math
-import random
 import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-__all__ = ["Rewrite", "rewrites"]
+__all__ = ["WRAPPINGS", "Rewrite", "rewrites"]
+
+# Kinds of rewrites that only wrap the text, and that finding the answer usually takes off.
+WRAPPINGS = ("boxed", "bold, full stop", "in dollar signs")
 
 
 class Rewrite(NamedTuple):
@@ -31,10 +33,20 @@ _INTERVAL = re.compile(r"(?:\\left)?([(\[])([^,()\[\]]+),([^,()\[\]]+?)(?:\\righ
 _WORDS = re.compile(r"(?:\\text\{)?([A-Za-z]{2,}(?: [A-Za-z]+)*)\}?")
 
 
-def rewrites(reference: str, options: Sequence[str] = ()) -> list[Rewrite]:
-    """All rewrites of a reference that apply to it."""
+_SPACED = re.compile(r"-?\d+( -?\d+)+")
+_LISTED = re.compile(r"\[(-?\d+(?:, -?\d+)*)\]")
+
+
+def rewrites(reference: str, options: Sequence[str] = (), *, lists: bool = False) -> list[Rewrite]:
+    """All rewrites of a reference that apply to it.
+
+    With options, and for a single capital letter, as a choice. With `lists`, as in the mathematics
+    set, "7 1 -1" is a list in this order and "[3, 5]" one in any order.
+    """
     if options or re.fullmatch("[A-E]", reference):
         return list(_letters(reference, options))
+    if lists and (_SPACED.fullmatch(reference) or _LISTED.fullmatch(reference)):
+        return list(_lists(reference))
     number, fraction = _NUMBER.fullmatch(reference), _FRACTION.fullmatch(reference)
     if number:
         digits = number[2].replace(",", "") + (number[3] or "")
@@ -54,7 +66,7 @@ def _wrapped(text: str) -> Iterator[Rewrite]:
     yield Rewrite("boxed", rf"\boxed{{{text}}}", True)
     yield Rewrite("bold, full stop", f"**{text}**.", True)
     if "$" not in text:
-        yield Rewrite("in dollars signs", f"${text}$", True)
+        yield Rewrite("in dollar signs", f"${text}$", True)
 
 
 # ---- Numbers ----
@@ -132,18 +144,36 @@ def _latex(value: Fraction, factor: int = 1) -> str:
 # ---- Everything else ----
 
 
+def _lists(text: str) -> Iterator[Rewrite]:
+    ordered = _SPACED.fullmatch(text) is not None
+    members = text.split() if ordered else text.strip("[]").split(", ")
+    yield Rewrite("as it is", text, True)
+    for opened, closed in ("", ""), ("[", "]"), ("(", ")"):
+        yield Rewrite("list in other brackets", f"{opened}{', '.join(members)}{closed}", True)
+    if len(members) > 1:
+        yield Rewrite("list reversed", ", ".join(members[::-1]), not ordered)
+        yield Rewrite("one member fewer", f"[{', '.join(members[:-1])}]", False)
+    changed = [*members[:-1], str(int(members[-1]) + 1)]
+    yield Rewrite("off by one in the last digit", f"[{', '.join(changed)}]", False)
+
+
 def _others(text: str) -> Iterator[Rewrite]:
+    text = text.strip().rstrip(".")
     interval = _INTERVAL.fullmatch(text)
     if interval:
         opened, low, high, closed = interval.groups()
         yield Rewrite("spaces", f"{opened} {low} , {high} {closed}", True)
         if low.strip() != high.strip():
             yield Rewrite("ends swapped", f"{opened}{high},{low}{closed}", False)
-        other = "[(" ["([".index(opened)] + f"{low},{high}" + "])"[")]".index(closed)]
+        other = "[("["([".index(opened)] + f"{low},{high}" + "])"[")]".index(closed)]
         yield Rewrite("brackets changed", other, False)
     elif re.fullmatch(r"[^()\[\]{}]+(?:,[^()\[\]{}]+)+", text) and "=" not in text:
         members = text.split(",")
-        if not any(" " in m.strip() and re.search("[a-z]{3}", m) for m in members):
+        if (
+            r"\!" not in text
+            and r"\$" not in text
+            and not any(" " in m.strip() and re.search("[a-z]{3}", m) for m in members)
+        ):
             yield Rewrite("permuted set", ", ".join(m.strip() for m in members[::-1]), True)
             yield Rewrite("one member fewer", ",".join(members[:-1]), False)
     elif "pmatrix" in text:
@@ -160,7 +190,7 @@ def _others(text: str) -> Iterator[Rewrite]:
         yield Rewrite("plus one", f"1 + {text}", False)
         yield Rewrite("times two", rf"2\left({text}\right)", False)
         yield Rewrite("sign flipped", rf"-({text})", False)
-    changed = re.sub(r"(\d)(?=\D*$)", lambda d: str((int(d[1]) + 1) % 10), text)
+    changed = re.sub(r"(\d)(?=\D*$)", lambda d: str(int(d[1]) + 1) if d[1] != "9" else "8", text)
     if changed != text and not words:
         yield Rewrite("last digit changed", changed, False)
 
@@ -169,7 +199,7 @@ def _is_expression(text: str) -> bool:
     """LaTeX that may stand in brackets: no relation, list, base, matrix or words."""
     if re.search(r"[=<>,:;_%&$]|\\(?:begin|text|mbox|cup|in|le|ge|pm|infty|circ)(?![a-z])", text):
         return False
-    if re.search(r"(?<![\\A-Za-z])[A-Za-z]{2,}|f\(", text):
+    if re.search(r"(?<![\\A-Za-z])[A-Za-z]{2,}|f\(|\d\s*\\frac", text):
         return False
     return bool(re.search(r"\\sqrt|\\pi|[a-z]", text)) and len(text) > 1
 
@@ -189,11 +219,6 @@ def _letters(reference: str, options: Sequence[str]) -> Iterator[Rewrite]:
             yield Rewrite("the option's text", own, True)
             yield Rewrite("letter and text", f"({reference}) {own}", True)
         wrong = options[ord(other) - ord("A")]
-        if wrong.strip() and wrong.strip().casefold() != own.strip().casefold():
+        is_letter = re.fullmatch("[A-E]", wrong.strip()) is not None
+        if not is_letter and wrong.strip() and wrong.strip().casefold() != own.strip().casefold():
             yield Rewrite("another option's text", wrong, False)
-
-
-def sample(items: Sequence[str], count: int, seed: int = 0) -> list[str]:
-    """A fixed sample, in order."""
-    chosen = sorted(random.Random(seed).sample(range(len(items)), min(count, len(items))))
-    return [items[index] for index in chosen]

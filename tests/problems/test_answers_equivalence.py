@@ -1,58 +1,98 @@
-"""Equivalence, labels and classes: literal pairs, real references perturbed, invariants."""
+"""Equivalence and labels: literal pairs, what must never be equal, invariants."""
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator
 from fractions import Fraction
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from problems.answers import classes, equivalent, label
-from problems.answers.canonical import Group, Number, canonical
+from problems.answers import equivalent, label
+from problems.answers.canonical import canonical
 
 SAME = [
+    # numbers and what surrounds them
     *[("18", other) for other in ("18.0", "$18", "18 dollars", "18.", " 18 ", "**18**", "+18")],
-    ("18", "17.999999999999996"),
-    ("18", "17.999999999"),
+    *[("18", other) for other in (r"\boxed{18}", "$18$", r"\(18\)", "x = 18", r"\$18.00", "018")],
+    *[("18", other) for other in ("17.999999999999996", "17.999999999", "18.000000000000004")],
     ("14", "13.999999999999998"),
-    ("1/2", "0.5"),
-    ("1/2", r"\frac{1}{2}"),
-    ("0.5", r"\dfrac12"),
-    ("0.5", "Fraction(1, 2)"),
-    ("1,234", "1234"),
-    (r"10,\!000", "10000"),
-    (r"1\,000", "1000"),
+    *[("0.5", other) for other in ("1/2", r"\frac{1}{2}", r"\dfrac12", "Fraction(1, 2)", ".5")],
+    *[("0.5", other) for other in ("50%", r"50\%", "5e-01", "1 over 2", "½")],
+    *[("1234", other) for other in ("1,234", r"1{,}234", r"1,\!234", r"1\,234", "1.234e3")],
+    *[("5/2", other) for other in ("2 1/2", r"2\frac{1}{2}", "2.5", "2½", "-(-5/2)")],
     ("50%", "50"),
     ("[3]", "3"),
-    ("x = 3", "3"),
-    ("2 1/2", "2.5"),
-    (r"2\frac{1}{2}", "5/2"),
-    ("{3, -2}", "-2 and 3"),
-    ("3, -2", "-2, 3"),
     ("1.5e3", "1500"),
     (r"1.5\times 10^3", "1500"),
-    ("18 eggs per day", "18"),
-    ("5 cm^2", "5"),
-    ("20 (books)", "20"),
-    ("3-year-old", "3"),
-    ("£26/hour", "26"),
-    ("0.3333333333333333", "1/3"),
     ("5.551115123125783e-17", "0"),
     ("0.30000000000000004", "0.3"),
+    ("0.3333333333333333", "1/3"),
+    (r"0.\overline{3}", "1/3"),
+    (r"0.1\overline{6}", "1/6"),
     ("-0", "0"),
-    ("016", "16"),
     ("−5", "-5"),
-    (r"90^\circ", "90"),
-    (r"\boxed{\frac{1}{2}}", "0.5"),
-    (r"\text{even}", "Even"),
-    (r"\frac{270}7\text{ degrees}", "270/7"),
-    ("( 1, 2 )", r"\left(1,2\right)"),
+    ("five", "5"),
+    ("Twenty-one apples", "21"),
+    ("5 million", "5,000,000"),
     ("9" * 300, "9" * 300),
+    # units
+    *[("18", unit) for unit in ("18 eggs per day", "18 (books)", "18-year-old", "£18/hour")],
+    *[("18", unit) for unit in ("18 cm^2", "18cm", "Rs. 18", r"18^\circ", r"18\text{ m}", "18°")],
+    (r"\frac{270}7\text{ degrees}", "270/7"),
+    ("5 square inches", r"5\text{ in}^2"),
+    # closed forms
+    (r"\sqrt{4}", "2"),
+    (r"\frac{\sqrt{12}}{2}", r"\sqrt{3}"),
+    (r"\frac{1}{\sqrt{2}}", "sqrt(2)/2"),
+    (r"\sqrt3", "1.7320508075688772"),
+    (r"\frac34\pi", "3*pi/4"),
+    (r"8\sqrt{3} \text { square inches}", r"8\sqrt3"),
+    (r"\cos 60^\circ", "1/2"),
+    (r"\sin\frac{\pi}{3}", r"\frac{\sqrt 3}{2}"),
+    (r"\log_2 8", "3"),
+    ("6 - 5i", "-5*I + 6"),
+    ("3+4i", "(3+4j)"),
+    (r"e^{i\pi}", "-1"),
+    (r"\sqrt[3]{-8}", "-2"),
+    ("5!", "120"),
+    (r"\binom{5}{2}", "10"),
+    ("2^{2005}", "2**2005"),
+    # functions
+    ("x+1", "1+x"),
+    ("(x+1)(x-1)", "x^2-1"),
+    ("x^2", "x**2"),
+    (r"\frac{2x+2}{2}", "x+1"),
+    (r"\sin^2 x + \cos^2 x", "1"),
+    ("p - q", "-q + p"),
+    ("f(x) = 2x", "2x"),
+    ("y = 2x + 3", "2x + 3"),
+    ("y = 2x + 3", "y - 2x = 3"),
+    ("x^2+y^2=4", "2y^2 + 2x^2 - 8 = 0"),
+    # lists, sets, intervals, matrices
+    ("{3, -2}", "-2 and 3"),
+    ("3, -2", "-2, 3"),
+    ("x=3, x=-2", "{-2, 3}"),
+    ("x=2, y=3", "y = 3, x = 2"),
+    ("( 1, 2 )", r"\left(1,2\right)"),
+    (r"1 \pm \sqrt{19}", r"1+\sqrt{19}, 1-\sqrt{19}"),
+    (r"\{1\pm\sqrt{5},-2\}", r"-2, 1+\sqrt5, 1-\sqrt5"),
+    (r"(2,\infty)", "x > 2"),
+    (r"(2,\infty)", "Interval.open(2, oo)"),
+    ("(1, 5]", r"1 < x \le 5"),
+    (r"(-\infty, 2) \cup (3, \infty)", "x<2 or x>3"),
+    (r"[1,2] \cup [2,3]", "[1, 3]"),
+    (r"(3,4) \cup (-\infty, 2]", r"(-\infty, 0) \cup [0,2] \cup (3,4)"),
+    (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", r"\begin{bmatrix}1\\2\end{bmatrix}"),
+    (r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}", "Matrix([[1, 2], [3, 4]])"),
+    # of other kinds
+    ("52_8", "52_{8}"),
+    (r"\text{even}", "Even"),
+    (r"\text{(C)}", "C"),
+    (r"\text{June 20}", "20th June"),
+    ("June 20, 2021", "2021-06-20"),
+    ("1:03 PM", "1:03 p.m."),
 ]
 DIFFERENT = [
     ("12345", "12346"),
@@ -60,37 +100,67 @@ DIFFERENT = [
     ("0.5", "50"),
     ("(0,1)", "[0,1]"),
     ("(0,1)", "(1,0)"),
+    ("5(3)", "53"),
     ("0.33", "1/3"),
     ("17.6", "18"),
     ("81444.73", "81444.7333333"),
     ("2 1/2", "21/2"),
     ("3", "{3,4}"),
     ("1,23", "123"),
+    ("(1,234)", "1234"),
+    ("0.0000001", "0.0000002"),
+    (r"1/2^{99}", r"1/2^{98}"),
+    ("1/2004!", "1/2006!"),
+    (r"1-\frac{1}{\mathrm e}", r"1+\frac{1}{\mathrm e}"),
+    ("1.7320", r"\sqrt{3}"),
+    ("x^2", "x^3"),
+    ("2k+2", "2k+3"),
+    ("2k+2", "2n+3"),
+    ("x=2, y=3", "x=3, y=2"),
+    ("x < 3", r"x \le 3"),
+    (r"(1,2) \cup (2,3)", "(1,3)"),
+    ("1, -3", "(1,3)"),
+    ("4x-5y=-51", "4x-5y=-50"),
+    (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", r"\begin{pmatrix} 2 \\ 1 \end{pmatrix}"),
+    ("52_8", "53_8"),
     ("yes", "no"),
     ("A", "B"),
     ("no solution", "5"),
-    ("0.0000001", "0.0000002"),
+    ("June 20", "June 21"),
+    ("1:03 PM", "1:04 PM"),
+    ("-1.8 billion", "2"),
 ]
 NOT_SAME = [  # different or undecided, but never equal
-    *[("5(3)", "53"), ("5!", "5"), ("12:30", "12"), ("3 pm", "3"), ("5x", "5"), ("0.5", "50%")],
+    *[("5!", "5"), ("12:30", "12"), ("3 pm", "3"), ("5x", "5"), ("5 ab", "5"), ("1/2/3", "1/6")],
     *[("5 million", "5"), ("5/0", "5"), ("2 pi", "2"), ("0.333...", "0.333"), ("18-3", "18")],
-    *[("x=2, y=3", "x=3, y=2"), ("1/2/3", "1/6"), ("10^3", "103"), ("5 (3)", "53")],
+    *[("10^3", "103"), ("5 (3)", "53"), ("2 3", "23"), ("2 3", "5"), ("2 3", "6"), ("x2", "x^2")],
+    *[("0.5%", "0.5"), ("5 cm", "5 m"), ("5 cm^2", "5 cm^3"), ("3% profit", "3% loss")],
+    *[("2e-1", "0.2"), ("one-to-one", "1"), ("y' = 3", "y = 3"), ("R", "r"), ("ACF", "CAF")],
     *[("nan", "nan"), ("None", "None"), ("", ""), ("True", "True"), ("[]", "[]"), ("inf", "inf")],
+]
+UNDECIDED = [
+    ("{1,2}", "(1,2)"),
+    (r"1/2x", r"\frac{x}{2}"),
+    (r"\sqrt{x^2}", "x"),
+    (r"\log 100", "2"),
+    ("2k+2", "2n+2"),
+    ("52_8", "52"),
+    ("3:1", "6:2"),
+    ("neither", "neither even nor odd"),
+    ("10+John's age", "50"),
 ]
 
 
 @pytest.mark.parametrize(("a", "b"), SAME)
 def test_same(a: str, b: str) -> None:
-    assert equivalent(a, b) is True
-    assert equivalent(b, a) is True
-    assert classes([a, b]) == [0, 0]
+    assert equivalent(a, b, mathematics=False) is True
+    assert equivalent(b, a, mathematics=False) is True
 
 
 @pytest.mark.parametrize(("a", "b"), DIFFERENT)
 def test_different(a: str, b: str) -> None:
-    assert equivalent(a, b) is False
-    assert equivalent(b, a) is False
-    assert classes([a, b]) == [0, 1]
+    assert equivalent(a, b, mathematics=False) is False
+    assert equivalent(b, a, mathematics=False) is False
 
 
 @pytest.mark.parametrize(("a", "b"), NOT_SAME)
@@ -99,11 +169,11 @@ def test_never_same(a: str, b: str) -> None:
     assert equivalent(a, b) is equivalent(b, a)
 
 
-@pytest.mark.parametrize(("a", "b"), [(r"\sqrt{4}", "2"), ("x+1", "1+x"), ("{1,2}", "(1,2)")])
+@pytest.mark.parametrize(("a", "b"), UNDECIDED)
 def test_undecided(a: str, b: str) -> None:
     assert equivalent(a, b) is None
+    assert equivalent(b, a) is None
     assert label(a, b) is None
-    assert classes([a, b]) == [0, 1]
 
 
 def test_label() -> None:
@@ -115,6 +185,15 @@ def test_label() -> None:
     assert label(None, None) is None
 
 
+def test_per_cent_is_either_with_its_sign_and_never_without() -> None:
+    """50% is 50 and 0.5; 0.5 is not 50: the one relation here that is not transitive."""
+    assert equivalent("50%", "50") is True
+    assert equivalent("50%", "0.5") is True
+    assert equivalent("0.5", "50") is False
+    assert equivalent("1%", "1") is None
+    assert equivalent("150%", "1.5") is True
+
+
 OPTIONS = ("12", "15", "1/2", "None of these")
 
 
@@ -124,15 +203,17 @@ OPTIONS = ("12", "15", "1/2", "None of these")
         ("C", "C", True),
         ("(c)", "C", True),
         ("C) 1/2", "C", True),
+        ("(C): 0.5", "C", True),
         ("option C", "C", True),
         (r"\text{(C)}", "C", True),
         ("0.5", "C", True),
+        ("C) 12", "C", None),  # the letter of one option, the text of another
         ("15", "C", False),
         ("99", "C", False),
         ("99", "D", None),  # it may well be none of these
         ("B", "C", False),
         ("none of these", "D", True),
-        ("x^2", "C", None),
+        ("x^2", "C", False),
         (None, "C", False),
     ],
 )
@@ -140,61 +221,18 @@ def test_multiple_choice(answer: str | None, reference: str, expected: bool | No
     assert label(answer, reference, OPTIONS) is expected
 
 
-def test_classes() -> None:
-    answers = [
-        "18",
-        None,
-        "18.0",
-        "1/3",
-        "nan",
-        "$18",
-        "0.3333333333333333",
-        "0.33",
-        "x",
-        "17.999999999999996",
-    ]
-    assert classes(answers) == [0, -1, 0, 1, -1, 0, 1, 2, 3, 0]
-    assert classes(["0.5", "C", "A", "12", "E"], OPTIONS) == [0, 0, 1, 1, 2]
-    assert classes([]) == []
-    # noisy decimals meet without an exact one, and do not chain exact ones together
-    assert classes(["0.30000000000000004", "0.3000000000000001", "0.2999999999999999"]) == [0, 0, 0]
-
-
-def test_noise_does_not_chain() -> None:
-    """Two exact answers stay apart whatever lies between them."""
-    result = classes(["10000000000", "10000000001", "10000000000.500000000"])
-    assert result[0] != result[1]
-
-
-def reference_classes(answers: list[str | None]) -> list[int]:
-    """Slow and obvious: compare with every earlier class's first member."""
-    firsts: list[str] = []
-    result = []
-    for answer in answers:
-        if answer is None or canonical(answer) is None:
-            result.append(-1)
-            continue
-        for index, first in enumerate(firsts):
-            if equivalent(answer, first):
-                result.append(index)
-                break
-        else:
-            result.append(len(firsts))
-            firsts.append(answer)
-    return result
-
-
-_ANSWERS = st.sampled_from(
+@pytest.mark.parametrize(
+    ("options", "answer", "expected"),
     [
-        *("18", "18.0", "$18", "17.999999999999996", "1/3", "0.3333333333333333", "0.33", "x+1"),
-        *("yes", "No", "no", "(1,2)", "[1,2]", "{2,1}", "1, 2", "50%", "50", "0.5", "nan", "C"),
-    ]
+        (("17 over 2", "34 over 4"), "34 over 4", True),  # literally, though 17/2 is as much
+        (("True, False", "False, True"), "False, True", True),
+        (("2% Profit", "3% Profit", "3% Loss"), "3% Profit", True),
+        (("A)89", "B)90"), "90", True),
+        (("~A", "A"), "~A", False),
+    ],
 )
-
-
-@given(st.lists(_ANSWERS | st.none(), max_size=12))
-def test_classes_agree_with_equivalence(answers: list[str | None]) -> None:
-    assert classes(answers) == reference_classes(answers)
+def test_options_with_like_texts(options: tuple[str, ...], answer: str, expected: bool) -> None:
+    assert label(answer, "B", options) is expected
 
 
 @given(st.fractions(), st.fractions())
@@ -208,10 +246,59 @@ def test_symmetric(a: float, factor: float) -> None:
     assert equivalent(str(a), str(b)) is equivalent(str(b), str(a))
 
 
-@given(st.text(max_size=40))
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=3, min_value=-(10**9)))
+def test_formatting_changes_nothing(number: object) -> None:
+    text = f"{number:f}"
+    written = (
+        f"${text}$",
+        rf"\boxed{{{text}}}",
+        f"{text}0",
+        f"{number:,f}",
+        f"x = {text}",
+        f"{text} cm",
+    )
+    for other in written:
+        assert equivalent(text, other) is True
+
+
+_PIECES = st.sampled_from(
+    [
+        *(
+            r"\frac",
+            "{",
+            "}",
+            "(",
+            ")",
+            "[",
+            "]",
+            "^",
+            "_",
+            "x",
+            "y",
+            "2",
+            "37",
+            ".",
+            ",",
+            "-",
+            "+",
+        ),
+        *("*", "/", r"\sqrt", r"\pi", "|", "!", "=", "<", r"\le", r"\cup", "or", "and", r"\pm"),
+        *("e", "i", r"\sin", "%", "$", "cm", r"\text{", "million", "°", r"\infty", "a", "AB", "~"),
+        *("√", "²", r"\begin{pmatrix}", r"\end{pmatrix}", "&", r"\\", "Eq(", "Interval(", "1e9"),
+    ]
+)
+
+
+@given(st.text(max_size=40) | st.lists(_PIECES, max_size=30).map(" ".join))
 def test_any_text(text: str) -> None:
     assert equivalent(text, text) is (canonical(text) is not None)
-    assert equivalent(text, "18") is equivalent("18", text)
+    forwards = equivalent(text, "18", mathematics=False)
+    assert forwards is equivalent("18", text, mathematics=False)
+
+
+@given(st.lists(_PIECES, max_size=12).map("".join), st.lists(_PIECES, max_size=12).map("".join))
+def test_symmetric_for_any_pieces(a: str, b: str) -> None:
+    assert equivalent(a, b, mathematics=False) is equivalent(b, a, mathematics=False)
 
 
 @pytest.mark.parametrize(
@@ -219,64 +306,19 @@ def test_any_text(text: str) -> None:
     [
         *("18 " + "a" * 5000 + "!", "18 " + "a b " * 20 + "!", "(" * 1500, "{" * 900 + "}" * 900),
         *("1" * 20000, "1e999999999999", "1/" * 900, "1," * 900, "and " * 400, "'" * 1900),
-        *("$" * 1900, "-" * 1900, "((((1,2),3),4),5)" * 50, "\\frac" * 300, "9" * 5000 + "/3"),
+        *("$" * 1900, "-" * 390, "((((1,2),3),4),5)" * 50, "\\frac" * 300, "9" * 5000 + "/3"),
+        *(
+            "√" * 390,
+            "2^" * 190 + "2",
+            "x" * 10000,
+            "9^{9^{9^{9}}}",
+            r"\sqrt{" * 60 + "2" + "}" * 60,
+        ),
+        *("10^8!", "((10^8)!)!", r"\binom{10^9}{5\cdot 10^8}", "2^{10^{10}}x", r"\tan(10^{30})"),
     ],
 )
 def test_hostile_text_is_quick(text: str) -> None:
     begin = time.perf_counter()
-    equivalent(text, "18")
-    classes([text, "18"], OPTIONS)
+    equivalent(text, "18", mathematics=False)
+    label(text, "A", OPTIONS)
     assert time.perf_counter() - begin < 0.5
-
-
-def references(shared_data: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for path in sorted((shared_data / "eval").glob("*.jsonl")):
-        with open(path, encoding="utf-8", newline="\n") as lines:
-            for line in lines:
-                row = json.loads(line)
-                yield row["answer"], tuple(row.get("options", ()))
-
-
-def test_every_reference_equals_itself(shared_data: Path) -> None:
-    count = 0
-    for reference, options in references(shared_data):
-        assert label(reference, reference, options) is True, reference
-        count += 1
-    assert count == 11823
-
-
-def test_perturbed_references(shared_data: Path) -> None:
-    """Rewritten numbers stay equal; changed ones, and changed brackets, never are."""
-    numbers = groups = 0
-    for reference in sorted({ref for ref, options in references(shared_data) if not options}):
-        form = canonical(reference)
-        if isinstance(form, Number):
-            numbers += 1
-            value = form.value
-            written = [str(value), f"${value}", f"{value} dollars", rf"\boxed{{{value}}}"]
-            if value.denominator == 1:
-                written += [f"{value}.0", f"{value.numerator:,}", repr(float(value))]
-            else:
-                written += [rf"\frac{{{value.numerator}}}{{{value.denominator}}}"]
-            for text in written:
-                assert equivalent(text, reference) is True, (text, reference)
-            changed = [
-                value + 1,
-                value - 1,
-                value * 100,
-                value / 100,
-                -value,
-                value + Fraction(1, 2),
-            ]
-            changed += [1 / value] if value else []
-            for other in changed:
-                same = equivalent(str(other), reference)
-                assert not same or other == value, (other, reference)
-        elif isinstance(form, Group) and form.brackets != "{}":
-            groups += 1
-            opened, closed = "([".index(form.brackets[0]), ")]".index(form.brackets[1])
-            inside = reference[reference.index("(["[opened]) + 1 : reference.rindex(")]"[closed])]
-            other = "[("[opened] + inside + "])"[closed]
-            assert equivalent(other, reference) is False, (other, reference)
-    assert numbers > 1500, numbers
-    assert groups > 100, groups

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from problems.answers import extract, extract_output, label
-
-MODELS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
+from problems.answers import extract, extract_output
 
 
 @pytest.mark.parametrize(
@@ -40,6 +36,29 @@ MODELS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verificat
         ("The answer is that Janet makes 18 dollars a day.", "18", "phrase"),
         ("The answer is 18, because 9*2=18.", "18", "phrase"),
         ("She makes 18.\nA: 18", "18", "phrase"),
+        ("#### 1,234.50 dollars.", "1,234.50 dollars", "hash"),
+        ("#### 18 eggs.\nDone", "18 eggs", "hash"),
+        ("#### 5%", "5%", "hash"),
+        ("The answer is:\n\\[\nx = 5\n\\]", "x = 5", "phrase"),
+        ("The answer is\n$$\n\\frac{1}{2}\n$$", r"\frac{1}{2}", "phrase"),
+        (r"\text{Answer: } 18", "18", "phrase"),
+        (r"**Answer: \( \frac{3}{4} \)**", r"\frac{3}{4}", "phrase"),
+        ("Final Answer: The final answer is $7$. I hope it is correct.", "7", "phrase"),
+        ("### Answer: 18 apples", "18 apples", "phrase"),
+        ("The answer is approximately 3.14", "3.14", "phrase"),
+        ("The answer is twelve.", "twelve", "phrase"),
+        ("The answer is x = 2, y = 3.", "x = 2, y = 3", "phrase"),
+        ("The answer is 10 < x < 20.", "10 < x < 20", "phrase"),
+        (r"\boxed{\text{The answer is } 5}", "5", "boxed"),
+        (r"\boxed{18\text{ dollars}}", "18 dollars", "boxed"),
+        (
+            r"\boxed{\begin{pmatrix} 1 \\ 2 \end{pmatrix}}",
+            r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}",
+            "boxed",
+        ),
+        (r"\fbox{7}", "7", "boxed"),
+        (r"\boxed{}", None, "none"),
+        ("The answer is not 5", None, "none"),
         ("She has <<3+4=7>>7 apples.", None, "none"),
         ("", None, "none"),
         ("#### ", None, "none"),
@@ -81,6 +100,15 @@ OPTIONS = ("12", "15", "1/2", "None of these")
         ("The answer is 99", "99"),
         ("therefore we choose (A)", "A"),
         ("D", "D"),
+        ("The answer is 1/2, so C", "C"),
+        ("The answer is b", "B"),
+        ("B. 15", "B"),
+        ("(B) 15", "B"),
+        ("So we pick B", "B"),
+        ("None of these", "D"),
+        ("Option A is wrong. Option B is right.", "B"),
+        ("Answer: B) 12", None),  # the letter of one, the text of another
+        ("The answer is A triangle", None),
         ("The area is E and A triangle", None),
         ("(A) or (B)", None),
         ("The answer is (E).", None),
@@ -99,10 +127,38 @@ def test_choices(text: str, answer: str | None) -> None:
         ("Total: 18 dollars", "18 dollars"),
         ("The answer is 12.5", "12.5"),
         ("Janet has 5 apples left", "5"),
-        ("[18]", "[18]"),
+        ("[18]", "18"),
+        ("[3, -2]", "3, -2"),
+        ("(3, -2)", "(3, -2)"),
+        ("{3}", "{3}"),
+        ("{x: 3}", "x = 3"),
+        ("[{x: 3, y: 2}]", "x = 3, y = 2"),
+        ("[(3, 2)]", "(3, 2)"),
+        ("x=3, y=2", "x=3, y=2"),
+        ("15 9", "15, 9"),
+        ("['A', 'B']", "A, B"),
+        ("[Fraction(1, 2)]", "1/2"),
+        ("2*sqrt(3)", "2*sqrt(3)"),
+        ("Eq(x, 3)", "x = 3"),
+        ("(-oo < x) & (x < 3)", "x < 3"),
+        ("(2 < x) & (x < 3)", "2 < x < 3"),
+        ("(x < 2) | (x > 3)", "x < 2 or x > 3"),
+        ("Matrix([[1, 2], [3, 4]])", "Matrix([[1, 2], [3, 4]])"),
+        ("50.0%", "50.0%"),
+        ("2020-06-20", "2020-06-20"),
+        ("Total cost = $18", "$18"),
+        ("Decimal('18.0')", "18.0"),
         ("Rational(1, 2)", "1/2"),
         ("np.float64(3.0)", "3.0"),
         ("True", None),
+        ("False", None),
+        ("[None]", None),
+        ("[]", None),
+        ("set()", None),
+        ("inf", None),
+        ("zoo", None),
+        ("Error: division by zero", None),
+        ("ZeroDivisionError", None),
         ("nan", None),
         ("None", None),
         ("\n \n", None),
@@ -145,34 +201,3 @@ def test_hostile_text_is_quick(text: str) -> None:
     extract(text, OPTIONS, last_number=True)
     extract_output(text)
     assert time.perf_counter() - begin < 1.0
-
-
-def test_agreement_with_labelled_solutions(shared_data: Path) -> None:
-    """All 5276 `is_correct` labels of openai/grade-school-math, bar two that are undecided.
-
-    Undecided, and wrong by the released label: "-1.8 billion" against 2 (number words are not
-    multiplied out), and "10+John's age" against 50 (an expression, not a number). Eleven solutions
-    claim nothing (cut off before "A:"): label False, as released.
-    """
-    path = shared_data / "gsm8k_model_solutions" / "example_model_solutions.jsonl"
-    with open(path, encoding="utf-8", newline="\n") as lines:
-        rows = [json.loads(line) for line in lines]
-    disagreements, undecided = [], []
-    count = silent = 0
-    for index, row in enumerate(rows):
-        reference = extract(row["ground_truth"]).answer
-        for model in MODELS:
-            answer = extract(row[model]["solution"]).answer
-            verdict = label(answer, reference)
-            count += 1
-            silent += answer is None
-            if verdict is None:
-                undecided.append((index, model, answer, reference, row[model]["is_correct"]))
-            elif verdict != row[model]["is_correct"]:
-                disagreements.append((index, model, answer, reference, row[model]["is_correct"]))
-    assert disagreements == []
-    assert undecided == [
-        (507, "6b_finetuning", "-1.8 billion", "2", False),
-        (931, "175b_finetuning", "10+John's age", "50", False),
-    ]
-    assert (count, silent) == (5276, 11)
