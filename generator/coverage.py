@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from generator.engines import Completion, Engine, Request, SamplingParams
-from problems.answers import extract, extract_output, label
+from problems.answers import convention_of, extract, extract_output, label
 from problems.errors import UserError
 from problems.problem import Mode, Problem
 from problems.prompts import Prompter
@@ -100,5 +100,13 @@ def _labels(
             answer = extract(texts[i], problem.options).answer
         else:
             answer = extract_output(outputs[i], problem.options).answer if i in outputs else None
-        labels.append(label(answer, problem.answer, problem.options) is True)
+        labels.append(
+            label(
+                answer,
+                problem.answer,
+                problem.options,
+                convention=convention_of(problem.convention),
+            )
+            is True
+        )
     return labels

@@ -85,6 +85,7 @@ def mapped_problem(row: Row, identity: str, where: str, fields: Mapping[str, str
         "answer": answer,
         "options": _options(values["options"], where),
         "solutions": row.get("solutions") if values["solution"] is None else None,
+        "convention": row.get("convention"),
     }
     if values["solution"] is not None:
         record["solutions"] = [{"mode": "cot", "text": str(values["solution"])}]

@@ -112,7 +112,13 @@ def _problem(item: dict[str, Any], identity: str) -> Problem:
     program = derive_program(worked, answer)
     if program is not None:
         solutions.append(Solution("pot", program))
-    return Problem(identity, item["question"].strip(), answer, solutions=tuple(solutions))
+    return Problem(
+        identity,
+        item["question"].strip(),
+        answer,
+        solutions=tuple(solutions),
+        convention="gsm_symbolic",
+    )
 
 
 def _integer(answer: str) -> str:

@@ -42,7 +42,8 @@ class Problem:
     """One question with what is known of its answer.
 
     `answer` is the reference answer as text (`None` where it is unknown), for multiple choice the
-    letter; `options` are the choices' texts in order A, B, …; `solutions` are reference solutions.
+    letter; `options` are the choices' texts in order A, B, …; `solutions` are reference solutions;
+    `convention` names how the reference answer is written (`problems.answers.CONVENTIONS`).
     """
 
     id: str
@@ -50,6 +51,7 @@ class Problem:
     answer: str | None = None
     options: tuple[str, ...] = ()
     solutions: tuple[Solution, ...] = ()
+    convention: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The problem as JSON types; empty optional fields are left out."""
@@ -58,6 +60,8 @@ class Problem:
             row["options"] = list(self.options)
         if self.solutions:
             row["solutions"] = [{"mode": s.mode, "text": s.text} for s in self.solutions]
+        if self.convention:
+            row["convention"] = self.convention
         return row
 
     @classmethod
@@ -78,6 +82,7 @@ class Problem:
             answer=None if answer is None else str(answer),
             options=tuple(options),
             solutions=tuple(_solution(s, where) for s in row.get("solutions") or ()),
+            convention=str(row.get("convention") or ""),
         )
 
 

@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any
 
 from problems import gsm_symbolic
-from problems.answers import convention_of, options_in
+from problems.answers import convention_name, convention_of, options_in
 from problems.errors import UserError
 from problems.formats import gsm8k_problem, mapped_problem, mathinstruct_problem
 from problems.problem import Problem
@@ -57,6 +57,9 @@ class ProblemsConfig:
     """jsonl, hub: our field -> theirs, for id, question, answer, options, solution;
     answer_pattern: a regular expression whose first group (else whole match) in their answer is
     the answer"""
+    convention: str = ""
+    """how the reference answers are written: general (as they stand), gsm8k, math, numglue, … (see
+    docs/answers.md); empty = what the rows or their ids say"""
     templates: list[int] = field(default_factory=list)
     """gsm_symbolic: templates of the splits train and test; empty = `gsm_symbolic.TEMPLATES`"""
     hard_templates: list[int] = field(default_factory=list)
@@ -130,13 +133,16 @@ def _rows(config: ProblemsConfig) -> Iterator[tuple[str, Row]]:
 
 def _problem(row: Row, identity: str, where: str, config: ProblemsConfig) -> Problem:
     if config.name == "gsm8k":
-        return gsm8k_problem(row, identity, where)
-    if config.name == "mathinstruct":
-        return mathinstruct_problem(row, identity, where)
-    problem = mapped_problem(row, identity, where, config.fields)
-    if not problem.options and convention_of(problem.id).options_in_question:
-        problem = dataclasses.replace(problem, options=options_in(problem.question))
-    return problem
+        problem = gsm8k_problem(row, identity, where)
+    elif config.name == "mathinstruct":
+        problem = mathinstruct_problem(row, identity, where)
+    else:
+        problem = mapped_problem(row, identity, where, config.fields)
+    name = config.convention or problem.convention or convention_name(problem.id)
+    options = problem.options
+    if not options and convention_of(name).options_in_question:
+        options = options_in(problem.question)
+    return dataclasses.replace(problem, options=options, convention=name)
 
 
 def _shuffle(items: list[Any], seed: int) -> None:

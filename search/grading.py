@@ -171,7 +171,7 @@ def _compare(
             [answers[i] for i in own],
             problem.answer,
             problem.options,
-            convention=convention_of(problem_id),
+            convention=convention_of(problem.convention),
         )
         for i, number, label in zip(own, judged.classes, judged.labels, strict=True):
             numbers[i], labels[i] = number, label

@@ -242,7 +242,7 @@ def _row(solved: Solved) -> dict[str, Any]:
 
 def _right(solved: Solved) -> bool | None:
     problem = solved.problem
-    convention = convention_of(problem.id)
+    convention = convention_of(problem.convention)
     return label(solved.answer, problem.answer, problem.options, convention=convention)
 
 

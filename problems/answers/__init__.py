@@ -14,7 +14,7 @@ Extracted(answer='18', source='hash')
 """
 
 from problems.answers.choices import options_in
-from problems.answers.conventions import CONVENTIONS, Convention, convention_of
+from problems.answers.conventions import CONVENTIONS, Convention, convention_name, convention_of
 from problems.answers.equivalence import equivalent, label
 from problems.answers.extraction import Extracted, extract, extract_output
 from problems.answers.grouping import Judged, classes, judge
@@ -25,6 +25,7 @@ __all__ = [
     "Extracted",
     "Judged",
     "classes",
+    "convention_name",
     "convention_of",
     "equivalent",
     "extract",

@@ -17,8 +17,9 @@ from types import MappingProxyType
 from problems.answers.canonical import canonical
 from problems.answers.comparison import same
 from problems.answers.forms import Canonical, Group, Number
+from problems.errors import UserError
 
-__all__ = ["CONVENTIONS", "GENERAL", "Convention", "convention_of"]
+__all__ = ["CONVENTIONS", "GENERAL", "Convention", "convention_name", "convention_of"]
 
 
 @dataclass(frozen=True)
@@ -66,16 +67,32 @@ CONVENTIONS: Mapping[str, Convention] = MappingProxyType(
 )
 
 
-def convention_of(problem_id: str) -> Convention:
-    """The convention of the set that a problem's id names.
+def convention_name(problem_id: str) -> str:
+    """The convention that a problem's id suggests, "" for none: sets keep the name in their ids.
 
-    >>> convention_of("simuleq-007").one_of_two
+    >>> convention_name("simuleq-007"), convention_name("mine-1")
+    ('simuleq', '')
+    """
+    for name, convention in CONVENTIONS.items():
+        if problem_id.startswith(convention.ids):
+            return name
+    return ""
+
+
+def convention_of(name: str) -> Convention:
+    """The convention of that name (`Problem.convention`); "" and "general" compare as it stands.
+
+    Raises `UserError` where there is none.
+
+    >>> convention_of("simuleq").one_of_two
     True
     """
-    for convention in CONVENTIONS.values():
-        if problem_id.startswith(convention.ids):
-            return convention
-    return GENERAL
+    if name in ("", "general"):
+        return GENERAL
+    if name not in CONVENTIONS:
+        known = ", ".join(["general", *CONVENTIONS])
+        raise UserError(f"convention {name!r}: expected one of {known}")
+    return CONVENTIONS[name]
 
 
 def by_convention(answer: str, reference: str, convention: Convention) -> bool | None:

@@ -61,7 +61,7 @@ def test_judge() -> None:
 
 def test_classes_do_not_know_the_reference() -> None:
     """2.33 is right by rounding, and still no vote for 7/3."""
-    judged = judge(["7/3", "2.33", "7/3"], "2.33", convention=convention_of("numglue-0001"))
+    judged = judge(["7/3", "2.33", "7/3"], "2.33", convention=convention_of("numglue"))
     assert judged.classes == [0, 1, 0]
     assert judged.labels == [True, True, True]
     assert judged.reference_class == 0

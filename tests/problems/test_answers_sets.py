@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from problems.answers import CONVENTIONS, convention_of, extract, label, options_in
+from problems.answers import CONVENTIONS, convention_name, extract, label, options_in
 from problems.answers.canonical import canonical
 from problems.answers.forms import Number
 from problems.sets import ProblemsConfig, load_problems
@@ -51,8 +51,8 @@ def test_every_reference_equals_itself(shared_data: Path, name: str) -> None:
     rows = list(problems(shared_data, name))
     assert len(rows) == SETS[name]
     for row in rows:
-        convention = convention_of(row["id"])
-        assert convention is CONVENTIONS[name]
+        assert convention_name(row["id"]) == name
+        convention = CONVENTIONS[name]
         reference = row["answer"]
         assert label(reference, reference, options_of(row), convention=convention) is True
 

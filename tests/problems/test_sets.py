@@ -35,7 +35,24 @@ def test_gsm8k(tmp_path: Path) -> None:
             Solution("cot", GSM8K_ROW["answer"]),
             Solution("pot", "x1 = 500 * 2\nprint(x1)"),
         ),
+        convention="gsm8k",
     )
+
+
+def test_conventions(tmp_path: Path) -> None:
+    """The configuration says how the answers are written, or else the row, or else its id."""
+    rows = [
+        {"id": "numglue-7", "question": "Which? Option 1: 3 Option 2: 4", "answer": "A"},
+        {"id": "mine-1", "question": "?", "answer": "2.33", "convention": "simuleq"},
+        {"id": "mine-2", "question": "?", "answer": "2.33"},
+    ]
+    path = write(tmp_path / "rows.jsonl", rows)
+    assert [p.convention for p in load(path)] == ["numglue", "simuleq", ""]
+    assert [p.convention for p in load(path, convention="general")] == ["general"] * 3
+    with pytest.raises(UserError, match="convention 'gsm9k': expected one of general, gsm8k"):
+        load(path, convention="gsm9k")
+    rows = [p.to_dict() for p in load(path)]
+    assert [Problem.from_dict(row).convention for row in rows] == ["numglue", "simuleq", ""]
 
 
 def test_gsm8k_evaluation_format(shared_data: Path) -> None:
