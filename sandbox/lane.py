@@ -26,11 +26,12 @@ import signal
 import sys
 import time
 import types
+import typing
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from sandbox import child
-from sandbox.plain import is_plain
+from sandbox.plain import is_plain, let_trouble_through
 
 __all__ = ["ALONE", "LATER", "LEFT", "MOST", "run"]
 
@@ -45,9 +46,12 @@ _LONGEST_SOURCE = 20_000
 _LONGEST_LIFE = 1.0
 # Calls deep that a program may go less than alone; who needs them runs alone.
 _DEPTH_MARGIN = 30
-# What a lane does by itself: importing, and looking for what is to be imported.
+# Bytes that a program alone can print before anything leaves its process, while it goes on.
+_BUFFER = 8192
+# What a lane does by itself: importing, and looking for what is to be imported. The last is how
+# sympy keeps its primes.
 _HARMLESS = frozenset(
-    ("import", "open", "marshal.loads", "os.listdir", "os.scandir", "builtins.id")
+    ("import", "open", "marshal.loads", "os.listdir", "os.scandir", "builtins.id", "array.__new__")
 )
 
 
@@ -56,21 +60,31 @@ class _TroubleError(BaseException):
 
 
 class _Output(io.StringIO):
-    """What a program has printed, up to a limit in characters."""
+    """What a program has printed, as long as none of it would have left a process of its own.
+
+    From then on it could be seen even of a program that comes to no end, and a lane tells nothing
+    of such a program.
+    """
 
     room = 0
 
     def write(self, text: str) -> int:
-        self.room -= len(text)
+        self.room -= len(text) if text.isascii() else 6 * len(text)  # at most, as \ud800
         if self.room < 0:
             raise _TroubleError("too much output")
         return super().write(text)
+
+    def flush(self) -> None:
+        raise _TroubleError("flushed")
 
     def bytes(self) -> bytes:
         return self.getvalue().encode("utf-8", "backslashreplace")
 
     def has_printed(self) -> bool:
-        return bool(self.bytes().strip())
+        data = self.bytes()
+        if data and not data.strip():
+            raise _TroubleError("blanks")  # flushed, to find out
+        return bool(data)
 
 
 def run(
@@ -88,6 +102,7 @@ def run(
         gc.enable()
         enter(4)
         os.write(3, child.ENTERED + b"\n")
+        _guard_sympy()
         watch = _Watch()
         sys.addaudithook(watch.hook)
         sys.setrecursionlimit(sys.getrecursionlimit() - _DEPTH_MARGIN)
@@ -101,6 +116,23 @@ def run(
     finally:
         os._exit(code)
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _guard_sympy() -> None:
+    """Its cache takes (1, 2) for (1.0, 2.0), which are equal: no function of it may get a tuple."""
+    module: Any = sys.modules.get("sympy.core.function")
+    for kind in (module.Function, module.Application) if module else ():
+        kind.__new__ = staticmethod(_without_tuples(kind.__new__))
+
+
+def _without_tuples(make: Callable[..., Any]) -> Callable[..., Any]:
+    def guarded(cls: type, *arguments: Any, **options: Any) -> Any:
+        for argument in arguments:
+            if isinstance(argument, (tuple, frozenset, range)):
+                raise _TroubleError("a tuple")
+        return make(cls, *arguments, **options)
+
+    return guarded
 
 
 class _Watch:
@@ -129,16 +161,14 @@ def _one(program: str, watch: _Watch, output_limit: int) -> dict[str, Any]:
     # Not process_time, which counts in ticks for a process with a limit on it; there is one thread.
     started = time.thread_time()
     out = sys.stdout = _Output()
-    out.room = output_limit
+    out.room = min(output_limit, _BUFFER)
     namespace: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins}
     error = ""
     try:
         code = _compiled(program)
         if code is None:
             return {"status": ALONE}
-        random.seed(0)
-        if sympy_random := sys.modules.get("sympy.core.random"):
-            sympy_random.seed(0)
+        _begin_anew()
         watch.program = code
         exec(code, namespace)
         if not out.has_printed():
@@ -156,7 +186,7 @@ def _one(program: str, watch: _Watch, output_limit: int) -> dict[str, Any]:
         watch.program = None
         namespace.clear()
     data = out.bytes()
-    if watch.seen or len(data) > output_limit or b" at 0x" in data:  # addresses of this process
+    if watch.seen or b" at 0x" in data or " at 0x" in error:  # addresses of this process
         return {"status": ALONE}
     return {
         "status": "error" if error else "ok" if data.strip() else "no_output",
@@ -166,6 +196,20 @@ def _one(program: str, watch: _Watch, output_limit: int) -> dict[str, Any]:
     }
 
 
+def _begin_anew() -> None:
+    """What every program finds as it is at the start of a process."""
+    random.seed(0)
+    if sympy_random := sys.modules.get("sympy.core.random"):
+        sympy_random.seed(0)
+    # Factors that sympy has found before come first. It has such a memory since 1.14.
+    found: Any = getattr(sys.modules.get("sympy.ntheory.factor_"), "factor_cache", None)
+    if found is not None:
+        found.cache_clear()
+    # To these List[1] is List[True].
+    for forget in typing._cleanups:  # type: ignore[attr-defined]
+        forget()
+
+
 def _compiled(program: str) -> types.CodeType | None:
     """The program's code, or None where it must not share a process. Raises SyntaxError."""
     if len(program) > _LONGEST_SOURCE:
@@ -173,6 +217,8 @@ def _compiled(program: str) -> types.CodeType | None:
     tree = ast.parse(program, child.PROGRAM)
     if not is_plain(tree):
         return None
+    if "except" in program:
+        let_trouble_through(tree)
     return compile(tree, child.PROGRAM, "exec", dont_inherit=True)
 
 

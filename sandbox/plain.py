@@ -7,7 +7,12 @@ contain. It is about what a program can *change*, not about what is dangerous: t
 same for all. Everything that could reach an object which outlives the program is absent: stores to
 attributes, names with underscores, classes, `with`, `finally` (a generator's would run in somebody
 else's time), modules as values, functions that take code as text, and any name, attribute or
-import that is not listed. What is absent here only costs the program a process of its own.
+import that is not listed. Nor may it see what others have left where they are allowed to: memory
+that nothing was written to, and which of two equal objects a cache gave it. What is absent here
+only costs the program a process of its own.
+
+What is not looked for: an order that comes from where objects happen to lie in memory, such as that
+of a set of functions. It need not be the same twice alone either.
 
     is_plain(ast.parse("import math\nprint(math.sqrt(16))"))    # True
     is_plain(ast.parse("import math\nmath.pi = 3"))             # False
@@ -15,13 +20,13 @@ import that is not listed. What is absent here only costs the program a process 
 
 import ast
 import builtins
-import importlib
 import math
 import string
+import sys
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["is_plain"]
+__all__ = ["is_plain", "let_trouble_through"]
 
 # Kinds of syntax, and which of their parts hold more of it. A kind that is not here is not plain.
 _PARTS: dict[type[ast.AST], tuple[str, ...]] = {
@@ -89,27 +94,31 @@ def _words(text: str) -> frozenset[str]:
 _BUILTINS = _words(
     """
         abs all any bin bool callable chr complex dict divmod enumerate filter float format
-        frozenset hash hex int isinstance issubclass iter len list map max min next oct ord pow
+        frozenset hex int isinstance issubclass iter len list map max min next oct ord pow
         print range repr reversed round set slice sorted str sum tuple zip ArithmeticError
-        AssertionError AttributeError Exception IndexError KeyError LookupError NameError
-        NotImplementedError OverflowError StopIteration TypeError ValueError ZeroDivisionError
-        __name__
+        AssertionError AttributeError EOFError Exception ImportError IndexError KeyError LookupError
+        ModuleNotFoundError NameError NotImplementedError OverflowError RuntimeError StopIteration
+        TypeError ValueError ZeroDivisionError __name__
         """
 )
-# What may be caught: not what the process itself is told by (memory, recursion, an early end).
+# What may be caught. Not what the process itself is told by: an early end, which none of these is,
+# and memory and recursion, which `let_trouble_through` takes out of the last two.
 _CAUGHT = _words(
     """
-        ArithmeticError AssertionError AttributeError IndexError KeyError LookupError NameError
-        OverflowError StopIteration TypeError ValueError ZeroDivisionError
+        ArithmeticError AssertionError AttributeError EOFError ImportError IndexError KeyError
+        LookupError ModuleNotFoundError NameError NotImplementedError OverflowError StopIteration
+        TypeError ValueError ZeroDivisionError Exception RuntimeError
         """
 )
+_NEVER_CAUGHT = ("MemoryError", "RecursionError")
 # By module: names whose values are functions without a memory, classes and constants. Never a
-# module, a container or anything else that can be changed.
+# module, a container or anything else that can be changed. Those of sympy also under its parts.
 _MODULES: dict[str, frozenset[str]] = {
     "math": frozenset(name for name in dir(math) if not name.startswith("_")),
     "cmath": _words(
         """
-        acos asin atan cos e exp isclose log log10 phase pi polar rect sin sqrt tan
+        acos acosh asin asinh atan atanh cos cosh e exp inf isclose isfinite isinf isnan log log10
+        nan phase pi polar rect sin sinh sqrt tan tanh tau
         """
     ),
     "fractions": _words("Fraction"),
@@ -121,14 +130,14 @@ _MODULES: dict[str, frozenset[str]] = {
     ),
     "statistics": _words(
         """
-        fmean geometric_mean harmonic_mean mean median median_high median_low mode multimode pstdev
-        pvariance quantiles stdev variance
+        correlation covariance fmean geometric_mean harmonic_mean linear_regression mean median
+        median_high median_low mode multimode pstdev pvariance quantiles stdev variance
         """
     ),
     "itertools": _words(
         """
         accumulate chain combinations combinations_with_replacement compress count cycle dropwhile
-        filterfalse groupby islice pairwise permutations product repeat starmap takewhile
+        filterfalse groupby islice pairwise permutations product repeat starmap takewhile tee
         zip_longest
         """
     ),
@@ -143,81 +152,138 @@ _MODULES: dict[str, frozenset[str]] = {
         choice choices gauss randint random randrange sample seed shuffle uniform
         """
     ),
-    "string": _words("ascii_letters ascii_lowercase ascii_uppercase digits"),
-    "typing": _words("Any Callable Dict Iterable List Optional Sequence Set Tuple Union"),
+    "operator": _words(
+        """
+        add and_ eq floordiv ge gt itemgetter le lt mod mul ne neg or_ pow sub truediv xor
+        """
+    ),
+    "re": _words(
+        """
+        IGNORECASE MULTILINE compile findall finditer fullmatch match search split sub
+        """
+    ),
+    "string": _words(
+        """
+        ascii_letters ascii_lowercase ascii_uppercase digits printable punctuation
+        """
+    ),
+    "typing": _words(
+        """
+        Any Callable Dict Iterable Iterator List Mapping Optional Sequence Set Tuple Union
+        """
+    ),
     "numpy": _words(
         """
-        abs absolute add all allclose any arange arccos arcsin arctan arctan2 argmax argmin argsort
-        around array array_equal average bincount ceil clip column_stack concatenate convolve
-        corrcoef cos count_nonzero cov cross cumprod cumsum deg2rad degrees diag diff divide dot e
-        exp eye flip float64 floor full gcd histogram hstack hypot identity inf inner int32 int64
-        interp isclose isnan lcm linspace log log10 log2 logspace matmul max maximum mean median
-        meshgrid min minimum mod multiply nan newaxis nonzero ones outer percentile pi poly1d
-        polyfit polyval power prod quantile rad2deg radians real repeat reshape roots round sign sin
-        sort sqrt square stack std subtract sum tan tile trace transpose tril triu unique var vdot
-        vstack where zeros
+        abs absolute add all allclose amax amin any append arange arccos arcsin arctan arctan2
+        argmax argmin argsort argwhere around array array_equal average bincount bool_ cbrt ceil
+        clip column_stack complex128 concatenate conj convolve corrcoef cos cosh count_nonzero cov
+        cross cumprod cumsum deg2rad degrees delete diag diagonal diff digitize divide dot e equal
+        exp expm1 eye fabs fix flatnonzero flip fliplr flipud float32 float64 floor floor_divide
+        fmax fmin fmod full full_like gcd gradient greater greater_equal histogram hstack hypot
+        identity imag inf inner insert int32 int64 interp intersect1d isclose isfinite isin isinf
+        isnan kron lcm less less_equal linspace log log10 log1p log2 logical_and logical_not
+        logical_or logical_xor logspace matmul max maximum mean median meshgrid min minimum mod
+        multiply nan nan_to_num nanmax nanmean nanmin nanstd nansum negative newaxis nonzero
+        not_equal ones ones_like outer percentile pi poly poly1d polyadd polyder polyfit polyint
+        polymul polysub polyval power prod ptp quantile rad2deg radians ravel real repeat reshape
+        rint roll roots rot90 round searchsorted setdiff1d sign sin sinh sort split sqrt square
+        squeeze stack std subtract sum tan tanh tile trace transpose tril triu true_divide trunc
+        union1d unique var vdot vstack where zeros zeros_like
         """
     ),
     "numpy.linalg": _words(
         """
-        det eig eigh eigvals inv lstsq matrix_power matrix_rank norm pinv qr solve svd
+        cholesky cond det eig eigh eigvals eigvalsh inv lstsq matrix_power matrix_rank norm pinv qr
+        slogdet solve svd
         """
     ),
     "sympy": _words(
         """
-        Abs Add And Circle Complement Contains Derivative E Ellipse EmptySet Eq Equality Expr
-        FiniteSet Float Ge Gt I Integer Integers Integral Intersection Interval Le Limit Line Line2D
-        Lt Matrix Max Min Mod Mul N Naturals Naturals0 Ne Not Number Or Piecewise Plane Point
-        Point2D Point3D Poly Polygon Pow Product Q Range Rational Rationals Ray RealNumber Reals
-        RegularPolygon S Segment Sum Symbol Triangle Union acos acosh apart arg asin asinh atan
-        atan2 atanh bell bernoulli binomial cancel catalan cbrt ceiling collect combsimp conjugate
-        continued_fraction cos cosh cot csc degree denom det diag diff discriminant div
-        divisor_count divisor_sigma divisors exp expand expand_log expand_trig euler eye factor
-        factor_list factor_terms factorial factorial2 factorint ff fibonacci floor fraction gamma
-        gcd gcdex groebner harmonic im integer_nthroot integrate invert is_primitive_root isprime
-        lcm legendre_symbol limit linear_eq_to_matrix linsolve ln log logcombine lucas mobius
-        mod_inverse multiplicity n_order nextprime nonlinsolve nroots nsimplify nsolve numer ones oo
-        parallel_poly_from_expr perfect_power perimeter pi poly powdenest powsimp prem prevprime
-        prime primefactors primepi primerange primitive_root prod product quo rad radsimp ratsimp
-        rcollect re real_root reduce_inequalities rem residue resultant root roots rsolve sec
-        separatevars series sign simplify sin sinh solve solve_linear_system solve_poly_inequality
-        solve_rational_inequalities solve_univariate_inequality solveset sqf sqrt sqrtdenest
-        subfactorial subsets summation symbols tan tanh terms_gcd together totient trigsimp true
-        false zeros zeta zoo
+        Abs And CRootOf Circle Complement Complexes ConditionSet Contains Derivative E Ellipse
+        EmptySet Eq Equality EulerGamma Expr FiniteSet Float Ge GoldenRatio GreaterThan Gt Heaviside
+        I Identity ImageSet ImmutableMatrix Integer Integers Integral Intersection Interval
+        KroneckerDelta LC LM LT Lambda LambertW Le LessThan Limit Line Line2D Line3D Lt Matrix Max
+        Min Mod N Naturals Naturals0 Ne Not Number Or Parabola Piecewise Plane Point Point2D Point3D
+        Poly Polygon Pow Product ProductSet Q Range Rational Rationals Ray Ray3D RealNumber Reals
+        RegularPolygon S Segment Segment2D Segment3D StrictGreaterThan StrictLessThan Subs Sum
+        Symbol SymmetricDifference Triangle Tuple Unequality Union Xor acos acosh acot acoth acsc
+        apart are_similar arg asec asech asin asinh atan atan2 atanh bell bernoulli beta binomial
+        cancel catalan cbrt ceiling centroid collect combsimp conjugate content continued_fraction
+        continued_fraction_convergents continued_fraction_periodic continued_fraction_reduce
+        convex_hull cos cosh cot coth count_roots csc csch default_sort_key degree denom det diag
+        diff discriminant div divisor_count divisor_sigma divisors egyptian_fraction erf euler exp
+        expand expand_complex expand_func expand_log expand_mul expand_power_base expand_power_exp
+        expand_trig eye factor factor_list factor_terms factorial factorial2 factorint factorrat
+        false ff fibonacci floor fraction gamma gammasimp gcd gcdex groebner harmonic idiff im
+        integer_nthroot integrate interpolate intersection invert is_decreasing is_increasing
+        is_monotonic is_perfect is_primitive_root isprime jacobi_symbol latex lcm legendre_symbol
+        limit linear_eq_to_matrix linsolve ln log logcombine lucas maximum minimal_polynomial
+        minimum mobius mod_inverse monic multiplicity n_order nan nextprime nonlinsolve nroots
+        nsimplify nthroot_mod numer ones oo ordered parallel_poly_from_expr partition perfect_power
+        periodicity pi poly polygamma powdenest powsimp prem prevprime prime primefactors primepi
+        primerange primitive_root primorial prod product proper_divisor_count proper_divisors quo
+        rad radsimp ratsimp rcollect re real_root real_roots reduce_inequalities reduced_totient
+        refine rem residue resultant root roots rsolve sec sech separatevars series sign simplify
+        sin sinc singularities sinh solve solve_linear_system solve_poly_inequality
+        solve_rational_inequalities solve_univariate_inequality solveset sqf sqf_list sqrt sqrt_mod
+        sqrtdenest stationary_points subfactorial subsets summation symbols tan tanh terms_gcd
+        together totient trigsimp true zeros zeta zoo
         """
     ),
 }  # fmt: skip
+_MODULES["sympy.abc"] = _words(" ".join(string.ascii_letters)) | _words(
+    """
+        alpha beta chi delta epsilon eta gamma iota kappa lamda mu nu omega omicron phi pi psi rho
+        sigma tau theta upsilon xi zeta
+        """
+)
 # Modules that are named by way of another.
 _SUBMODULES = {("numpy", "linalg"): "numpy.linalg"}
 # Attributes of values: methods of Python's own types, of fractions and dates, of arrays and of
-# sympy's expressions, which either change nothing or only the value itself.
+# sympy's expressions, which change nothing but perhaps the value itself.
 _ATTRIBUTES = _words(
     """
-        add append appendleft as_integer_ratio bit_length capitalize clear copy count days
-        difference difference_update discard elements endswith extend fromkeys get index insert
-        intersection intersection_update is_integer isalnum isalpha isdecimal isdigit isdisjoint
-        islower isnumeric isspace issubset issuperset isupper items join keys ljust lower lstrip
-        most_common partition pop popitem popleft remove removeprefix removesuffix replace reverse
-        rfind find rjust rotate rpartition rsplit rstrip setdefault sort split splitlines startswith
-        strip subtract swapcase symmetric_difference title union update upper values zfill center
-        conjugate denominator imag limit_denominator numerator quantize real to_integral_value day
-        hour isoformat isoweekday microsecond minute month second seconds strftime strptime
-        total_seconds weekday year all any argmax argmin argsort astype cumprod cumsum diagonal dot
-        fill flatten item max mean min ndim nonzero prod ravel reshape round shape size std sum
-        tolist trace transpose var T deriv coeffs adjugate all_coeffs all_roots apart area args
-        as_coeff_Add as_coeff_Mul as_coefficients_dict as_expr as_numer_denom as_poly as_real_imag
-        atoms base cancel centroid charpoly circumcenter circumcircle circumference coeff cofactor
-        col col_join cols collect columnspace combsimp complement contains cross denom det
-        diagonalize diff discriminant distance doit eigenvals eigenvects end equals equation evalf
-        exp expand factor factor_list free_symbols func gcd gens has height incenter incircle inf
-        inradius integrate intersect inv inverse is_complex is_even is_finite is_imaginary
-        is_infinite is_negative is_nonnegative is_odd is_positive is_prime is_rational is_real
-        is_square is_zero lcm leadterm length lhs limit midpoint minpoly n name norm nroots
-        nsimplify nullspace numer p perimeter points poly powsimp primitive q radius radsimp rank
-        rewrite rhs root roots row row_join rows rref series sides simplify slope solve sort_key
-        start subs sup together trigsimp vertices width x xreplace y z Half ImaginaryUnit Infinity
-        Integers Naturals Naturals0 NegativeInfinity NegativeOne One Pi Rationals Reals Zero
-        EmptySet Complexes
+        Complexes EmptySet Half ImaginaryUnit Infinity Integers LC LM LT LUsolve Naturals Naturals0
+        NegativeInfinity NegativeOne One Pi QRdecomposition Rationals Reals T TC Zero add adjugate
+        all all_coeffs all_roots altitudes angle_between angles any apart apothem append appendleft
+        applyfunc area argmax argmin args argsort as_base_exp as_coeff_Add as_coeff_Mul
+        as_coefficients_dict as_content_primitive as_expr as_independent as_integer_ratio
+        as_numer_denom as_ordered_factors as_ordered_terms as_poly as_powers_dict as_real_imag
+        as_set astype atoms base bisectors bit_count bit_length boundary cancel capitalize casefold
+        center centroid charpoly circumcenter circumcircle circumference circumradius clear clip
+        closure coeff coeffs cofactor col col_del col_insert col_join col_swap collect cols
+        columnspace combine combsimp complement conj conjugate contains content coordinates copy
+        count count_ops count_roots cross cumprod cumsum date day days degree denominator deriv det
+        diag diagonal diagonalize diff difference difference_update direction discard discriminant
+        distance div doit dot eccentricity eigenvals eigenvects elements encloses_point end endswith
+        equals equation eval evalf exp expand extend extendleft exterior_angle eye factor
+        factor_list factors fill find findall finditer flatten foci free_symbols fromisoformat
+        fromkeys fromordinal fullmatch gcd gens get group groups has height hour hradius hstack imag
+        incenter incircle index inf inradius insert integrate interior interior_angle intersect
+        intersection intersection_update inv inverse is_Add is_Float is_Integer is_Mul is_Number
+        is_Pow is_Rational is_Symbol is_algebraic is_closed is_collinear is_commutative is_complex
+        is_composite is_concyclic is_constant is_diagonalizable is_disjoint is_empty is_equilateral
+        is_even is_finite is_imaginary is_infinite is_integer is_irrational is_irreducible
+        is_isosceles is_monic is_nan is_negative is_nonnegative is_nonpositive is_nonzero is_number
+        is_odd is_open is_parallel is_perpendicular is_polynomial is_positive is_prime is_rational
+        is_real is_right is_similar is_square is_subset is_superset is_symmetric is_tangent is_zero
+        isalnum isalpha isdecimal isdigit isdisjoint islower isnumeric isocalendar isoformat
+        isoweekday isspace issubset issuperset isupper item items join jordan_form keys lcm leadterm
+        left left_open length lhs limit limit_denominator ljust ln log10 lower lstrip major
+        maketrans match max mean measure medians microsecond midpoint min minor minute monic monoms
+        month most_common move_to_end n name ndim nonzero norm normalize nroots nsimplify nth
+        nullspace numerator ones orthocenter p p1 p2 parallel_line partition perimeter
+        perpendicular_bisector perpendicular_line perpendicular_segment points poly pop popitem
+        popleft powsimp primitive prod projection q quantize quo radius radsimp rank ravel real
+        real_roots reflect rem remove removeO removeprefix removesuffix repeat replace reshape
+        reverse rewrite rfind rhs right right_open rjust root roots rotate round row row_del
+        row_insert row_join row_swap rows rpartition rref rsplit rstrip scale search second seconds
+        series setdefault shape sides simplify singular_values size slope solve sort sort_key span
+        split splitlines sqrt squeeze start startswith std strftime strip strptime subs subtract sum
+        sup swapaxes swapcase symmetric_difference tangent_lines terms time title to_integral_value
+        together tolist toordinal total total_degree total_seconds trace translate transpose
+        trigsimp union update upper values var vertices vradius vstack weekday x xreplace y year z
+        zeros zfill
         """
 )
 
@@ -236,6 +302,7 @@ class _Names:
         self.stored: set[str] = set()
         self.loaded: set[str] = set()
         self.dotted: list[tuple[str, list[str]]] = []  # `a.b.c` as ("a", ["b", "c"])
+        self.suspends = self.catches_all = False
 
 
 def is_plain(tree: ast.Module) -> bool:
@@ -264,7 +331,26 @@ def is_plain(tree: ast.Module) -> bool:
                 return False
             if type(base) is not ast.Name:
                 pending.append(base)
+    if names.suspends and names.catches_all:
+        return False  # it would catch the end of a generator, in somebody else's time
     return _dotted_are_known(names) and _names_are_known(names)
+
+
+def let_trouble_through(tree: ast.Module) -> None:
+    """Makes `except Exception:` of a plain program catch neither MemoryError nor RecursionError.
+
+    Both depend on what is left of the process. Nor does a bare `except:` catch what ends the lane;
+    nothing else than an Exception can reach one in a plain program.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Try):
+            for handler in node.handlers:
+                if handler.type is None:
+                    handler.type = ast.Name("Exception", ast.Load())
+            never: list[ast.expr] = [ast.Name(name, ast.Load()) for name in _NEVER_CAUGHT]
+            passing = ast.ExceptHandler(ast.Tuple(never, ast.Load()), None, [ast.Raise()])
+            node.handlers.insert(0, passing)
+            ast.fix_missing_locations(node)
 
 
 def _unwind(node: ast.Attribute, names: _Names) -> ast.expr | None:
@@ -312,7 +398,7 @@ def _dotted_are_known(names: _Names) -> bool:
             submodule = _SUBMODULES.get((module, first))
             if submodule is not None and attributes:
                 module, (first, *attributes) = submodule, attributes
-            if first not in _MODULES[module]:
+            if not _is_known(module, first):
                 return False
         if not _ATTRIBUTES.issuperset(attributes):
             return False
@@ -322,23 +408,58 @@ def _dotted_are_known(names: _Names) -> bool:
 def _names_are_known(names: _Names) -> bool:
     """Whether no name that is looked up can mean anything that is not listed."""
     for star in names.stars:
-        # What a star brings in may take the place of what the program has bound.
-        brought = names.loaded & _everything_in(star)
-        if not brought <= _MODULES[star]:
+        # What a star brings in may take the place of what the program has bound or imported:
+        # numpy has a `random` of its own.
+        everything = _everything_in(star)
+        brought = names.loaded & everything
+        if not brought <= _listed(star) or names.modules.keys() & everything:
             return False
         names.imported |= brought
     bound = names.stored | names.imported
     if names.modules.keys() & (bound | names.loaded):
         return False  # a module as a value, or a name with two meanings
     # Any other name that is neither bound nor a builtin raises NameError, which is fine.
-    return not bound & _CAUGHT and not names.loaded & _UNLISTED_BUILTINS
+    return bound.isdisjoint(_KEPT) and not names.loaded & _UNLISTED_BUILTINS
+
+
+_KEPT = _CAUGHT.union(_NEVER_CAUGHT)
+
+
+def _listed(module: str) -> frozenset[str]:
+    """The names that may be had from a module; none of one that would have to be loaded first."""
+    found = _FOUND.get(module)
+    if found is None:
+        loaded, whole = sys.modules.get(module), sys.modules.get("sympy")
+        if loaded is None:
+            found = frozenset()
+        elif module in _MODULES:
+            found = _MODULES[module]
+        elif module.startswith("sympy."):
+            names = _MODULES["sympy"]
+            found = frozenset(n for n in names if getattr(loaded, n, 0) is getattr(whole, n, 1))
+        else:
+            found = frozenset()
+        _FOUND[module] = found
+    return found
+
+
+_FOUND: dict[str, frozenset[str]] = {}
+
+
+def _is_known(module: str, name: str) -> bool:
+    """Whether to take a name from a module gives something that is listed, or an error."""
+    if name in _listed(module):
+        return True
+    # What is not there may in a package be a module that is loaded when it is asked for.
+    loaded = sys.modules[module]
+    return not hasattr(loaded, name) and not hasattr(loaded, "__path__")
 
 
 def _everything_in(module: str) -> frozenset[str]:
     """The names that a star brings in."""
     found = _STARS.get(module)
     if found is None:
-        loaded = importlib.import_module(module)
+        loaded = sys.modules[module]
         public = getattr(loaded, "__all__", None)
         found = _STARS[module] = frozenset(dir(loaded) if public is None else public)
     return found
@@ -349,7 +470,7 @@ _STARS: dict[str, frozenset[str]] = {}
 
 def _import(node: ast.Import, names: _Names) -> bool:
     for alias in node.names:
-        if alias.name not in _MODULES:
+        if alias.name not in _MODULES or not _listed(alias.name):
             return False
         # `import numpy.linalg` binds numpy.
         module = alias.name if alias.asname else alias.name.partition(".")[0]
@@ -361,12 +482,12 @@ def _import(node: ast.Import, names: _Names) -> bool:
 
 def _import_from(node: ast.ImportFrom, names: _Names) -> bool:
     module = node.module or ""
-    if module not in _MODULES or node.level:
+    if node.level or not _listed(module):
         return False
     for alias in node.names:
         if alias.name == "*":
             names.stars.add(module)
-        elif alias.name not in _MODULES[module] or (alias.asname or "").startswith("_"):
+        elif not _is_known(module, alias.name) or (alias.asname or "").startswith("_"):
             return False
         else:
             names.imported.add(alias.asname or alias.name)
@@ -391,18 +512,42 @@ def _argument(node: ast.arg, names: _Names) -> bool:
 
 
 def _try(node: ast.Try, names: _Names) -> bool:
-    return not node.finalbody
+    # A bare `except` that is not the last is a syntax error, and must stay one.
+    return not node.finalbody and all(handler.type for handler in node.handlers[:-1])
 
 
 def _handler(node: ast.ExceptHandler, names: _Names) -> bool:
     if node.name:
         names.stored.add(node.name)
+        if node.name.startswith("__"):
+            return False
+    if node.type is None:
+        names.catches_all = True
+        return True
     caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
     return all(isinstance(kind, ast.Name) and kind.id in _CAUGHT for kind in caught)
 
 
+def _suspension(node: ast.Yield | ast.YieldFrom, names: _Names) -> bool:
+    names.suspends = True
+    return True
+
+
+def _compare(node: ast.Compare, names: _Names) -> bool:
+    """`is` only with a constant: else it may tell whether a cache was empty."""
+    sides = [node.left, *node.comparators]
+    return not any(
+        isinstance(operation, (ast.Is, ast.IsNot))
+        and not isinstance(sides[i], ast.Constant)
+        and not isinstance(sides[i + 1], ast.Constant)
+        for i, operation in enumerate(node.ops)
+    )
+
+
 def _keyword(node: ast.keyword, names: _Names) -> bool:
-    return node.arg != "file"
+    # numpy does not write where `where` says no, and what was in memory before comes to light.
+    # `**` could hold it.
+    return node.arg not in (None, "where", "file")
 
 
 def _comprehension(node: ast.comprehension, names: _Names) -> bool:
@@ -418,5 +563,8 @@ _CHECKS: dict[type[ast.AST], Callable[[Any, _Names], bool]] = {
     ast.Try: _try,
     ast.ExceptHandler: _handler,
     ast.keyword: _keyword,
+    ast.Compare: _compare,
+    ast.Yield: _suspension,
+    ast.YieldFrom: _suspension,
     ast.comprehension: _comprehension,
 }
