@@ -59,34 +59,6 @@ class _TroubleError(BaseException):
     """Something happened that a lane does not judge; no plain program can catch it."""
 
 
-class _Output(io.StringIO):
-    """What a program has printed, as long as none of it would have left a process of its own.
-
-    From then on it could be seen even of a program that comes to no end, and a lane tells nothing
-    of such a program.
-    """
-
-    room = 0
-
-    def write(self, text: str) -> int:
-        self.room -= len(text) if text.isascii() else 6 * len(text)  # at most, as \ud800
-        if self.room < 0:
-            raise _TroubleError("too much output")
-        return super().write(text)
-
-    def flush(self) -> None:
-        raise _TroubleError("flushed")
-
-    def bytes(self) -> bytes:
-        return self.getvalue().encode("utf-8", "backslashreplace")
-
-    def has_printed(self) -> bool:
-        data = self.bytes()
-        if data and not data.strip():
-            raise _TroubleError("blanks")  # flushed, to find out
-        return bool(data)
-
-
 def run(
     programs: Sequence[str], report: int, output_limit: int, enter: Callable[[int], None]
 ) -> NoReturn:
@@ -102,8 +74,8 @@ def run(
         gc.enable()
         enter(4)
         os.write(3, child.ENTERED + b"\n")
-        _guard_sympy()
         watch = _Watch()
+        _guard_sympy(watch)
         sys.addaudithook(watch.hook)
         sys.setrecursionlimit(sys.getrecursionlimit() - _DEPTH_MARGIN)
         for index, program in enumerate(programs):
@@ -118,25 +90,8 @@ def run(
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _guard_sympy() -> None:
-    """Its cache takes (1, 2) for (1.0, 2.0), which are equal: no function of it may get a tuple."""
-    module: Any = sys.modules.get("sympy.core.function")
-    for kind in (module.Function, module.Application) if module else ():
-        kind.__new__ = staticmethod(_without_tuples(kind.__new__))
-
-
-def _without_tuples(make: Callable[..., Any]) -> Callable[..., Any]:
-    def guarded(cls: type, *arguments: Any, **options: Any) -> Any:
-        for argument in arguments:
-            if isinstance(argument, (tuple, frozenset, range)):
-                raise _TroubleError("a tuple")
-        return make(cls, *arguments, **options)
-
-    return guarded
-
-
 class _Watch:
-    """The audit hook and what it has seen."""
+    """What is seen of a program while it runs: the audit hook, and what it led to."""
 
     def __init__(self) -> None:
         self.program: types.CodeType | None = None  # while it runs
@@ -151,17 +106,68 @@ class _Watch:
                 return  # the program itself, or a module that is being imported
         if event == "compile" and isinstance(arguments[1], str) and os.path.isabs(arguments[1]):
             return
+        self.end(event)
+
+    def end(self, reason: str) -> NoReturn:
+        """Ends the program, and the lane after it."""
         self.program = None
-        self.seen = event
-        raise _TroubleError(event)
+        self.seen = reason
+        raise _TroubleError(reason)
+
+
+class _Output(io.StringIO):
+    """What a program has printed, as long as none of it would have left a process of its own.
+
+    From then on it could be seen even of a program that comes to no end, and a lane tells nothing
+    of such a program.
+    """
+
+    def __init__(self, watch: _Watch, room: int) -> None:
+        super().__init__()
+        self._watch = watch
+        self._room = room  # in bytes
+
+    def write(self, text: str) -> int:
+        self._room -= len(text) if text.isascii() else 6 * len(text)  # at most, as \ud800
+        if self._room < 0:
+            self._watch.end("much output")
+        return super().write(text)
+
+    def flush(self) -> None:
+        self._watch.end("flushed output")
+
+    def bytes(self) -> bytes:
+        return self.getvalue().encode("utf-8", "backslashreplace")
+
+    def has_printed(self) -> bool:
+        data = self.bytes()
+        if data and not data.strip():
+            self._watch.end("flushed blanks")  # to find out that they are
+        return bool(data)
+
+
+def _guard_sympy(watch: _Watch) -> None:
+    """Its cache takes (1, 2) for (1.0, 2.0), which are equal: no function of it may get a tuple."""
+    module: Any = sys.modules.get("sympy.core.function")
+    for kind in (module.Function, module.Application) if module else ():
+        kind.__new__ = staticmethod(_without_tuples(kind.__new__, watch))
+
+
+def _without_tuples(make: Callable[..., Any], watch: _Watch) -> Callable[..., Any]:
+    def guarded(cls: type, *arguments: Any, **options: Any) -> Any:
+        for argument in arguments:
+            if isinstance(argument, (tuple, frozenset, range)):
+                watch.end("a tuple for sympy")
+        return make(cls, *arguments, **options)
+
+    return guarded
 
 
 def _one(program: str, watch: _Watch, output_limit: int) -> dict[str, Any]:
     """The record of one program, without its index."""
     # Not process_time, which counts in ticks for a process with a limit on it; there is one thread.
     started = time.thread_time()
-    out = sys.stdout = _Output()
-    out.room = min(output_limit, _BUFFER)
+    out = sys.stdout = _Output(watch, min(output_limit, _BUFFER))
     namespace: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins}
     error = ""
     try:
