@@ -32,8 +32,8 @@ _TRIES = 2
 # Programs that are worth a process that they share.
 _FEW = 8
 
-# Characters. Nobody writes such a program; to parse one takes gigabytes.
-_LONGEST = 1_000_000
+# Characters; a longer program would not fit into a message to the fork server.
+_LONGEST = 20_000_000
 _TOO_LONG = Outcome("error", "", f"a program of more than {_LONGEST:,} characters is not run", 0.0)
 
 _log = logging.getLogger("sandbox")

@@ -46,8 +46,8 @@ _LONGEST_SOURCE = 20_000
 _LONGEST_LIFE = 1.0
 # Calls deep that a program may go less than alone; who needs them runs alone.
 _DEPTH_MARGIN = 30
-# Bytes that a program alone can print before anything leaves its process, while it goes on.
-_BUFFER = 8192
+# Bytes that a program alone can print before any leaves its process: what `io` buffers, at least.
+_BUFFER = 8000
 # What a lane does by itself: importing, and looking for what is to be imported. The last is how
 # sympy keeps its primes.
 _HARMLESS = frozenset(

@@ -7,6 +7,7 @@ import random
 import re
 import signal
 import socket
+import sys
 import threading
 import time
 import typing
@@ -237,7 +238,8 @@ def test_neighbours(name: str, sharing: Sandbox, alone: Sandbox) -> None:
     first, second, output = NEIGHBOURS[name]
     programs = [first, second, second + "\n# again"]
     outcomes = sharing.run(programs)
-    assert [outcome.output for outcome in outcomes[1:]] == [output, output]
+    if name != "a cache of types" or sys.version_info >= (3, 11):  # before, it is an error
+        assert [outcome.output for outcome in outcomes[1:]] == [output, output]
     assert differences(programs, outcomes, alone.run(programs)) == []
     assert differences(programs[::-1], sharing.run(programs[::-1]), outcomes[::-1]) == []
 
@@ -482,14 +484,14 @@ def test_a_lane_that_is_killed_loses_nothing(told: Told) -> None:
 
 
 class Stand:
-    """Stands in for a supervisor; its children write what they are told to and end."""
+    """Stands in for a supervisor; its children write what they are told to, and end or stay."""
 
     limits = Limits(cpu_seconds=0.5, output_kb=1)
     patience_seconds = 20.0
 
-    def __init__(self, written: Sequence[bytes], ends: bool = True) -> None:
+    def __init__(self, written: Sequence[bytes], ends: bool = True, delay: float = 0.0) -> None:
         self._written = iter(written)
-        self._ends = ends
+        self._ends, self._delay = ends, delay
         self.pids: list[int] = []
 
     def fork(self, body: Callable[..., Any]) -> int:
@@ -505,6 +507,7 @@ class Stand:
         pid = os.fork()
         if pid == 0:
             try:
+                time.sleep(self._delay)
                 while written:
                     written = written[os.write(report, written) :]
                 if not self._ends:
@@ -622,6 +625,22 @@ def test_a_child_that_says_nothing_is_ended(client: socket.socket, monkeypatch: 
     assert len(stand.pids) == 2
 
 
+@pytest.mark.xfail(reason="lanes looks at the clock first and at what has come after that")
+def test_a_server_that_was_held_up_blames_nobody(client: socket.socket, monkeypatch: Any) -> None:
+    """When it comes to look at the clock, several have ended, and none of them took too long."""
+    looks = []
+
+    def clock(pid: int) -> float:
+        looks.append(pid)
+        if len(looks) == 1:
+            return 0.0
+        time.sleep(0.4)
+        return 0.6
+
+    monkeypatch.setattr(lanes, "cpu_seconds", clock)
+    assert supervised([UP + record(0) + record(1)], 2, client, delay=0.25)[0] == ["0", "1"]
+
+
 def test_a_client_that_goes_takes_the_lane_along(client: socket.socket) -> None:
     stand = Stand([UP], ends=False)
     timer = threading.Timer(0.05, client.shutdown, [socket.SHUT_RDWR])
@@ -651,15 +670,17 @@ def test_too_few_processes_are_an_error_of_the_sandbox(monkeypatch: pytest.Monke
 
 def test_the_caches_of_typing_can_be_emptied() -> None:
     """By a list that is only typing's business; a version without it must be thought about."""
+    assert len(typing._cleanups) > 5  # type: ignore[attr-defined]
+    if sys.version_info < (3, 11):
+        return  # and nothing but types in them, which are equal to nothing else
     kept: Any = typing.Optional
     assert repr(kept[1]) == "typing.Optional[1]"
     lane._begin_anew()
     assert repr(kept[True]) == "typing.Optional[True]"
-    assert len(typing._cleanups) > 5  # type: ignore[attr-defined]
 
 
 def test_a_process_of_its_own_keeps_as_much_output_as_a_lane_takes(alone: Sandbox) -> None:
     programs = [f"print('x' * {lane._BUFFER}, end='')\nwhile True: pass"]
-    programs += ["for i in range(80): print('x' * 101)\nwhile True: pass"]
+    programs += [f"for i in range({lane._BUFFER // 50}): print('x' * 49)\nwhile True: pass"]
     for outcome in alone.run(programs):
         assert (outcome.status, outcome.output) == ("timeout", "")
