@@ -116,6 +116,20 @@ class _Lane:
         cpu, wall, is_long = 0.0, time.monotonic(), False
         while self._count < self._expected and not self._in_trouble:
             used, passed = cpu_seconds(self._pid) - cpu, time.monotonic() - wall
+            left = (self._cpu_limit if is_long else min(_LONG, self._cpu_limit)) - used
+            waited = min(left, self._patience - passed)
+            ready = {descriptor for descriptor, _ in poller.poll(max(0, math.ceil(waited * 1000)))}
+            if client.fileno() in ready:
+                raise AbandonedError
+            if self._report in ready:
+                end.poll(_GATHERED)
+                if records := self._read():
+                    cpu = cpu_seconds(self._pid)
+                    yield records
+                    wall, is_long = time.monotonic(), False
+                continue
+            # Nothing has ended since the last record, so that all of the time is one program's. To
+            # look at the clock alone would blame it for others' where this process was held up.
             if used >= self._cpu_limit:
                 yield [{"status": "timeout", "output": "", "seconds": used}]
                 return
@@ -124,16 +138,6 @@ class _Lane:
             if used >= _LONG and not is_long:
                 is_long = True
                 yield []
-            left = (self._cpu_limit if is_long else min(_LONG, self._cpu_limit)) - used
-            waited = min(max(left, 0.001), self._patience - passed)
-            ready = {descriptor for descriptor, _ in poller.poll(math.ceil(waited * 1000))}
-            if client.fileno() in ready:
-                raise AbandonedError
-            if self._report in ready:
-                end.poll(_GATHERED)
-                if records := self._read():
-                    yield records
-                    cpu, wall, is_long = cpu_seconds(self._pid), time.monotonic(), False
 
     def _read(self) -> list[dict[str, Any]]:
         """The records that have come, up to the first trouble."""

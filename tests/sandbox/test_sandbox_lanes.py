@@ -625,7 +625,6 @@ def test_a_child_that_says_nothing_is_ended(client: socket.socket, monkeypatch: 
     assert len(stand.pids) == 2
 
 
-@pytest.mark.xfail(reason="lanes looks at the clock first and at what has come after that")
 def test_a_server_that_was_held_up_blames_nobody(client: socket.socket, monkeypatch: Any) -> None:
     """When it comes to look at the clock, several have ended, and none of them took too long."""
     looks = []
