@@ -27,7 +27,7 @@ from sandbox.client import Sandbox, capabilities
 from sandbox.hostile import ATTACKS, Attack
 from sandbox.outcome import Limits, Outcome, SandboxError, Status
 
-__all__ = ["LIMITS", "TOGETHER", "Verdict", "check", "unmet"]
+__all__ = ["LIMITS", "TOGETHER", "Verdict", "check", "descendants", "unmet"]
 
 # Short, because a quarter of the attacks end only at a limit.
 LIMITS = Limits(cpu_seconds=0.2, wall_seconds=0.4, memory_mb=64)
@@ -328,7 +328,7 @@ class _Count:
 
     @classmethod
     def now(cls) -> "_Count":
-        found = [os.getpid(), *_descendants(os.getpid())]
+        found = [os.getpid(), *descendants(os.getpid())]
         return cls(len(found) - 1, sum(_descriptors(pid) for pid in found))
 
     def growth(self) -> str:
@@ -346,7 +346,7 @@ class _Count:
         return "it left a process behind" if more[0] else "it left a descriptor open"
 
 
-def _descendants(ancestor: int) -> list[int]:
+def descendants(ancestor: int) -> list[int]:
     """Process numbers of the children, and of theirs; zombies are not counted."""
     children: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):

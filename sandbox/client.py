@@ -29,8 +29,8 @@ __all__ = ["Sandbox", "capabilities"]
 
 # A server may die under a program by mere bad luck once.
 _TRIES = 2
-# Programs that are worth a process that they share.
-_FEW = 8
+# Programs that are worth a request of their own.
+_FEW = 2
 
 # Characters; a longer program would not fit into a message to the fork server.
 _LONGEST = 20_000_000
@@ -284,7 +284,7 @@ class _Pool:
         if kind[1]:
             return [waiting.popleft()]
         # Less and less of what is left, so that the workers finish together.
-        count = min(MOST, max(_FEW, math.ceil(len(waiting) / (1.5 * len(self._workers)))))
+        count = min(MOST, max(_FEW, math.ceil(len(waiting) / (2 * len(self._workers)))))
         return [waiting.popleft() for _ in range(min(count, len(waiting)))]
 
 
@@ -322,8 +322,7 @@ class _Worker(threading.Thread):
             server = self._servers[tier] = self._pool.roots[tier].open()
             if self._pool.is_closed():  # too late for `shut` to have seen it
                 raise ServerDiedError
-        # One program has nobody to share with.
-        for told in server.run(programs, alone or len(programs) == 1):
+        for told in server.run(programs, alone):
             done, again = [], []
             for index, outcome in told:
                 job = left.pop(index)

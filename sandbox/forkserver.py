@@ -116,21 +116,28 @@ def _fork_server(control: socket.socket, client: socket.socket, supervisor: Supe
 
 def _serve(client: socket.socket, root: int, supervisor: Supervisor) -> None:
     wire.send(client, {"pid": os.getpid()})
+    own_lanes = lanes.Lanes(supervisor)
     # Without the kernel's help a server has to look for itself whether its root is still there.
     tick = None if sys.platform == "linux" else _TICK
     poller = select.poll()
     poller.register(client, select.POLLIN)
     while os.getppid() == root:
-        if not poller.poll(tick):
+        if not poller.poll(_TICK if own_lanes.is_idle else tick):
+            own_lanes.end()
             continue
         request = wire.receive(client)
         if request is None:
             return
         number, programs = request["number"], request["programs"]
-        run = _one_by_one if request["alone"] else lanes.run
-        for outcomes in run(supervisor, programs, client):
+        # A single program is worth a lane only where there is one.
+        if request["alone"] or (len(programs) == 1 and not own_lanes.is_idle):
+            told = _one_by_one(supervisor, programs, client)
+        else:
+            told = own_lanes.run(programs, client)
+        for outcomes in told:
             wire.send(client, {"number": number, "outcomes": outcomes})
-        del request, programs, outcomes  # so that the next program's child does not inherit them
+        # So that the next program's child does not inherit them.
+        del request, programs, outcomes, told
 
 
 def _one_by_one(

@@ -7,6 +7,7 @@ See landlock(7) and Linux `Documentation/userspace-api/landlock.rst`.
 """
 
 import ctypes
+import fcntl
 import os
 from collections.abc import Iterable
 
@@ -19,6 +20,8 @@ _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _PATH_BENEATH = 1
 _READ_FILE, _READ_DIRECTORY = 1 << 2, 1 << 3
 _TCP = 0b11
+# Above the few numbers that a child moves its pipes to.
+_OUT_OF_THE_WAY = 32
 _ABSTRACT_SOCKETS_AND_SIGNALS = 0b11
 
 
@@ -63,7 +66,10 @@ def make_rules(readable: Iterable[str]) -> int:
             )
         finally:
             os.close(folder)
-    return rules
+    try:
+        return fcntl.fcntl(rules, fcntl.F_DUPFD_CLOEXEC, _OUT_OF_THE_WAY)
+    finally:
+        os.close(rules)
 
 
 def enter(rules: int) -> None:

@@ -8,7 +8,8 @@ sympy reading a string; anything of ctypes, gc, sys). Whatever is not an ordinar
 exception of the program's own is not judged here at all: the program is reported as one to be run
 alone, and the fork server sees to that.
 
-The child writes records to its report pipe, each a line of JSON:
+The first programs come with the fork, more of them over a socket, as long as the lane lives. The
+child writes records to its report pipe, each a line of JSON, numbered from the first program on:
 
     {"index": 3, "status": "ok", "output": "42\n", "error": null, "seconds": 0.0003}
     {"index": 4, "status": "alone"}
@@ -33,13 +34,12 @@ from typing import Any, NoReturn
 from sandbox import child
 from sandbox.plain import is_plain, let_trouble_through
 
-__all__ = ["ALONE", "LATER", "LEFT", "MOST", "run"]
+__all__ = ["ALONE", "LATER", "LEFT", "MOST", "as_request", "run"]
 
 # What is said of a program where it is no outcome: it must run alone; the lane has ended before it,
 # by itself; it has been given back.
 ALONE, LEFT, LATER = "alone", "left", "later"
-# Programs that one child runs at most. A fork costs as much as some ten programs in it, so that
-# there is little to be gained beyond this, and less is lost when one of them ends it.
+# Programs of one request at most: a worker that takes more leaves too little for the others.
 MOST = 128
 _LONGEST_SOURCE = 20_000
 # CPU seconds, so that the limit on the whole process is never what ends a program.
@@ -59,31 +59,50 @@ class _TroubleError(BaseException):
     """Something happened that a lane does not judge; no plain program can catch it."""
 
 
-def run(
-    programs: Sequence[str], report: int, output_limit: int, enter: Callable[[int], None]
-) -> NoReturn:
-    """Runs programs in this process and ends the process.
+# Descriptors: 0, 1 and 2 are /dev/null.
+_REPORT, _REQUESTS = 3, 4
 
-    `report` is the writing end of a pipe; `enter` puts the walls up and closes every descriptor
-    from the number that it is given.
+
+def as_request(programs: Sequence[str]) -> bytes:
+    """Programs as `run` reads them from its socket."""
+    return json.dumps(programs).encode() + b"\n"
+
+
+def run(
+    programs: Sequence[str],
+    report: int,
+    requests: int,
+    output_limit: int,
+    enter: Callable[[int], None],
+) -> NoReturn:
+    """Runs programs in this process, then those of every request that comes, and ends the process.
+
+    `report` is the writing end of a pipe, `requests` a socket on which more may come, and where
+    each request that is done is acknowledged by a byte. Neither has one of the numbers that they
+    move to. `enter` puts the walls up and closes every descriptor from the number that it is given.
     """
     code = 1
     try:
         os.setsid()
-        os.dup2(report, 3)  # 0, 1 and 2 are /dev/null
+        os.dup2(report, _REPORT)
+        os.dup2(requests, _REQUESTS)
         gc.enable()
-        enter(4)
-        os.write(3, child.ENTERED + b"\n")
+        enter(_REQUESTS + 1)
+        os.write(_REPORT, child.ENTERED + b"\n")
         watch = _Watch()
         _guard_sympy(watch)
         sys.addaudithook(watch.hook)
         sys.setrecursionlimit(sys.getrecursionlimit() - _DEPTH_MARGIN)
-        for index, program in enumerate(programs):
-            record = _one(program, watch, output_limit)
-            _write(json.dumps({"index": index, **record}).encode() + b"\n")
-            if watch.seen or time.thread_time() > _LONGEST_LIFE:  # the rest is for another child
-                _write(json.dumps({"index": index + 1, "status": LEFT}).encode() + b"\n")
-                break
+        index = 0
+        while programs:
+            for program in programs:
+                record = _one(program, watch, output_limit)
+                _write({"index": index, **record})
+                index += 1
+                if watch.seen or time.thread_time() > _LONGEST_LIFE:
+                    _write({"index": index, "status": LEFT})  # the rest is for another child
+                    os._exit(0)
+            programs = _next_request()
         code = 0
     finally:
         os._exit(code)
@@ -228,6 +247,20 @@ def _compiled(program: str) -> types.CodeType | None:
     return compile(tree, child.PROGRAM, "exec", dont_inherit=True)
 
 
-def _write(data: bytes) -> None:
+def _write(record: dict[str, Any]) -> None:
+    data = json.dumps(record).encode() + b"\n"
     while data:
-        data = data[os.write(3, data) :]
+        data = data[os.write(_REPORT, data) :]
+
+
+def _next_request() -> list[str]:
+    """The programs of the next request; none where there will be no more."""
+    os.write(_REQUESTS, b".")
+    data = b""
+    while not data.endswith(b"\n"):
+        part = os.read(_REQUESTS, 65536)
+        if not part:
+            return []
+        data += part
+    programs: list[str] = json.loads(data)
+    return programs

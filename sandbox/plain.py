@@ -20,6 +20,7 @@ of a set of functions. It need not be the same twice alone either.
 
 import ast
 import builtins
+import functools
 import math
 import string
 import sys
@@ -425,25 +426,18 @@ def _names_are_known(names: _Names) -> bool:
 _KEPT = _CAUGHT.union(_NEVER_CAUGHT)
 
 
+@functools.cache
 def _listed(module: str) -> frozenset[str]:
     """The names that may be had from a module; none of one that would have to be loaded first."""
-    found = _FOUND.get(module)
-    if found is None:
-        loaded, whole = sys.modules.get(module), sys.modules.get("sympy")
-        if loaded is None:
-            found = frozenset()
-        elif module in _MODULES:
-            found = _MODULES[module]
-        elif module.startswith("sympy."):
-            names = _MODULES["sympy"]
-            found = frozenset(n for n in names if getattr(loaded, n, 0) is getattr(whole, n, 1))
-        else:
-            found = frozenset()
-        _FOUND[module] = found
-    return found
-
-
-_FOUND: dict[str, frozenset[str]] = {}
+    loaded, whole = sys.modules.get(module), sys.modules.get("sympy")
+    if loaded is None:
+        return frozenset()
+    if module in _MODULES:
+        return _MODULES[module]
+    if module.startswith("sympy."):
+        names = _MODULES["sympy"]
+        return frozenset(n for n in names if getattr(loaded, n, 0) is getattr(whole, n, 1))
+    return frozenset()
 
 
 def _is_known(module: str, name: str) -> bool:
@@ -455,17 +449,12 @@ def _is_known(module: str, name: str) -> bool:
     return not hasattr(loaded, name) and not hasattr(loaded, "__path__")
 
 
+@functools.cache
 def _everything_in(module: str) -> frozenset[str]:
     """The names that a star brings in."""
-    found = _STARS.get(module)
-    if found is None:
-        loaded = sys.modules[module]
-        public = getattr(loaded, "__all__", None)
-        found = _STARS[module] = frozenset(dir(loaded) if public is None else public)
-    return found
-
-
-_STARS: dict[str, frozenset[str]] = {}
+    loaded = sys.modules[module]
+    public = getattr(loaded, "__all__", None)
+    return frozenset(dir(loaded) if public is None else public)
 
 
 def _import(node: ast.Import, names: _Names) -> bool:

@@ -21,7 +21,7 @@ _LIGHT = (
     *("heapq", "itertools", "json", "math", "numbers", "operator", "random", "re", "statistics"),
     *("string", "typing", "_strptime"),
 )
-_FULL = ["numpy", "numpy.linalg", "sympy", "mpmath"]
+_FULL = ["numpy", "numpy.linalg", "sympy", "sympy.abc", "mpmath"]
 _NEEDS_FULL = re.compile(r"\b(?:sympy|numpy|mpmath|scipy|pandas|networkx|matplotlib)\b")
 
 # Much of sympy is imported, cached and registered at first use: after these calls the mean sympy

@@ -104,9 +104,17 @@ class Supervisor:
         """The line that tells of too much CPU time."""
         return f"more than {self.limits.cpu_seconds:g} s of CPU time"
 
-    def error_message(self, report: bytes, code: int) -> str:
+    def error_message(self, report: str | bytes, code: int = 1) -> str:
         """The line that tells of an exception, from what the child reported of it."""
-        return self._error(report, code)[1]
+        try:
+            error = json.loads(report)
+            kind, text, line = str(error["type"]), str(error["text"]), error["line"]
+        except (ValueError, TypeError, LookupError, RecursionError):
+            # os._exit, or the program wrote here itself
+            return f"exit code {code}"
+        message = f"{kind}: {text}" if text else kind
+        message = message.encode("utf-8", "backslashreplace").decode()  # lone surrogates
+        return message + (f" (line {line})" if isinstance(line, int) else "")
 
     def _fork(self, program: str) -> _Child:
         stdout, stdout_end = os.pipe()
@@ -205,23 +213,12 @@ class Supervisor:
         if code == 0:
             return ("ok" if running.output.strip() else "no_output"), ""
         if code > 0:
-            return self._error(report, code)
+            if report == child.MEMORY_ERROR:
+                return "memory", f"more than {limits.memory_mb} MiB of memory"
+            return "error", self.error_message(report, code)
         if -code in (signal.SIGXCPU, signal.SIGKILL) and running.seconds >= limits.cpu_seconds:
             return "timeout", too_long
         return "killed", f"signal {-code} ({_signal_name(-code)})"
-
-    def _error(self, report: bytes, code: int) -> tuple[str, str]:
-        if report == child.MEMORY_ERROR:
-            return "memory", f"more than {self.limits.memory_mb} MiB of memory"
-        try:
-            error = json.loads(report)
-            kind, text, line = str(error["type"]), str(error["text"]), error["line"]
-        except (ValueError, TypeError, LookupError, RecursionError):
-            # os._exit, or the program wrote here itself
-            return "error", f"exit code {code}"
-        message = f"{kind}: {text}" if text else kind
-        message = message.encode("utf-8", "backslashreplace").decode()  # lone surrogates
-        return "error", message + (f" (line {line})" if isinstance(line, int) else "")
 
 
 def _fork_patiently() -> int:

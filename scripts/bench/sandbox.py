@@ -32,6 +32,7 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from sandbox import Limits, Sandbox  # noqa: E402
+from sandbox.check import descendants  # noqa: E402
 from sandbox.preload import preload  # noqa: E402
 from scripts.bench.programs import Made, mixed  # noqa: E402
 
@@ -109,20 +110,12 @@ def processors() -> int:
 
 def cpu_seconds() -> float:
     """CPU time of this process and all that came of it, reaped or running."""
-    parents, used = {}, {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            with contextlib.suppress(OSError):
-                fields = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()
-                parents[int(entry)] = int(fields[1])
-                used[int(entry)] = sum(map(int, fields[11:15]))
-    total = 0
-    for pid, ticks in used.items():
-        above = pid
-        while above in parents and above != os.getpid():
-            above = parents[above]
-        total += ticks if above == os.getpid() else 0
-    return total / os.sysconf("SC_CLK_TCK")
+    ticks = 0
+    for pid in (os.getpid(), *descendants(os.getpid())):
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def wrong(made: Sequence[Made], told: Sequence[Told]) -> int:

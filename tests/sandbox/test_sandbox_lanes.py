@@ -23,7 +23,7 @@ import pytest
 from problems.arithmetic import parse, value_of
 from problems.calculator import derive_program
 from sandbox import Limits, Outcome, Sandbox, SandboxError, capabilities, child, lane, lanes
-from sandbox.check import _descendants, unmet
+from sandbox.check import descendants, unmet
 from sandbox.hostile import ATTACKS
 from sandbox.lane import ALONE, LATER, LEFT
 from sandbox.servers import Server
@@ -458,7 +458,7 @@ def test_all_real_programs(shared_data: Path) -> None:
 def test_a_lane_that_is_killed_loses_nothing(told: Told) -> None:
     def kill_lanes() -> None:
         while not done.wait(0.02):
-            for pid in set(_descendants(os.getpid())) - servers:
+            for pid in set(descendants(os.getpid())) - servers:
                 if told.sharing:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
@@ -468,8 +468,8 @@ def test_a_lane_that_is_killed_loses_nothing(told: Told) -> None:
     killed: list[int] = []
     done = threading.Event()
     with Sandbox(workers=1) as sandbox:
-        sandbox.run(["print(1)", "print(2)"])
-        servers = set(_descendants(os.getpid()))
+        sandbox.run(["print(1)"])  # one by itself starts no lane
+        servers = set(descendants(os.getpid()))
         killer = threading.Thread(target=kill_lanes)
         killer.start()
         outcomes = sandbox.run(programs)
@@ -481,6 +481,52 @@ def test_a_lane_that_is_killed_loses_nothing(told: Told) -> None:
     assert len(wrong) <= 2
     assert len(killed) >= 3
     assert told.counts()[ALONE] >= 3
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes through /proc")
+def test_a_lane_outlives_a_request_but_not_idleness() -> None:
+    with Sandbox(workers=1) as sandbox:
+        sandbox.run(["print(1)"])
+        server = set(descendants(os.getpid()))
+        lanes_seen = set()
+        for first in range(0, 40, 10):
+            programs = [
+                f"import random\nprint({i}, random.random())" for i in range(first, first + 10)
+            ]
+            draw = random.Random(0).random()
+            assert [o.output for o in sandbox.run(programs)] == [
+                f"{i} {draw}\n" for i in range(first, first + 10)
+            ]
+            lanes_seen |= set(descendants(os.getpid())) - server
+        assert len(lanes_seen) == 1
+        deadline = time.monotonic() + 20
+        while set(descendants(os.getpid())) != server:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert [o.output for o in sandbox.run(["print(1)", "print(2)"])] == ["1\n", "2\n"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes through /proc")
+def test_an_idle_lane_that_is_killed_loses_nothing() -> None:
+    with Sandbox(workers=1) as sandbox:
+        sandbox.run(["print(1)"])
+        server = set(descendants(os.getpid()))
+        for turn in range(5):
+            programs = [f"print({turn} + {i})" for i in range(10)]
+            assert [o.output for o in sandbox.run(programs)] == [f"{turn + i}\n" for i in range(10)]
+            for pid in set(descendants(os.getpid())) - server:
+                os.kill(pid, signal.SIGKILL)
+
+
+def test_a_request_of_any_size_reaches_a_lane_whole(told: Told) -> None:
+    """Those that do not fit into a socket come with a new process."""
+    with Sandbox(workers=1) as sandbox:
+        for size in (0, 100, 1000, 15_000, 10, 15_000):
+            programs = [f"# {'x' * size}\nprint({size} + {i})" for i in range(200)]
+            assert [o.output for o in sandbox.run(programs)] == [
+                f"{size + i}\n" for i in range(200)
+            ]
+    assert told.counts()[ALONE] == 0
 
 
 class Stand:
@@ -517,8 +563,8 @@ class Stand:
         self.pids.append(pid)
         return pid
 
-    def error_message(self, report: bytes, code: int) -> str:
-        return report.decode()
+    def error_message(self, report: str) -> str:
+        return report
 
     def cpu_message(self) -> str:
         return "too long"
@@ -543,7 +589,8 @@ def supervised(
     """What becomes of `count` programs, in order, where their children write this."""
     stand = Stand(written, **options)
     found: list[str] = []
-    for messages in lanes.run(stand, ["x"] * count, client):  # type: ignore[arg-type]
+    run = lanes.Lanes(stand)  # type: ignore[arg-type]
+    for messages in run.run(["x"] * count, client):
         for message in messages:
             if "fault" in message:
                 found.append(message["fault"])
@@ -551,6 +598,7 @@ def supervised(
             assert message["index"] == len(found)
             status = message["status"]
             found.append(message["output"].strip() if status == "ok" else status)
+    run.end()
     for pid in stand.pids:
         with pytest.raises(ChildProcessError):  # it is reaped
             os.waitpid(pid, os.WNOHANG)
@@ -645,7 +693,7 @@ def test_a_client_that_goes_takes_the_lane_along(client: socket.socket) -> None:
     timer = threading.Timer(0.05, client.shutdown, [socket.SHUT_RDWR])
     timer.start()
     with pytest.raises(AbandonedError):
-        list(lanes.run(stand, ["x", "y"], client))  # type: ignore[arg-type]
+        list(lanes.Lanes(stand).run(["x", "y"], client))  # type: ignore[arg-type]
     timer.join()
     with pytest.raises(ChildProcessError):
         os.waitpid(stand.pids[0], os.WNOHANG)

@@ -79,7 +79,7 @@ os.wait()
 print("made")
 \"\"\",
     }
-    with Sandbox(workers=1, limits=Limits(wall_seconds=5)) as sandbox:
+    with Sandbox(workers=1, limits=Limits(wall_seconds=5), share=False) as sandbox:
         outcomes = sandbox.run(list(programs.values()))
         before = descendants(os.getpid())
     told = {n: o.output or o.message for n, o in zip(programs, outcomes)}

@@ -466,10 +466,11 @@ def test_a_module_that_is_not_loaded_is_not_plain(monkeypatch: pytest.MonkeyPatc
     for name in ("sympy.abc", "cmath"):
         assert is_plain(ast.parse(f"from {name} import pi"))
         monkeypatch.delitem(sys.modules, name)
-        monkeypatch.setattr(plain, "_FOUND", {})
+        plain._listed.cache_clear()
         assert not is_plain(ast.parse(f"from {name} import pi"))
         assert not is_plain(ast.parse(f"from {name} import *"))
     assert not is_plain(ast.parse("import cmath"))
+    plain._listed.cache_clear()
 
 
 # What passes through `except Exception`.

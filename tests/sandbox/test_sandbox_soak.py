@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import Limits, Outcome, Sandbox
-from sandbox.check import _descendants
+from sandbox.check import descendants
 from scripts.bench.programs import Made, mixed
 
 pytestmark = pytest.mark.skipif(
@@ -87,10 +87,10 @@ def resident(pid: int) -> float:
 
 
 def settled() -> list[int]:
-    """The processes under this one, when the last programs' have been reaped."""
+    """The processes under this one, when no lane waits for more programs any longer."""
     looks: list[list[int]] = []
-    while len(looks) < 100 and (len(looks) < 3 or looks[-3:] != looks[-1:] * 3):
-        looks.append(sorted(_descendants(os.getpid())))
+    while len(looks) < 300 and (len(looks) < 30 or looks[-30:] != looks[-1:] * 30):
+        looks.append(sorted(descendants(os.getpid())))
         time.sleep(0.05)
     return looks[-1]
 
