@@ -158,8 +158,6 @@ class _Lane:
         self._cpu = cpu_seconds(self._pid)
         self._expected += len(programs)
         try:
-            with contextlib.suppress(BlockingIOError):
-                self._requests.recv(4096)  # that it had done the last one
             return self._requests.send(data) == len(data)
         except OSError:  # nobody there any more, or no room
             return False
@@ -184,7 +182,9 @@ class _Lane:
             if client.fileno() in ready:
                 raise AbandonedError
             if self._report in ready:
-                pause.poll(_GATHERED)
+                if pause.poll(_GATHERED):
+                    with contextlib.suppress(OSError):
+                        self._requests.recv(4096)  # that it has done all
                 if records := self._read():
                     cpu = cpu_seconds(self._pid)
                     yield records
