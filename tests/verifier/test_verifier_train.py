@@ -20,7 +20,7 @@ from verifier.checkpoint import OutputFolder
 from verifier.config import TrainVerifierConfig, VerifierModelConfig
 from verifier.data import LabelledCandidate, VerifierProblem
 from verifier.model import Verifier, load_verifier
-from verifier.train import _marks, rate_factor, train_verifier
+from verifier.train import train_verifier
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -240,10 +240,10 @@ def test_ctrl_c_saves_the_step_and_is_passed_on(base_folder, tmp_path, monkeypat
 
     real = train._Loop._step
 
-    def step(loop, packs, total):
+    def step(loop, *arguments):
         if loop.progress.step == 1:
             os.kill(os.getpid(), signal.SIGINT)
-        return real(loop, packs, total)
+        return real(loop, *arguments)
 
     monkeypatch.setattr(train._Loop, "_step", step)
     handler = signal.getsignal(signal.SIGINT)
@@ -351,17 +351,6 @@ def test_no_candidates_and_no_output(base_folder, tmp_path):
         train_verifier(config_of(base_folder, tmp_path / "v"), empty)
     with pytest.raises(UserError, match="output: expected the folder to write"):
         train_verifier(config_of(base_folder, ""), planted(2, 2))
-
-
-def test_rates():
-    assert [rate_factor(step, 4, 0.0) for step in range(4)] == [1.0, 0.75, 0.5, 0.25]
-    assert [rate_factor(step, 10, 0.2) for step in range(4)] == [1 / 3, 2 / 3, 1.0, 7 / 8]
-
-
-def test_validation_marks():
-    assert _marks(0, 8, 4) == {2, 4, 6, 8}
-    assert _marks(10, 3, 2) == {12, 13}
-    assert _marks(0, 5, 0) == set()
 
 
 def test_differences():
