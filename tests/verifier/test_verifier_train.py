@@ -440,6 +440,12 @@ def test_two_processes_do_the_steps_of_one(base_folder, tmp_path):
     one, two = record_of(tmp_path / "one"), record_of(tmp_path / "two")
     assert (one["processes"], two["processes"]) == (1, 2)
     assert one["steps"] == two["steps"]
+    # Each process scores its half of the held-out problems; the measures are those of all.
+    for row, other in zip(one["validations"], two["validations"], strict=True):
+        assert row["candidates"] == other["candidates"] == 240
+        assert row["share_right"] == pytest.approx(other["share_right"])
+        assert row["auc"] == pytest.approx(other["auc"], abs=0.02)
+    assert two["kept"]["auc_within"] == max(row["auc_within"] for row in two["validations"])
     for row, other in zip(one["history"][:5], two["history"][:5], strict=True):
         assert row["value_loss"] == pytest.approx(other["value_loss"], abs=1e-3)
         assert row["language_loss"] == pytest.approx(other["language_loss"], abs=1e-2)
