@@ -294,8 +294,9 @@ class _Loop:
             }
         if config.keep == "last":
             return {"step": progress.step, "why": "the last (keep=last)"}
-        missing = f"{config.keep_by} was never defined" if self.held_out else "nothing was held out"
-        return {"step": progress.step, "why": f"the last ({missing})"}
+        if not progress.validations:
+            return {"step": progress.step, "why": "the last (nothing was validated)"}
+        return {"step": progress.step, "why": f"the last ({config.keep_by} was never defined)"}
 
     def load_kept(self) -> None:
         """Puts the kept step's weights into the verifier, after the last step."""

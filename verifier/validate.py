@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from problems.errors import UserError
 from verifier.config import KEEP_BY, ScoreConfig
 from verifier.data import VerifierProblem
 
@@ -46,12 +47,12 @@ class Validation:
     problems with right and wrong candidates of the AUC within the problem: what a vote can use.
     `calibration_error`: see `calibration_error`.
 
-    Shares of problems, ties split evenly (the expectation of a random draw among equals), nobody
-    with an answer counted as wrong: `best_of_n` (the best-scored candidate is right), `weighted`
-    (the answer with the largest sum of scores, Li et al. 2022, arXiv 2206.02336), `majority` (the
-    commonest answer, Wang et al. 2022, arXiv 2203.11171: the baseline, which needs no verifier),
-    `share_right` (a random candidate), `solvable` (any candidate is right). Votes are `None` where
-    the data does not know which answers are equal.
+    Shares of problems: `best_of_n` (the best-scored candidate is right), `weighted` (the answer
+    with the largest sum of scores, Li et al. 2022, arXiv 2206.02336), `majority` (the commonest
+    answer, Wang et al. 2022, arXiv 2203.11171: the baseline, which needs no verifier),
+    `share_right` (a random candidate), `solvable` (any candidate). Ties are split evenly: what a
+    random draw among equals gives on average. A problem without any answer counts as wrong. Votes
+    are `None` where the data does not know which answers are equal.
     """
 
     problems: int
@@ -157,7 +158,12 @@ def score_problems(
 
 
 def measure_problems(scores: Scores, held_out: Sequence[VerifierProblem]) -> Validation:
-    """`measure` for candidates as they are held out, with votes where any has an answer class."""
+    """`measure` for candidates as they are held out, with votes where any has an answer class.
+
+    Raises `UserError` where scores are not finite.
+    """
+    if not all(np.isfinite(own).all() for own in scores):
+        raise UserError("train-verifier: the training diverged; try a lower learning_rate")
     labels = [np.array([c.label for c in item.candidates]) for item in held_out]
     classes = [np.array([c.answer_class for c in item.candidates]) for item in held_out]
     known = any((own >= 0).any() for own in classes)

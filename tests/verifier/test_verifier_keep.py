@@ -86,11 +86,12 @@ def test_the_kept_step(base_folder, tmp_path, weights, settings, number, why):
     assert not (path / "training").exists()
 
 
-def test_nothing_held_out(base_folder, tmp_path):
-    config = settings_of(base_folder, tmp_path / "v", validation_fraction=0.0)
+@pytest.mark.parametrize("settings", [{"validation_fraction": 0.0}, {"validations": 0}])
+def test_nothing_validated(base_folder, tmp_path, settings):
+    config = settings_of(base_folder, tmp_path / "v", **settings)
     record = record_of(train_verifier(config, planted(12, 8)))
     assert record["validations"] == []
-    assert record["kept"] == {"step": record["steps"], "why": "the last (nothing was held out)"}
+    assert record["kept"] == {"step": record["steps"], "why": "the last (nothing was validated)"}
 
 
 @pytest.mark.parametrize("every", [1, 2, 3, 5])

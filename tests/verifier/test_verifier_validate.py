@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from problems.errors import UserError
 from problems.problem import Problem
 from verifier.data import LabelledCandidate, VerifierProblem
 from verifier.validate import (
@@ -135,6 +136,12 @@ def test_votes_need_answer_classes():
     assert with_classes.best_of_n == 0.5
     without = measure_problems(scores, [item(-1, -1), item(-1, -1)])
     assert without.majority is None
+
+
+def test_a_training_that_diverged():
+    own = [LabelledCandidate("p", "cot", "x", True)]
+    with pytest.raises(UserError, match="the training diverged; try a lower learning_rate"):
+        measure_problems(arrays([np.nan]), [VerifierProblem(Problem(id="p", question="?"), own)])
 
 
 @pytest.mark.parametrize(
