@@ -50,9 +50,10 @@ class Validation:
     Shares of problems: `best_of_n` (the best-scored candidate is right), `weighted` (the answer
     with the largest sum of scores, Li et al. 2022, arXiv 2206.02336), `majority` (the commonest
     answer, Wang et al. 2022, arXiv 2203.11171: the baseline, which needs no verifier),
-    `share_right` (a random candidate), `solvable` (any candidate). Ties are split evenly: what a
-    random draw among equals gives on average. A problem without any answer counts as wrong. Votes
-    are `None` where the data does not know which answers are equal.
+    `share_right` (a random candidate), `solvable` (any candidate). Equal sums are told apart by the
+    best score; ties that are left are split evenly: what a random draw among equals gives on
+    average. A problem without any answer counts as wrong. Votes are `None` where the data does not
+    know which answers are equal.
     """
 
     problems: int
@@ -80,12 +81,10 @@ def measure(scores: Scores, labels: Labels, classes: Classes | None = None) -> V
     ]
     # Without classes every candidate may win; with them those that have an answer.
     own = classes if classes is not None else [np.zeros(len(y), int) for y in labels]
-    best = [_best_of_n(s, y, c >= 0) for s, y, c in zip(scores, labels, own, strict=True)]
-    weighted = majority = None
-    if classes is not None:
-        rows = list(zip(scores, labels, classes, strict=True))
-        weighted = float(np.mean([_vote(np.maximum(s, 0.0), y, c) for s, y, c in rows]))
-        majority = float(np.mean([_vote(np.ones(len(y)), y, c) for _, y, c in rows]))
+    rows = list(zip(scores, labels, own, strict=True))
+    best = [_accuracy(y, c >= 0, s) for s, y, c in rows]
+    weighted = [_accuracy(y, c >= 0, _totals(c, np.maximum(s, 0)), s) for s, y, c in rows]
+    majority = [_accuracy(y, c >= 0, _totals(c, np.ones(len(c)))) for _, y, c in rows]
     return Validation(
         problems=len(scores),
         candidates=len(flat_scores),
@@ -94,8 +93,8 @@ def measure(scores: Scores, labels: Labels, classes: Classes | None = None) -> V
         auc_within=float(np.mean(within)) if within else None,
         calibration_error=calibration_error(flat_scores, flat_labels),
         best_of_n=float(np.mean(best)),
-        weighted=weighted,
-        majority=majority,
+        weighted=None if classes is None else float(np.mean(weighted)),
+        majority=None if classes is None else float(np.mean(majority)),
         share_right=float(np.mean([y.mean() for y in labels])),
         solvable=float(np.mean([y.any() for y in labels])),
     )
@@ -118,26 +117,19 @@ def calibration_error(scores: NDArray[Any], labels: NDArray[np.bool_], bins: int
     return float(np.average(np.abs(share - mean), weights=counts[counts > 0]))
 
 
-def _best_of_n(
-    scores: NDArray[Any], labels: NDArray[np.bool_], answered: NDArray[np.bool_]
-) -> float:
-    if not answered.any():
+def _accuracy(labels: NDArray[np.bool_], eligible: NDArray[np.bool_], *keys: NDArray[Any]) -> float:
+    """How often the eligible candidate with the highest first key, then second key, … is right."""
+    left = eligible
+    if not left.any():
         return 0.0
-    return float(labels[answered & (scores == scores[answered].max())].mean())
+    for key in keys:
+        left = left & (key == key[left].max())
+    return float(labels[left].mean())
 
 
-def _vote(
-    weights: NDArray[Any], labels: NDArray[np.bool_], classes: NDArray[np.integer[Any]]
-) -> float:
-    """Expected accuracy of the answer with the largest summed weight."""
-    answered = classes >= 0
-    if not answered.any():
-        return 0.0
-    totals = np.bincount(classes[answered], weights[answered].astype(np.float64))
-    # A class that nobody is in has no weight either: it must not share a tie at zero.
-    totals[np.bincount(classes[answered]) == 0] = -1.0
-    winners = np.flatnonzero(totals == totals.max())
-    return float(np.mean([labels[classes == winner].mean() for winner in winners]))
+def _totals(classes: NDArray[np.integer[Any]], weights: NDArray[Any]) -> NDArray[np.float64]:
+    """For each candidate the summed weight of its answer class."""
+    return np.asarray(np.bincount(classes + 1, weights.astype(np.float64)))[classes + 1]
 
 
 def score_problems(

@@ -3,13 +3,15 @@
 import json
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from problems.errors import UserError
 from problems.problem import Problem, Solution
-from search import training
+from search import rules, training
 from search.training import training_pool, training_summary
+from verifier.validate import measure
 
 ONE = Problem("one", "2 + 3?", answer="5", solutions=(Solution("cot", "2 + 3 = <<2+3=5>>5"),))
 TWO = Problem("two", "4 / 8?", answer="1/2")
@@ -90,6 +92,31 @@ def test_nothing_labelled(run_of):
         training_pool([run_of(("one", "a", "5", 0, None))], "keep")
     with pytest.raises(UserError, match="annotations=drop: expected keep or strip"):
         training_pool([], "drop")
+
+
+def test_validation_measures_what_the_rules_choose():
+    """Small integers as scores, so that there are ties of every kind; 4000 draws of the ties."""
+    rng = np.random.default_rng(0)
+    classes = rng.integers(-1, 3, (30, 6))
+    classes[0] = -1
+    labels = classes == rng.integers(0, 3, (30, 1))
+    scores = rng.integers(-1, 3, (30, 6)) / 2
+    ties = rng.random((4000, 30, 6), dtype=np.float32)
+    wide_classes, wide_scores = (np.broadcast_to(x, ties.shape) for x in (classes, scores))
+
+    def accuracy(chosen):
+        right = np.take_along_axis(labels[None], chosen[..., None], axis=2)[..., 0]
+        return float(np.mean(right & (chosen >= 0)))
+
+    found = measure(list(scores), list(labels), list(classes))
+    # Standard error of a draw's mean over 30 problems: below 0.5 / √(30 · 4000) = 0.0014.
+    expected = {
+        "majority": accuracy(rules.majority(wide_classes, ties)),
+        "best_of_n": accuracy(rules.best_of_n(wide_classes, wide_scores, ties)),
+        "weighted": accuracy(rules.weighted(wide_classes, wide_scores, ties)),
+    }
+    assert {name: getattr(found, name) for name in expected} == pytest.approx(expected, abs=0.006)
+    assert len(set(expected.values())) == 3
 
 
 def test_the_summary(tmp_path):
