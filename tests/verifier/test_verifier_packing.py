@@ -283,7 +283,9 @@ def test_references_alone_count_once_each(make_lm):
     expected = 0.0
     for prompt, reference in [([10, 11], [40, 41, 0]), ([10, 11], [42, 0]), ([12], [43, 0])]:
         row = torch.tensor([prompt + reference])
-        logits = verifier.lm(input_ids=row, use_cache=False).logits[0, len(prompt) - 1 : -1]
+        logits = verifier.lm(input_ids=row, use_cache=False).logits.detach()[
+            0, len(prompt) - 1 : -1
+        ]
         logits = logits.index_fill(-1, torch.tensor([260]), float("-inf"))
         expected += float(
             torch.nn.functional.cross_entropy(logits, torch.tensor(reference), reduction="sum")
