@@ -10,10 +10,14 @@ the generator), as TinyGSM does (Liu et al. 2023, arXiv 2312.09241).
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
 
 from generator.train import TrainGeneratorConfig, train_generator
+from problems.answers import classes
 from problems.calculator import strip_annotations
 from problems.errors import UserError
 from problems.problem import Problem, Solution
@@ -26,8 +30,16 @@ from search.settings import fields_of
 from verifier.config import TrainVerifierConfig
 from verifier.data import LabelledCandidate, VerifierProblem
 from verifier.train import train_verifier
+from verifier.validate import validation_table
 
-__all__ = ["GeneratorStage", "VerifierStage", "run_generator", "run_verifier", "training_pool"]
+__all__ = [
+    "GeneratorStage",
+    "VerifierStage",
+    "run_generator",
+    "run_verifier",
+    "training_pool",
+    "training_summary",
+]
 
 
 @dataclass
@@ -68,7 +80,19 @@ def run_verifier(config: VerifierStage) -> None:
     training = fields_of(TrainVerifierConfig, config)
     training.prompt = prompt_of(config.model.base, config.prompt)
     path = train_verifier(training, data)
+    print(training_summary(path), end="")
     print(f"verifier written to {path}")
+
+
+def training_summary(path: Path) -> str:
+    """What validation measured of a finished verifier and which step was kept, in lines."""
+    file = path / "assay.json"
+    if not file.exists():  # the main process of a training on another machine has it
+        return ""
+    record = json.loads(file.read_text(encoding="utf-8"))
+    kept = record["kept"]
+    table = validation_table(record["validations"], kept["step"])
+    return f"{table}\n" * bool(table) + f"kept: step {kept['step']}, {kept['why']}\n"
 
 
 def training_pool(runs: Sequence[Run], annotations: str) -> list[VerifierProblem]:
@@ -81,26 +105,59 @@ def training_pool(runs: Sequence[Run], annotations: str) -> list[VerifierProblem
     if annotations not in ("keep", "strip"):
         raise UserError(f"annotations={annotations}: expected keep or strip")
     found: dict[tuple[str, str], tuple[Problem, list[LabelledCandidate]]] = {}
-    for run in runs:
+    sources: dict[tuple[str, str], list[_Source]] = {}
+    columns = ("problem_id", "mode", "text", "label", "output", "answer", "answer_class")
+    for number, run in enumerate(runs):
         by_id = {
             problem.id: _stripped(problem) if annotations == "strip" else problem
             for problem in run.problems
         }
         frame = load_frame(run, texts=True)
         labelled = frame["label"].notna()
-        for problem_id, mode, text, label, output in zip(
-            *(frame[labelled][name] for name in ("problem_id", "mode", "text", "label", "output")),
-            strict=True,
+        for problem_id, mode, text, label, output, answer, own_class in zip(
+            *(frame[labelled][name] for name in columns), strict=True
         ):
             problem = by_id[problem_id]
-            own = found.setdefault((problem.id, problem.question), (problem, []))
-            own[1].append(
-                LabelledCandidate(problem.id, mode, text, label=bool(label), output=output)
+            key = (problem.id, problem.question)
+            found.setdefault(key, (problem, []))[1].append(
+                LabelledCandidate(problem.id, mode, text, bool(label), output, own_class)
             )
+            sources.setdefault(key, []).append(_Source(number, own_class, answer))
     if not any(candidates for _, candidates in found.values()):
         names = ", ".join(str(run.path) for run in runs)
         raise UserError(f"{names}: no candidate has a label; the problems need reference answers")
-    return [VerifierProblem(problem, candidates) for problem, candidates in found.values()]
+    return [
+        VerifierProblem(problem, _of_one_class(problem, candidates, sources[key]))
+        for key, (problem, candidates) in found.items()
+    ]
+
+
+class _Source(NamedTuple):
+    """Where a candidate comes from: the run's number, its answer class there, its answer."""
+
+    run: int
+    answer_class: int
+    answer: str | None
+
+
+def _of_one_class(
+    problem: Problem, candidates: list[LabelledCandidate], sources: Sequence[_Source]
+) -> list[LabelledCandidate]:
+    """Makes classes, which count within a problem of a run, count over the runs.
+
+    One representative of each run's class is enough: what is equivalent in a run has been found.
+    """
+    if len({source.run for source in sources}) < 2:
+        return candidates
+    heads: dict[tuple[int, int], str | None] = {}
+    for run, own_class, answer in sources:
+        if own_class >= 0:
+            heads.setdefault((run, own_class), answer)
+    merged = dict(zip(heads, classes(list(heads.values()), problem.options), strict=True))
+    return [
+        dataclasses.replace(candidate, answer_class=merged.get((run, own_class), -1))
+        for candidate, (run, own_class, _) in zip(candidates, sources, strict=True)
+    ]
 
 
 def _stripped(problem: Problem) -> Problem:

@@ -2,7 +2,9 @@
 
 While training, `training/state.pt` holds all that a resumed training needs (weights, optimiser,
 position, history), written to a temporary file, synced and renamed: it exists whole or not at all.
-When done, the verifier's files are written, `assay.json` last: where it stands, all is there.
+`training/best-STEP.pt` holds the weights of the best validated step so far, a file a step: whenever
+the training is killed, the state names one that is there and holds what the state says of it. When
+done, the verifier's files are written, `assay.json` last: where it stands, all is there.
 
     folder = OutputFolder(Path("runs/verifier"), key)
     if not folder.finished():
@@ -80,11 +82,37 @@ class OutputFolder:
 
     def save_state(self, state: dict[str, Any]) -> None:
         """Replaces the state on disk. Raises `UserError` where the disk does not take it."""
+        self._save(self.state_file, {**state, "key": json.dumps(self.key)})
+
+    def save_best(self, step: int, weights: dict[str, Any]) -> None:
+        """Keeps the weights after `step`, beside earlier ones: the state may still name those."""
+        self._save(self._best_file(step), weights)
+
+    def load_best(self, step: int) -> dict[str, Any]:
+        """The weights kept after `step`. Raises `UserError` where they are not there."""
+        file = self._best_file(step)
         try:
-            with atomic_file(self.state_file, "wb") as stream:
-                torch.save({**state, "key": json.dumps(self.key)}, stream)
+            return dict(torch.load(file, map_location="cpu", weights_only=True))
+        except Exception as error:  # torch.load raises a dozen types on foreign files
+            raise UserError(
+                f"{file}: cannot be read; delete {file.parent} to start anew"
+            ) from error
+
+    def drop_other_bests(self, step: int) -> None:
+        """Deletes all kept weights but those of `step`; call it once the saved state names it."""
+        for file in self.state_file.parent.glob("best-*.pt"):
+            if file != self._best_file(step):
+                file.unlink(missing_ok=True)
+
+    def _best_file(self, step: int) -> Path:
+        return self.state_file.parent / f"best-{step}.pt"
+
+    def _save(self, file: Path, value: dict[str, Any]) -> None:
+        try:
+            with atomic_file(file, "wb") as stream:
+                torch.save(value, stream)
         except (OSError, RuntimeError) as error:  # torch wraps some write errors in RuntimeError
-            raise UserError(f"{self.state_file}: cannot be written ({_reason(error)})") from error
+            raise UserError(f"{file}: cannot be written ({_reason(error)})") from error
 
     def finish(self, record: dict[str, Any]) -> None:
         """Records the finished training and drops its state."""

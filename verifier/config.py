@@ -17,8 +17,18 @@ from problems.prompts import PromptConfig
 __all__ = ["ScoreConfig", "TrainVerifierConfig", "VerifierModelConfig"]
 
 HEADS = ("token", "linear")
-LEVELS = ("token", "solution")
+LEVELS = ("token", "step", "solution")
 LOSSES = ("mse", "bce")
+KEEPS = ("best", "last")
+# What may choose the kept step; 1: more is better, −1: less is.
+KEEP_BY = {
+    "auc_within": 1,
+    "auc": 1,
+    "best_of_n": 1,
+    "weighted": 1,
+    "mse": -1,
+    "calibration_error": -1,
+}
 AGGREGATES = ("last", "mean", "min", "product")
 
 
@@ -31,7 +41,8 @@ class VerifierModelConfig:
     head: str = "token"
     """token (gain and bias on a reserved token's logit) | linear (a layer of its own)"""
     level: str = "token"
-    """token (the label is the target at every solution token) | solution (at the last one alone)"""
+    """where the label is the target: token (at every solution token) | step (at the last token of
+    every line) | solution (at the last token alone)"""
     dropout: float = 0.0
     """residual dropout while training; the paper uses 0.2"""
 
@@ -46,6 +57,10 @@ class TrainVerifierConfig:
     """folder to write"""
     epochs: int = 1
     """times that every sampled solution is seen"""
+    adaptation_epochs: int = 0
+    """times that every reference solution is seen before that, by the language-model loss alone
+    (with the same rates, which rise and fall once more): with dropout on a base that was trained
+    without, the weights adapt first"""
     learning_rate: float = 1e-5
     """of the language model at the start; falls linearly to 0"""
     head_learning_rate: float = 1e-3
@@ -86,6 +101,15 @@ class TrainVerifierConfig:
     """share of the problems held out"""
     validations: int = 4
     """times an epoch that the held-out problems are scored"""
+    keep: str = "best"
+    """which weights are written: best (of the validated steps; the last without held-out problems)
+    | last"""
+    keep_by: str = "auc_within"
+    """by which measure: auc_within | auc | mse | calibration_error | best_of_n | weighted. The AUC
+    within problems compares every right with every wrong candidate of a problem, which is what
+    choosing among them needs. Accuracies are what counts in the end, but on few problems they are
+    noise: on 30 the standard error is 9 points, and the maximum of many validations is luck. MSE
+    and AUC over all candidates mostly measure which problems are easy"""
     seed: int = 0
     """of the held-out draw, the order and the dropout"""
     save_every_seconds: float = 60.0
@@ -122,6 +146,8 @@ def check_training(config: TrainVerifierConfig) -> None:
     """Raises `UserError` naming the key that does not fit."""
     check_model(config.model)
     check_choice("loss", config.loss, LOSSES)
+    check_choice("keep", config.keep, KEEPS)
+    check_choice("keep_by", config.keep_by, tuple(KEEP_BY))
     if not config.output:
         raise UserError("output: expected the folder to write")
     if len(config.betas) != 2 or not all(0 <= beta < 1 for beta in config.betas):
@@ -132,7 +158,14 @@ def check_training(config: TrainVerifierConfig) -> None:
     for name in ("learning_rate", "head_learning_rate", "max_grad_norm"):
         if not getattr(config, name) > 0:
             raise UserError(f"{name}={getattr(config, name)}: expected a number above 0")
-    for name in ("weight_decay", "lm_weight", "samples_per_problem", "balance", "validations"):
+    for name in (
+        "adaptation_epochs",
+        "weight_decay",
+        "lm_weight",
+        "samples_per_problem",
+        "balance",
+        "validations",
+    ):
         if getattr(config, name) < 0:
             raise UserError(f"{name}={getattr(config, name)}: expected 0 or more")
     for name in ("warmup_ratio", "validation_fraction"):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 
 from problems.problem import MODES, Mode, Problem
 from problems.prompts import Prompter
+from verifier.steps import line_ends as line_ends_of
+from verifier.steps import token_offsets
 
 __all__ = [
     "Group",
@@ -39,13 +41,18 @@ Ids = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class LabelledCandidate:
-    """A sampled solution that is known to be right or wrong; `output`: what its program printed."""
+    """A sampled solution that is known to be right or wrong.
+
+    `output`: what its program printed. `answer_class`: candidates of a problem with equal answers
+    share a number; −1 has no answer and no vote. Only validation reads it.
+    """
 
     problem_id: str
     mode: Mode
     text: str
     label: bool
     output: str = ""
+    answer_class: int = -1
 
 
 @dataclass(frozen=True)
@@ -58,11 +65,15 @@ class VerifierProblem:
 
 @dataclass(frozen=True)
 class Sampled:
-    """A sampled solution's ids, the end token last, and how often it was sampled."""
+    """A sampled solution's ids, the end token last, and how often it was sampled.
+
+    `line_ends`: the places in `ids` at which its lines end (`None` where nobody asked for them).
+    """
 
     ids: Ids
     label: bool
     count: int
+    line_ends: Ids | None = None
 
 
 @dataclass(frozen=True)
@@ -100,23 +111,23 @@ def make_groups(
     deduplicate: bool = False,
     append_output: bool = False,
     references: bool = True,
+    line_ends: bool = False,
     seed: int = 0,
 ) -> tuple[list[Group], dict[str, int]]:
     """Tokenises the data; also returns counts of what there is and of what was left out.
 
     Solutions of more than `max_length` tokens with their question are left out. Equal solutions of
     a problem are kept once, with their count (with 1 if `deduplicate`): the same loss for less
-    computing. With `balance` see `_balanced`.
+    computing. With `balance` see `_balanced`; with `line_ends` every sample knows its lines' ends.
     """
+    texts = _Texts(prompter, append_output, line_ends)
     groups: list[Group] = []
     told = {"problems": 0, "candidates": 0, "right": 0, "distinct": 0, "too_long": 0}
     for number, item in enumerate(data):
         drawn = _draw(item.candidates, samples_per_problem, (seed, number))
         if balance:
             drawn = _balanced(drawn, balance, (seed, number))
-        own = list(
-            _problem_groups(item.problem, drawn, prompter, max_length, append_output, references)
-        )
+        own = list(_problem_groups(item.problem, drawn, texts, max_length, references))
         kept = sum(s.count for g in own for s in g.sampled)
         if deduplicate:
             own = [_once(group) for group in own]
@@ -163,28 +174,45 @@ def _balanced(
     return [c for i, c in enumerate(candidates) if i in kept]
 
 
+@dataclass(frozen=True)
+class _Texts:
+    """How texts become ids."""
+
+    prompter: Prompter
+    append_output: bool
+    line_ends: bool
+
+    def sampled(self, candidate: LabelledCandidate, count: int) -> Sampled:
+        mode, text = candidate.mode, candidate.text
+        whole = read_text(mode, text, candidate.output, self.append_output)
+        ends = None
+        if self.line_ends:
+            offsets = token_offsets(self.prompter.tokenizer, self.prompter, mode, text, whole)
+            ends = _array(line_ends_of(text, offsets))
+        return Sampled(
+            _array(self.prompter.response_ids(mode, whole)), candidate.label, count, ends
+        )
+
+
 def _problem_groups(
     problem: Problem,
     candidates: Sequence[LabelledCandidate],
-    prompter: Prompter,
+    texts: _Texts,
     max_length: int,
-    append_output: bool,
     references: bool,
 ) -> Iterator[Group]:
+    prompter = texts.prompter
     for mode in MODES:
-        counts: dict[tuple[str, bool], int] = {}
+        found: dict[tuple[str, bool], list[LabelledCandidate]] = {}
         for c in candidates:
             if c.mode == mode:
-                key = (read_text(mode, c.text, c.output, append_output), c.label)
-                counts[key] = counts.get(key, 0) + 1
-        if not counts:
+                key = (read_text(mode, c.text, c.output, texts.append_output), c.label)
+                found.setdefault(key, []).append(c)
+        if not found:
             continue
         prompt = _array(prompter.ids(problem, mode))
         room = max_length - len(prompt)
-        sampled = [
-            Sampled(_array(prompter.response_ids(mode, text)), label, count)
-            for (text, label), count in counts.items()
-        ]
+        sampled = [texts.sampled(equal[0], len(equal)) for equal in found.values()]
         written = [
             _array(prompter.response_ids(mode, s.text))
             for s in problem.solutions
@@ -217,8 +245,7 @@ def fitting(
 
 
 def _once(group: Group) -> Group:
-    sampled = tuple(Sampled(s.ids, s.label, 1) for s in group.sampled)
-    return Group(group.problem_id, group.mode, group.prompt, sampled, group.references)
+    return replace(group, sampled=tuple(replace(s, count=1) for s in group.sampled))
 
 
 def _array(ids: Sequence[int]) -> Ids:
@@ -240,6 +267,6 @@ def fingerprint_of(data: Sequence[VerifierProblem]) -> str:
     digest = hashlib.sha256()
     for item in data:
         row: list[Any] = [item.problem.to_dict()]
-        row += [[c.mode, c.text, c.output, c.label] for c in item.candidates]
+        row += [[c.mode, c.text, c.output, c.label, c.answer_class] for c in item.candidates]
         digest.update(json.dumps(row, ensure_ascii=False).encode() + b"\n")
     return f"sha256:{digest.hexdigest()}"

@@ -31,7 +31,7 @@ summed over the whole optimiser step: not per pack, per micro-batch or per machi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -50,6 +50,7 @@ __all__ = [
     "packed_batch",
     "padded_batch",
     "plan",
+    "plan_references",
 ]
 
 
@@ -73,9 +74,16 @@ class Pack:
         return len(self.prompt) + read
 
     @property
+    def copies(self) -> float:
+        """How often each reference counts: once a sample, in equal shares; else once."""
+        return self.count / len(self.references) if self.sampled else 1.0
+
+    @property
     def literal_tokens(self) -> int:
-        """Tokens of the literal recipe's rows for these samples."""
+        """Tokens of the literal recipe's rows for these samples (else of the references)."""
         question, pairs = len(self.prompt), max(1, len(self.references))
+        if not self.sampled:
+            return sum(question + len(r) for r in self.references)
         sampled = sum(s.count * (question + len(s.ids)) for s in self.sampled)
         return sampled + self.count * sum(question + len(r) for r in self.references) // pairs
 
@@ -120,6 +128,19 @@ def plan(
     Packs hold about `pack_tokens`, steps about `batch_tokens` (counted as the literal recipe's).
     """
     packs = [pack for group in groups for pack in _packs(group, pack_tokens, rng)]
+    return _steps(packs, batch_tokens, rng)
+
+
+def plan_references(
+    groups: Sequence[Group], *, batch_tokens: int, rng: np.random.Generator
+) -> list[list[Pack]]:
+    """One epoch of the reference solutions alone, each once; steps of about `batch_tokens`."""
+    packs = [Pack(group.prompt, (), group.references) for group in groups if group.references]
+    return _steps(packs, batch_tokens, rng)
+
+
+def _steps(packs: list[Pack], batch_tokens: int, rng: np.random.Generator) -> list[list[Pack]]:
+    """The packs in random order, cut into steps."""
     packs = [packs[i] for i in rng.permutation(len(packs))]
     sizes = [pack.literal_tokens for pack in packs]
     count = max(1, round(sum(sizes) / batch_tokens))
@@ -162,7 +183,8 @@ def deal(packs: Sequence[Pack], rank: int, world: int) -> list[Pack]:
     if own:
         return own
     first = packs[0]
-    return [Pack(first.prompt, tuple(Sampled(s.ids, s.label, 0) for s in first.sampled), ())]
+    sampled = first.sampled or (Sampled(first.references[0], False, 1, np.zeros(1, np.int64)),)
+    return [Pack(first.prompt, tuple(replace(s, count=0) for s in sampled), ())]
 
 
 def micro_batches(packs: Sequence[Pack], tokens: int) -> list[list[Pack]]:
@@ -191,8 +213,7 @@ def packed_batch(packs: Sequence[Pack], level: str) -> Batch:
             targets.add_sampled(start + row.add(sampled.ids), sampled, sampled.count)
         for reference in pack.references:
             at = start + row.add(reference[:-1])
-            weight = pack.count / len(pack.references)
-            targets.add_reference(start + row.question - 1, at, reference, weight)
+            targets.add_reference(start + row.question - 1, at, reference, pack.copies)
     return targets.batch(rows, _layout(rows, length))
 
 
@@ -256,6 +277,9 @@ class _Targets:
         index = np.arange(at, at + len(sampled.ids))
         if self.level == "solution":
             index = index[-1:]
+        elif self.level == "step":
+            assert sampled.line_ends is not None
+            index = at + sampled.line_ends
         target = np.full(len(index), float(sampled.label))
         self.value.append((index, target, np.full(len(index), float(weight))))
 

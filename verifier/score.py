@@ -28,6 +28,7 @@ from problems.prompts import Prompter
 from verifier.config import ScoreConfig, check_scoring
 from verifier.data import read_text
 from verifier.model import Verifier
+from verifier.steps import line_ends, token_offsets
 
 __all__ = ["Scorable", "Scored", "score"]
 
@@ -116,13 +117,7 @@ def _read(
     ids = prompter.response_ids(mode, whole)
     if not spans:
         return _Reading(ids, None)
-    response = prompter.response_text(mode, whole)
-    if not tokenizer.is_fast:
-        raise UserError("scoring: values and line ends need a fast tokenizer (tokenizer.json)")
-    encoded = tokenizer(response, add_special_tokens=False, return_offsets_mapping=True)
-    lead = len(response) - len(whole)
-    offsets = np.array([*encoded["offset_mapping"], (len(response),) * 2], dtype=np.int32)
-    return _Reading(ids, np.clip(offsets - lead, 0, len(text)).astype(np.int32))
+    return _Reading(ids, token_offsets(tokenizer, prompter, mode, text, whole))
 
 
 def _check_length(
@@ -190,23 +185,9 @@ def _aggregate(how: str, values: NDArray[np.float32], reading: _Reading, text: s
     if how == "last":
         return float(values[-1])
     assert reading.offsets is not None
-    steps = values[_line_ends(text, reading.offsets)].astype(np.float64)
+    steps = values[line_ends(text, reading.offsets)].astype(np.float64)
     if how == "mean":
         return float(steps.mean())
     if how == "min":
         return float(steps.min())
     return float(np.clip(steps, 0.0, 1.0).prod())
-
-
-def _line_ends(text: str, offsets: NDArray[np.int32]) -> list[int]:
-    r"""For every non-empty line the token in which it ends; for the last one the end token.
-
-    The token of "\n" itself belongs to the line before it only where it holds its last character.
-    """
-    ends, start = [], 0
-    for line in text.split("\n"):
-        end = start + len(line.rstrip())
-        if line.strip():
-            ends.append(int(np.argmax(offsets[:, 1] >= end)))
-        start += len(line) + 1
-    return sorted({*ends[:-1], len(offsets) - 1})

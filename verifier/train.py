@@ -2,9 +2,12 @@
 
 A step takes packs of many problems (`verifier.packing`), sums both losses over their tokens,
 divides each by its number of tokens in the whole step, and lets AdamW move; the rates fall linearly
-to 0. All randomness is a function of (seed, epoch) for the order and of (seed, step) for the
-dropout, so a training that was killed goes on from its last checkpoint to the very weights of an
-undisturbed one (bit for bit on a CPU). Runs in one process, or data-parallel under `torchrun` or
+to 0. Before that, a phase may train the language model alone (`verifier.schedule`). Of the steps at
+which held-out problems were scored, the best one's weights are kept.
+
+All randomness is a function of (seed, epoch) for the order and of (seed, step) for the dropout, so
+a training that was killed goes on from its last checkpoint to the very weights of an undisturbed
+one (bit for bit on a CPU). Runs in one process, or data-parallel under `torchrun` or
 `accelerate launch`.
 
     path = train_verifier(TrainVerifierConfig(output="runs/verifier"), data)
@@ -27,6 +30,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from tqdm import tqdm
 
 from generator.models import device_of, fingerprint
@@ -34,10 +38,11 @@ from problems.errors import UserError
 from problems.prompts import Prompter
 from verifier.checkpoint import OutputFolder
 from verifier.config import TrainVerifierConfig, check_choice, check_training
-from verifier.data import Group, VerifierProblem, fingerprint_of, fitting, make_groups, split
+from verifier.data import VerifierProblem, fingerprint_of, fitting, make_groups, split
 from verifier.model import LossSums, Verifier
-from verifier.packing import Batch, Pack, deal, micro_batches, packed_batch, plan
-from verifier.validate import Validation, validate
+from verifier.packing import Batch, Pack, deal, micro_batches, packed_batch
+from verifier.schedule import ADAPTATION, Epoch, Schedule
+from verifier.validate import Validation, is_better, measure_problems, score_problems
 
 __all__ = ["train_verifier"]
 
@@ -58,6 +63,8 @@ class _Progress:
     recent: list[list[float]] = field(default_factory=list)
     history: list[dict[str, Any]] = field(default_factory=list)
     validations: list[dict[str, Any]] = field(default_factory=list)
+    best: dict[str, Any] | None = None
+    """step and value of the best validation so far, where the best is kept"""
 
 
 def train_verifier(config: TrainVerifierConfig, data: Sequence[VerifierProblem]) -> Path:
@@ -87,7 +94,8 @@ def train_verifier(config: TrainVerifierConfig, data: Sequence[VerifierProblem])
         balance=config.balance,
         deduplicate=config.deduplicate,
         append_output=config.append_output,
-        references=config.lm_weight > 0,
+        references=config.lm_weight > 0 or config.adaptation_epochs > 0,
+        line_ends=config.model.level == "step",
         seed=config.seed,
     )
     if not groups:
@@ -95,8 +103,9 @@ def train_verifier(config: TrainVerifierConfig, data: Sequence[VerifierProblem])
     verifier.set_base_rate(told["right"] / told["candidates"])
     held_out = fitting(held_out, prompter, verifier.max_length, config.append_output)
     loop = _Loop(config, folder, accelerator, verifier, tokenizer, prompter, held_out)
-    loop.run(groups)
+    loop.run(Schedule(config, groups))
     if accelerator.is_main_process:
+        loop.load_kept()
         verifier.save_pretrained(folder.path, tokenizer)
         folder.finish(_record(config, loop, told))
     accelerator.wait_for_everyone()
@@ -124,6 +133,7 @@ def _record(config: TrainVerifierConfig, loop: _Loop, told: dict[str, int]) -> d
         "processes": loop.accelerator.num_processes,
         "history": progress.history,
         "validations": progress.validations,
+        "kept": loop.kept(),
     }
 
 
@@ -156,19 +166,19 @@ class _Loop:
         dtype, device = config.model.base.dtype, self.accelerator.device.type
         self._bfloat16 = dtype == "bfloat16" or (dtype == "auto" and device == "cuda")
 
-    def run(self, groups: Sequence[Group]) -> None:
+    def run(self, schedule: Schedule) -> None:
         """Does the steps that remain."""
-        config, progress, first = self.config, self.progress, 0
-        counts = [len(self._plan(groups, epoch)) for epoch in range(config.epochs)]
+        config, progress = self.config, self.progress
         started = time.monotonic() - progress.seconds
-        with self._bar(sum(counts)) as bar, _deferred_interrupt() as interrupted:
-            for epoch, count in enumerate(counts):
-                done = progress.step - first
-                marks = _marks(first, count, config.validations if self.held_out else 0)
-                for packs in self._plan(groups, epoch)[done:] if done < count else ():
-                    losses = self._step(packs, sum(counts))
+        with self._bar(schedule.total) as bar, _deferred_interrupt() as interrupted:
+            for epoch in schedule.epochs:
+                done = progress.step - epoch.first
+                marks = epoch.marks(config.validations if self.held_out else 0)
+                for packs in schedule.steps(epoch)[done:] if done < epoch.count else ():
+                    weight = 1.0 if epoch.phase == ADAPTATION else config.lm_weight
+                    losses = self._step(packs, schedule.rate(epoch, progress.step), weight)
                     progress.seconds = time.monotonic() - started
-                    self._note(losses, epoch, sum(counts))
+                    self._note(losses, epoch, schedule.total)
                     bar.update()
                     bar.set_postfix_str(f"value {losses[0]:.4f}  lm {losses[1]:.3f}", False)
                     if progress.step in marks:
@@ -176,20 +186,14 @@ class _Loop:
                     self._save(at_once=interrupted.is_set())
                     if interrupted.is_set():
                         raise KeyboardInterrupt
-                first += count
         # Writing the verifier's files may be cut short, too.
         self._save(at_once=True)
 
-    def _plan(self, groups: Sequence[Group], epoch: int) -> list[list[Pack]]:
-        return plan(
-            groups,
-            pack_tokens=self.config.pack_tokens,
-            batch_tokens=self.config.batch_tokens,
-            rng=np.random.default_rng([self.config.seed, 2, epoch]),
-        )
+    def _step(self, packs: Sequence[Pack], rate: float, lm_weight: float) -> list[float]:
+        """One optimiser step; returns the step's mean value loss and mean language loss.
 
-    def _step(self, packs: Sequence[Pack], total: int) -> list[float]:
-        """One optimiser step; returns the step's mean value loss and mean language loss."""
+        `rate` multiplies the learning rates.
+        """
         config, accelerator, step = self.config, self.accelerator, self.progress.step
         rank, world = accelerator.process_index, accelerator.num_processes
         _seed(config.seed, 3, step, rank)
@@ -202,15 +206,14 @@ class _Loop:
         for number, batch in enumerate(batches, start=1):
             with self._gradients_exchanged(number == len(batches)):
                 sums = self._forward(batch)
-                value = sums.value / value_tokens
+                value = sums.value / max(value_tokens, 1.0)
                 language = sums.language / max(language_tokens, 1.0)
                 # Processes' gradients are averaged, but their parts of a mean add up.
-                accelerator.backward((value + config.lm_weight * language) * world)
+                accelerator.backward((value + lm_weight * language) * world)
             losses += torch.stack([value, language]).detach()
         accelerator.clip_grad_norm_(self.model.parameters(), config.max_grad_norm)
-        factor = rate_factor(step, total, config.warmup_ratio)
         for group in self.optimizer.param_groups:
-            group["lr"] = group["initial_lr"] * factor
+            group["lr"] = group["initial_lr"] * rate
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.progress.step += 1
@@ -232,34 +235,74 @@ class _Loop:
         """Between processes, gradients travel once a step: with its last micro-batch."""
         return contextlib.nullcontext() if now else self.accelerator.no_sync(self.model)
 
-    def _note(self, losses: list[float], epoch: int, total: int) -> None:
+    def _note(self, losses: list[float], epoch: Epoch, total: int) -> None:
         progress = self.progress
         progress.recent.append(losses)
-        if progress.step % math.ceil(total / _HISTORY) and progress.step != total:
+        # No point of the history is a mean over two phases.
+        last = progress.step == epoch.first + epoch.count
+        if progress.step % math.ceil(total / _HISTORY) and not last:
             return
         value, language = np.mean(progress.recent, axis=0).tolist()
         progress.recent.clear()
         progress.history.append(
             {
                 "step": progress.step,
-                "epoch": epoch,
+                "phase": epoch.phase,
+                "epoch": epoch.number,
                 "candidates": progress.candidates,
-                "value_loss": value,
+                "value_loss": None if epoch.phase == ADAPTATION else value,
                 "language_loss": language,
                 "seconds": round(progress.seconds, 2),
             }
         )
 
     def _validate(self, bar: Any) -> None:
-        if self.accelerator.is_main_process:
-            measured = validate(
-                self.verifier, self.tokenizer, self.prompter, self.held_out,
-                self.config.micro_batch_tokens,
-            )  # fmt: skip
-            row = {"step": self.progress.step, **dataclasses.asdict(measured)}
-            self.progress.validations.append(row)
-            bar.set_description_str(f"train verifier ({_summary(measured)})")
+        """Every process scores a share of the held-out problems; all have the same measures."""
+        rank, world = self.accelerator.process_index, self.accelerator.num_processes
+        own = score_problems(
+            self.verifier, self.tokenizer, self.prompter, self.held_out[rank::world],
+            self.config.micro_batch_tokens,
+        )  # fmt: skip
+        items = [item for number in range(world) for item in self.held_out[number::world]]
+        measured = measure_problems(gather_object(own), items)
+        row = {"step": self.progress.step, **dataclasses.asdict(measured)}
+        self.progress.validations.append(row)
+        bar.set_description_str(f"train verifier ({_summary(measured)})")
+        if self.config.keep == "best":
+            self._keep_if_best(row[self.config.keep_by])
         self.accelerator.wait_for_everyone()
+
+    def _keep_if_best(self, value: float | None) -> None:
+        progress = self.progress
+        before = None if progress.best is None else progress.best["value"]
+        if not is_better(value, before, self.config.keep_by):
+            return
+        progress.best = {"step": progress.step, "value": value}
+        if self.accelerator.is_main_process:
+            self.folder.save_best(progress.step, self.verifier.state_dict())
+
+    def kept(self) -> dict[str, Any]:
+        """Which step's weights are written, and why."""
+        config, progress = self.config, self.progress
+        if progress.best is not None:
+            number = len(progress.validations)
+            why = f"best {config.keep_by} of {number} validations"
+            return {
+                "step": progress.best["step"],
+                config.keep_by: progress.best["value"],
+                "why": why,
+            }
+        if config.keep == "last":
+            return {"step": progress.step, "why": "the last (keep=last)"}
+        if not progress.validations:
+            return {"step": progress.step, "why": "the last (nothing was validated)"}
+        return {"step": progress.step, "why": f"the last ({config.keep_by} was never defined)"}
+
+    def load_kept(self) -> None:
+        """Puts the kept step's weights into the verifier, after the last step."""
+        step = self.kept()["step"]
+        if step != self.progress.step:
+            self.verifier.load_state_dict(self.folder.load_best(step))
 
     def _save(self, *, at_once: bool) -> None:
         due = time.monotonic() - self._saved >= self.config.save_every_seconds
@@ -272,6 +315,8 @@ class _Loop:
                 "progress": dataclasses.asdict(self.progress),
             }
         )
+        if self.progress.best is not None:
+            self.folder.drop_other_bests(self.progress.best["step"])
         self._saved = time.monotonic()
 
     def _bar(self, total: int) -> Any:
@@ -307,23 +352,6 @@ def _optimizer(config: TrainVerifierConfig, verifier: Verifier) -> torch.optim.A
     return torch.optim.AdamW(groups, betas=(config.betas[0], config.betas[1]))
 
 
-def rate_factor(step: int, total: int, warmup_ratio: float) -> float:
-    """What the rates are multiplied by at `step` (from 0): up to 1, then linearly down to 0.
-
-    >>> [rate_factor(step, 4, 0.0) for step in range(4)]
-    [1.0, 0.75, 0.5, 0.25]
-    """
-    warmup = round(total * warmup_ratio)
-    if step < warmup:
-        return (step + 1) / (warmup + 1)
-    return (total - step) / (total - warmup)
-
-
-def _marks(first: int, count: int, validations: int) -> set[int]:
-    """The steps of an epoch after which the held-out problems are scored; the last is one."""
-    return {first + math.ceil(count * i / validations) for i in range(1, validations + 1)}
-
-
 def _seed(*parts: int) -> None:
     """Seeds torch from a tuple of numbers, so that no random state need be stored."""
     state = np.random.SeedSequence(parts).generate_state(2)
@@ -331,9 +359,11 @@ def _seed(*parts: int) -> None:
 
 
 def _summary(measured: Validation) -> str:
-    auc = "–" if measured.auc is None else f"{measured.auc:.3f}"
-    best, one = 100 * measured.best_of_n, 100 * measured.share_right
-    return f"held out: AUC {auc}, best-of-n {best:.0f} %, one sample {one:.0f} %"
+    auc = "–" if measured.auc_within is None else f"{measured.auc_within:.3f}"
+    text = f"held out: AUC within {auc}, best-of-n {100 * measured.best_of_n:.0f} %"
+    if measured.majority is None:
+        return f"{text}, one sample {100 * measured.share_right:.0f} %"
+    return f"{text}, majority {100 * measured.majority:.0f} %"
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""How good a verifier's scores are on problems that it was not trained on.
+"""How good a verifier's scores are on problems that it was not trained on, beside a plain vote.
 
 measured = measure([np.array([0.9, 0.2])], [np.array([True, False])])
 measured.auc        # 1.0: every right candidate is above every wrong one
@@ -6,21 +6,36 @@ measured.auc        # 1.0: every right candidate is above every wrong one
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.config import ScoreConfig
+from problems.errors import UserError
+from verifier.config import KEEP_BY, ScoreConfig
 from verifier.data import VerifierProblem
 
 if TYPE_CHECKING:
     from problems.prompts import Prompter
     from verifier.model import Verifier
 
-__all__ = ["Validation", "measure", "validate"]
+__all__ = [
+    "Validation",
+    "calibration_error",
+    "is_better",
+    "measure",
+    "measure_problems",
+    "score_problems",
+    "validation_table",
+]
+
+Scores = Sequence[NDArray[Any]]
+Labels = Sequence[NDArray[np.bool_]]
+Classes = Sequence[NDArray[np.integer[Any]]]
+
+_BINS = 10
 
 
 @dataclass(frozen=True)
@@ -30,8 +45,15 @@ class Validation:
     `mse`: mean squared difference of score and label (chance level: the labels' variance). `auc`:
     ROC-AUC over all candidates; easy problems alone make it high. `auc_within`: the mean over
     problems with right and wrong candidates of the AUC within the problem: what a vote can use.
-    `best_of_n`: share of problems whose best-scored candidate is right, between `share_right` (a
-    random candidate's) and `solvable` (problems with any right candidate).
+    `calibration_error`: see `calibration_error`.
+
+    Shares of problems: `best_of_n` (the best-scored candidate is right), `weighted` (the answer
+    with the largest sum of scores, Li et al. 2022, arXiv 2206.02336), `majority` (the commonest
+    answer, Wang et al. 2022, arXiv 2203.11171: the baseline, which needs no verifier),
+    `share_right` (a random candidate), `solvable` (any candidate). Equal sums are told apart by the
+    best score; ties that are left are split evenly: what a random draw among equals gives on
+    average. A problem without any answer counts as wrong. Votes are `None` where the data does not
+    know which answers are equal.
     """
 
     problems: int
@@ -39,13 +61,16 @@ class Validation:
     mse: float
     auc: float | None
     auc_within: float | None
+    calibration_error: float
     best_of_n: float
+    weighted: float | None
+    majority: float | None
     share_right: float
     solvable: float
 
 
-def measure(scores: Sequence[NDArray[Any]], labels: Sequence[NDArray[np.bool_]]) -> Validation:
-    """Measures from scores and labels, one array a problem. Ties for the best share the place."""
+def measure(scores: Scores, labels: Labels, classes: Classes | None = None) -> Validation:
+    """Measures from scores, labels and answer classes (−1: no answer), one array a problem."""
     from sklearn.metrics import roc_auc_score
 
     flat_scores = np.concatenate(scores).astype(np.float64)
@@ -54,33 +79,127 @@ def measure(scores: Sequence[NDArray[Any]], labels: Sequence[NDArray[np.bool_]])
     within = [
         roc_auc_score(y, s) for s, y in zip(scores, labels, strict=True) if 0 < y.sum() < len(y)
     ]
-    best = [y[s == s.max()].mean() for s, y in zip(scores, labels, strict=True)]
+    # Without classes every candidate may win; with them those that have an answer.
+    own = classes if classes is not None else [np.zeros(len(y), int) for y in labels]
+    rows = list(zip(scores, labels, own, strict=True))
+    best = [_accuracy(y, c >= 0, s) for s, y, c in rows]
+    weighted = [_accuracy(y, c >= 0, _totals(c, np.maximum(s, 0)), s) for s, y, c in rows]
+    majority = [_accuracy(y, c >= 0, _totals(c, np.ones(len(c)))) for _, y, c in rows]
     return Validation(
         problems=len(scores),
         candidates=len(flat_scores),
         mse=float(np.mean((flat_scores - flat_labels) ** 2)),
         auc=float(roc_auc_score(flat_labels, flat_scores)) if mixed else None,
         auc_within=float(np.mean(within)) if within else None,
+        calibration_error=calibration_error(flat_scores, flat_labels),
         best_of_n=float(np.mean(best)),
+        weighted=None if classes is None else float(np.mean(weighted)),
+        majority=None if classes is None else float(np.mean(majority)),
         share_right=float(np.mean([y.mean() for y in labels])),
         solvable=float(np.mean([y.any() for y in labels])),
     )
 
 
-def validate(
+def calibration_error(scores: NDArray[Any], labels: NDArray[np.bool_], bins: int = _BINS) -> float:
+    """Expected calibration error (Guo et al. 2017, arXiv 1706.04599, equation 3).
+
+    Scores, clipped to [0, 1], fall into `bins` bins of equal width; the error is the mean over the
+    candidates of the distance, in their bin, between mean score and share of right candidates.
+    """
+    from sklearn.calibration import calibration_curve
+
+    clipped = np.clip(scores, 0.0, 1.0)
+    truth = labels.astype(int)
+    share, mean = calibration_curve(truth, clipped, n_bins=bins, pos_label=1)
+    # scikit-learn tells no bin's size; it leaves empty ones out, and so must the counts.
+    bin_of = np.searchsorted(np.linspace(0.0, 1.0, bins + 1)[1:-1], clipped)
+    counts = np.bincount(bin_of, minlength=bins)
+    return float(np.average(np.abs(share - mean), weights=counts[counts > 0]))
+
+
+def _accuracy(labels: NDArray[np.bool_], eligible: NDArray[np.bool_], *keys: NDArray[Any]) -> float:
+    """How often the eligible candidate with the highest first key, then second key, … is right."""
+    left = eligible
+    if not left.any():
+        return 0.0
+    for key in keys:
+        left = left & (key == key[left].max())
+    return float(labels[left].mean())
+
+
+def _totals(classes: NDArray[np.integer[Any]], weights: NDArray[Any]) -> NDArray[np.float64]:
+    """For each candidate the summed weight of its answer class."""
+    return np.asarray(np.bincount(classes + 1, weights.astype(np.float64)))[classes + 1]
+
+
+def score_problems(
     verifier: Verifier,
     tokenizer: Any,
     prompter: Prompter,
     held_out: Sequence[VerifierProblem],
     batch_tokens: int,
-) -> Validation:
-    """Scores the held-out problems' candidates, both modes together, and measures."""
+) -> list[NDArray[np.float32]]:
+    """Scores of the held-out problems' candidates, both modes together, one array a problem."""
     from verifier.score import score
 
     config = ScoreConfig(batch_tokens=batch_tokens)
-    items = [item for item in held_out if item.candidates]
-    scores = [
+    return [
         score(verifier, tokenizer, prompter, item.problem, item.candidates, config).scores
-        for item in items
+        for item in held_out
     ]
-    return measure(scores, [np.array([c.label for c in item.candidates]) for item in items])
+
+
+def measure_problems(scores: Scores, held_out: Sequence[VerifierProblem]) -> Validation:
+    """`measure` for candidates as they are held out, with votes where any has an answer class.
+
+    Raises `UserError` where scores are not finite.
+    """
+    if not all(np.isfinite(own).all() for own in scores):
+        raise UserError("train-verifier: the training diverged; try a lower learning_rate")
+    labels = [np.array([c.label for c in item.candidates]) for item in held_out]
+    classes = [np.array([c.answer_class for c in item.candidates]) for item in held_out]
+    known = any((own >= 0).any() for own in classes)
+    return measure(scores, labels, classes if known else None)
+
+
+def is_better(new: float | None, old: float | None, by: str) -> bool:
+    """Whether a later step's measure `by` is at least as good as an earlier one's.
+
+    Equal is better: the later step has learned from more. Undefined is never better.
+    """
+    if new is None or old is None:
+        return new is not None
+    return KEEP_BY[by] * (new - old) >= 0
+
+
+def validation_table(validations: Sequence[Mapping[str, Any]], kept: int) -> str:
+    """What validation measured, a line a validation; a star marks the step whose weights are kept.
+
+    Accuracies in %. Empty where nothing was validated.
+    """
+    if not validations:
+        return ""
+    columns = [
+        ("mse", "MSE", 1, 4),
+        ("auc", "AUC", 1, 3),
+        ("auc_within", "AUC within", 1, 3),
+        ("calibration_error", "calibration", 1, 3),
+        ("best_of_n", "best-of-n", 100, 1),
+        ("weighted", "weighted", 100, 1),
+    ]
+    last = validations[-1]
+    lines = [
+        f"held out: {last['problems']} problems, {last['candidates']} candidates; of their answers "
+        f"right: one sample {_number(last['share_right'], 100, 1)} %, majority "
+        f"{_number(last['majority'], 100, 1)} %, any {_number(last['solvable'], 100, 1)} %",
+        "  ".join([f"{'step':>8}", *(f"{title:>11}" for _, title, _, _ in columns)]),
+    ]
+    for row in validations:
+        cells = [f"{_number(row[name], scale, digits):>11}" for name, _, scale, digits in columns]
+        star = "*" if row["step"] == kept else " "
+        lines.append("  ".join([f"{row['step']:>7}{star}", *cells]))
+    return "\n".join(lines)
+
+
+def _number(value: float | None, scale: int, digits: int) -> str:
+    return "–" if value is None else f"{scale * value:.{digits}f}"

@@ -44,6 +44,16 @@ def test_groups_hold_one_mode_behind_its_prompt(toy_data, prompter, tokenizer):
     assert told == {"problems": 2, "candidates": 9, "right": 5, "distinct": 8, "too_long": 0}
 
 
+def test_lines_end_where_scoring_reads(toy_data, prompter):
+    groups, _ = make_groups(toy_data, prompter, max_length=512, line_ends=True, append_output=True)
+    # " 2 + 3 = 5\n#### 5</s>" in bytes: the first line ends at byte 9.
+    assert [s.line_ends.tolist() for s in groups[0].sampled] == [[9, 17], [7], [8]]
+    # "\nx = 1\nprint(x)\n# output: 1</s>": what is appended is the end's, no line of its own.
+    ends = [s.line_ends.tolist() for s in groups[1].sampled]
+    assert ends == [[len("\nprint(5)\n# output: 5")], [5, len("\nx = 1\nprint(x)\n# output: 1")]]
+    assert make_groups(toy_data, prompter, max_length=512)[0][0].sampled[0].line_ends is None
+
+
 def test_deduplicated(toy_data, prompter):
     groups, told = make_groups(toy_data, prompter, max_length=512, deduplicate=True)
     assert [s.count for s in groups[0].sampled] == [1, 1, 1]
@@ -155,10 +165,11 @@ def test_the_fingerprint_sees_every_field(toy_data):
         LabelledCandidate("one", "pot", candidate.text, True),
         LabelledCandidate("one", "cot", candidate.text + " ", True),
         LabelledCandidate("one", "cot", candidate.text, True, output="5"),
+        LabelledCandidate("one", "cot", candidate.text, True, answer_class=0),
     ]
     prints = {fingerprint_of(toy_data), fingerprint_of(toy_data[:1])}
     prints |= {fingerprint_of([VerifierProblem(toy_data[0].problem, [c])]) for c in changes}
-    assert len(prints) == 6
+    assert len(prints) == 7
     assert fingerprint_of(toy_data) == fingerprint_of(list(toy_data))
 
 

@@ -190,7 +190,7 @@ def test_settings_of_another_version(base_folder, tmp_path):
     ("settings", "message"),
     [
         ({"head": "x"}, r"model.head=x: expected one of token, linear"),
-        ({"level": "x"}, r"model.level=x: expected one of token, solution"),
+        ({"level": "x"}, r"model.level=x: expected one of token, step, solution"),
         ({"dropout": 1.0}, r"model.dropout=1.0: expected"),
     ],
 )

@@ -15,6 +15,7 @@ from verifier.packing import (
     packed_batch,
     padded_batch,
     plan,
+    plan_references,
 )
 
 FAMILIES = ("llama", "qwen2", "mistral", "gemma", "gpt_neox", "gpt2")
@@ -28,8 +29,14 @@ def random_pack(rng, solutions, references, count=1):
     def some(low, high):
         return rng.integers(2, 250, rng.integers(low, high))
 
-    sampled = [Sampled(some(1, 12), bool(rng.integers(2)), 1 + i % count) for i in range(solutions)]
-    return Pack(some(3, 9), tuple(sampled), tuple(some(1, 10) for _ in range(references)))
+    def sample(number):
+        tokens = some(1, 12)
+        ends = np.flatnonzero(rng.random(len(tokens) - 1) < 0.3)
+        ends = np.append(ends, len(tokens) - 1)
+        return Sampled(tokens, bool(rng.integers(2)), 1 + number % count, ends)
+
+    sampled = tuple(sample(i) for i in range(solutions))
+    return Pack(some(3, 9), sampled, tuple(some(1, 10) for _ in range(references)))
 
 
 def losses_and_gradients(verifier, batch, lm_weight=0.7):
@@ -74,7 +81,7 @@ def assert_same(verifier, packs, level, tolerance):
         torch.testing.assert_close(gradient, slow[2][name], atol=tolerance, rtol=tolerance)
 
 
-@pytest.mark.parametrize("level", ["token", "solution"])
+@pytest.mark.parametrize("level", ["token", "step", "solution"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_packs_equal_the_literal_recipe(make_lm, family, level):
     rng = np.random.default_rng(0)
@@ -148,6 +155,18 @@ def test_solution_level_has_the_last_token_alone():
     batch = packed_batch([pack], "solution")
     assert batch.value_index.tolist() == [3, 5]
     assert batch.value_target.tolist() == [1, 0]
+
+
+def test_step_level_has_the_last_token_of_every_line():
+    one = Sampled(ids(20, 9, 21, 22, 9, 0), True, 1, ids(0, 3, 5))
+    pack = Pack(ids(10), (one, Sampled(ids(30, 0), False, 2, ids(1))), ())
+    batch = packed_batch([pack], "step")
+    assert batch.input_ids.tolist() == [[10, 20, 9, 21, 22, 9, 0, 30, 0]]
+    assert batch.value_index.tolist() == [1, 4, 6, 8]
+    assert batch.value_target.tolist() == [1, 1, 1, 0]
+    assert batch.value_weight.tolist() == [1, 1, 1, 2]
+    # Rows of 7 tokens; the second sample, of 3 with its question, stands there twice.
+    assert padded_batch([pack], "step").value_index.tolist() == [1, 4, 6, 9, 16]
 
 
 def test_the_literal_recipe_written_out():
@@ -239,6 +258,43 @@ def test_dealing_packs_to_processes():
     batch = packed_batch(lonely, "token")
     assert float(batch.value_weight.sum()) == 0
     assert len(batch.language_index) == 0
+
+
+def test_references_alone_count_once_each(make_lm):
+    """The adaptation phase: no sampled solutions; the language loss of the plain rows."""
+    groups = [
+        Group(
+            "a", "cot", ids(10, 11), (Sampled(ids(1, 0), True, 5),), (ids(40, 41, 0), ids(42, 0))
+        ),
+        Group("b", "pot", ids(12), (Sampled(ids(2, 0), True, 1),), (ids(43, 0),)),
+        Group("c", "pot", ids(12), (Sampled(ids(2, 0), True, 1),), ()),
+    ]
+    rng = np.random.default_rng(0)
+    assert len(plan_references(groups, batch_tokens=6, rng=rng)) == 2
+    (packs,) = plan_references(groups, batch_tokens=10**6, rng=rng)
+    # Each reference in a row of its own: 2 + 3, 2 + 2 and 1 + 2 tokens.
+    assert sum(pack.literal_tokens for pack in packs) == 12
+    verifier = verifier_of(exact(make_lm()))
+    batch = packed_batch(packs, "token")
+    assert batch.language_weight.tolist() == [1.0] * 7
+    assert len(batch.value_index) == 0
+    sums = verifier(batch)
+    assert float(sums.value.detach()) == 0
+    expected = 0.0
+    for prompt, reference in [([10, 11], [40, 41, 0]), ([10, 11], [42, 0]), ([12], [43, 0])]:
+        row = torch.tensor([prompt + reference])
+        logits = verifier.lm(input_ids=row, use_cache=False).logits.detach()[
+            0, len(prompt) - 1 : -1
+        ]
+        logits = logits.index_fill(-1, torch.tensor([260]), float("-inf"))
+        expected += float(
+            torch.nn.functional.cross_entropy(logits, torch.tensor(reference), reduction="sum")
+        )
+    assert float(sums.language.detach()) == pytest.approx(expected, abs=1e-8)
+    # A process that would get nothing takes part with nothing.
+    spare = packed_batch(deal(packs[:1], 1, 2), "step")
+    assert float(spare.value_weight.sum()) == 0
+    assert len(spare.language_index) == 0
 
 
 def test_a_pack_without_references_has_no_language_loss(make_lm):

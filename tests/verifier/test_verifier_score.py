@@ -8,7 +8,7 @@ from problems.prompts import PromptConfig, Prompter
 from verifier.config import ScoreConfig
 from verifier.data import LabelledCandidate
 from verifier.model import Verifier, VerifierSettings
-from verifier.score import _line_ends, score
+from verifier.score import score
 
 FAMILIES = ("llama", "qwen2", "mistral", "gemma", "gpt_neox", "gpt2")
 PROBLEM = Problem(id="p", question="What is 2 + 3?")
@@ -146,16 +146,6 @@ def test_offsets_say_which_characters_a_token_stands_for(make_lm, tokenizer):
     assert scored.offsets[1].tolist()[:5] == [[0, 0], [0, 1], [1, 2], [2, 3], [3, 3]]
     assert scored.offsets[1].tolist()[-1] == [3, 3]
     assert [len(v) for v in scored.values] == [len(o) for o in scored.offsets]
-
-
-def test_line_ends():
-    # "a\nbc\n\nd" in bytes, the end token last; a blank before it.
-    offsets = np.array([[0, 0], *([i, i + 1] for i in range(7)), [7, 7]])
-    assert _line_ends("a\nbc\n\nd", offsets) == [1, 4, 8]
-    assert _line_ends("", np.array([[0, 0]])) == [0]
-    # One token for "bc\n": the line ends in it.
-    merged = np.array([[0, 1], [1, 2], [2, 5], [5, 6], [6, 7], [7, 7]])
-    assert _line_ends("a\nbc\n\nd", merged) == [0, 2, 5]
 
 
 def test_aggregates(make_lm, tokenizer, prompter):

@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from verifier.validate import measure
+from problems.errors import UserError
+from problems.problem import Problem
+from verifier.data import LabelledCandidate, VerifierProblem
+from verifier.validate import (
+    calibration_error,
+    is_better,
+    measure,
+    measure_problems,
+    validation_table,
+)
 
 
 def arrays(*rows, dtype=np.float64):
@@ -19,9 +28,13 @@ def test_measures_by_hand():
     assert found.auc == pytest.approx(4 / 6)
     # Within: 1 of 1 pair, 1 of 2.
     assert found.auc_within == pytest.approx(0.75)
+    # Every score alone in its bin: 0.1, 0.4, 0.8, 0.6 and 0.1 from its label.
+    assert found.calibration_error == pytest.approx(2.0 / 5)
     assert found.best_of_n == 0.5
     assert found.share_right == pytest.approx((1 / 2 + 1 / 3) / 2)
     assert found.solvable == 1.0
+    assert found.majority is None
+    assert found.weighted is None
 
 
 def test_ties_for_the_best_share_the_place():
@@ -34,7 +47,126 @@ def test_undefined_measures_are_none():
     assert found.auc is None
     assert found.auc_within is None
     assert found.solvable == 0.0
+    # Both are wrong: the calibration error is the mean score.
+    assert found.calibration_error == pytest.approx(0.35)
     # Right and wrong ones, but in different problems.
     apart = measure(arrays([0.9], [0.1]), arrays([1], [0], dtype=bool))
     assert apart.auc == 1.0
     assert apart.auc_within is None
+
+
+@pytest.mark.parametrize(
+    ("scores", "labels", "classes", "majority", "weighted", "best"),
+    [
+        # Class 0 (wrong) has three votes of 0.2 each, class 1 (right) two of 0.4.
+        ([0.2, 0.2, 0.2, 0.4, 0.4], [0, 0, 0, 1, 1], [0, 0, 0, 1, 1], 0, 1, 1),
+        # Two votes each, one of the two answers right: an even split. Equal sums: the best score.
+        ([0.2, 0.3, 0.1, 0.4], [1, 1, 0, 0], [0, 0, 1, 1], 1 / 2, 0, 0),
+        # Everything equal between a right and a wrong answer.
+        ([0.5, 0.5], [1, 0], [0, 1], 1 / 2, 1 / 2, 1 / 2),
+        # Three answers with a vote each.
+        ([0.2, 0.3, 0.1], [1, 0, 0], [0, 1, 2], 1 / 3, 0, 0),
+        # No answer neither votes nor wins, however well scored.
+        ([0.9, 0.9, 0.1], [0, 0, 1], [-1, -1, 4], 1, 1, 1),
+        ([0.9], [0], [-1], 0, 0, 0),
+        # A negative score takes nothing from its answer; class 1 of 3 is empty.
+        ([0.5, -0.9, 0.4], [1, 1, 0], [0, 0, 2], 1, 1, 1),
+        # All weights are 0: the best score.
+        ([-0.1, -0.5, -0.2], [1, 0, 0], [0, 2, 2], 0, 1, 1),
+    ],
+)
+def test_votes_by_hand(scores, labels, classes, majority, weighted, best):
+    rows = arrays(scores), arrays(labels, dtype=bool), arrays(classes, dtype=int)
+    found = measure(*rows)
+    assert found.majority == pytest.approx(majority)
+    assert found.weighted == pytest.approx(weighted)
+    assert found.best_of_n == best
+
+
+def test_calibration_error_by_hand():
+    # Bin [0, 0.5]: mean score 0.2, one of four right; bin (0.5, 1]: 0.9, one of two.
+    scores = np.array([0.1, 0.2, 0.2, 0.3, 0.8, 1.0])
+    labels = np.array([0, 0, 1, 0, 0, 1], dtype=bool)
+    expected = (4 * abs(0.25 - 0.2) + 2 * abs(0.5 - 0.9)) / 6
+    assert calibration_error(scores, labels, bins=2) == pytest.approx(expected)
+    # Predictions of a regression may lie outside.
+    assert calibration_error(np.array([-3.0, 7.0]), np.array([False, True])) == 0
+    assert calibration_error(np.array([0.4, 0.4]), np.array([True, True])) == pytest.approx(0.6)
+
+
+def test_calibration_error_equals_a_loop_over_bins():
+    rng = np.random.default_rng(1)
+    # Numbers on the bins' borders among them.
+    scores = np.concatenate([rng.random(300), np.arange(11) / 10])
+    labels = rng.random(311) < scores
+    total = 0.0
+    for i in range(10):
+        # A border belongs to the bin below it; np.linspace has the borders that are compared.
+        low, high = np.linspace(0, 1, 11)[[i, i + 1]]
+        inside = (scores <= high) & ((scores > low) | (i == 0))
+        total += inside.sum() * abs(labels[inside].mean() - scores[inside].mean())
+    assert calibration_error(scores, labels) == pytest.approx(total / 311)
+
+
+def test_votes_need_answer_classes():
+    def item(*classes):
+        own = [LabelledCandidate("p", "cot", "x", c == 1, "", c) for c in classes]
+        return VerifierProblem(Problem(id="p", question="?"), own)
+
+    scores = arrays([0.9, 0.1], [0.1, 0.2])
+    with_classes = measure_problems(scores, [item(1, -1), item(-1, -1)])
+    assert with_classes.majority == 0.5
+    assert with_classes.best_of_n == 0.5
+    without = measure_problems(scores, [item(-1, -1), item(-1, -1)])
+    assert without.majority is None
+
+
+def test_a_training_that_diverged():
+    own = [LabelledCandidate("p", "cot", "x", True)]
+    with pytest.raises(UserError, match="the training diverged; try a lower learning_rate"):
+        measure_problems(arrays([np.nan]), [VerifierProblem(Problem(id="p", question="?"), own)])
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "by", "better"),
+    [
+        (0.8, 0.7, "auc_within", True),
+        (0.7, 0.8, "auc_within", False),
+        (0.1, 0.2, "mse", True),
+        (0.2, 0.1, "calibration_error", False),
+        # The later of equals.
+        (0.5, 0.5, "best_of_n", True),
+        (0.5, 0.5, "mse", True),
+        (0.5, None, "auc", True),
+        (None, 0.5, "auc", False),
+        (None, None, "auc", False),
+    ],
+)
+def test_what_is_better(new, old, by, better):
+    assert is_better(new, old, by) is better
+
+
+def test_the_table():
+    row = {
+        "step": 5,
+        "problems": 30,
+        "candidates": 480,
+        "mse": 0.21,
+        "auc": 0.8,
+        "auc_within": None,
+        "calibration_error": 0.05,
+        "best_of_n": 0.5,
+        "weighted": None,
+        "majority": 0.45,
+        "share_right": 0.3,
+        "solvable": 0.9,
+    }
+    lines = validation_table([row, {**row, "step": 10, "auc_within": 0.75}], 10).splitlines()
+    assert lines[0] == (
+        "held out: 30 problems, 480 candidates; of their answers right: "
+        "one sample 30.0 %, majority 45.0 %, any 90.0 %"
+    )
+    assert lines[2].split() == ["5", "0.2100", "0.800", "–", "0.050", "50.0", "–"]
+    assert lines[3].split() == ["10*", "0.2100", "0.800", "0.750", "0.050", "50.0", "–"]
+    assert len({len(line) for line in lines[1:]}) == 1
+    assert validation_table([], 3) == ""
