@@ -1,9 +1,9 @@
 """Scoring: a verifier's numbers for the candidates of a problem.
 
-The question is computed once for each mode; its keys and values are shared by all candidates, which
-go through the model sorted by length, as many at a time as a token budget allows. Equal texts are
-scored once. Only the reserved token's logit is computed. Padding stands behind each solution, where
-causal attention never sees it: a score does not depend on the batch around it beyond rounding.
+The question is computed once for each mode. All candidates share its keys and values and go through
+the model in rows without padding, in which what two of them begin with in common stands once
+(`verifier/prefix.py`); equal texts are scored once. Only the reserved token's logit is computed. A
+score does not depend on the candidates around it beyond rounding.
 
     verifier, tokenizer, prompter = load_verifier(ModelConfig("runs/verifier"))
     scored = score(verifier, tokenizer, prompter, problem, candidates, ScoreConfig(values=True))
@@ -31,7 +31,7 @@ from verifier.data import read_text
 from verifier.model import Verifier
 from verifier.prefix import Prefix, order_of, shared_tokens
 
-__all__ = ["Scorable", "Scored", "score"]
+__all__ = ["Scorable", "Scored", "score", "token_values"]
 
 
 class Scorable(Protocol):
@@ -98,7 +98,7 @@ def score(
         readings = [_read(tokenizer, prompter, *text, spans) for text in own]
         prompt = prompter.ids(problem, mode)
         _check_length(verifier, problem, mode, len(prompt), readings)
-        values = _values(verifier, prompt, [r.ids for r in readings], config.batch_tokens)
+        values = token_values(verifier, prompt, [r.ids for r in readings], config.batch_tokens)
         found.update(zip(own, zip(readings, values, strict=True), strict=True))
     rows = [found[text] for text in texts]
     scores = [
@@ -138,10 +138,14 @@ def _check_length(
         )
 
 
-def _values(
+def token_values(
     verifier: Verifier, prompt: list[int], solutions: Sequence[list[int]], budget: int
 ) -> list[NDArray[np.float32]]:
-    """Values at every token of every solution behind the prompt."""
+    """Values (float32) after every token of every solution, which all stand behind one prompt.
+
+    `prompt` and `solutions` are token ids; `budget` is as `ScoreConfig.batch_tokens`.
+    """
+    budget = budget or (1024 if verifier.device.type == "cpu" else 16384)
     training = verifier.training
     verifier.eval()
     way = _in_one_row if attends_to_layouts(verifier.lm) else _in_padded_rows
