@@ -110,7 +110,8 @@ COMMANDS = {
         "ScoreStage",
         "run",
         "score every candidate of a run",
-        "assay score RUN verifier=PATH [key=value …]",
+        "assay score RUN verifier=PATH [key=value …]\n"
+        "       assay score RUN verifiers='{NAME: PATH, …}' [key=value …]",
     ),
     "evaluate": Command(
         "search.results",
@@ -118,7 +119,7 @@ COMMANDS = {
         "EvaluateStage",
         "run",
         "accuracy of every selection rule, with intervals",
-        "assay evaluate RUN [--json] [--csv] [key=value …]",
+        "assay evaluate RUN [verifiers=[NAME,…]] [--json] [--csv] [key=value …]",
     ),
     "report": Command(
         "search.results",

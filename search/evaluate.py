@@ -127,6 +127,10 @@ class Evaluation:
         """Accuracy of `cell` minus that of `against`, paired over problems."""
         return interval(self.per_problem[cell] - self.per_problem[against], self._weights)
 
+    def difference_to(self, other: Evaluation, cell: Cell) -> Interval:
+        """Accuracy of `cell` minus that in another evaluation of the same pool and settings."""
+        return interval(self.per_problem[cell] - other.per_problem[cell], self._weights)
+
     def to_dict(self) -> dict[str, Any]:
         """Everything but the single problems, as JSON types (unknown numbers are null)."""
         return {

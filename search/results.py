@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ import numpy as np
 from problems.answers import classes
 from problems.errors import UserError
 from problems.records import atomic_file, write_json
+from search.comparison import comparison, frame_of
 from search.evaluate import EvaluateConfig, Evaluation, evaluate
 from search.pool import PoolArrays
 from search.runs import Run
@@ -57,6 +58,8 @@ class EvaluateStage(EvaluateConfig):
 
     run: str = ""
     """the run's folder"""
+    verifiers: list[str] = field(default_factory=list)
+    """whose scores to compare; empty = all (or the one that `verifier` names)"""
     json: bool = False
     """print everything as JSON instead of the table"""
     csv: bool = False
@@ -76,24 +79,45 @@ class ReportStage(EvaluateConfig):
 
 
 def run_evaluate(config: EvaluateStage) -> None:
-    """`assay evaluate`: prints the table."""
+    """`assay evaluate`: prints the table, or the comparison where several verifiers have scored."""
     run = _open(config.run)
-    evaluation = evaluate_run(run, fields_of(EvaluateConfig, config))
+    if config.verifier and config.verifiers:
+        raise UserError("verifiers: give verifier (one) or verifiers (several), not both")
+    names = [config.verifier] if config.verifier else config.verifiers or scored_by(run)
+    settings = fields_of(EvaluateConfig, config)
+    pool = PoolArrays.from_frame(load_frame(run))
+    found = [evaluate(pool, dataclasses.replace(settings, verifier=v)) for v in names or [""]]
     if config.json:
-        print(json.dumps(evaluation.to_dict(), indent=2, ensure_ascii=False))
+        dicts = [evaluation.to_dict() for evaluation in found]
+        told = dicts[0] if len(dicts) == 1 else dicts
+        print(json.dumps(told, indent=2, ensure_ascii=False))
     elif config.csv:
-        print(evaluation.frame.to_csv(index=False), end="")
+        print(frame_of(found).to_csv(index=False), end="")
+    elif len(found) == 1:
+        print(table(found[0], seconds=stage_seconds(run)))
     else:
-        print(table(evaluation, seconds=stage_seconds(run)))
+        print(comparison(found, seconds=stage_seconds(run)))
 
 
 def run_report(config: ReportStage) -> None:
     """`assay report`: writes page, plots and tables, and prints the table."""
     run = _open(config.run)
-    evaluation = evaluate_run(run, fields_of(EvaluateConfig, config))
+    settings = fields_of(EvaluateConfig, config)
+    names = scored_by(run)
+    # The page shows one verifier's values: the one asked for, else the first.
+    if not config.verifier and names:
+        settings.verifier = names[0]
+    evaluation = evaluate_run(run, settings)
     print(table(evaluation, seconds=stage_seconds(run)))
+    if len(names) > 1 and not config.verifier:
+        print(f"  by {names[0]}; others: verifier=…; side by side: assay evaluate {run.path}")
     page = write_report(run, evaluation, config.title, config.candidates)
     print(f"\nreport written to {page}")
+
+
+def scored_by(run: Run) -> list[str]:
+    """The verifiers of which a run holds scores (one may have been stopped before that)."""
+    return [name for name in run.verifiers() if run.parts(f"scores/{name}")]
 
 
 def _open(path: str) -> Run:

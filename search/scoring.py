@@ -1,12 +1,14 @@
 """The stage `score`: a verifier scores every candidate of a run.
 
     assay score RUN verifier=runs/quickstart/verifier
+    assay score RUN verifiers='{small: runs/a/verifier, large: runs/b/verifier}'
 
 Several verifiers can score one run; each has a folder of its own under `scores/`.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import time
 from collections.abc import Sequence
@@ -40,7 +42,9 @@ class ScoreStage:
     verifier: ModelConfig = field(default_factory=lambda: ModelConfig(name=""))
     """a folder that `assay train-verifier` wrote, or a hub id of one"""
     name: str = ""
-    """what the scores are called in the run; empty = the verifier's folder name"""
+    """what the scores of `verifier` are called in the run; empty = its folder's name"""
+    verifiers: dict[str, ModelConfig] = field(default_factory=dict)
+    """several instead, by the names that their scores get; a list is named by its folders"""
     scoring: ScoreConfig = field(default_factory=lambda: ScoreConfig(values=True))
     workers: int = 0
     """local processes; 0 = one a core on a CPU, one on a GPU"""
@@ -84,26 +88,51 @@ def verifier_name(config: ScoreStage) -> str:
 def run(config: ScoreStage) -> None:
     """`assay score`."""
     done = score(config)
-    stage = f"scores/{verifier_name(config)}"
-    print(f"{len(done.parts(stage))} parts of scores in {done.path / stage}")
+    for one in single_stages(config):
+        stage = f"scores/{verifier_name(one)}"
+        print(f"{len(done.parts(stage))} parts of scores in {done.path / stage}")
+
+
+def single_stages(config: ScoreStage) -> list[ScoreStage]:
+    """The configuration taken apart: one for each verifier. Raises `UserError` where none is."""
+    if bool(config.verifier.name) == bool(config.verifiers):
+        raise UserError(
+            "verifier: expected a verifier's folder, for example verifier=runs/v, or several: "
+            "verifiers='{a: runs/a, b: runs/b}'"
+        )
+    if config.verifier.name:
+        return [config]
+    if config.name:
+        raise UserError(f"name={config.name}: names one verifier; verifiers have their own names")
+    return [
+        dataclasses.replace(config, verifier=verifier, name=name, verifiers={})
+        for name, verifier in config.verifiers.items()
+    ]
 
 
 def score(config: ScoreStage) -> Run:
-    """Scores every graded part that this verifier has not scored yet."""
+    """Scores every graded part that these verifiers have not scored yet."""
     if not config.run:
         raise UserError("run: expected the folder of the run, for example assay score runs/demo")
-    if not config.verifier.name:
-        raise UserError("verifier: expected a verifier's folder, for example verifier=runs/v")
+    singles = single_stages(config)
     opened = Run.open(config.run)
     opened.key("answers")
+    # All are checked before the first one works for hours.
+    for one in singles:
+        key = {
+            "verifier": fingerprint(one.verifier),
+            "dtype": one.verifier.dtype,
+            "aggregate": one.scoring.aggregate,
+            "values": one.scoring.values,
+        }
+        opened.register(f"scores/{verifier_name(one)}", key, as_dict(one))
+    for one in singles:
+        _score(opened, one)
+    return opened
+
+
+def _score(opened: Run, config: ScoreStage) -> None:
     stage = f"scores/{verifier_name(config)}"
-    key = {
-        "verifier": fingerprint(config.verifier),
-        "dtype": config.verifier.dtype,
-        "aggregate": config.scoring.aggregate,
-        "values": config.scoring.values,
-    }
-    opened.register(stage, key, as_dict(config))
     parts = opened.missing(stage, opened.parts("answers"), Shard.parse(config.shard))
     total = sum(len(opened.slice(part)) * (part.end - part.first) for part in parts)
     do_parts(
@@ -112,9 +141,8 @@ def score(config: ScoreStage) -> Run:
         (config,),
         workers=workers_for(config.workers, config.verifier.device),
         total=total,
-        description="score",
+        description=f"score ({verifier_name(config)})",
     )
-    return opened
 
 
 def open_worker(config: ScoreStage) -> Do:

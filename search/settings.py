@@ -5,7 +5,8 @@
 - An unknown key is an error that names the nearest known one; a value of the wrong type is an error
   that names its key. Both are one line (`UserError`).
 - Two nodes have a short form: a model is named by its name alone (`generator=PATH_OR_HUB_ID`), a
-  problem set by its name or by a JSONL file (`problems=gsm8k`, `problems=my.jsonl`).
+  problem set by its name or by a JSONL file (`problems=gsm8k`, `problems=my.jsonl`). Where such
+  nodes have names, a list names them by their folders (`verifiers=[runs/a, runs/b]`).
 - The help text of a command (`describe`) is made from the dataclasses: names, defaults, and the
   strings that stand under the fields in the source.
 """
@@ -116,6 +117,8 @@ def _expand(schema: type[Any], layer: dict[str, Any], prefix: str) -> dict[str, 
         nested = hints[key]
         if not dataclasses.is_dataclass(nested):
             element = _element(nested)
+            if element is not None and isinstance(value, list):
+                value = _named(value, f"{prefix}{key}")
             if element is not None and isinstance(value, dict):
                 layer[key] = {
                     name: _expand(
@@ -129,6 +132,14 @@ def _expand(schema: type[Any], layer: dict[str, Any], prefix: str) -> dict[str, 
         assert isinstance(nested, type)
         layer[key] = _expand(nested, _node(nested, value, f"{prefix}{key}"), f"{prefix}{key}.")
     return layer
+
+
+def _named(names: list[Any], where: str) -> dict[str, Any]:
+    """A list of folders or hub ids, each under its last name."""
+    found = {Path(str(name)).name: name for name in names}
+    if len(found) < len(names):
+        raise UserError(f"{where}: two have one name; name them: {where}='{{NAME: PATH, …}}'")
+    return found
 
 
 def _element(hint: Any) -> type[Any] | None:

@@ -25,7 +25,7 @@ from search.evaluate import (
     rule_label,
 )
 
-__all__ = ["printable", "table"]
+__all__ = ["interval_cell", "printable", "table", "table_line", "table_rule"]
 
 # A margin of 2, a column of names, then columns of fixed width.
 NAMES, WIDE, NARROW, CURVE_COLUMNS = 22, 24, 7, 10
@@ -58,7 +58,7 @@ def _can_bold() -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and "NO_COLOR" not in os.environ
 
 
-def _line(name: str, cells: list[str], marked: set[int] | None = None) -> str:
+def table_line(name: str, cells: list[str], marked: set[int] | None = None) -> str:
     """One row; `marked` cells are bold (escape codes have no width: cells come padded)."""
     shown = [
         f"\x1b[1m{cell}\x1b[0m" if index in (marked or ()) else cell
@@ -67,11 +67,11 @@ def _line(name: str, cells: list[str], marked: set[int] | None = None) -> str:
     return f"  {name:<{NAMES}}{''.join(shown)}".rstrip()
 
 
-def _rule_off(columns: int, width: int) -> str:
+def table_rule(columns: int, width: int = WIDE) -> str:
     return "  " + "─" * (NAMES + columns * width)
 
 
-def _percent(found: Interval, sign: str = "") -> str:
+def interval_cell(found: Interval, sign: str = "") -> str:
     """`72.5 [68.1, 76.6]`, padded so that the values of a column stand under each other."""
     value, low, high = (
         f"{100 * x:{sign}.1f}".replace("-", "−") for x in (found.value, found.low, found.high)
@@ -93,26 +93,28 @@ def _rules_table(evaluation: Evaluation, bold: bool) -> list[str]:
     mixes = evaluation.mixes
     scored = f" · scores by {evaluation.verifier}" if evaluation.verifier else ""
     halves = f" (both: {n // 2} CoT + {n - n // 2} PoT)" if "both" in mixes and n > 1 else ""
-    ruler = _rule_off(len(mixes), WIDE)
+    ruler = table_rule(len(mixes))
     lines = [
         f"  {count(len(evaluation.problem_ids), 'problem')} · {count(n, 'candidate')} each{halves}",
         f"  accuracy in % [95 % interval over problems]{scored}",
         "",
-        _line("", [f" {MIX_LABELS[mix]}".ljust(WIDE) for mix in mixes]),
+        table_line("", [f" {MIX_LABELS[mix]}".ljust(WIDE) for mix in mixes]),
         ruler,
     ]
     best = _best_columns(evaluation, [(mix, n) for mix in mixes])
     for rule in evaluation.rules:
         if rule == "pass":
             lines.append(ruler)
-        cells = [_percent(evaluation.at(rule, mix, 1 if rule == "single" else n)) for mix in mixes]
+        cells = [
+            interval_cell(evaluation.at(rule, mix, 1 if rule == "single" else n)) for mix in mixes
+        ]
         label = rule_label(rule, n, evaluation.config.k)
-        lines.append(_line(label, cells, best[rule] if bold else None))
+        lines.append(table_line(label, cells, best[rule] if bold else None))
     frame = evaluation.frame
     spent = frame[(frame["rule"] == "pass") & (frame["n"] == n)].set_index("modes")["tokens"]
     if spent.notna().all():
         lines.append(
-            _line("tokens per problem", [f"{spent[mix]:>5,.0f}".ljust(WIDE) for mix in mixes])
+            table_line("tokens per problem", [f"{spent[mix]:>5,.0f}".ljust(WIDE) for mix in mixes])
         )
     return lines
 
@@ -126,14 +128,14 @@ def _curve_table(evaluation: Evaluation, bold: bool) -> list[str]:
         ns = [ns[i] for i in np.linspace(0, len(ns) - 1, CURVE_COLUMNS).round().astype(int)]
     best = _best_columns(evaluation, [(mix, n) for n in ns])
     lines = [
-        _line(f"{MIX_LABELS[mix]}, at n =", [f"{n:>{NARROW}}" for n in ns]),
-        _rule_off(len(ns), NARROW),
+        table_line(f"{MIX_LABELS[mix]}, at n =", [f"{n:>{NARROW}}" for n in ns]),
+        table_rule(len(ns), NARROW),
     ]
     for rule in evaluation.rules:
         if rule == "single":
             continue
         cells = [f"{100 * evaluation.per_problem[rule, mix, n].mean():>{NARROW}.1f}" for n in ns]
-        lines.append(_line(RULE_LABELS[rule], cells, best[rule] if bold else None))
+        lines.append(table_line(RULE_LABELS[rule], cells, best[rule] if bold else None))
     return lines
 
 
@@ -143,7 +145,9 @@ def _difference_lines(evaluation: Evaluation) -> list[str]:
     lines = [f"  verifier − majority ({MIX_LABELS[mix]}, n = {n}; paired over problems, in points)"]
     for rule in SCORED_RULES:
         found = evaluation.difference((rule, mix, n), ("majority", mix, n))
-        lines.append(_line(rule_label(rule, n, evaluation.config.k), [_percent(found, "+")]))
+        lines.append(
+            table_line(rule_label(rule, n, evaluation.config.k), [interval_cell(found, "+")])
+        )
     return lines
 
 

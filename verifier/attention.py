@@ -25,7 +25,16 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-__all__ = ["PackLayout", "attention_arguments", "pack_mask", "use_shared_prefix_attention"]
+from verifier.prefix import Prefix, SolutionsLayout
+
+__all__ = [
+    "Layout",
+    "PackLayout",
+    "attends_to_layouts",
+    "attention_arguments",
+    "pack_mask",
+    "use_shared_prefix_attention",
+]
 
 NAME = "assay_shared_prefix"
 
@@ -57,17 +66,27 @@ class PackLayout(NamedTuple):
         return self.visible.shape[3] - self.visible.shape[2]
 
 
+Layout = PackLayout | Prefix | SolutionsLayout
+
+
 def use_shared_prefix_attention(lm: Any) -> None:
     """Lets a model that runs with `sdpa` attend to packs; other attentions stay as they are."""
     if lm.config._attn_implementation == "sdpa":
         lm.set_attn_implementation(NAME)
 
 
-def attention_arguments(lm: Any, layout: PackLayout | None) -> dict[str, Any]:
+def attends_to_layouts(lm: Any) -> bool:
+    """Whether the model's attention reads the layout (else `attention_arguments` gives masks)."""
+    return bool(lm.config._attn_implementation == NAME)
+
+
+def attention_arguments(lm: Any, layout: Layout | None) -> dict[str, Any]:
     """What a decoder's forward call needs to attend as `layout` says (`None`: plain causal)."""
     if layout is None:
         return {"attention_mask": None}
-    if lm.config._attn_implementation == NAME:
+    if isinstance(layout, (Prefix, SolutionsLayout)):
+        return {"attention_mask": torch.ones(1, 1, 1, 1, dtype=torch.bool), "pack_layout": layout}
+    if attends_to_layouts(lm):
         # A mask of four dimensions is taken as it is: none is built, and ours looks at the layout.
         return {"attention_mask": layout.visible[:1, :, :1, :1], "pack_layout": layout}
     additive = torch.zeros((), device=layout.segments.device)
@@ -119,7 +138,7 @@ def _shared_prefix_attention(
     attention_mask: Tensor | None,
     scaling: float | None = None,
     dropout: float = 0.0,
-    pack_layout: PackLayout | None = None,
+    pack_layout: Layout | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """Attention of (packs, heads, length, size) tensors; returns (packs, length, heads, size)."""
@@ -127,6 +146,8 @@ def _shared_prefix_attention(
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
         )
+    if isinstance(pack_layout, (Prefix, SolutionsLayout)):
+        return pack_layout.attend(module, query, key, value, scaling), None
     asked, own = _slots(query, pack_layout)
     asked_keys, own_keys = _slots(key, pack_layout)
     asked_values, own_values = _slots(value, pack_layout)

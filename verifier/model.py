@@ -34,7 +34,7 @@ from torch import Tensor, nn
 from generator.models import ModelConfig, load_model, load_tokenizer, quiet
 from problems.errors import UserError
 from problems.prompts import PromptConfig, Prompter
-from verifier.attention import PackLayout, attention_arguments, use_shared_prefix_attention
+from verifier.attention import Layout, attention_arguments, use_shared_prefix_attention
 from verifier.config import HEADS, LEVELS, LOSSES, VerifierModelConfig, check_model
 from verifier.dropout import add_residual_dropout, switch_off_own_dropout
 from verifier.packing import Batch
@@ -190,7 +190,7 @@ class Verifier(nn.Module):
         self,
         input_ids: Tensor,
         positions: Tensor,
-        layout: PackLayout | None = None,
+        layout: Layout | None = None,
         cache: Any = None,
     ) -> Tensor:
         """Last hidden states, shape (rows, length, width), of ids and positions (rows, length).

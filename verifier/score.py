@@ -1,9 +1,9 @@
 """Scoring: a verifier's numbers for the candidates of a problem.
 
-The question is computed once for each mode; its keys and values are shared by all candidates, which
-go through the model sorted by length, as many at a time as a token budget allows. Equal texts are
-scored once. Only the reserved token's logit is computed. Padding stands behind each solution, where
-causal attention never sees it: a score does not depend on the batch around it beyond rounding.
+The question is computed once for each mode. All candidates share its keys and values and go through
+the model in rows without padding, in which what two of them begin with in common stands once
+(`verifier/prefix.py`); equal texts are scored once. Only the reserved token's logit is computed. A
+score does not depend on the candidates around it beyond rounding.
 
     verifier, tokenizer, prompter = load_verifier(ModelConfig("runs/verifier"))
     scored = score(verifier, tokenizer, prompter, problem, candidates, ScoreConfig(values=True))
@@ -25,12 +25,14 @@ from transformers.cache_utils import DynamicLayer
 from problems.errors import UserError
 from problems.problem import Mode, Problem
 from problems.prompts import Prompter
+from verifier.attention import attends_to_layouts
 from verifier.config import ScoreConfig, check_scoring
 from verifier.data import read_text
 from verifier.model import Verifier
+from verifier.prefix import Prefix, order_of, shared_tokens
 from verifier.steps import line_ends, token_offsets
 
-__all__ = ["Scorable", "Scored", "score"]
+__all__ = ["Scorable", "Scored", "score", "token_values"]
 
 
 class Scorable(Protocol):
@@ -97,7 +99,7 @@ def score(
         readings = [_read(tokenizer, prompter, *text, spans) for text in own]
         prompt = prompter.ids(problem, mode)
         _check_length(verifier, problem, mode, len(prompt), readings)
-        values = _values(verifier, prompt, [r.ids for r in readings], config.batch_tokens)
+        values = token_values(verifier, prompt, [r.ids for r in readings], config.batch_tokens)
         found.update(zip(own, zip(readings, values, strict=True), strict=True))
     rows = [found[text] for text in texts]
     scores = [
@@ -131,29 +133,72 @@ def _check_length(
         )
 
 
-def _values(
+def token_values(
     verifier: Verifier, prompt: list[int], solutions: Sequence[list[int]], budget: int
 ) -> list[NDArray[np.float32]]:
-    """Values at every token of every solution behind the prompt."""
-    device, training = verifier.device, verifier.training
+    """Values (float32) after every token of every solution, which all stand behind one prompt.
+
+    `prompt` and `solutions` are token ids; `budget` is as `ScoreConfig.batch_tokens`.
+    """
+    budget = budget or (1024 if verifier.device.type == "cpu" else 16384)
+    training = verifier.training
     verifier.eval()
+    way = _in_one_row if attends_to_layouts(verifier.lm) else _in_padded_rows
     found: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(solutions)
     with torch.inference_mode():
-        prefix = DynamicCache()
-        ids = torch.tensor([prompt], device=device)
-        verifier.hidden(ids, torch.arange(len(prompt), device=device)[None], cache=prefix)
-        for batch in _batches(len(prompt), [len(ids) for ids in solutions], budget):
-            rows = [torch.tensor(solutions[i], device=device) for i in batch]
-            ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-            positions = torch.arange(len(prompt), len(prompt) + ids.shape[1], device=device)
-            hidden = verifier.hidden(
-                ids, positions.expand(ids.shape), cache=_shared(prefix, len(batch))
-            )
-            values = verifier.values(hidden).float().cpu().numpy()
-            for i, row in zip(batch, values, strict=True):
-                found[i] = row[: len(solutions[i])].copy()
+        for i, values in way(verifier, prompt, solutions, budget):
+            found[i] = values
     verifier.train(training)
     return found
+
+
+def _in_one_row(
+    verifier: Verifier, prompt: list[int], solutions: Sequence[list[int]], budget: int
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Index and values of each solution; no padding, common beginnings computed once."""
+    prefix = Prefix()
+    ids = torch.tensor([prompt], device=verifier.device)
+    verifier.hidden(ids, torch.arange(len(prompt), device=verifier.device)[None], prefix)
+    for batch in _neighbours(solutions, budget - len(prompt)):
+        layout = prefix.layout([solutions[i] for i in batch])
+        hidden = verifier.hidden(layout.ids, layout.positions, layout)
+        values = verifier.values(hidden)[0].float().cpu().numpy()
+        for i, place in zip(batch, layout.places, strict=True):
+            yield i, values[place.cpu().numpy()]
+
+
+def _neighbours(solutions: Sequence[list[int]], budget: int) -> Iterator[list[int]]:
+    """Indices, solutions that begin alike together, in batches whose new tokens fit the budget."""
+    batch: list[int] = []
+    room = budget
+    for i in order_of(solutions):
+        new = len(solutions[i])
+        if batch:
+            new -= shared_tokens(solutions[batch[-1]], solutions[i])
+        if batch and new > room:
+            yield batch
+            batch, room, new = [], budget, len(solutions[i])
+        batch.append(i)
+        room -= new
+    if batch:
+        yield batch
+
+
+def _in_padded_rows(
+    verifier: Verifier, prompt: list[int], solutions: Sequence[list[int]], budget: int
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """The same through a cache of Transformers', for attentions that are not ours."""
+    device = verifier.device
+    prefix = DynamicCache()
+    ids = torch.tensor([prompt], device=device)
+    verifier.hidden(ids, torch.arange(len(prompt), device=device)[None], cache=prefix)
+    for batch in _batches(len(prompt), [len(ids) for ids in solutions], budget):
+        rows = [torch.tensor(solutions[i], device=device) for i in batch]
+        ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        positions = torch.arange(len(prompt), len(prompt) + ids.shape[1], device=device)
+        hidden = verifier.hidden(ids, positions.expand(ids.shape), cache=_shared(prefix, len(rows)))
+        for i, row in zip(batch, verifier.values(hidden).float().cpu().numpy(), strict=True):
+            yield i, row[: len(solutions[i])].copy()
 
 
 def _batches(prompt: int, lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
