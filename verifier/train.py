@@ -37,6 +37,7 @@ from verifier.config import TrainVerifierConfig, check_choice, check_training
 from verifier.data import Group, VerifierProblem, fingerprint_of, fitting, make_groups, split
 from verifier.model import LossSums, Verifier
 from verifier.packing import Batch, Pack, deal, micro_batches, packed_batch, plan
+from verifier.partition import shape_of
 from verifier.validate import Validation, validate
 
 __all__ = ["train_verifier"]
@@ -76,7 +77,11 @@ def train_verifier(config: TrainVerifierConfig, data: Sequence[VerifierProblem])
     accelerator = Accelerator(cpu=device_of(config.model.base).type == "cpu")
     training, held_out = split(data, config.validation_fraction, config.seed)
     verifier, tokenizer = Verifier.from_base(
-        config.model, config.prompt, loss=config.loss, append_output=config.append_output
+        config.model,
+        config.prompt,
+        loss=config.loss,
+        append_output=config.append_output,
+        seed=config.seed,
     )
     prompter = Prompter(config.prompt, tokenizer)
     groups, told = make_groups(
@@ -147,7 +152,7 @@ class _Loop:
         optimizer = _optimizer(config, verifier)
         state = folder.load_state()
         if state is not None:
-            verifier.load_state_dict(state["verifier"])
+            load_trained(verifier, state["verifier"])
             optimizer.load_state_dict(state["optimizer"])
             self.progress = _Progress(**state["progress"])
         self.model, self.optimizer = self.accelerator.prepare(verifier, optimizer)
@@ -267,7 +272,7 @@ class _Loop:
             return
         self.folder.save_state(
             {
-                "verifier": self.verifier.state_dict(),
+                "verifier": trained_state(self.verifier),
                 "optimizer": self.optimizer.state_dict(),
                 "progress": dataclasses.asdict(self.progress),
             }
@@ -290,13 +295,10 @@ def _optimizer(config: TrainVerifierConfig, verifier: Verifier) -> torch.optim.A
     """AdamW in three groups: matrices, other parameters (no decay), the head (its own rate)."""
     matrices: list[torch.Tensor] = []
     others: list[torch.Tensor] = []
-    head: list[torch.Tensor] = []
-    for name, parameter in verifier.named_parameters():
-        if parameter.requires_grad:
-            kind = (
-                head if not name.startswith("lm.") else matrices if parameter.ndim > 1 else others
-            )
-            kind.append(parameter)
+    head = list(verifier.head_parameters().values())
+    for parameter in verifier.parameters():
+        if parameter.requires_grad and not any(parameter is own for own in head):
+            (matrices if len(shape_of(parameter)) > 1 else others).append(parameter)
     groups: list[dict[str, Any]] = [
         {"params": matrices, "lr": config.learning_rate, "weight_decay": config.weight_decay},
         {"params": others, "lr": config.learning_rate, "weight_decay": 0.0},
@@ -305,6 +307,21 @@ def _optimizer(config: TrainVerifierConfig, verifier: Verifier) -> torch.optim.A
     for group in groups:
         group["initial_lr"] = group["lr"]
     return torch.optim.AdamW(groups, betas=(config.betas[0], config.betas[1]))
+
+
+def trained_state(verifier: Verifier) -> dict[str, torch.Tensor]:
+    """What training changes: all weights, or adapters, head and row."""
+    return {n: p.detach() for n, p in verifier.named_parameters() if p.requires_grad}
+
+
+def load_trained(verifier: Verifier, state: dict[str, torch.Tensor]) -> None:
+    """Puts the weights of `trained_state` back. Raises `UserError` where they are of another kind."""
+    own = {n: p for n, p in verifier.named_parameters() if p.requires_grad}
+    if own.keys() != state.keys():
+        raise UserError("training/state.pt: of another version of Assay; delete it to start anew")
+    with torch.no_grad():
+        for name, parameter in own.items():
+            parameter.copy_(state[name])
 
 
 def rate_factor(step: int, total: int, warmup_ratio: float) -> float:
