@@ -46,6 +46,7 @@ __all__ = [
     "Batch",
     "Pack",
     "deal",
+    "idle",
     "micro_batches",
     "packed_batch",
     "padded_batch",
@@ -159,10 +160,12 @@ def deal(packs: Sequence[Pack], rank: int, world: int) -> list[Pack]:
     samples count zero times.
     """
     own = sorted(packs, key=lambda pack: pack.length)[rank::world]
-    if own:
-        return own
-    first = packs[0]
-    return [Pack(first.prompt, tuple(Sampled(s.ids, s.label, 0) for s in first.sampled), ())]
+    return own or [idle(packs[0])]
+
+
+def idle(pack: Pack) -> Pack:
+    """The pack with samples that count zero times: something to compute that changes nothing."""
+    return Pack(pack.prompt, tuple(Sampled(s.ids, s.label, 0) for s in pack.sampled), ())
 
 
 def micro_batches(packs: Sequence[Pack], tokens: int) -> list[list[Pack]]:

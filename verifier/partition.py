@@ -38,6 +38,6 @@ def gathered(
     )
     if not parts:
         return contextlib.nullcontext()
-    from deepspeed.zero import GatheredParameters
+    import deepspeed
 
-    return GatheredParameters(parts, modifier_rank=0 if write else None)
+    return deepspeed.zero.GatheredParameters(parts, modifier_rank=0 if write else None)

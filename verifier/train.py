@@ -4,8 +4,8 @@ A step takes packs of many problems (`verifier.packing`), sums both losses over 
 divides each by its number of tokens in the whole step, and lets AdamW move; the rates fall linearly
 to 0. All randomness is a function of (seed, epoch) for the order and of (seed, step) for the
 dropout, so a training that was killed goes on from its last checkpoint to the very weights of an
-undisturbed one (bit for bit on a CPU). Runs in one process, or data-parallel under `torchrun` or
-`accelerate launch`.
+undisturbed one (bit for bit on a CPU). Runs in one process, data-parallel under `torchrun` or
+`accelerate launch`, or divided by DeepSpeed (`verifier.parallel`).
 
     path = train_verifier(TrainVerifierConfig(output="runs/verifier"), data)
 """
@@ -36,7 +36,18 @@ from verifier.checkpoint import OutputFolder
 from verifier.config import TrainVerifierConfig, check_choice, check_training
 from verifier.data import Group, VerifierProblem, fingerprint_of, fitting, make_groups, split
 from verifier.model import LossSums, Verifier
-from verifier.packing import Batch, Pack, deal, micro_batches, packed_batch, plan
+from verifier.packing import Batch, Pack, deal, idle, micro_batches, packed_batch, plan
+from verifier.parallel import (
+    backward,
+    check_engine,
+    drop_divided,
+    load_divided,
+    most,
+    optimiser_step,
+    save_divided,
+    start,
+    under_deepspeed,
+)
 from verifier.partition import shape_of
 from verifier.validate import Validation, validate
 
@@ -74,7 +85,7 @@ def train_verifier(config: TrainVerifierConfig, data: Sequence[VerifierProblem])
     if folder.finished():
         return folder.path
     # First of all: with several GPUs, it decides which one is this process's own.
-    accelerator = Accelerator(cpu=device_of(config.model.base).type == "cpu")
+    accelerator = start(config, _bfloat16(config))
     training, held_out = split(data, config.validation_fraction, config.seed)
     verifier, tokenizer = Verifier.from_base(
         config.model,
@@ -101,8 +112,9 @@ def train_verifier(config: TrainVerifierConfig, data: Sequence[VerifierProblem])
     held_out = fitting(held_out, prompter, verifier.max_length, config.append_output)
     loop = _Loop(config, folder, accelerator, verifier, tokenizer, prompter, held_out)
     loop.run(groups)
-    if accelerator.is_main_process:
+    if accelerator.is_main_process or under_deepspeed(accelerator):
         verifier.save_pretrained(folder.path, tokenizer)
+    if accelerator.is_main_process:
         folder.finish(_record(config, loop, told))
     accelerator.wait_for_everyone()
     return folder.path
@@ -152,14 +164,21 @@ class _Loop:
         optimizer = _optimizer(config, verifier)
         state = folder.load_state()
         if state is not None:
+            self.progress = _Progress(**state["progress"])
+            if ("divided" in state) != under_deepspeed(accelerator):
+                raise UserError(
+                    f"{folder.state_file}: with deepspeed={config.deepspeed or '(none)'} the "
+                    "training cannot go on; it was begun the other way"
+                )
+        if state is not None and "divided" not in state:
             load_trained(verifier, state["verifier"])
             optimizer.load_state_dict(state["optimizer"])
-            self.progress = _Progress(**state["progress"])
-        self.model, self.optimizer = self.accelerator.prepare(verifier, optimizer)
+        self.model, self.optimizer = accelerator.prepare(verifier, optimizer)
+        check_engine(config, accelerator, self.model)
+        if state is not None and "divided" in state:
+            load_divided(accelerator, self.model, folder.state_file.parent, state)
         self._saved = time.monotonic()
-        # The weights stay float32; where the base would be bfloat16, products are.
-        dtype, device = config.model.base.dtype, self.accelerator.device.type
-        self._bfloat16 = dtype == "bfloat16" or (dtype == "auto" and device == "cuda")
+        self._bfloat16 = _bfloat16(config)
 
     def run(self, groups: Sequence[Group]) -> None:
         """Does the steps that remain."""
@@ -200,9 +219,14 @@ class _Loop:
         _seed(config.seed, 3, step, rank)
         self.model.train()
         own = micro_batches(deal(packs, rank, world), config.micro_batch_tokens)
+        if under_deepspeed(accelerator):
+            own += [[idle(packs[0])]] * (most(accelerator, len(own)) - len(own))
         batches = [packed_batch(part, config.model.level) for part in own]
         value_tokens = self._sum(float(batch.value_weight.sum()) for batch in batches)
         language_tokens = self._sum(float(batch.language_weight.sum()) for batch in batches)
+        dealt = self._sum(float(pack.count) for part in own for pack in part)
+        if dealt != sum(pack.count for pack in packs):
+            raise RuntimeError(f"{world} processes do {dealt:.0f} samples of a step: not its data")
         losses = torch.zeros(2, device=accelerator.device)
         for number, batch in enumerate(batches, start=1):
             with self._gradients_exchanged(number == len(batches)):
@@ -210,14 +234,13 @@ class _Loop:
                 value = sums.value / value_tokens
                 language = sums.language / max(language_tokens, 1.0)
                 # Processes' gradients are averaged, but their parts of a mean add up.
-                accelerator.backward((value + config.lm_weight * language) * world)
+                loss = (value + config.lm_weight * language) * world
+                backward(accelerator, self.model, loss, last=number == len(batches))
             losses += torch.stack([value, language]).detach()
-        accelerator.clip_grad_norm_(self.model.parameters(), config.max_grad_norm)
         factor = rate_factor(step, total, config.warmup_ratio)
         for group in self.optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+        optimiser_step(accelerator, self.model, self.optimizer, config.max_grad_norm)
         self.progress.step += 1
         self.progress.candidates += sum(pack.count for pack in packs)
         self.progress.tokens += sum(pack.length for pack in packs)
@@ -235,7 +258,9 @@ class _Loop:
 
     def _gradients_exchanged(self, now: bool) -> contextlib.AbstractContextManager[Any]:
         """Between processes, gradients travel once a step: with its last micro-batch."""
-        return contextlib.nullcontext() if now else self.accelerator.no_sync(self.model)
+        if now or under_deepspeed(self.accelerator):
+            return contextlib.nullcontext()
+        return self.accelerator.no_sync(self.model)
 
     def _note(self, losses: list[float], epoch: int, total: int) -> None:
         progress = self.progress
@@ -256,7 +281,7 @@ class _Loop:
         )
 
     def _validate(self, bar: Any) -> None:
-        if self.accelerator.is_main_process:
+        if self.accelerator.is_main_process or under_deepspeed(self.accelerator):
             measured = validate(
                 self.verifier, self.tokenizer, self.prompter, self.held_out,
                 self.config.micro_batch_tokens,
@@ -267,16 +292,23 @@ class _Loop:
         self.accelerator.wait_for_everyone()
 
     def _save(self, *, at_once: bool) -> None:
+        accelerator, parts = self.accelerator, self.folder.state_file.parent
         due = time.monotonic() - self._saved >= self.config.save_every_seconds
-        if not self.accelerator.is_main_process or not (due or at_once):
+        now = accelerator.is_main_process and (due or at_once)
+        if under_deepspeed(accelerator):
+            now = bool(most(accelerator, now))
+        if not now:
             return
-        self.folder.save_state(
-            {
-                "verifier": trained_state(self.verifier),
-                "optimizer": self.optimizer.state_dict(),
-                "progress": dataclasses.asdict(self.progress),
-            }
-        )
+        state: dict[str, Any] = {"progress": dataclasses.asdict(self.progress)}
+        if under_deepspeed(accelerator):
+            state |= save_divided(accelerator, self.model, parts, self.progress.step)
+        else:
+            state["verifier"] = trained_state(self.verifier)
+            state["optimizer"] = self.optimizer.state_dict()
+        if accelerator.is_main_process:
+            self.folder.save_state(state)
+            if under_deepspeed(accelerator):
+                drop_divided(parts, keep=state["divided"])
         self._saved = time.monotonic()
 
     def _bar(self, total: int) -> Any:
@@ -289,6 +321,14 @@ class _Loop:
             dynamic_ncols=True,
             disable=not shown,
         )
+
+
+def _bfloat16(config: TrainVerifierConfig) -> bool:
+    """Whether products are bfloat16: where the base would be. What is trained stays float32."""
+    dtype = config.model.base.dtype
+    return dtype == "bfloat16" or (
+        dtype == "auto" and device_of(config.model.base).type == "cuda"
+    )
 
 
 def _optimizer(config: TrainVerifierConfig, verifier: Verifier) -> torch.optim.AdamW:

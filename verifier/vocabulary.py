@@ -36,14 +36,11 @@ class VocabularyLoss(nn.Module):
         self._output = (output,)  # in a tuple, lest it be registered a second time
         self.reserved = reserved
         if divided(output.weight):
-            self.share_divided()
+            # DeepSpeed gathers what a module's own parameters are, and what it is told of.
+            import deepspeed
 
-    def share_divided(self) -> None:
-        """Tells DeepSpeed that this module's forward call reads the divided output embedding."""
-        from deepspeed.zero import register_external_parameter
-
-        for parameter in self._output[0].parameters(recurse=False):
-            register_external_parameter(self, parameter)
+            for parameter in output.parameters(recurse=False):
+                deepspeed.zero.register_external_parameter(self, parameter)
 
     def forward(self, hidden: Tensor, target: Tensor) -> Tensor:
         """−log p, shape (tokens,), of tokens `target` after hidden states (tokens, width)."""
