@@ -107,7 +107,7 @@ class TrainVerifierConfig:
     save_every_seconds: float = 60.0
     """pause between two checkpoints"""
     deepspeed: str = ""
-    """a DeepSpeed configuration file, for example configs/deepspeed/zero3.json; start with torchrun"""
+    """DeepSpeed's configuration, for example configs/deepspeed/zero3.json; start with torchrun"""
 
 
 @dataclass

@@ -64,7 +64,7 @@ def add_adapters(lm: Any, settings: LoraSettings, seed: int) -> None:
 
 
 def merged_state(lm: Any) -> dict[str, Tensor]:
-    """The weights under the names of the plain model, on the CPU, adapters added to what they adapt.
+    """The plain model's weights on the CPU, adapters added to what they adapt.
 
     Tensors that the model shares stay shared. Where weights are divided over processes, all of
     those must call this.

@@ -8,10 +8,10 @@ other tokens go on representing the language-model objective. So the value at a 
 
 with W the output embedding: one row of it is read, never the vocabulary's logits, and the reserved
 token takes no part in the softmax of the language-model loss. So that row has nothing to do with
-the rest of W; it is a parameter of the verifier, trained whether W is frozen (adapters), tied to the
-input embedding or divided over processes, and put back into W when the verifier is saved. It starts
-at zero and the bias at the share of right solutions: training starts from that constant, and from
-the language model as it was.
+the rest of W; it is a parameter of the verifier, trained whether W is frozen (adapters), tied to
+the input embedding or divided over processes, and put back into W when the verifier is saved. It
+starts at zero and the bias at the share of right solutions: training starts from that constant, and
+from the language model as it was.
 
     verifier, tokenizer = Verifier.from_base(VerifierModelConfig(base=ModelConfig("embedded")))
     verifier.save_pretrained("runs/verifier", tokenizer)
@@ -100,6 +100,8 @@ class Verifier(nn.Module):
         self.lm = lm
         self.settings = settings
         self.bias = nn.Parameter(torch.zeros(1))
+        self.row: nn.Parameter
+        self.row_bias: nn.Parameter
         output = lm.get_output_embeddings()
         if settings.head == "linear":
             self.weight = nn.Parameter(torch.zeros(shape_of(output.weight)[1]))
@@ -141,7 +143,8 @@ class Verifier(nn.Module):
     ) -> tuple[Verifier, Any]:
         """A verifier to be trained, and its tokenizer.
 
-        What is trained is float32; a language model that adapters freeze has the base's own type.
+        What is trained is float32; a language model that adapters freeze has the base's own type
+        (float32 under DeepSpeed).
         The reserved token is an unused one of the vocabulary, else one is added (`reserve_token`);
         its output row starts at zero. Adapters are drawn from `seed`. Raises `UserError` for a base
         that cannot serve.
@@ -171,6 +174,7 @@ class Verifier(nn.Module):
         with torch.no_grad():
             for name, _ in verifier._row():
                 getattr(verifier, name).zero_()
+        # What is divided can be computed with when DeepSpeed's engine stands: it is checked then.
         if not divided(lm.get_output_embeddings().weight):
             verifier.check_logits()
         return verifier.to(next(lm.parameters()).device), tokenizer
@@ -199,9 +203,9 @@ class Verifier(nn.Module):
         self._put_row_back()
         plain = not any(divided(p) or ".lora_" in n for n, p in self.lm.named_parameters())
         state = None if plain else merged_state(self.lm)
-        head = self.head_parameters()
-        with gathered(head.values()):
-            head = {name: parameter.detach().cpu().clone() for name, parameter in head.items()}
+        own = self.head_parameters()
+        with gathered(own.values()):
+            head = {name: parameter.detach().cpu().clone() for name, parameter in own.items()}
         if torch.distributed.is_initialized() and torch.distributed.get_rank() > 0:
             return
         path.mkdir(parents=True, exist_ok=True)
@@ -243,7 +247,9 @@ class Verifier(nn.Module):
 
     def values(self, hidden: Tensor) -> Tensor:
         """Values, shape (…), float32 or wider, of hidden states (…, width)."""
-        raw = self._raw_values(hidden)
+        # In `forward` the verifier's own parameters are whole already.
+        with gathered(self.parameters(recurse=False)):
+            raw = self._raw_values(hidden)
         return torch.sigmoid(raw) if self.settings.loss == "bce" else raw
 
     def forward(self, batch: Batch) -> LossSums:

@@ -1,4 +1,4 @@
-"""Several processes: data-parallel, or with everything divided over them by DeepSpeed's ZeRO.
+r"""Several processes: data-parallel, or with everything divided over them by DeepSpeed's ZeRO.
 
 Data-parallel processes (`torchrun`, `accelerate launch`) hold the whole model each and may do any
 number of micro-batches in a step. Under ZeRO stage 3 (Rajbhandari et al. 2020, arXiv 1910.02054)
@@ -9,7 +9,8 @@ and all score the held-out problems.
 DeepSpeed is easily started such that it does nothing, or such that every process believes itself
 alone and does all of the data. What was asked for is therefore checked against what there is.
 
-    torchrun --nproc_per_node 8 -m assay train-verifier runs/v deepspeed=configs/deepspeed/zero3.json
+    torchrun --nproc_per_node 8 -m assay train-verifier runs/v \
+        deepspeed=configs/deepspeed/zero3.json
 """
 
 from __future__ import annotations
@@ -96,8 +97,9 @@ def start(config: TrainVerifierConfig, bfloat16: bool) -> Accelerator:
     found = (accelerator.num_processes, accelerator.process_index, accelerator.device.type)
     if found != (world, int(os.environ["RANK"]), device.type):
         raise UserError(
-            f"deepspeed={config.deepspeed}: process {os.environ['RANK']} of {world} on {device.type} "
-            f"finds itself process {found[1]} of {found[0]} on {found[2]}; start with torchrun"
+            f"deepspeed={config.deepspeed}: process {os.environ['RANK']} of {world} on "
+            f"{device.type} finds itself process {found[1]} of {found[0]} on {found[2]}; "
+            "start with torchrun"
         )
     return accelerator
 
@@ -188,9 +190,7 @@ def drop_divided(folder: Path, keep: str) -> None:
             shutil.rmtree(old, ignore_errors=True)
 
 
-def load_divided(
-    accelerator: Accelerator, model: Any, folder: Path, state: dict[str, Any]
-) -> None:
+def load_divided(accelerator: Accelerator, model: Any, folder: Path, state: dict[str, Any]) -> None:
     """Puts back what `save_divided` wrote. Raises `UserError` where that does not fit."""
     found, own = state.get("processes"), accelerator.num_processes
     if found != own:

@@ -42,6 +42,7 @@ from verifier.parallel import (
     check_engine,
     drop_divided,
     load_divided,
+    loaded_whole,
     most,
     optimiser_step,
     save_divided,
@@ -94,6 +95,8 @@ def train_verifier(config: TrainVerifierConfig, data: Sequence[VerifierProblem])
         append_output=config.append_output,
         seed=config.seed,
     )
+    if under_deepspeed(accelerator):
+        loaded_whole()
     prompter = Prompter(config.prompt, tokenizer)
     groups, told = make_groups(
         training,
@@ -175,6 +178,8 @@ class _Loop:
             optimizer.load_state_dict(state["optimizer"])
         self.model, self.optimizer = accelerator.prepare(verifier, optimizer)
         check_engine(config, accelerator, self.model)
+        if under_deepspeed(accelerator):
+            verifier.check_logits()
         if state is not None and "divided" in state:
             load_divided(accelerator, self.model, folder.state_file.parent, state)
         self._saved = time.monotonic()
@@ -326,9 +331,7 @@ class _Loop:
 def _bfloat16(config: TrainVerifierConfig) -> bool:
     """Whether products are bfloat16: where the base would be. What is trained stays float32."""
     dtype = config.model.base.dtype
-    return dtype == "bfloat16" or (
-        dtype == "auto" and device_of(config.model.base).type == "cuda"
-    )
+    return dtype == "bfloat16" or (dtype == "auto" and device_of(config.model.base).type == "cuda")
 
 
 def _optimizer(config: TrainVerifierConfig, verifier: Verifier) -> torch.optim.AdamW:
@@ -355,7 +358,7 @@ def trained_state(verifier: Verifier) -> dict[str, torch.Tensor]:
 
 
 def load_trained(verifier: Verifier, state: dict[str, torch.Tensor]) -> None:
-    """Puts the weights of `trained_state` back. Raises `UserError` where they are of another kind."""
+    """Puts the weights of `trained_state` back. Raises `UserError` where they do not fit."""
     own = {n: p for n, p in verifier.named_parameters() if p.requires_grad}
     if own.keys() != state.keys():
         raise UserError("training/state.pt: of another version of Assay; delete it to start anew")

@@ -57,10 +57,11 @@ class VocabularyLoss(nn.Module):
     def logits(self, hidden: Tensor) -> Tensor:
         """Logits of all tokens, the reserved one's −inf, in float32 or wider."""
         output = self._output[0]
-        logits = F.linear(hidden, output.weight, output.bias)
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        reserved = torch.tensor([self.reserved], device=logits.device)
-        return logits.index_fill(-1, reserved, float("-inf"))
+        bias = hidden.new_zeros(len(output.weight)) if output.bias is None else output.bias
+        # As a bias the −inf costs no pass over the logits of its own.
+        reserved = torch.tensor([self.reserved], device=bias.device)
+        logits = F.linear(hidden, output.weight, bias.index_fill(0, reserved, float("-inf")))
+        return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
     def _nll(self, hidden: Tensor, target: Tensor) -> Tensor:
         return F.cross_entropy(self.logits(hidden), target, reduction="none")
