@@ -20,7 +20,7 @@ from transformers.pytorch_utils import Conv1D
 
 from problems.errors import UserError
 from verifier.config import LoraSettings
-from verifier.partition import gathered
+from verifier.partition import first_process, gathered
 
 __all__ = ["add_adapters", "merged_state"]
 
@@ -67,26 +67,32 @@ def merged_state(lm: Any) -> dict[str, Tensor]:
     """The plain model's weights on the CPU, adapters added to what they adapt.
 
     Tensors that the model shares stay shared. Where weights are divided over processes, all of
-    those must call this.
+    those must call this; it is the first one that gets them.
     """
+    keep = first_process()
     seen: dict[int, Tensor] = {}
     state: dict[str, Tensor] = {}
     for prefix, module in lm.named_modules(remove_duplicate=False):
         if hasattr(module, "base_layer"):
             for name, tensor in _own(module.base_layer):
                 with gathered([tensor, *module.parameters()]):
-                    whole = tensor.detach()
-                    if name == "weight":
-                        delta = module.get_delta_weight("default")
-                        whole = (whole.to(delta.dtype) + delta).to(whole.dtype)
-                    state[f"{prefix}.{name}"] = whole.cpu().clone()
+                    if keep:
+                        state[f"{prefix}.{name}"] = _merged(module, name, tensor.detach())
         elif not _inside_adapter(prefix):
             for name, tensor in _own(module):
                 if id(tensor) not in seen:
                     with gathered([tensor]):
-                        seen[id(tensor)] = tensor.detach().cpu().clone()
+                        seen[id(tensor)] = tensor.detach().cpu().clone() if keep else tensor
                 state[f"{prefix}.{name}"] = seen[id(tensor)]
-    return state
+    return state if keep else {}
+
+
+def _merged(module: Any, name: str, tensor: Tensor) -> Tensor:
+    """A parameter of the layer that `module` adapts, with the adapter's product added."""
+    if name == "weight":
+        delta = module.get_delta_weight("default").detach()
+        tensor = (tensor.to(delta.dtype) + delta).to(tensor.dtype)
+    return tensor.cpu().clone()
 
 
 def _inside_adapter(prefix: str) -> bool:

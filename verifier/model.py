@@ -41,7 +41,7 @@ from verifier.config import HEADS, LEVELS, LOSSES, VerifierModelConfig, check_mo
 from verifier.dropout import add_residual_dropout, switch_off_own_dropout
 from verifier.lora import add_adapters, merged_state
 from verifier.packing import Batch
-from verifier.partition import divided, gathered, shape_of
+from verifier.partition import divided, first_process, gathered, shape_of
 from verifier.vocabulary import VocabularyLoss
 
 __all__ = [
@@ -206,7 +206,7 @@ class Verifier(nn.Module):
         own = self.head_parameters()
         with gathered(own.values()):
             head = {name: parameter.detach().cpu().clone() for name, parameter in own.items()}
-        if torch.distributed.is_initialized() and torch.distributed.get_rank() > 0:
+        if not first_process():
             return
         path.mkdir(parents=True, exist_ok=True)
         with quiet():

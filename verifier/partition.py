@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["divided", "gathered", "shape_of"]
+__all__ = ["divided", "first_process", "gathered", "shape_of"]
 
 
 def divided(tensor: Tensor) -> bool:
@@ -41,3 +41,9 @@ def gathered(
     import deepspeed
 
     return deepspeed.zero.GatheredParameters(parts, modifier_rank=0 if write else None)
+
+
+def first_process() -> bool:
+    """Whether this process is the one that writes."""
+    distributed = torch.distributed
+    return not distributed.is_initialized() or distributed.get_rank() == 0

@@ -55,7 +55,7 @@ from verifier.validate import Validation, validate
 __all__ = ["train_verifier"]
 
 # Settings that change neither the weights nor the record.
-_FREE = ("output", "save_every_seconds", "micro_batch_tokens")
+_FREE = ("output", "save_every_seconds", "micro_batch_tokens", "deepspeed")
 # Points of the loss history that are kept.
 _HISTORY = 200
 

@@ -3,8 +3,8 @@
 Logits of 1000 tokens over a vocabulary of 150 000 are 0.6 GB in float32, and the loss keeps several
 such tensors for its gradient. So tokens go through the output embedding a few at a time, and where
 there is more than one such chunk, its logits are dropped and computed again for the gradient
-(Chen et al. 2016, arXiv 1604.06174). Small products, as they are usual on a CPU, take one chunk and
-cost nothing extra.
+(Chen et al. 2016, arXiv 1604.06174): memory is bought with time. Where the logits fit into one
+chunk, nothing is computed twice.
 """
 
 from __future__ import annotations

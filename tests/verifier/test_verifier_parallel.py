@@ -10,7 +10,8 @@ import torch
 from accelerate import Accelerator
 
 from problems.errors import UserError
-from tests.verifier.test_verifier_train import config_of, planted, record_of, weights_of
+from tests.verifier.test_verifier_train import Stop, config_of, planted, record_of, weights_of
+from verifier.checkpoint import OutputFolder
 from verifier.packing import idle, packed_batch
 from verifier.parallel import check_engine, start
 from verifier.partition import gathered, shape_of
@@ -96,6 +97,21 @@ def test_processes_that_all_do_all_of_the_data(base_folder, tmp_path, monkeypatc
     monkeypatch.setattr(train._Loop, "_sum", lambda loop, parts: 2 * float(sum(parts)))
     with pytest.raises(RuntimeError, match=r"processes do .* samples of a step"):
         train_verifier(config_of(base_folder, tmp_path / "v"), planted(6, 2))
+
+
+def test_a_training_begun_the_other_way(base_folder, tmp_path, monkeypatch):
+    def save(folder, state):
+        real(folder, {"progress": state["progress"], "divided": "step-1", "processes": 2})
+        raise Stop
+
+    config = config_of(base_folder, tmp_path / "v", save_every_seconds=0.0)
+    real = OutputFolder.save_state
+    with monkeypatch.context() as patch:
+        patch.setattr(OutputFolder, "save_state", save)
+        with pytest.raises(Stop):
+            train_verifier(config, planted(6, 2))
+    with pytest.raises(UserError, match=r"state\.pt: with deepspeed=\(none\) the training cannot"):
+        train_verifier(config, planted(6, 2))
 
 
 def test_an_idle_pack_changes_nothing(make_lm):
