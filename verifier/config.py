@@ -14,7 +14,7 @@ from generator.models import ModelConfig
 from problems.errors import UserError
 from problems.prompts import PromptConfig
 
-__all__ = ["ScoreConfig", "TrainVerifierConfig", "VerifierModelConfig"]
+__all__ = ["LoraSettings", "ScoreConfig", "TrainVerifierConfig", "VerifierModelConfig"]
 
 HEADS = ("token", "linear")
 LEVELS = ("token", "step", "solution")
@@ -33,6 +33,20 @@ AGGREGATES = ("last", "mean", "min", "product")
 
 
 @dataclass
+class LoraSettings:
+    """Low-rank adapters, trained in place of the language model's weights."""
+
+    rank: int = 0
+    """of the adapters; 0 = none: all weights are trained"""
+    alpha: float = 0.0
+    """the adapters' product is scaled by alpha / rank; 0 = twice the rank"""
+    dropout: float = 0.0
+    """of what goes into the adapters"""
+    targets: str = "all-linear"
+    """all-linear | names of layers, separated by commas, for example q_proj,v_proj"""
+
+
+@dataclass
 class VerifierModelConfig:
     """The network."""
 
@@ -45,6 +59,8 @@ class VerifierModelConfig:
     every line) | solution (at the last token alone)"""
     dropout: float = 0.0
     """residual dropout while training; the paper uses 0.2"""
+    lora: LoraSettings = field(default_factory=LoraSettings)
+    """train adapters; they want a larger learning_rate, for example 2e-4"""
 
 
 @dataclass
@@ -114,6 +130,8 @@ class TrainVerifierConfig:
     """of the held-out draw, the order and the dropout"""
     save_every_seconds: float = 60.0
     """pause between two checkpoints"""
+    deepspeed: str = ""
+    """DeepSpeed's configuration, for example configs/deepspeed/zero3.json; start with torchrun"""
 
 
 @dataclass
@@ -141,6 +159,13 @@ def check_model(config: VerifierModelConfig) -> None:
     check_choice("model.level", config.level, LEVELS)
     if not 0 <= config.dropout < 1:
         raise UserError(f"model.dropout={config.dropout}: expected a number from 0 to below 1")
+    for name in ("rank", "alpha"):
+        if getattr(config.lora, name) < 0:
+            raise UserError(f"model.lora.{name}={getattr(config.lora, name)}: expected 0 or more")
+    if not 0 <= config.lora.dropout < 1:
+        raise UserError(
+            f"model.lora.dropout={config.lora.dropout}: expected a number from 0 to below 1"
+        )
 
 
 def check_training(config: TrainVerifierConfig) -> None:

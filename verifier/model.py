@@ -7,9 +7,11 @@ other tokens go on representing the language-model objective. So the value at a 
     value = gain · (hidden · W[reserved]) + bias          (a sigmoid of that, where loss=bce)
 
 with W the output embedding: one row of it is read, never the vocabulary's logits, and the reserved
-token takes no part in the softmax of the language-model loss. Its row starts at zero and the bias
-at the share of right solutions: training starts from that constant, and from the language model as
-it was.
+token takes no part in the softmax of the language-model loss. So that row has nothing to do with
+the rest of W; it is a parameter of the verifier, trained whether W is frozen (adapters), tied to
+the input embedding or divided over processes, and put back into W when the verifier is saved. It
+starts at zero and the bias at the share of right solutions: training starts from that constant, and
+from the language model as it was.
 
     verifier, tokenizer = Verifier.from_base(VerifierModelConfig(base=ModelConfig("embedded")))
     verifier.save_pretrained("runs/verifier", tokenizer)
@@ -37,7 +39,10 @@ from problems.prompts import PromptConfig, Prompter
 from verifier.attention import Layout, attention_arguments, use_shared_prefix_attention
 from verifier.config import HEADS, LEVELS, LOSSES, VerifierModelConfig, check_model
 from verifier.dropout import add_residual_dropout, switch_off_own_dropout
+from verifier.lora import add_adapters, merged_state
 from verifier.packing import Batch
+from verifier.partition import divided, first_process, gathered, shape_of
+from verifier.vocabulary import VocabularyLoss
 
 __all__ = [
     "LossSums",
@@ -83,7 +88,11 @@ class LossSums(NamedTuple):
 
 
 class Verifier(nn.Module):
-    """A Hugging Face causal LM (`lm`) with the head: `gain` and `bias`, or `weight` and `bias`."""
+    """A Hugging Face causal LM (`lm`) with the head: `gain` and `bias`, or `weight` and `bias`.
+
+    `row` is the reserved token's row of the output embedding (`row_bias` its entry of the output
+    bias, in the few families that have one); what `lm` itself holds there is stale until saving.
+    """
 
     def __init__(self, lm: Any, settings: VerifierSettings) -> None:
         """Puts an untrained head on `lm`. Residual dropout is on where `settings` say so."""
@@ -91,10 +100,19 @@ class Verifier(nn.Module):
         self.lm = lm
         self.settings = settings
         self.bias = nn.Parameter(torch.zeros(1))
+        self.row: nn.Parameter
+        self.row_bias: nn.Parameter
+        output = lm.get_output_embeddings()
         if settings.head == "linear":
-            self.weight = nn.Parameter(torch.zeros(lm.get_output_embeddings().weight.shape[1]))
+            self.weight = nn.Parameter(torch.zeros(shape_of(output.weight)[1]))
         else:
             self.gain = nn.Parameter(torch.ones(1))
+            for name, source in self._row():
+                with gathered([source]):
+                    row = source[settings.reserved_token_id].detach()
+                    row = row.to(torch.promote_types(row.dtype, torch.float32), copy=True)
+                setattr(self, name, nn.Parameter(row))
+        self.vocabulary = VocabularyLoss(output, settings.reserved_token_id)
         use_shared_prefix_attention(lm)
         switch_off_own_dropout(lm)
         if settings.dropout > 0:
@@ -121,14 +139,19 @@ class Verifier(nn.Module):
         *,
         loss: str = "mse",
         append_output: bool = False,
+        seed: int = 0,
     ) -> tuple[Verifier, Any]:
-        """A verifier to be trained, in float32, and its tokenizer.
+        """A verifier to be trained, and its tokenizer.
 
+        What is trained is float32; a language model that adapters freeze has the base's own type
+        (float32 under DeepSpeed).
         The reserved token is an unused one of the vocabulary, else one is added (`reserve_token`);
-        its output row starts at zero. Raises `UserError` for a base that cannot serve.
+        its output row starts at zero. Adapters are drawn from `seed`. Raises `UserError` for a base
+        that cannot serve.
         """
         check_model(config)
-        base = dataclasses.replace(config.base, dtype="float32")
+        frozen = config.lora.rank > 0
+        base = config.base if frozen else dataclasses.replace(config.base, dtype="float32")
         tokenizer, lm = load_tokenizer(base), load_model(base)
         token, index = reserve_token(lm, tokenizer)
         settings = VerifierSettings(
@@ -146,9 +169,14 @@ class Verifier(nn.Module):
         if getattr(lm, "generation_config", None) is not None:
             lm.generation_config.suppress_tokens = [index]
         verifier = cls(lm, settings)
+        if frozen:
+            add_adapters(lm, config.lora, seed)
         with torch.no_grad():
-            lm.get_output_embeddings().weight[index].zero_()
-        verifier._check_logits()
+            for name, _ in verifier._row():
+                getattr(verifier, name).zero_()
+        # What is divided can be computed with when DeepSpeed's engine stands: it is checked then.
+        if not divided(lm.get_output_embeddings().weight):
+            verifier.check_logits()
         return verifier.to(next(lm.parameters()).device), tokenizer
 
     @classmethod
@@ -160,20 +188,30 @@ class Verifier(nn.Module):
         settings = read_settings(model)
         verifier = cls(load_model(model), settings)
         head = load_file(_file(model, HEAD_FILE))
-        own = {name for name, _ in verifier.named_parameters() if not name.startswith("lm.")}
-        if set(head) != own:
+        if set(head) != set(verifier.head_parameters()):
             raise UserError(f"{model.name}: {HEAD_FILE} does not fit head={settings.head}")
         verifier.load_state_dict(head, strict=False)
         return verifier.to(next(verifier.lm.parameters()).device).eval()
 
     def save_pretrained(self, path: str | Path, tokenizer: Any) -> None:
-        """Writes a folder that opens as a verifier here and as a language model in transformers."""
+        """Writes a folder that opens as a verifier here and as a language model in transformers.
+
+        Adapters are merged into the weights. Where parameters are divided over processes, all of
+        those must call this with the same path; the first one writes.
+        """
         path = Path(path)
+        self._put_row_back()
+        plain = not any(divided(p) or ".lora_" in n for n, p in self.lm.named_parameters())
+        state = None if plain else merged_state(self.lm)
+        own = self.head_parameters()
+        with gathered(own.values()):
+            head = {name: parameter.detach().cpu().clone() for name, parameter in own.items()}
+        if not first_process():
+            return
         path.mkdir(parents=True, exist_ok=True)
         with quiet():
-            self.lm.save_pretrained(path)
+            self.lm.save_pretrained(path, state_dict=state)
         tokenizer.save_pretrained(path)
-        head = {n: p.detach().cpu() for n, p in self.named_parameters() if not n.startswith("lm.")}
         save_file(head, path / HEAD_FILE)
         text = json.dumps(dataclasses.asdict(self.settings), indent=2, ensure_ascii=False)
         (path / SETTINGS_FILE).write_text(text + "\n", encoding="utf-8")
@@ -183,7 +221,7 @@ class Verifier(nn.Module):
         if self.settings.loss == "bce":
             rate = min(max(rate, 0.01), 0.99)
             rate = math.log(rate / (1 - rate))
-        with torch.no_grad():
+        with torch.no_grad(), gathered([self.bias], write=True):
             self.bias.fill_(rate)
 
     def hidden(
@@ -209,7 +247,9 @@ class Verifier(nn.Module):
 
     def values(self, hidden: Tensor) -> Tensor:
         """Values, shape (…), float32 or wider, of hidden states (…, width)."""
-        raw = self._raw_values(hidden)
+        # In `forward` the verifier's own parameters are whole already.
+        with gathered(self.parameters(recurse=False)):
+            raw = self._raw_values(hidden)
         return torch.sigmoid(raw) if self.settings.loss == "bce" else raw
 
     def forward(self, batch: Batch) -> LossSums:
@@ -221,8 +261,7 @@ class Verifier(nn.Module):
             losses = F.binary_cross_entropy_with_logits(raw, target, reduction="none")
         else:
             losses = (raw - target).square()
-        logits = self._logits(hidden.index_select(0, batch.language_index))
-        nll = F.cross_entropy(logits, batch.language_target, reduction="none")
+        nll = self.vocabulary(hidden.index_select(0, batch.language_index), batch.language_target)
         return LossSums(
             (losses * batch.value_weight.to(raw.dtype)).sum(),
             (nll * batch.language_weight.to(nll.dtype)).sum(),
@@ -234,22 +273,35 @@ class Verifier(nn.Module):
             hidden = hidden.to(torch.promote_types(hidden.dtype, torch.float32))
             if self.settings.head == "linear":
                 return hidden @ self.weight.to(hidden.dtype) + self.bias
-            output, index = self.lm.get_output_embeddings(), self.settings.reserved_token_id
-            logit = hidden @ output.weight[index].to(hidden.dtype)
-            if output.bias is not None:
-                logit = logit + output.bias[index].to(hidden.dtype)
+            logit = hidden @ self.row.to(hidden.dtype)
+            if hasattr(self, "row_bias"):
+                logit = logit + self.row_bias
             return logit * self.gain + self.bias
 
-    def _logits(self, hidden: Tensor) -> Tensor:
-        """Logits of all tokens but the reserved one, in float32 or wider."""
-        logits = self.lm.get_output_embeddings()(hidden)
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        reserved = torch.tensor([self.settings.reserved_token_id], device=logits.device)
-        return logits.index_fill(-1, reserved, float("-inf"))
+    def _row(self) -> list[tuple[str, nn.Parameter]]:
+        """Names of the parameters that stand for the reserved token, and what they are a row of."""
+        if self.settings.head == "linear":
+            return []
+        output = self.lm.get_output_embeddings()
+        sources = (("row", output.weight), ("row_bias", output.bias))
+        return [(name, source) for name, source in sources if source is not None]
 
     @torch.no_grad()
-    def _check_logits(self) -> None:
-        """Some families scale or cap their logits after the output embedding: refuse those."""
+    def _put_row_back(self) -> None:
+        """Makes the language model's row the one that was trained."""
+        for name, source in self._row():
+            row = getattr(self, name)
+            with gathered([row, source], write=True):
+                source[self.settings.reserved_token_id] = row.to(source.dtype)
+
+    def head_parameters(self) -> dict[str, nn.Parameter]:
+        """What is saved beside the language model."""
+        names = ("weight", "bias") if self.settings.head == "linear" else ("gain", "bias")
+        return {name: getattr(self, name) for name in names}
+
+    @torch.no_grad()
+    def check_logits(self) -> None:
+        """Raises `UserError` for families that change their logits after the output embedding."""
         ids = torch.arange(4, device=self.lm.get_input_embeddings().weight.device)[None]
         training = self.lm.training
         self.lm.eval()
@@ -279,7 +331,7 @@ def reserve_token(lm: Any, tokenizer: Any) -> tuple[str, int]:
         for token, index in vocabulary.items()
         if (match := _UNUSED.fullmatch(token))
     ]
-    rows = lm.get_input_embeddings().weight.shape[0]
+    rows = shape_of(lm.get_input_embeddings().weight)[0]
     if unused and min(unused)[1] < rows:
         _, index, token = min(unused)
         return token, index

@@ -46,6 +46,7 @@ __all__ = [
     "Batch",
     "Pack",
     "deal",
+    "idle",
     "micro_batches",
     "packed_batch",
     "padded_batch",
@@ -180,11 +181,13 @@ def deal(packs: Sequence[Pack], rank: int, world: int) -> list[Pack]:
     samples count zero times.
     """
     own = sorted(packs, key=lambda pack: pack.length)[rank::world]
-    if own:
-        return own
-    first = packs[0]
-    sampled = first.sampled or (Sampled(first.references[0], False, 1, np.zeros(1, np.int64)),)
-    return [Pack(first.prompt, tuple(replace(s, count=0) for s in sampled), ())]
+    return own or [idle(packs[0])]
+
+
+def idle(pack: Pack) -> Pack:
+    """The pack with samples that count zero times: something to compute that changes nothing."""
+    sampled = pack.sampled or (Sampled(pack.references[0], False, 1, np.zeros(1, np.int64)),)
+    return Pack(pack.prompt, tuple(replace(s, count=0) for s in sampled), ())
 
 
 def micro_batches(packs: Sequence[Pack], tokens: int) -> list[list[Pack]]:

@@ -7,8 +7,8 @@ which held-out problems were scored, the best one's weights are kept.
 
 All randomness is a function of (seed, epoch) for the order and of (seed, step) for the dropout, so
 a training that was killed goes on from its last checkpoint to the very weights of an undisturbed
-one (bit for bit on a CPU). Runs in one process, or data-parallel under `torchrun` or
-`accelerate launch`.
+one (bit for bit on a CPU). Runs in one process, data-parallel under `torchrun` or
+`accelerate launch`, or divided by DeepSpeed (`verifier.parallel`).
 
     path = train_verifier(TrainVerifierConfig(output="runs/verifier"), data)
 """
@@ -40,14 +40,27 @@ from verifier.checkpoint import OutputFolder
 from verifier.config import TrainVerifierConfig, check_choice, check_training
 from verifier.data import VerifierProblem, fingerprint_of, fitting, make_groups, split
 from verifier.model import LossSums, Verifier
-from verifier.packing import Batch, Pack, deal, micro_batches, packed_batch
+from verifier.packing import Batch, Pack, deal, idle, micro_batches, packed_batch
+from verifier.parallel import (
+    backward,
+    check_engine,
+    drop_divided,
+    load_divided,
+    loaded_whole,
+    most,
+    optimiser_step,
+    save_divided,
+    start,
+    under_deepspeed,
+)
+from verifier.partition import divided, gathered, shape_of
 from verifier.schedule import ADAPTATION, Epoch, Schedule
 from verifier.validate import Validation, is_better, measure_problems, score_problems
 
 __all__ = ["train_verifier"]
 
 # Settings that change neither the weights nor the record.
-_FREE = ("output", "save_every_seconds", "micro_batch_tokens")
+_FREE = ("output", "save_every_seconds", "micro_batch_tokens", "deepspeed")
 # Points of the loss history that are kept.
 _HISTORY = 200
 
@@ -80,11 +93,17 @@ def train_verifier(config: TrainVerifierConfig, data: Sequence[VerifierProblem])
     if folder.finished():
         return folder.path
     # First of all: with several GPUs, it decides which one is this process's own.
-    accelerator = Accelerator(cpu=device_of(config.model.base).type == "cpu")
+    accelerator = start(config, _bfloat16(config))
     training, held_out = split(data, config.validation_fraction, config.seed)
     verifier, tokenizer = Verifier.from_base(
-        config.model, config.prompt, loss=config.loss, append_output=config.append_output
+        config.model,
+        config.prompt,
+        loss=config.loss,
+        append_output=config.append_output,
+        seed=config.seed,
     )
+    if under_deepspeed(accelerator):
+        loaded_whole()
     prompter = Prompter(config.prompt, tokenizer)
     groups, told = make_groups(
         training,
@@ -104,9 +123,10 @@ def train_verifier(config: TrainVerifierConfig, data: Sequence[VerifierProblem])
     held_out = fitting(held_out, prompter, verifier.max_length, config.append_output)
     loop = _Loop(config, folder, accelerator, verifier, tokenizer, prompter, held_out)
     loop.run(Schedule(config, groups))
-    if accelerator.is_main_process:
+    if accelerator.is_main_process or under_deepspeed(accelerator):
         loop.load_kept()
         verifier.save_pretrained(folder.path, tokenizer)
+    if accelerator.is_main_process:
         folder.finish(_record(config, loop, told))
     accelerator.wait_for_everyone()
     return folder.path
@@ -157,14 +177,23 @@ class _Loop:
         optimizer = _optimizer(config, verifier)
         state = folder.load_state()
         if state is not None:
-            verifier.load_state_dict(state["verifier"])
-            optimizer.load_state_dict(state["optimizer"])
             self.progress = _Progress(**state["progress"])
-        self.model, self.optimizer = self.accelerator.prepare(verifier, optimizer)
+            if ("divided" in state) != under_deepspeed(accelerator):
+                raise UserError(
+                    f"{folder.state_file}: with deepspeed={config.deepspeed or '(none)'} the "
+                    "training cannot go on; it was begun the other way"
+                )
+        if state is not None and "divided" not in state:
+            load_trained(verifier, state["verifier"])
+            optimizer.load_state_dict(state["optimizer"])
+        self.model, self.optimizer = accelerator.prepare(verifier, optimizer)
+        check_engine(config, accelerator, self.model)
+        if under_deepspeed(accelerator):
+            verifier.check_logits()
+        if state is not None and "divided" in state:
+            load_divided(accelerator, self.model, folder.state_file.parent, state)
         self._saved = time.monotonic()
-        # The weights stay float32; where the base would be bfloat16, products are.
-        dtype, device = config.model.base.dtype, self.accelerator.device.type
-        self._bfloat16 = dtype == "bfloat16" or (dtype == "auto" and device == "cuda")
+        self._bfloat16 = _bfloat16(config)
 
     def run(self, schedule: Schedule) -> None:
         """Does the steps that remain."""
@@ -199,9 +228,14 @@ class _Loop:
         _seed(config.seed, 3, step, rank)
         self.model.train()
         own = micro_batches(deal(packs, rank, world), config.micro_batch_tokens)
+        if under_deepspeed(accelerator):
+            own += [[idle(packs[0])]] * (most(accelerator, len(own)) - len(own))
         batches = [packed_batch(part, config.model.level) for part in own]
         value_tokens = self._sum(float(batch.value_weight.sum()) for batch in batches)
         language_tokens = self._sum(float(batch.language_weight.sum()) for batch in batches)
+        dealt = self._sum(float(pack.count) for part in own for pack in part)
+        if dealt != sum(pack.count for pack in packs):
+            raise RuntimeError(f"{world} processes do {dealt:.0f} samples of a step: not its data")
         losses = torch.zeros(2, device=accelerator.device)
         for number, batch in enumerate(batches, start=1):
             with self._gradients_exchanged(number == len(batches)):
@@ -209,13 +243,12 @@ class _Loop:
                 value = sums.value / max(value_tokens, 1.0)
                 language = sums.language / max(language_tokens, 1.0)
                 # Processes' gradients are averaged, but their parts of a mean add up.
-                accelerator.backward((value + lm_weight * language) * world)
+                loss = (value + lm_weight * language) * world
+                backward(accelerator, self.model, loss, last=number == len(batches))
             losses += torch.stack([value, language]).detach()
-        accelerator.clip_grad_norm_(self.model.parameters(), config.max_grad_norm)
         for group in self.optimizer.param_groups:
             group["lr"] = group["initial_lr"] * rate
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+        optimiser_step(accelerator, self.model, self.optimizer, config.max_grad_norm)
         self.progress.step += 1
         self.progress.candidates += sum(pack.count for pack in packs)
         self.progress.tokens += sum(pack.length for pack in packs)
@@ -233,7 +266,9 @@ class _Loop:
 
     def _gradients_exchanged(self, now: bool) -> contextlib.AbstractContextManager[Any]:
         """Between processes, gradients travel once a step: with its last micro-batch."""
-        return contextlib.nullcontext() if now else self.accelerator.no_sync(self.model)
+        if now or under_deepspeed(self.accelerator):
+            return contextlib.nullcontext()
+        return self.accelerator.no_sync(self.model)
 
     def _note(self, losses: list[float], epoch: Epoch, total: int) -> None:
         progress = self.progress
@@ -259,12 +294,14 @@ class _Loop:
     def _validate(self, bar: Any) -> None:
         """Every process scores a share of the held-out problems; all have the same measures."""
         rank, world = self.accelerator.process_index, self.accelerator.num_processes
+        if under_deepspeed(self.accelerator):  # all must compute alike
+            rank, world = 0, 1
         own = score_problems(
             self.verifier, self.tokenizer, self.prompter, self.held_out[rank::world],
             self.config.micro_batch_tokens,
         )  # fmt: skip
         items = [item for number in range(world) for item in self.held_out[number::world]]
-        measured = measure_problems(gather_object(own), items)
+        measured = measure_problems(gather_object(own) if world > 1 else own, items)
         row = {"step": self.progress.step, **dataclasses.asdict(measured)}
         self.progress.validations.append(row)
         bar.set_description_str(f"train verifier ({_summary(measured)})")
@@ -278,8 +315,9 @@ class _Loop:
         if not is_better(value, before, self.config.keep_by):
             return
         progress.best = {"step": progress.step, "value": value}
+        state = trained_state(self.verifier)
         if self.accelerator.is_main_process:
-            self.folder.save_best(progress.step, self.verifier.state_dict())
+            self.folder.save_best(progress.step, state)
 
     def kept(self) -> dict[str, Any]:
         """Which step's weights are written, and why."""
@@ -302,21 +340,28 @@ class _Loop:
         """Puts the kept step's weights into the verifier, after the last step."""
         step = self.kept()["step"]
         if step != self.progress.step:
-            self.verifier.load_state_dict(self.folder.load_best(step))
+            load_trained(self.verifier, self.folder.load_best(step))
 
     def _save(self, *, at_once: bool) -> None:
+        accelerator, parts = self.accelerator, self.folder.state_file.parent
         due = time.monotonic() - self._saved >= self.config.save_every_seconds
-        if not self.accelerator.is_main_process or not (due or at_once):
+        now = accelerator.is_main_process and (due or at_once)
+        if under_deepspeed(accelerator):
+            now = bool(most(accelerator, now))
+        if not now:
             return
-        self.folder.save_state(
-            {
-                "verifier": self.verifier.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "progress": dataclasses.asdict(self.progress),
-            }
-        )
-        if self.progress.best is not None:
-            self.folder.drop_other_bests(self.progress.best["step"])
+        state: dict[str, Any] = {"progress": dataclasses.asdict(self.progress)}
+        if under_deepspeed(accelerator):
+            state |= save_divided(accelerator, self.model, parts, self.progress.step)
+        else:
+            state["verifier"] = trained_state(self.verifier)
+            state["optimizer"] = self.optimizer.state_dict()
+        if accelerator.is_main_process:
+            self.folder.save_state(state)
+            if under_deepspeed(accelerator):
+                drop_divided(parts, keep=state["divided"])
+            if self.progress.best is not None:
+                self.folder.drop_other_bests(self.progress.best["step"])
         self._saved = time.monotonic()
 
     def _bar(self, total: int) -> Any:
@@ -331,17 +376,20 @@ class _Loop:
         )
 
 
+def _bfloat16(config: TrainVerifierConfig) -> bool:
+    """Whether products are bfloat16: where the base would be. What is trained stays float32."""
+    dtype = config.model.base.dtype
+    return dtype == "bfloat16" or (dtype == "auto" and device_of(config.model.base).type == "cuda")
+
+
 def _optimizer(config: TrainVerifierConfig, verifier: Verifier) -> torch.optim.AdamW:
     """AdamW in three groups: matrices, other parameters (no decay), the head (its own rate)."""
     matrices: list[torch.Tensor] = []
     others: list[torch.Tensor] = []
-    head: list[torch.Tensor] = []
-    for name, parameter in verifier.named_parameters():
-        if parameter.requires_grad:
-            kind = (
-                head if not name.startswith("lm.") else matrices if parameter.ndim > 1 else others
-            )
-            kind.append(parameter)
+    head = list(verifier.head_parameters().values())
+    for parameter in verifier.parameters():
+        if parameter.requires_grad and not any(parameter is own for own in head):
+            (matrices if len(shape_of(parameter)) > 1 else others).append(parameter)
     groups: list[dict[str, Any]] = [
         {"params": matrices, "lr": config.learning_rate, "weight_decay": config.weight_decay},
         {"params": others, "lr": config.learning_rate, "weight_decay": 0.0},
@@ -350,6 +398,31 @@ def _optimizer(config: TrainVerifierConfig, verifier: Verifier) -> torch.optim.A
     for group in groups:
         group["initial_lr"] = group["lr"]
     return torch.optim.AdamW(groups, betas=(config.betas[0], config.betas[1]))
+
+
+def trained_state(verifier: Verifier) -> dict[str, torch.Tensor]:
+    """What training changes: all weights, or adapters, head and row.
+
+    Where weights are divided over processes, all of those must call this.
+    """
+    state: dict[str, torch.Tensor] = {}
+    for name, parameter in verifier.named_parameters():
+        if parameter.requires_grad:
+            with gathered([parameter]):
+                weights = parameter.detach()
+                state[name] = weights.cpu().clone() if divided(parameter) else weights
+    return state
+
+
+def load_trained(verifier: Verifier, state: dict[str, torch.Tensor]) -> None:
+    """Puts the weights of `trained_state` back. Raises `UserError` where they do not fit."""
+    own = {n: p for n, p in verifier.named_parameters() if p.requires_grad}
+    if own.keys() != state.keys():
+        raise UserError("training/state.pt: of another version of Assay; delete it to start anew")
+    with torch.no_grad():
+        for name, parameter in own.items():
+            with gathered([parameter], write=True):
+                parameter.copy_(state[name])
 
 
 def _seed(*parts: int) -> None:

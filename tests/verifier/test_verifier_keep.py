@@ -31,6 +31,8 @@ def weights(monkeypatch):
 
     def score_problems(verifier, *_):
         seen["now"] = {k: v.clone() for k, v in verifier.state_dict().items()}
+        # As it is when it is saved.
+        seen["now"]["lm.lm_head.weight"][verifier.settings.reserved_token_id] = seen["now"]["row"]
         return []
 
     def measure_problems(scores, held_out):

@@ -30,8 +30,6 @@ def random_head(verifier):
         for name, parameter in verifier.named_parameters():
             if not name.startswith("lm."):
                 parameter.normal_()
-        row = verifier.settings.reserved_token_id
-        verifier.lm.get_output_embeddings().weight[row].normal_()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -66,7 +64,7 @@ def test_a_linear_head(make_lm):
 
 def test_the_reserved_token_is_no_part_of_the_language_loss(make_lm):
     verifier = Verifier(make_lm(), VerifierSettings("<|verifier|>", 260))
-    logits = verifier._logits(torch.randn(2, 32))
+    logits = verifier.vocabulary.logits(torch.randn(2, 32))
     assert logits[:, 260].tolist() == [float("-inf")] * 2
     assert logits.softmax(-1)[:, 260].tolist() == [0.0, 0.0]
 
