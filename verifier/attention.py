@@ -190,7 +190,7 @@ def _shared_prefix_attention(
 
 
 def _slots(x: Tensor, layout: PackLayout) -> list[Tensor]:
-    """(1, heads, L, size) as padded questions (P, heads, m, size) and buckets (R, heads, s, size)."""
+    """(1, heads, L, size) as slots: questions (P, heads, m, size), buckets (R, …)."""
     _, heads, _, size = x.shape
     flat = x.transpose(1, 2).reshape(-1, heads * size)
     moved = _Move.apply(flat, layout, True)

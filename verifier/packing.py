@@ -88,9 +88,9 @@ class Batch(NamedTuple):
     """What `Verifier.forward` reads. `…index` counts positions row after row.
 
     `input_ids`, `positions`: (rows, length); packs stand in one row. `layout`: who attends to whom
-    in it, `None` for plain padded rows. `value_…` (tokens that carry the value loss): where, the 0/1 label, the weight.
-    `language_…` (tokens of references): the position that predicts it, the token, the weight.
-    Indices and tokens are int64, targets and weights float64.
+    in it, `None` for plain padded rows. `value_…` (tokens that carry the value loss): where, the
+    0/1 label, the weight. `language_…` (tokens of references): the position that predicts it, the
+    token, the weight. Indices and tokens are int64, targets and weights float64.
     """
 
     input_ids: Tensor
