@@ -28,7 +28,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 __all__ = [
-    "Bucket",
+    "Call",
     "PackLayout",
     "attention_arguments",
     "pack_mask",
@@ -38,55 +38,48 @@ __all__ = [
 NAME = "assay_shared_prefix"
 
 
-class Bucket(NamedTuple):
-    """R solutions of about equal length: `pack_of_row` (R,) says whose question each one follows.
+class Call(NamedTuple):
+    """One call of attention: R padded rows of s queries and n keys.
 
-    `visible`, shape (R or 1, 1, s, m + s), is true where a solution's token may look: at its
-    question (padded to m tokens) and at what stands before it in its solution (padded to s).
+    `visible`, shape (R or 1, 1, s, n), is true where a query may look; `None` is plain causal.
     """
 
-    pack_of_row: Tensor
-    visible: Tensor
-
-    @property
-    def solution_length(self) -> int:
-        """s, the longest solution."""
-        return self.visible.shape[2]
-
-    @property
-    def question_length(self) -> int:
-        """m, the longest question."""
-        return self.visible.shape[3] - self.visible.shape[2]
+    rows: int
+    queries: int
+    keys: int
+    visible: Tensor | None
 
 
 class PackLayout(NamedTuple):
-    """Where the questions and solutions of P packs are in a row of L positions.
+    """Where the questions and solutions of packs are in a row of L positions.
 
     `packs` (L,): each position's pack. `segments` (L,): 0 on a question, j on the pack's j-th
-    solution. `questions`: P and the longest question's length. `token_of_slot`: for each slot of
-    the padded questions (P, m), then of each bucket's padded solutions (R, s), the position that
-    goes there (any, where it is one of the `empty_slots`); `slot_of_token` (L,) is its inverse.
+    solution. `calls`: the questions', then one for each bucket of solutions. The slots of their
+    padded queries, call after call: `token_of_slot` is the position that goes there (any, where it
+    is one of the `empty_slots`), `slot_of_token` (L,) its inverse. `token_of_key`: the position of
+    each of their keys (any, where nobody may look).
     """
 
     packs: Tensor
     segments: Tensor
-    questions: tuple[int, int]
     token_of_slot: Tensor
     empty_slots: Tensor
     slot_of_token: Tensor
-    buckets: tuple[Bucket, ...]
+    token_of_key: Tensor
+    calls: tuple[Call, ...]
 
     def to(self, device: torch.device) -> PackLayout:
         """The layout on a device."""
-        return PackLayout(
-            self.packs.to(device),
-            self.segments.to(device),
-            self.questions,
-            self.token_of_slot.to(device),
-            self.empty_slots.to(device),
-            self.slot_of_token.to(device),
-            tuple(Bucket(*(tensor.to(device) for tensor in bucket)) for bucket in self.buckets),
-        )
+        calls = [
+            call if call.visible is None else call._replace(visible=call.visible.to(device))
+            for call in self.calls
+        ]
+        moved = {
+            name: part.to(device)
+            for name, part in self._asdict().items()
+            if isinstance(part, Tensor)
+        }
+        return self._replace(**moved, calls=tuple(calls))
 
 
 def use_shared_prefix_attention(lm: Any) -> None:
@@ -160,55 +153,38 @@ def _shared_prefix_attention(
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
         )
-    queries, keys, values = (_slots(x, pack_layout) for x in (query, key, value))
-    options: dict[str, Any] = {
-        "dropout_p": dropout,
-        "scale": scaling,
-        "enable_gqa": key.shape[1] != query.shape[1],
-    }
-    asked_keys, asked_values = keys[0], values[0]
-    outputs = [
-        F.scaled_dot_product_attention(
-            queries[0], asked_keys, asked_values, is_causal=True, **options
+    heads = query.shape[1]
+    slots = _Move.apply(_flat(query), pack_layout, True)
+    at = pack_layout.token_of_key
+    keys, values = _flat(key).index_select(0, at), _flat(value).index_select(0, at)
+    calls = pack_layout.calls
+    asking = slots.split([call.rows * call.queries for call in calls])
+    asked = [x.split([call.rows * call.keys for call in calls]) for x in (keys, values)]
+    outputs = []
+    for call, own, own_keys, own_values in zip(calls, asking, *asked, strict=True):
+        output = F.scaled_dot_product_attention(
+            _rows(own, call.rows, heads),
+            _rows(own_keys, call.rows, key.shape[1]),
+            _rows(own_values, call.rows, key.shape[1]),
+            attn_mask=call.visible,
+            is_causal=call.visible is None,
+            dropout_p=dropout,
+            scale=scaling,
+            enable_gqa=key.shape[1] != heads,
         )
-    ]
-    for bucket, own, own_keys, own_values in zip(
-        pack_layout.buckets, queries[1:], keys[1:], values[1:], strict=True
-    ):
-        outputs.append(
-            F.scaled_dot_product_attention(
-                own,
-                torch.cat([_of_rows(asked_keys, bucket), own_keys], dim=2),
-                torch.cat([_of_rows(asked_values, bucket), own_values], dim=2),
-                attn_mask=bucket.visible,
-                **options,
-            )
-        )
-    slots = torch.cat([x.transpose(1, 2).flatten(0, 1).flatten(1) for x in outputs])
-    output = _Move.apply(slots, pack_layout, False)
-    return output.view(1, query.shape[2], query.shape[1], -1), None
+        outputs.append(output.transpose(1, 2).flatten(0, 1).flatten(1))
+    output = _Move.apply(torch.cat(outputs), pack_layout, False)
+    return output.view(1, len(output), heads, -1), None
 
 
-def _slots(x: Tensor, layout: PackLayout) -> list[Tensor]:
-    """(1, heads, L, size) as slots: questions (P, heads, m, size), buckets (R, …)."""
-    _, heads, _, size = x.shape
-    flat = x.transpose(1, 2).reshape(-1, heads * size)
-    moved = _Move.apply(flat, layout, True)
-    shapes = [layout.questions, *((len(b.pack_of_row), b.solution_length) for b in layout.buckets)]
-    return [
-        part.view(rows, length, heads, size).transpose(1, 2)
-        for (rows, length), part in zip(
-            shapes, moved.split([rows * length for rows, length in shapes]), strict=True
-        )
-    ]
+def _flat(x: Tensor) -> Tensor:
+    """(1, heads, L, size) → (L, heads · size)."""
+    return x.transpose(1, 2).flatten(0, 1).flatten(1)
 
 
-def _of_rows(question: Tensor, bucket: Bucket) -> Tensor:
-    """Each solution row's question: (P, heads, …, size) → (R, heads, m, size)."""
-    question = question[:, :, : bucket.question_length]
-    if len(question) == 1:
-        return question.expand(len(bucket.pack_of_row), -1, -1, -1)
-    return question.index_select(0, bucket.pack_of_row)
+def _rows(x: Tensor, rows: int, heads: int) -> Tensor:
+    """(rows · length, heads · size) → (rows, heads, length, size)."""
+    return x.view(rows, len(x) // rows, heads, -1).transpose(1, 2)
 
 
 AttentionInterface.register(NAME, _shared_prefix_attention)

@@ -40,7 +40,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from verifier.attention import Bucket, PackLayout
+from verifier.attention import Call, PackLayout
 from verifier.data import Group, Ids, Sampled
 
 __all__ = [
@@ -300,7 +300,9 @@ def _layout(rows: Sequence[_Row]) -> PackLayout:
     """Slots of the padded questions and solutions, and who sees what (see `PackLayout`)."""
     starts = np.cumsum([0, *(row.length for row in rows)])
     asked = [start + np.arange(row.question) for start, row in zip(starts, rows, strict=False)]
-    slots = [_stacked(asked, -1)]
+    queries = [_stacked(asked, -1)]
+    keys: list[Ids] = [queries[0]]
+    masks: list[Tensor | None] = [None]
     # Each solution's pack and positions, the longest solution first.
     solutions = sorted(
         (
@@ -311,29 +313,28 @@ def _layout(rows: Sequence[_Row]) -> PackLayout:
         ),
         key=lambda solution: -len(solution[1]),
     )
-    buckets = []
     for part in _buckets([len(places) for _, places in solutions]):
-        slots.append(_stacked([places for _, places in solutions[part]], -1))
-        pack_of_row = np.array([pack for pack, _ in solutions[part]])
-        known = np.array([rows[pack].question for pack in pack_of_row])
-        buckets.append(
-            Bucket(
-                torch.from_numpy(pack_of_row),
-                torch.from_numpy(_visible(known, slots[-1].shape[1])),
-            )
-        )
-    token_of_slot = np.concatenate([places.ravel() for places in slots])
+        own = _stacked([places for _, places in solutions[part]], -1)
+        question = _stacked([asked[pack] for pack, _ in solutions[part]], -1)
+        queries.append(own)
+        keys.append(np.concatenate([question, own], axis=1))
+        masks.append(torch.from_numpy(_visible((question >= 0).sum(1), own.shape[1])))
+    token_of_slot = np.concatenate([places.ravel() for places in queries])
     filled = np.flatnonzero(token_of_slot >= 0)
     slot_of_token = np.empty(starts[-1], dtype=np.int64)
     slot_of_token[token_of_slot[filled]] = filled
+    token_of_key = np.concatenate([places.ravel() for places in keys])
     return PackLayout(
         packs=torch.from_numpy(np.repeat(np.arange(len(rows)), [row.length for row in rows])),
         segments=torch.from_numpy(np.concatenate([row.segments() for row in rows])),
-        questions=(len(rows), slots[0].shape[1]),
         token_of_slot=torch.from_numpy(np.maximum(token_of_slot, 0)),
         empty_slots=torch.from_numpy(np.flatnonzero(token_of_slot < 0)),
         slot_of_token=torch.from_numpy(slot_of_token),
-        buckets=tuple(buckets),
+        token_of_key=torch.from_numpy(np.maximum(token_of_key, 0)),
+        calls=tuple(
+            Call(len(query), query.shape[1], key.shape[1], mask)
+            for query, key, mask in zip(queries, keys, masks, strict=True)
+        ),
     )
 
 
@@ -351,7 +352,7 @@ def _buckets(lengths: Sequence[int]) -> list[slice]:
 
 
 def _visible(known: Ids, solution: int) -> NDArray[np.bool_]:
-    """Where the tokens of solutions behind questions of `known` lengths may look (see `Bucket`)."""
+    """Where the tokens of solutions behind questions of `known` lengths may look (see `Call`)."""
     question = known.max()
     # One mask serves all rows where all questions have one length.
     known = known[:1] if (known == question).all() else known
