@@ -1,6 +1,6 @@
 r"""Training a verifier on packs beside the literal recipe: the same samples, model and steps.
 
-    python scripts/bench/verifier_train.py [model=embedded,random] [threads=2] [repeats=3]
+    python scripts/bench/verifier_train.py [model=embedded,d384] [threads=1] [repeats=3]
         [samples=100] [pack_tokens=1024] [micro_batch_tokens=2048] [device=cpu] [dtype=float32]
 
 One problem a run: a question of about 100 tokens and 100 solutions of about 150 (log-normal, as
@@ -9,13 +9,14 @@ its reference (`verifier.packing.padded_batch`); rows of like length share a mic
 vocabulary logits are computed for references alone, so that it is as fast as it can be. Both sides
 do whole training steps, AdamW and clipping included. Repeats are interleaved; medians are printed.
 
-Models: `embedded`, the base that comes with Assay (2.4M parameters); `random`, where matrix
-products weigh more (width 384, 8 layers, vocabulary 32 000, 26M parameters); `large`, for GPUs
+Models: `embedded`, the base that comes with Assay (2.4M parameters); `d384`, where matrix
+products weigh more (width 384, 8 layers, vocabulary 32 000, 26M parameters); `d2048`, for GPUs
 (width 2048, 16 layers, 0.9G parameters). The limit is the time of the matrix products that a side
 cannot do without (3 times those of the forward pass, causal attention without padding), at the rate
 measured in the same run on products of the MLP's shape. Memory is measured in a process for each
 side: the peak of its resident set (Linux; on a GPU, of PyTorch's allocations) above what it held
-before its first step.
+before its first step. With one thread on a CPU the clock is the process's CPU time, so that other
+processes do not count; else it is the wall clock.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ from verifier.packing import (  # noqa: E402
 )
 
 DEFAULTS = {
-    "model": "embedded,random",
-    "threads": "2",
+    "model": "embedded,d384",
+    "threads": "1",
     "repeats": "3",
     "samples": "100",
     "pack_tokens": "1024",
@@ -60,7 +61,7 @@ DEFAULTS = {
     "memory": "",
 }
 BATCH_TOKENS = 32_000  # of a step, as the literal recipe counts them (Cobbe et al. 2021)
-SHAPES = {"random": (384, 1024, 8, 6), "large": (2048, 5632, 16, 16)}
+SHAPES = {"d384": (384, 1024, 8, 6), "d2048": (2048, 5632, 16, 16)}  # width, MLP, layers, heads
 Step = list[Batch]
 
 
@@ -153,13 +154,16 @@ class Side:
 
 
 def timed(work: Callable[[], Any], device: torch.device) -> float:
-    """Seconds by the clock, until the device is done."""
-    wait = torch.cuda.synchronize if device.type == "cuda" else (lambda: None)
-    wait()
-    begin = time.perf_counter()
+    """Seconds of a piece of work, until the device is done."""
+    cuda = device.type == "cuda"
+    clock = time.perf_counter if cuda or torch.get_num_threads() > 1 else time.process_time
+    if cuda:
+        torch.cuda.synchronize(device)
+    begin = clock()
     work()
-    wait()
-    return time.perf_counter() - begin
+    if cuda:
+        torch.cuda.synchronize(device)
+    return clock() - begin
 
 
 def matmul_rate(verifier: Verifier, tokens: int, bfloat16: bool) -> float:
@@ -276,7 +280,8 @@ def compare(name: str, given: dict[str, str]) -> None:
     flop = {side: flop_of(verifier, packs, side == "literal") for side in sides}
     speed = statistics.median(rates)
     million = sum(p.numel() for p in verifier.parameters()) / 1e6
-    print(f"\n{name}: {million:.1f}M parameters, products at {speed / 1e9:.0f} GFLOP/s")
+    print(f"\n{name}: {million:.1f}M parameters, products at {speed / 1e9:.0f} GFLOP/s, "
+          f"{given['threads']} threads; a problem has {given['samples']} samples")  # fmt: skip
     print(f"  losses and gradient norm: {told['literal']} and {told['packs']}")
     print(f"{'':10}{'problems/s':>11}{'seconds':>9}{'(each)':>20}{'TFLOP':>8}{'limit s':>9}"
           f"{'of limit':>9}{'peak MiB':>10}")  # fmt: skip
