@@ -1,17 +1,19 @@
 """Attention over shared-prefix packs, without the work that a dense mask throws away.
 
-A packed row is a question followed by solutions, each of which sees the question and itself. With a
-dense mask attention costs (question + all solutions)² per pack, nearly all of it masked. Here each
-question attends to itself and each solution to question + itself, as two calls of PyTorch's
-scaled-dot-product attention on padded rows: k · solution · (question + solution). Everything else
-in the model (embedding, projections, MLP) still runs over the packs, without that padding.
+The packs of a batch stand one behind the other in one row, without padding: a question, then
+solutions, each of which sees its question and itself. With a dense mask attention costs the square
+of the row, nearly all of it masked. Here each question attends to itself and each solution to
+question + itself, as calls of PyTorch's scaled-dot-product attention on padded rows, one for the
+questions and one for each *bucket* of solutions of about equal length: about
+solution · (question + solution) for each solution. Everything else in the model (embedding,
+projections, MLP) runs over the unpadded row.
 
 It plugs into transformers as an attention function, which reads the layout from the forward call
 and is plain `sdpa` where there is none. `pack_mask` is the dense mask, for models that run with
 `attention=eager`; tests hold the two together.
 
     use_shared_prefix_attention(lm)
-    lm.get_decoder()(input_ids, position_ids=positions, **attention_arguments(layout))
+    lm.get_decoder()(input_ids, position_ids=positions, **attention_arguments(lm, layout))
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from transformers.masking_utils import sdpa_mask
 from verifier.prefix import Prefix, SolutionsLayout
 
 __all__ = [
+    "Call",
     "Layout",
     "PackLayout",
     "attends_to_layouts",
@@ -39,31 +42,48 @@ __all__ = [
 NAME = "assay_shared_prefix"
 
 
-class PackLayout(NamedTuple):
-    """Where the questions and solutions of packed rows (P packs, R solutions, L positions) are.
+class Call(NamedTuple):
+    """One call of attention: R padded rows of s queries and n keys.
 
-    `segments` (P, L): 0 on the question, j on the pack's j-th solution, −1 on padding.
-    `token_of_slot`: for each slot of the padded rows, questions (P, m) first and solutions (R, s)
-    after them, the position in the flattened packs, −1 where the slot is empty. `slot_of_token`
-    (P · L,) is its inverse. `pack_of_row` (R,) is each solution's pack; `visible`, shape
-    (R or 1, 1, s, m + s), is true where a solution's token may look.
+    `visible`, shape (R or 1, 1, s, n), is true where a query may look; `None` is plain causal.
     """
 
+    rows: int
+    queries: int
+    keys: int
+    visible: Tensor | None
+
+
+class PackLayout(NamedTuple):
+    """Where the questions and solutions of packs are in a row of L positions.
+
+    `packs` (L,): each position's pack. `segments` (L,): 0 on a question, j on the pack's j-th
+    solution. `calls`: the questions', then one for each bucket of solutions. The slots of their
+    padded queries, call after call: `token_of_slot` is the position that goes there (any, where it
+    is one of the `empty_slots`), `slot_of_token` (L,) its inverse. `token_of_key`: the position of
+    each of their keys (any, where nobody may look).
+    """
+
+    packs: Tensor
     segments: Tensor
     token_of_slot: Tensor
+    empty_slots: Tensor
     slot_of_token: Tensor
-    pack_of_row: Tensor
-    visible: Tensor
+    token_of_key: Tensor
+    calls: tuple[Call, ...]
 
-    @property
-    def solution_length(self) -> int:
-        """s, the longest solution."""
-        return self.visible.shape[2]
-
-    @property
-    def question_length(self) -> int:
-        """m, the longest question."""
-        return self.visible.shape[3] - self.visible.shape[2]
+    def to(self, device: torch.device) -> PackLayout:
+        """The layout on a device."""
+        calls = [
+            call if call.visible is None else call._replace(visible=call.visible.to(device))
+            for call in self.calls
+        ]
+        moved = {
+            name: part.to(device)
+            for name, part in self._asdict().items()
+            if isinstance(part, Tensor)
+        }
+        return self._replace(**moved, calls=tuple(calls))
 
 
 Layout = PackLayout | Prefix | SolutionsLayout
@@ -88,46 +108,47 @@ def attention_arguments(lm: Any, layout: Layout | None) -> dict[str, Any]:
         return {"attention_mask": torch.ones(1, 1, 1, 1, dtype=torch.bool), "pack_layout": layout}
     if attends_to_layouts(lm):
         # A mask of four dimensions is taken as it is: none is built, and ours looks at the layout.
-        return {"attention_mask": layout.visible[:1, :, :1, :1], "pack_layout": layout}
-    additive = torch.zeros((), device=layout.segments.device)
-    return {"attention_mask": additive.where(pack_mask(layout.segments), float("-inf"))}
+        return {"attention_mask": layout.packs.new_ones(1, 1, 1, 1).bool(), "pack_layout": layout}
+    additive = torch.zeros((), device=layout.packs.device)
+    mask = pack_mask(layout.packs, layout.segments)
+    return {"attention_mask": additive.where(mask, float("-inf"))}
 
 
-def pack_mask(segments: Tensor) -> Tensor:
-    """Who sees whom in packed rows: shape (rows, 1, length, length), true where attention may go.
+def pack_mask(packs: Tensor, segments: Tensor) -> Tensor:
+    """Who sees whom in a row of packs: shape (1, 1, L, L), true where attention may go.
 
-    `segments` as in `PackLayout`. Each position sees, of what stands before it and itself, the
-    question and its own segment. Padding sees padding, so that no row of the softmax is empty.
+    `packs` and `segments` (L,) as in `PackLayout`. Each position sees, of what stands before it in
+    its pack and itself, the question and its own segment.
 
         question a b | solution c d | solution e        a b c d e
                                                    d    1 1 1 1 .
                                                    e    1 1 . . 1
     """
-    length = segments.shape[1]
-    query, key = segments[:, None, :, None], segments[:, None, None, :]
-    order = torch.arange(length, device=segments.device)
-    return ((key == 0) | (key == query)) & (order[:, None] >= order)
+    order = torch.arange(len(packs), device=packs.device)
+    seen = (segments == 0) | (segments == segments[:, None])
+    return (seen & (packs == packs[:, None]) & (order <= order[:, None]))[None, None]
 
 
 class _Move(torch.autograd.Function):
-    """Rows of a matrix to other places: y[i] = x[there[i]], zero where there[i] < 0.
+    """Rows of a matrix from positions to slots (zero where one is empty), or back.
 
-    As no row goes to two places, the gradient is the inverse move; plain indexing would add up rows
-    one by one.
+    Each is the other's gradient; plain indexing would add up rows one by one.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, there: Tensor, back: Tensor) -> Tensor:
-        ctx.save_for_backward(there, back)
-        return _moved(x, there)
+    def forward(ctx: Any, x: Tensor, layout: PackLayout, to_slots: bool) -> Tensor:
+        ctx.layout, ctx.to_slots = layout, to_slots
+        return _moved(x, layout, to_slots)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        return _moved(gradients[0], ctx.saved_tensors[1]), None, None
+        return _moved(gradients[0], ctx.layout, not ctx.to_slots), None, None
 
 
-def _moved(x: Tensor, there: Tensor) -> Tensor:
-    return x.index_select(0, there.clamp_min(0)).masked_fill_((there < 0)[:, None], 0)
+def _moved(x: Tensor, layout: PackLayout, to_slots: bool) -> Tensor:
+    if not to_slots:
+        return x.index_select(0, layout.slot_of_token)
+    return x.index_select(0, layout.token_of_slot).index_fill_(0, layout.empty_slots, 0)
 
 
 def _shared_prefix_attention(
@@ -148,46 +169,38 @@ def _shared_prefix_attention(
         )
     if isinstance(pack_layout, (Prefix, SolutionsLayout)):
         return pack_layout.attend(module, query, key, value, scaling), None
-    asked, own = _slots(query, pack_layout)
-    asked_keys, own_keys = _slots(key, pack_layout)
-    asked_values, own_values = _slots(value, pack_layout)
-    options: dict[str, Any] = {
-        "dropout_p": dropout,
-        "scale": scaling,
-        "enable_gqa": key.shape[1] != query.shape[1],
-    }
-    seen = F.scaled_dot_product_attention(
-        asked, asked_keys, asked_values, is_causal=True, **options
-    )
-    keys = torch.cat([_of_rows(asked_keys, pack_layout.pack_of_row), own_keys], dim=2)
-    values = torch.cat([_of_rows(asked_values, pack_layout.pack_of_row), own_values], dim=2)
-    read = F.scaled_dot_product_attention(
-        own, keys, values, attn_mask=pack_layout.visible, **options
-    )
-    slots = torch.cat([x.transpose(1, 2).flatten(0, 1).flatten(1) for x in (seen, read)])
-    output = _Move.apply(slots, pack_layout.slot_of_token, pack_layout.token_of_slot)
-    return output.view(query.shape[0], query.shape[2], query.shape[1], -1), None
+    heads = query.shape[1]
+    slots = _Move.apply(_flat(query), pack_layout, True)
+    at = pack_layout.token_of_key
+    keys, values = _flat(key).index_select(0, at), _flat(value).index_select(0, at)
+    calls = pack_layout.calls
+    asking = slots.split([call.rows * call.queries for call in calls])
+    asked = [x.split([call.rows * call.keys for call in calls]) for x in (keys, values)]
+    outputs = []
+    for call, own, own_keys, own_values in zip(calls, asking, *asked, strict=True):
+        output = F.scaled_dot_product_attention(
+            _rows(own, call.rows, heads),
+            _rows(own_keys, call.rows, key.shape[1]),
+            _rows(own_values, call.rows, key.shape[1]),
+            attn_mask=call.visible,
+            is_causal=call.visible is None,
+            dropout_p=dropout,
+            scale=scaling,
+            enable_gqa=key.shape[1] != heads,
+        )
+        outputs.append(output.transpose(1, 2).flatten(0, 1).flatten(1))
+    output = _Move.apply(torch.cat(outputs), pack_layout, False)
+    return output.view(1, len(output), heads, -1), None
 
 
-def _slots(x: Tensor, layout: PackLayout) -> tuple[Tensor, Tensor]:
-    """(packs, heads, length, size) as padded questions (P, heads, m, size) and solutions (R, …)."""
-    packs, heads, _, size = x.shape
-    flat = x.transpose(1, 2).reshape(-1, heads * size)
-    moved = _Move.apply(flat, layout.token_of_slot, layout.slot_of_token)
-    question, solution = moved.split(
-        [packs * layout.question_length, len(moved) - packs * layout.question_length]
-    )
-    return (
-        question.view(packs, -1, heads, size).transpose(1, 2),
-        solution.view(-1, layout.solution_length, heads, size).transpose(1, 2),
-    )
+def _flat(x: Tensor) -> Tensor:
+    """(1, heads, L, size) → (L, heads · size)."""
+    return x.transpose(1, 2).flatten(0, 1).flatten(1)
 
 
-def _of_rows(question: Tensor, pack_of_row: Tensor) -> Tensor:
-    """Each solution row's question: (P, heads, m, size) → (R, heads, m, size)."""
-    if len(question) == 1:
-        return question.expand(len(pack_of_row), -1, -1, -1)
-    return question.index_select(0, pack_of_row)
+def _rows(x: Tensor, rows: int, heads: int) -> Tensor:
+    """(rows · length, heads · size) → (rows, heads, length, size)."""
+    return x.view(rows, len(x) // rows, heads, -1).transpose(1, 2)
 
 
 AttentionInterface.register(NAME, _shared_prefix_attention)

@@ -30,6 +30,7 @@ summed over the whole optimiser step: not per pack, per micro-batch or per machi
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -39,7 +40,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from verifier.attention import PackLayout
+from verifier.attention import Call, PackLayout
 from verifier.data import Group, Ids, Sampled
 
 __all__ = [
@@ -53,6 +54,9 @@ __all__ = [
     "plan",
     "plan_references",
 ]
+
+# Solutions that differ more in length do not share an attention call.
+_SLACK = 1.3
 
 
 @dataclass(frozen=True)
@@ -90,12 +94,12 @@ class Pack:
 
 
 class Batch(NamedTuple):
-    """What `Verifier.forward` reads. Rows are padded; `…index` counts positions row after row.
+    """What `Verifier.forward` reads. `…index` counts positions row after row.
 
-    `input_ids`, `positions`: (rows, length). `layout`: who attends to whom in packed rows, `None`
-    for plain ones. `value_…` (tokens that carry the value loss): where, the 0/1 label, the weight.
-    `language_…` (tokens of references): the position that predicts it, the token, the weight.
-    Indices and tokens are int64, targets and weights float64.
+    `input_ids`, `positions`: (rows, length); packs stand in one row. `layout`: who attends to whom
+    in it, `None` for plain padded rows. `value_…` (tokens that carry the value loss): where, the
+    0/1 label, the weight. `language_…` (tokens of references): the position that predicts it, the
+    token, the weight. Indices and tokens are int64, targets and weights float64.
     """
 
     input_ids: Tensor
@@ -112,7 +116,7 @@ class Batch(NamedTuple):
         """The batch on a device."""
         layout = self.layout
         if layout is not None:
-            layout = PackLayout(*(tensor.to(device) for tensor in layout))
+            layout = layout.to(device)
         return Batch(
             self.input_ids.to(device),
             self.positions.to(device),
@@ -191,33 +195,40 @@ def idle(pack: Pack) -> Pack:
 
 
 def micro_batches(packs: Sequence[Pack], tokens: int) -> list[list[Pack]]:
-    """Packs of similar length together, so that each padded batch has at most `tokens` tokens.
+    """Batches of at most `tokens` tokens, packs of similar length together.
 
     A pack that is longer stands alone.
     """
     batches: list[list[Pack]] = []
+    room = 0
     for pack in sorted(packs, key=lambda pack: -pack.length):
-        # The first pack of a batch is its longest.
-        if batches and (len(batches[-1]) + 1) * batches[-1][0].length <= tokens:
-            batches[-1].append(pack)
-        else:
-            batches.append([pack])
+        if not batches or pack.length > room:
+            batches.append([])
+            room = tokens
+        batches[-1].append(pack)
+        room -= pack.length
     return batches
 
 
 def packed_batch(packs: Sequence[Pack], level: str) -> Batch:
-    """The fast path: a row a pack, its question and its references once."""
+    """The fast path: the packs in one row, each with its question and its references once."""
     targets = _Targets(level)
-    rows = [_Row(pack.prompt) for pack in packs]
-    length = max(pack.length for pack in packs)
-    for number, (pack, row) in enumerate(zip(packs, rows, strict=True)):
-        start = number * length
+    rows: list[_Row] = []
+    start = 0
+    for pack in packs:
+        row = _Row(pack.prompt)
         for sampled in pack.sampled:
             targets.add_sampled(start + row.add(sampled.ids), sampled, sampled.count)
         for reference in pack.references:
             at = start + row.add(reference[:-1])
             targets.add_reference(start + row.question - 1, at, reference, pack.copies)
-    return targets.batch(rows, _layout(rows, length))
+        rows.append(row)
+        start += row.length
+    return targets.batch(
+        np.concatenate([row.ids() for row in rows])[None],
+        np.concatenate([row.positions() for row in rows])[None],
+        _layout(rows),
+    )
 
 
 def padded_batch(packs: Sequence[Pack], level: str) -> Batch:
@@ -237,7 +248,8 @@ def padded_batch(packs: Sequence[Pack], level: str) -> Batch:
             rows.append(_Row(pack.prompt))
             at = (len(rows) - 1) * length + rows[-1].add(reference[:-1])
             targets.add_reference(at - 1, at, reference, 1 / len(pack.references))
-    return targets.batch(rows, None)
+    ids, positions = [row.ids() for row in rows], [row.positions() for row in rows]
+    return targets.batch(_stacked(ids, 0), _stacked(positions, 0), None)
 
 
 class _Row:
@@ -291,54 +303,88 @@ class _Targets:
         index = np.concatenate([[before], np.arange(at, at + len(reference) - 1)])
         self.language.append((index, reference, np.full(len(reference), float(weight))))
 
-    def batch(self, rows: Sequence[_Row], layout: PackLayout | None) -> Batch:
+    def batch(self, input_ids: Ids, positions: Ids, layout: PackLayout | None) -> Batch:
         none, nothing = np.empty(0, np.int64), np.empty(0)
         value = zip(*(self.value or [(none, nothing, nothing)]), strict=True)
         language = zip(*(self.language or [(none, none, nothing)]), strict=True)
         return Batch(
-            _stacked([row.ids() for row in rows], 0),
-            _stacked([row.positions() for row in rows], 0),
+            torch.from_numpy(input_ids),
+            torch.from_numpy(positions),
             layout,
             *(torch.from_numpy(np.concatenate(part)) for part in value),
             *(torch.from_numpy(np.concatenate(part)) for part in language),
         )
 
 
-def _stacked(rows: Sequence[Ids], fill: int) -> Tensor:
+def _stacked(rows: Sequence[Ids], fill: int) -> Ids:
     stacked = np.full((len(rows), max(map(len, rows))), fill, dtype=np.int64)
     for row, target in zip(rows, stacked, strict=True):
         target[: len(row)] = row
-    return torch.from_numpy(stacked)
+    return stacked
 
 
-def _layout(rows: Sequence[_Row], length: int) -> PackLayout:
+def _layout(rows: Sequence[_Row]) -> PackLayout:
     """Slots of the padded questions and solutions, and who sees what (see `PackLayout`)."""
-    question = max(row.question for row in rows)
-    solution = max(len(part) for row in rows for part in row.parts[1:])
-    pack_of_row = [i for i, row in enumerate(rows) for _ in row.parts[1:]]
-    slots = len(rows) * question + len(pack_of_row) * solution
-    token_of_slot = np.full(slots, -1, dtype=np.int64)
-    slot_of_token = np.full(len(rows) * length, -1, dtype=np.int64)
-    after = len(rows) * question
-    for number, row in enumerate(rows):
-        token = number * length
-        for index, part in enumerate(row.parts):
-            slot = after if index else number * question
-            after += solution if index else 0
-            token_of_slot[slot : slot + len(part)] = np.arange(token, token + len(part))
-            slot_of_token[token : token + len(part)] = np.arange(slot, slot + len(part))
-            token += len(part)
-    known = np.array([row.question for row in rows])[pack_of_row]
+    starts = np.cumsum([0, *(row.length for row in rows)])
+    asked = [start + np.arange(row.question) for start, row in zip(starts, rows, strict=False)]
+    queries = [_stacked(asked, -1)]
+    keys: list[Ids] = [queries[0]]
+    masks: list[Tensor | None] = [None]
+    # Each solution's pack and positions, the longest solution first.
+    solutions = sorted(
+        (
+            (pack, start + np.flatnonzero(row.segments() == number))
+            for pack, (start, row) in enumerate(zip(starts, rows, strict=False))
+            for number, part in enumerate(row.parts)
+            if number and len(part)
+        ),
+        key=lambda solution: -len(solution[1]),
+    )
+    for part in _buckets([len(places) for _, places in solutions]):
+        own = _stacked([places for _, places in solutions[part]], -1)
+        question = _stacked([asked[pack] for pack, _ in solutions[part]], -1)
+        queries.append(own)
+        keys.append(np.concatenate([question, own], axis=1))
+        masks.append(torch.from_numpy(_visible((question >= 0).sum(1), own.shape[1])))
+    token_of_slot = np.concatenate([places.ravel() for places in queries])
+    filled = np.flatnonzero(token_of_slot >= 0)
+    slot_of_token = np.empty(starts[-1], dtype=np.int64)
+    slot_of_token[token_of_slot[filled]] = filled
+    token_of_key = np.concatenate([places.ravel() for places in keys])
+    return PackLayout(
+        packs=torch.from_numpy(np.repeat(np.arange(len(rows)), [row.length for row in rows])),
+        segments=torch.from_numpy(np.concatenate([row.segments() for row in rows])),
+        token_of_slot=torch.from_numpy(np.maximum(token_of_slot, 0)),
+        empty_slots=torch.from_numpy(np.flatnonzero(token_of_slot < 0)),
+        slot_of_token=torch.from_numpy(slot_of_token),
+        token_of_key=torch.from_numpy(np.maximum(token_of_key, 0)),
+        calls=tuple(
+            Call(len(query), query.shape[1], key.shape[1], mask)
+            for query, key, mask in zip(queries, keys, masks, strict=True)
+        ),
+    )
+
+
+def _buckets(lengths: Sequence[int]) -> list[slice]:
+    """Cuts falling lengths where padding to the longest would exceed `_SLACK`.
+
+    >>> _buckets([100, 90, 60, 10])
+    [slice(0, 2, None), slice(2, 3, None), slice(3, 4, None)]
+    """
+    cuts = [0]
+    for index, length in enumerate(lengths):
+        if lengths[cuts[-1]] > _SLACK * length:
+            cuts.append(index)
+    return [slice(a, b) for a, b in itertools.pairwise([*cuts, len(lengths)])]
+
+
+def _visible(known: Ids, solution: int) -> NDArray[np.bool_]:
+    """Where the tokens of solutions behind questions of `known` lengths may look (see `Call`)."""
+    question = known.max()
     # One mask serves all rows where all questions have one length.
-    known = known[:1] if len(set(known.tolist())) == 1 else known
+    known = known[:1] if (known == question).all() else known
     asked = np.broadcast_to(
         np.arange(question) < known[:, None, None], (len(known), solution, question)
     )
     own = np.broadcast_to(np.tri(solution, dtype=bool), (len(known), solution, solution))
-    return PackLayout(
-        segments=_stacked([row.segments() for row in rows], -1),
-        token_of_slot=torch.from_numpy(token_of_slot),
-        slot_of_token=torch.from_numpy(slot_of_token),
-        pack_of_row=torch.tensor(pack_of_row),
-        visible=torch.from_numpy(np.concatenate([asked, own], axis=2)[:, None]),
-    )
+    return np.concatenate([asked, own], axis=2)[:, None]

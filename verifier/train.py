@@ -397,7 +397,7 @@ def _optimizer(config: TrainVerifierConfig, verifier: Verifier) -> torch.optim.A
     ]
     for group in groups:
         group["initial_lr"] = group["lr"]
-    return torch.optim.AdamW(groups, betas=(config.betas[0], config.betas[1]))
+    return torch.optim.AdamW(groups, betas=(config.betas[0], config.betas[1]), fused=True)
 
 
 def trained_state(verifier: Verifier) -> dict[str, torch.Tensor]:

@@ -9,6 +9,7 @@ from verifier.data import Group, Sampled, make_groups
 from verifier.model import Verifier, VerifierSettings
 from verifier.packing import (
     Pack,
+    _buckets,
     _even_parts,
     deal,
     micro_batches,
@@ -136,7 +137,7 @@ def test_the_pack_written_out():
     assert batch.input_ids.tolist() == [[10, 11, 20, 21, 0, 30, 0, 40, 41]]
     assert batch.positions.tolist() == [[0, 1, 2, 3, 4, 2, 3, 2, 3]]
     assert batch.layout is not None
-    assert batch.layout.segments.tolist() == [[0, 0, 1, 1, 1, 2, 2, 3, 3]]
+    assert batch.layout.segments.tolist() == [0, 0, 1, 1, 1, 2, 2, 3, 3]
     # Values at every token of the two samples; the first one was sampled twice.
     assert batch.value_index.tolist() == [2, 3, 4, 5, 6]
     assert batch.value_target.tolist() == [1, 1, 1, 0, 0]
@@ -148,6 +149,61 @@ def test_the_pack_written_out():
     assert pack.length == 9
     # Rows of 5, 5 and 4 tokens for the samples, three of 5 for the reference.
     assert pack.literal_tokens == 5 + 5 + 4 + 3 * 5
+
+
+def test_the_layout_of_two_packs_written_out():
+    """Positions 0–8: a question of 2, solutions of 1 and 3; a question of 1, a solution of 2."""
+    one = Pack(ids(9, 9), (Sampled(ids(0), True, 1), Sampled(ids(5, 5, 0), True, 1)), ())
+    two = Pack(ids(8), (Sampled(ids(7, 0), True, 1),), ())
+    layout = packed_batch([one, two], "token").layout
+    assert layout is not None
+    assert layout.packs.tolist() == [0, 0, 0, 0, 0, 0, 1, 1, 1]
+    assert layout.segments.tolist() == [0, 0, 1, 2, 2, 2, 0, 1, 1]
+    # Questions; the solution of 3; that of 2; that of 1. Slot 3 is padding of the second question.
+    assert [call[:3] for call in layout.calls] == [(2, 2, 2), (1, 3, 5), (1, 2, 3), (1, 1, 3)]
+    assert layout.token_of_slot.tolist() == [0, 1, 6, 0, 3, 4, 5, 7, 8, 2]
+    assert layout.empty_slots.tolist() == [3]
+    assert layout.slot_of_token.tolist() == [0, 1, 9, 4, 5, 6, 2, 7, 8]
+    keys = [0, 1, 6, 0, 0, 1, 3, 4, 5, 6, 7, 8, 0, 1, 2]
+    assert layout.token_of_key.tolist() == keys
+    assert layout.calls[0].visible is None
+    assert layout.calls[1].visible is not None
+    assert layout.calls[1].visible[0, 0].int().tolist() == [
+        [1, 1, 1, 0, 0],
+        [1, 1, 1, 1, 0],
+        [1, 1, 1, 1, 1],
+    ]
+
+
+def test_the_layout_allows_what_the_dense_mask_allows():
+    rng = np.random.default_rng(9)
+    packs = [random_pack(rng, 5, 1), random_pack(rng, 2, 2), random_pack(rng, 7, 0)]
+    layout = packed_batch(packs, "token").layout
+    assert layout is not None
+    length = len(layout.packs)
+    allowed = torch.zeros(length, length, dtype=torch.int64)
+    slot = key = 0
+    empty = set(layout.empty_slots.tolist())
+    for rows, queries, keys, visible in layout.calls:
+        if visible is None:
+            visible = torch.ones(queries, keys).tril().bool()[None, None]
+        for row in range(rows):
+            own = layout.token_of_key[key : key + keys]
+            key += keys
+            for seen in visible.expand(rows, -1, -1, -1)[row, 0]:
+                if slot not in empty:
+                    allowed[layout.token_of_slot[slot]].index_add_(0, own, seen.long())
+                slot += 1
+    assert torch.equal(allowed, pack_mask(layout.packs, layout.segments)[0, 0].long())
+
+
+def test_buckets():
+    assert _buckets([100, 77, 76, 59, 58, 10]) == [
+        slice(0, 2),
+        slice(2, 4),
+        slice(4, 5),
+        slice(5, 6),
+    ]
 
 
 def test_solution_level_has_the_last_token_alone():
@@ -181,15 +237,16 @@ def test_the_literal_recipe_written_out():
 
 
 def test_mask():
-    mask = pack_mask(torch.tensor([[0, 0, 1, 1, 2, -1]]))
-    assert mask.shape == (1, 1, 6, 6)
+    mask = pack_mask(torch.tensor([0, 0, 0, 0, 0, 1, 1]), torch.tensor([0, 0, 1, 1, 2, 0, 1]))
+    assert mask.shape == (1, 1, 7, 7)
     assert mask[0, 0].int().tolist() == [
-        [1, 0, 0, 0, 0, 0],
-        [1, 1, 0, 0, 0, 0],
-        [1, 1, 1, 0, 0, 0],
-        [1, 1, 1, 1, 0, 0],
-        [1, 1, 0, 0, 1, 0],
-        [1, 1, 0, 0, 0, 1],
+        [1, 0, 0, 0, 0, 0, 0],
+        [1, 1, 0, 0, 0, 0, 0],
+        [1, 1, 1, 0, 0, 0, 0],
+        [1, 1, 1, 1, 0, 0, 0],
+        [1, 1, 0, 0, 1, 0, 0],
+        [0, 0, 0, 0, 0, 1, 0],
+        [0, 0, 0, 0, 0, 1, 1],
     ]
 
 
@@ -246,7 +303,7 @@ def test_micro_batches_hold_to_their_budget():
     packs = [random_pack(rng, 3, 1) for _ in range(20)]
     batches = micro_batches(packs, 100)
     assert sum(len(batch) for batch in batches) == 20
-    assert all(len(b) * max(p.length for p in b) <= 100 for b in batches)
+    assert all(sum(p.length for p in b) <= 100 for b in batches)
     assert len(micro_batches(packs, 1)) == 20
 
 
