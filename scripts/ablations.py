@@ -1,0 +1,556 @@
+"""The paper's ablations in small: each variant trained over several seeds, tables with intervals.
+
+    python scripts/ablations.py                                # all of configs/ablations/
+    python scripts/ablations.py only=level,dropout seeds=1 output=runs/first
+    python scripts/ablations.py reuse=runs/quickstart          # its generator and candidates
+    python scripts/ablations.py scale=full verifier.epochs=3   # any key of `assay run`, too
+
+Each YAML file of configs/ablations/ is one ablation: its variants are layers over
+configs/quickstart.yaml and configs/ablations/scale/SCALE.yaml. Candidates are sampled once for each
+generator and shared by all variants and seeds; a seed decides the order, the dropout, the held-out
+problems, and which problems and candidates a smaller training set holds. Equal trainings of two
+ablations are done once. Killed and started again it goes on; what is finished is not done again.
+
+The tables go to OUTPUT/ablations.md, with all figures in OUTPUT/ablations.json;
+`search/comparison.py` says how the intervals are made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(Path(__file__).resolve().parent)]
+
+import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
+from ablations_page import page  # noqa: E402
+
+from generator.models import ModelConfig, fingerprint, load_model, load_tokenizer  # noqa: E402
+from problems.errors import UserError  # noqa: E402
+from problems.records import atomic_file, write_json  # noqa: E402
+from search.comparison import CrossedBootstrap, Statistic, measures  # noqa: E402
+from search.curves import Floats  # noqa: E402
+from search.pipeline import (  # noqa: E402
+    PipelineConfig,
+    fine_tune,
+    grade_split,
+    refuse_leaks,
+    sample_split,
+    verifier_training,
+)
+from search.pool import PoolArrays  # noqa: E402
+from search.results import load_frame, pool_line  # noqa: E402
+from search.runs import Run, key_hash  # noqa: E402
+from search.sampling import workers_for  # noqa: E402
+from search.scoring import Readable, Scorer  # noqa: E402
+from search.settings import CONFIGS, describe, load  # noqa: E402
+from search.training import training_pool  # noqa: E402
+from search.work import Do, Report, cores, do_parts  # noqa: E402
+from verifier.config import TrainVerifierConfig  # noqa: E402
+from verifier.data import VerifierProblem  # noqa: E402
+from verifier.train import train_verifier  # noqa: E402
+from verifier.validate import measure  # noqa: E402
+
+LARGE = "large"
+TEST = "test"
+
+
+# What can be set
+
+
+@dataclass
+class Options:
+    """The script's own keys; all others are those of `assay run`, for every variant."""
+
+    only: str = ""
+    """ablations, separated by commas; empty = all of configs/ablations/"""
+    seeds: int = 3
+    """trainings of every variant"""
+    output: str = "runs/ablations"
+    """folder of everything that is made"""
+    reuse: str = ""
+    """folder of an `assay run` or `assay quickstart`, whose generator and candidates to use"""
+    scale: str = "small"
+    """small (about 40 minutes on two cores) | full: a file of configs/ablations/scale/"""
+    workers: int = 0
+    """trainings at a time; 0 = one a core on a CPU, one on a GPU"""
+    bootstrap: int = 2000
+    """resamples for the intervals"""
+
+
+@dataclass
+class CutGenerator:
+    """A generator fine-tuned from the base without some of its layers."""
+
+    keep_layers: list[int] = field(default_factory=list)
+    """layers that stay, counted from 0"""
+    set: dict[str, Any] = field(default_factory=dict)
+    """keys of `assay run` that differ"""
+
+
+@dataclass
+class Variant:
+    """One column of the table."""
+
+    generator: str = LARGE
+    """whose candidates the verifier is trained and tested on"""
+    verifier: str = ""
+    """the generator that the verifier starts from; empty = the same"""
+    set: dict[str, Any] = field(default_factory=dict)
+    """keys of `assay run` that differ: verifier.… and pool.limit"""
+
+
+@dataclass
+class Ablation:
+    """A file of configs/ablations/."""
+
+    title: str = ""
+    paper: str = ""
+    """where in Cobbe et al. 2021"""
+    baseline: str = ""
+    """the variant that the others are compared with"""
+    generators: dict[str, CutGenerator] = field(default_factory=dict)
+    """generators besides "large", the configured one"""
+    variants: dict[str, Variant] = field(default_factory=dict)
+
+
+def parse(words: Sequence[str]) -> tuple[Options, list[str]]:
+    """The script's options, and the words that are the loop's. Raises `UserError`."""
+    own = {f.name for f in dataclasses.fields(Options)}
+    mine = [word for word in words if word.split("=")[0] in own]
+    options = load(Options, mine)
+    if options.seeds < 1:
+        raise UserError(f"seeds={options.seeds}: expected 1 or more")
+    scales = sorted(path.stem for path in (CONFIGS / "ablations" / "scale").glob("*.yaml"))
+    if options.scale not in scales:
+        raise UserError(f"scale={options.scale}: expected one of {', '.join(scales)}")
+    return options, [word for word in words if word not in mine]
+
+
+def read_ablations(only: str) -> dict[str, Ablation]:
+    """The ablations named in `only` (empty: all). Raises `UserError` for what does not fit."""
+    known = sorted(path.stem for path in (CONFIGS / "ablations").glob("*.yaml"))
+    names = [name.strip() for name in only.split(",")] if only else known
+    found = {}
+    for name in names:
+        if name not in known:
+            raise UserError(f"only={name}: expected some of {', '.join(known)}")
+        ablation = load(Ablation, [f"ablations/{name}.yaml"])
+        if ablation.baseline not in ablation.variants:
+            raise UserError(
+                f"{name}.yaml: baseline: {ablation.baseline!r} is none of the variants "
+                f"({', '.join(ablation.variants)})"
+            )
+        for variant in ablation.variants.values():
+            for generator in (variant.generator, variant.verifier or LARGE):
+                if generator != LARGE and generator not in ablation.generators:
+                    raise UserError(f"{name}.yaml: {generator!r} is none of its generators")
+        found[name] = ablation
+    return found
+
+
+def loop_config(scale: str, *layers: str | Mapping[str, Any]) -> PipelineConfig:
+    """The loop of the quick start at this scale under further layers, with one test set."""
+    config = load(PipelineConfig, ["quickstart.yaml", f"ablations/scale/{scale}.yaml", *layers])
+    return dataclasses.replace(config, tests={TEST: config.tests[TEST]})
+
+
+# The candidates
+
+
+@dataclass(frozen=True)
+class Source:
+    """A fine-tuned generator and its graded candidates, in the folders of an `assay run`."""
+
+    name: str
+    config: PipelineConfig
+
+    @property
+    def folder(self) -> Path:
+        """Holds `generator`, `train` and `test`."""
+        return Path(self.config.output)
+
+    @property
+    def generator(self) -> Path:
+        """The generator's own folder."""
+        return self.folder / "generator"
+
+    def make(self, *, reused: bool) -> None:
+        """Trains, samples and grades what is missing; nothing in a folder that is reused."""
+        if not reused:
+            refuse_leaks(self.config)
+            generator = fine_tune(self.config)
+            for name in ("train", TEST):
+                sample_split(self.config, name, generator)
+                grade_split(self.config, name)
+        for name in ("train", TEST):
+            print(f"{self.folder / name}:\n{pool_line(Run.open(self.folder / name))}", flush=True)
+
+    @cached_property
+    def training(self) -> list[VerifierProblem]:
+        """The first `pool.limit` problems with the first `pool_modes` candidates of each mode."""
+        config = self.config
+        run = Run.open(self.folder / "train")
+        found = training_pool([run], config.generator.rationales.annotations)
+        self._check(run, len(found), "pool.limit", config.pool.limit)
+        data = []
+        for item in found[: config.pool.limit or None]:
+            kept = [
+                candidate
+                for mode, count in config.pool_modes.items()
+                for candidate in [c for c in item.candidates if c.mode == mode][:count]
+            ]
+            data.append(VerifierProblem(item.problem, kept))
+        return data
+
+    @cached_property
+    def test(self) -> pd.DataFrame:
+        """The first `tests.test.limit` problems' first `modes` candidates (`load_frame`)."""
+        run, limit = Run.open(self.folder / TEST), self.config.tests[TEST].limit
+        self._check(run, len(run.problems), f"tests.{TEST}.limit", limit)
+        frame = load_frame(run, texts=True)
+        wanted = {problem.id for problem in run.problems[: limit or None]}
+        counts = frame["mode"].map(self.config.modes).fillna(0)
+        kept = frame["problem_id"].isin(wanted) & (frame["sample"] < counts)
+        return frame[kept].drop(columns=[c for c in frame if ":" in c]).reset_index(drop=True)
+
+    @staticmethod
+    def _check(run: Run, count: int, key: str, limit: int) -> None:
+        if count < limit:
+            raise UserError(f"{key}={limit}: {run.path} holds candidates of {count} problems")
+
+
+def cut(name: str, keep: Sequence[int], folder: Path) -> Path:
+    """Writes the model `name` without the layers that are not in `keep`; returns the folder."""
+    if (folder / "config.json").exists():
+        return folder
+    import torch
+
+    source = ModelConfig(name=name, device="cpu", dtype="float32")
+    model = load_model(source)
+    decoder = model.get_decoder()
+    if not keep or not all(0 <= layer < len(decoder.layers) for layer in keep):
+        raise UserError(
+            f"keep_layers={list(keep)}: expected layers 0 to {len(decoder.layers) - 1} of {name}"
+        )
+    decoder.layers = torch.nn.ModuleList(decoder.layers[layer] for layer in keep)
+    model.config.num_hidden_layers = len(keep)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as made:
+        model.save_pretrained(made)
+        load_tokenizer(source).save_pretrained(made)
+        os.rename(made, folder)
+        # The context manager wants something to remove.
+        os.mkdir(made)
+    return folder
+
+
+def sources(
+    options: Options, words: Sequence[str], ablations: Mapping[str, Ablation]
+) -> dict[str, Source]:
+    """The generators that the ablations need, by name; nothing is made yet but cut models."""
+    output = Path(options.output)
+    workers = {"workers": options.workers}
+    folder = options.reuse or str(output / LARGE)
+    found = {LARGE: Source(LARGE, loop_config(options.scale, *words, workers, {"output": folder}))}
+    for ablation in ablations.values():
+        for name, generator in ablation.generators.items():
+            base = found[LARGE].config.generator.model.name
+            start = cut(base, generator.keep_layers, output / f"{name}_base")
+            layer = {"generator": {"model": str(start)}, "output": str(output / name)}
+            config = loop_config(options.scale, *words, workers, generator.set, layer)
+            found[name] = Source(name, config)
+    return found
+
+
+# The trainings
+
+
+@dataclass(frozen=True)
+class Job:
+    """One verifier to train, and the test candidates to score with it."""
+
+    label: str
+    seed: int
+    source: Source
+    training: TrainVerifierConfig
+    problems: int
+    folder: Path
+    cost: float
+
+    @property
+    def scores(self) -> Path:
+        """The scores of the test candidates."""
+        return self.folder / "scores.parquet"
+
+    @property
+    def result(self) -> Path:
+        """What the training was and cost; where it stands, the scores do, too."""
+        return self.folder / "result.json"
+
+    def data(self) -> list[VerifierProblem]:
+        """The problems to train on: a draw by the seed, the smaller ones parts of the larger."""
+        everything = self.source.training
+        order = np.random.default_rng([self.seed, 4]).permutation(len(everything))
+        return [everything[i] for i in sorted(order[: self.problems or None])]
+
+
+def make_job(
+    label: str, variant: Variant, config: PipelineConfig, seed: int,
+    made: Mapping[str, Source], output: Path,
+) -> Job:  # fmt: skip
+    """The job of a variant, whose `config` is resolved, and a seed."""
+    source, start = made[variant.generator], made[variant.verifier or variant.generator]
+    everything, problems = len(source.training), config.pool.limit
+    if problems > everything:
+        raise UserError(f"{label}: pool.limit={problems}, but the pool has {everything} problems")
+    problems = problems or everything
+    training = verifier_training(config, start.generator, Path())
+    training = dataclasses.replace(training, seed=seed)
+    key = {
+        "training": dataclasses.asdict(training),
+        "start": fingerprint(training.model.base),
+        "generator": fingerprint(ModelConfig(name=str(source.generator))),
+        "sampling": dataclasses.asdict(config.sampling),
+        "problems": problems,
+        "pool": [len(source.training), dict(source.config.pool_modes)],
+        "test": [source.test["problem_id"].nunique(), dict(source.config.modes)],
+        "scoring": config.scoring.aggregate,
+    }
+    key["training"]["model"].pop("base")
+    folder = output / "verifiers" / key_hash(key)
+    samples = sum(config.pool_modes.values())
+    drawn = min(samples, training.samples_per_problem or samples)
+    # Scoring is forward alone: about a third of a training step.
+    size = sum(file.stat().st_size for file in start.generator.glob("*.safetensors"))
+    cost = size * (training.epochs * problems * drawn + len(source.test) / 3)
+    training = dataclasses.replace(training, output=str(folder / "verifier"))
+    return Job(label, seed, source, training, problems, folder, cost)
+
+
+def plan(
+    options: Options, words: Sequence[str], ablations: Mapping[str, Ablation],
+    made: Mapping[str, Source],
+) -> dict[tuple[str, str, int], Job]:  # fmt: skip
+    """The job of every ablation, variant and seed; equal ones share a folder. Seeds are outermost,
+    so that a first complete table is there early.
+    """
+    jobs = {}
+    for seed in range(options.seeds):
+        for name, ablation in ablations.items():
+            for column, variant in ablation.variants.items():
+                label = f"{name}: {column}, seed {seed}"
+                config = loop_config(options.scale, *words, variant.set)
+                jobs[name, column, seed] = make_job(
+                    label, variant, config, seed, made, Path(options.output)
+                )
+    return jobs
+
+
+def open_worker(jobs: Sequence[Job], workers: int) -> Do:
+    """Returns what does the job of a number: trains a verifier, scores the test candidates."""
+    import torch
+
+    # The same number whatever is left to do, so that every training could be repeated exactly.
+    torch.set_num_threads(max(1, cores() // workers))
+
+    def do(number: Any, report: Report) -> None:
+        job = jobs[number]
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
+            train_verifier(job.training, job.data())
+        start = time.perf_counter()
+        scores = score_test(job)
+        with atomic_file(job.scores, "wb") as stream:
+            scores.to_parquet(stream, index=False)
+        trained = json.loads((job.folder / "verifier" / "assay.json").read_text())
+        told = {
+            "label": job.label,
+            "steps": trained["steps"],
+            "candidates": trained["data"]["candidates"],
+            "training_seconds": trained["seconds"],
+            "scoring_seconds": round(time.perf_counter() - start, 1),
+        }
+        write_json(job.result, told)
+        report(len(scores), 0)
+        print(progress(jobs, job, scores, workers), flush=True)
+
+    return do
+
+
+def score_test(job: Job) -> pd.DataFrame:
+    """The test candidates' scores: problem_id, mode, sample, label, score."""
+    frame, config = job.source.test, job.source.config
+    device = config.generator.model.device
+    scorer = Scorer(ModelConfig(name=str(job.folder / "verifier"), device=device))
+    problems = {problem.id: problem for problem in Run.open(job.source.folder / TEST).problems}
+    scores = np.full(len(frame), np.nan, np.float32)
+    for problem_id, rows in frame.groupby("problem_id", sort=False):
+        texts = zip(rows["mode"], rows["text"], rows["output"], strict=True)
+        read = [Readable(*row) for row in texts]
+        scores[rows.index] = scorer.score(problems[str(problem_id)], read, config.scoring).scores
+    return frame[["problem_id", "mode", "sample", "label"]].assign(score=scores)
+
+
+def progress(jobs: Sequence[Job], job: Job, scores: pd.DataFrame, workers: int) -> str:
+    """A line on what was just finished, and how long the rest will take."""
+    told = {other.folder: _told(other) for other in jobs if other.result.exists()}
+    seconds = sum(t["training_seconds"] + t["scoring_seconds"] for t in told.values())
+    done = sum(other.cost for other in jobs if other.folder in told)
+    left = sum(other.cost for other in jobs if other.folder not in told) * seconds / done / workers
+    groups = [rows for _, rows in scores[scores["label"].notna()].groupby("problem_id")]
+    measured = measure(
+        [rows["score"].to_numpy() for rows in groups],
+        [rows["label"].to_numpy(bool) for rows in groups],
+    )
+    auc = "–" if measured.auc_within is None else f"{100 * measured.auc_within:.1f}"
+    own = told[job.folder]
+    return (
+        f"[{len(told)}/{len(jobs)}] {job.label}: trained {own['training_seconds']:.0f} s, scored "
+        f"{own['scoring_seconds']:.0f} s, AUC within problem {auc} %; "
+        f"about {left / 60:.0f} min left"
+    )
+
+
+def _told(job: Job) -> dict[str, Any]:
+    return dict(json.loads(job.result.read_text(encoding="utf-8")))
+
+
+# The results
+
+
+def statistics(job: Job, ns: Sequence[int]) -> tuple[list[str], dict[str, Statistic]]:
+    """The test problems' ids, and what the verifier's scores are worth on them."""
+    frame = job.source.test.drop(columns=["text", "output"])
+    scores = pd.read_parquet(job.scores).drop(columns="label")
+    scores = scores.rename(columns={"score": "score:verifier"})
+    joined = frame.merge(scores, on=["problem_id", "mode", "sample"], validate="one_to_one")
+    pool = PoolArrays.from_frame(joined)
+    return pool.problem_ids, measures(pool, "verifier", ns)
+
+
+def compare(
+    options: Options, ablations: Mapping[str, Ablation], jobs: Mapping[tuple[str, str, int], Job]
+) -> dict[str, Any]:
+    """Every variant's measures and their paired differences to the baseline's, as JSON types."""
+    modes = next(iter(jobs.values())).source.config.modes
+    ns = sorted({min(16, 2 * min(modes.values())), 2 * min(modes.values())})
+    found = {job.folder: statistics(job, ns) for job in jobs.values()}
+    (ids, _), *others = found.values()
+    # Questions are the same whoever answers them; that is what makes the differences paired.
+    assert all(other == ids for other, _ in others)
+    bootstrap = CrossedBootstrap(len(ids), options.seeds, options.bootstrap)
+    result: dict[str, Any] = {}
+    for name, ablation in ablations.items():
+        columns = {}
+        for column in ablation.variants:
+            own = [jobs[name, column, seed] for seed in range(options.seeds)]
+            by_seed = [found[job.folder][1] for job in own]
+            values = {m: bootstrap.values([each[m] for each in by_seed]) for m in by_seed[0]}
+            columns[column] = (own, values)
+        reference = columns[ablation.baseline][1]
+        result[name] = {
+            "title": ablation.title,
+            "paper": ablation.paper,
+            "baseline": ablation.baseline,
+            "variants": {
+                column: {
+                    **_about(own),
+                    "measures": {m: _entry(bootstrap, v) for m, v in values.items()},
+                    "differences": {
+                        m: _entry(bootstrap, v - reference[m])
+                        for m, v in values.items()
+                        if column != ablation.baseline
+                    },
+                }
+                for column, (own, values) in columns.items()
+            },
+        }
+    return result
+
+
+def _about(own: Sequence[Job]) -> dict[str, Any]:
+    told = [_told(job) for job in own]
+    names = ("candidates", "steps", "training_seconds")
+    return {
+        "problems": own[0].problems,
+        **{name: float(np.mean([each[name] for each in told])) for name in names},
+        "folders": [str(job.folder) for job in own],
+    }
+
+
+def _entry(bootstrap: CrossedBootstrap, values: Floats) -> dict[str, Any]:
+    found = bootstrap.interval(values)
+    return {
+        "value": found.value, "low": found.low, "high": found.high, "seeds": values[0].tolist(),
+    }  # fmt: skip
+
+
+def run(words: Sequence[str]) -> None:
+    """Does what is missing, prints the tables and writes them."""
+    options, others = parse(words)
+    ablations = read_ablations(options.only)
+    # Bad keys shall be found before anything is trained.
+    for ablation in ablations.values():
+        for variant in ablation.variants.values():
+            loop_config(options.scale, *others, variant.set)
+    made = sources(options, others, ablations)
+    for name, source in made.items():
+        source.make(reused=bool(options.reuse) and name == LARGE)
+    jobs = plan(options, others, ablations, made)
+    distinct = list({job.folder: job for job in jobs.values()}.values())
+    missing = [number for number, job in enumerate(distinct) if not job.result.exists()]
+    workers = workers_for(options.workers, made[LARGE].config.generator.model.device)
+    print(f"{len(distinct)} trainings, {len(distinct) - len(missing)} of them done", flush=True)
+    do_parts(
+        missing,
+        open_worker,
+        (distinct, workers),
+        workers=workers,
+        total=sum(len(distinct[number].source.test) for number in missing),
+        description="train and score",
+    )
+    results = {
+        "options": dataclasses.asdict(options),
+        "words": others,
+        "config": dataclasses.asdict(made[LARGE].config),
+        "pools": {
+            name: [pool_line(Run.open(source.folder / part)).strip() for part in ("train", TEST)]
+            for name, source in made.items()
+        },
+        "ablations": compare(options, ablations, jobs),
+    }
+    output = Path(options.output)
+    write_json(output / "ablations.json", results)
+    text = page(results, " ".join(["python scripts/ablations.py", *words]))
+    with atomic_file(output / "ablations.md") as stream:
+        stream.write(text)
+    print(f"\n{text}\nwritten to {output / 'ablations.md'} and {output / 'ablations.json'}")
+
+
+def main() -> None:
+    """Runs the words of the command line."""
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(f"{__doc__}\n{describe(Options)}")
+        return
+    try:
+        run(sys.argv[1:])
+    except UserError as error:
+        sys.exit(f"ablations: {error}")
+    except KeyboardInterrupt:
+        sys.exit("\ninterrupted; the same command goes on")
+
+
+if __name__ == "__main__":
+    main()
