@@ -25,7 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,25 @@ sys.path[:0] = [str(ROOT), str(Path(__file__).resolve().parent)]
 
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
+from ablations_config import (  # noqa: E402
+    LARGE,
+    TEST,
+    Ablation,
+    Options,
+    Variant,
+    loop_config,
+    parse,
+    read_ablations,
+)
 from ablations_page import page  # noqa: E402
 
-from generator.models import ModelConfig, fingerprint, load_model, load_tokenizer  # noqa: E402
+from generator.models import (  # noqa: E402
+    ModelConfig,
+    fingerprint,
+    load_model,
+    load_tokenizer,
+    quiet,
+)
 from problems.errors import UserError  # noqa: E402
 from problems.records import atomic_file, write_json  # noqa: E402
 from search.comparison import CrossedBootstrap, Statistic, measures  # noqa: E402
@@ -55,117 +71,13 @@ from search.results import load_frame, pool_line  # noqa: E402
 from search.runs import Run, key_hash  # noqa: E402
 from search.sampling import workers_for  # noqa: E402
 from search.scoring import Readable, Scorer  # noqa: E402
-from search.settings import CONFIGS, describe, load  # noqa: E402
+from search.settings import describe  # noqa: E402
 from search.training import training_pool  # noqa: E402
 from search.work import Do, Report, cores, do_parts  # noqa: E402
 from verifier.config import TrainVerifierConfig  # noqa: E402
 from verifier.data import VerifierProblem  # noqa: E402
 from verifier.train import train_verifier  # noqa: E402
 from verifier.validate import measure  # noqa: E402
-
-LARGE = "large"
-TEST = "test"
-
-
-# What can be set
-
-
-@dataclass
-class Options:
-    """The script's own keys; all others are those of `assay run`, for every variant."""
-
-    only: str = ""
-    """ablations, separated by commas; empty = all of configs/ablations/"""
-    seeds: int = 3
-    """trainings of every variant"""
-    output: str = "runs/ablations"
-    """folder of everything that is made"""
-    reuse: str = ""
-    """folder of an `assay run` or `assay quickstart`, whose generator and candidates to use"""
-    scale: str = "small"
-    """small (about 40 minutes on two cores) | full: a file of configs/ablations/scale/"""
-    workers: int = 0
-    """trainings at a time; 0 = one a core on a CPU, one on a GPU"""
-    bootstrap: int = 2000
-    """resamples for the intervals"""
-
-
-@dataclass
-class CutGenerator:
-    """A generator fine-tuned from the base without some of its layers."""
-
-    keep_layers: list[int] = field(default_factory=list)
-    """layers that stay, counted from 0"""
-    set: dict[str, Any] = field(default_factory=dict)
-    """keys of `assay run` that differ"""
-
-
-@dataclass
-class Variant:
-    """One column of the table."""
-
-    generator: str = LARGE
-    """whose candidates the verifier is trained and tested on"""
-    verifier: str = ""
-    """the generator that the verifier starts from; empty = the same"""
-    set: dict[str, Any] = field(default_factory=dict)
-    """keys of `assay run` that differ: verifier.… and pool.limit"""
-
-
-@dataclass
-class Ablation:
-    """A file of configs/ablations/."""
-
-    title: str = ""
-    paper: str = ""
-    """where in Cobbe et al. 2021"""
-    baseline: str = ""
-    """the variant that the others are compared with"""
-    generators: dict[str, CutGenerator] = field(default_factory=dict)
-    """generators besides "large", the configured one"""
-    variants: dict[str, Variant] = field(default_factory=dict)
-
-
-def parse(words: Sequence[str]) -> tuple[Options, list[str]]:
-    """The script's options, and the words that are the loop's. Raises `UserError`."""
-    own = {f.name for f in dataclasses.fields(Options)}
-    mine = [word for word in words if word.split("=")[0] in own]
-    options = load(Options, mine)
-    if options.seeds < 1:
-        raise UserError(f"seeds={options.seeds}: expected 1 or more")
-    scales = sorted(path.stem for path in (CONFIGS / "ablations" / "scale").glob("*.yaml"))
-    if options.scale not in scales:
-        raise UserError(f"scale={options.scale}: expected one of {', '.join(scales)}")
-    return options, [word for word in words if word not in mine]
-
-
-def read_ablations(only: str) -> dict[str, Ablation]:
-    """The ablations named in `only` (empty: all). Raises `UserError` for what does not fit."""
-    known = sorted(path.stem for path in (CONFIGS / "ablations").glob("*.yaml"))
-    names = [name.strip() for name in only.split(",")] if only else known
-    found = {}
-    for name in names:
-        if name not in known:
-            raise UserError(f"only={name}: expected some of {', '.join(known)}")
-        ablation = load(Ablation, [f"ablations/{name}.yaml"])
-        if ablation.baseline not in ablation.variants:
-            raise UserError(
-                f"{name}.yaml: baseline: {ablation.baseline!r} is none of the variants "
-                f"({', '.join(ablation.variants)})"
-            )
-        for variant in ablation.variants.values():
-            for generator in (variant.generator, variant.verifier or LARGE):
-                if generator != LARGE and generator not in ablation.generators:
-                    raise UserError(f"{name}.yaml: {generator!r} is none of its generators")
-        found[name] = ablation
-    return found
-
-
-def loop_config(scale: str, *layers: str | Mapping[str, Any]) -> PipelineConfig:
-    """The loop of the quick start at this scale under further layers, with one test set."""
-    config = load(PipelineConfig, ["quickstart.yaml", f"ablations/scale/{scale}.yaml", *layers])
-    return dataclasses.replace(config, tests={TEST: config.tests[TEST]})
-
 
 # The candidates
 
@@ -249,7 +161,8 @@ def cut(name: str, keep: Sequence[int], folder: Path) -> Path:
     model.config.num_hidden_layers = len(keep)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as made:
-        model.save_pretrained(made)
+        with quiet():
+            model.save_pretrained(made)
         load_tokenizer(source).save_pretrained(made)
         os.rename(made, folder)
         # The context manager wants something to remove.
@@ -268,7 +181,8 @@ def sources(
     for ablation in ablations.values():
         for name, generator in ablation.generators.items():
             base = found[LARGE].config.generator.model.name
-            start = cut(base, generator.keep_layers, output / f"{name}_base")
+            layers = "-".join(map(str, generator.keep_layers))
+            start = cut(base, generator.keep_layers, output / f"base-layers-{layers}")
             layer = {"generator": {"model": str(start)}, "output": str(output / name)}
             config = loop_config(options.scale, *words, workers, generator.set, layer)
             found[name] = Source(name, config)
@@ -547,9 +461,11 @@ def main() -> None:
     try:
         run(sys.argv[1:])
     except UserError as error:
-        sys.exit(f"ablations: {error}")
+        print(f"ablations: {error}", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
-        sys.exit("\ninterrupted; the same command goes on")
+        print("\ninterrupted; the same command goes on", file=sys.stderr)
+        sys.exit(130)
 
 
 if __name__ == "__main__":

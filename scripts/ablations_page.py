@@ -78,8 +78,8 @@ def _ablation(ablation: Mapping[str, Any]) -> Iterator[str]:
 def cell(found: Mapping[str, Any], signed: bool = False) -> str:
     """A fraction in per cent with its interval.
 
-    >>> cell({"value": 0.5, "low": 0.25, "high": 0.75}), cell({"value": -0.1, "low": -0.2, "high": 0.0}, True)
-    ('50.0 [25.0, 75.0]', '−10.0 [−20.0, +0.0]')
+    >>> cell({"value": -0.1, "low": -0.2, "high": 0.0}, signed=True)
+    '−10.0 [−20.0, +0.0]'
     """
     value, low, high = (_percent(found[name], signed) for name in ("value", "low", "high"))
     return f"{value} [{low}, {high}]"
