@@ -116,7 +116,7 @@ class Source:
         config = self.config
         run = Run.open(self.folder / "train")
         found = training_pool([run], config.generator.rationales.annotations)
-        self._check(run, len(found), "pool.limit", config.pool.limit)
+        _check_size(run, len(found), "pool", config.pool.limit, config.pool_modes)
         data = []
         for item in found[: config.pool.limit or None]:
             kept = [
@@ -131,39 +131,44 @@ class Source:
     def test(self) -> pd.DataFrame:
         """The first `tests.test.limit` problems' first `modes` candidates (`load_frame`)."""
         run, limit = Run.open(self.folder / TEST), self.config.tests[TEST].limit
-        self._check(run, len(run.problems), f"tests.{TEST}.limit", limit)
+        _check_size(run, len(run.problems), f"tests.{TEST}", limit, self.config.modes)
         frame = load_frame(run, texts=True)
         wanted = {problem.id for problem in run.problems[: limit or None]}
         counts = frame["mode"].map(self.config.modes).fillna(0)
         kept = frame["problem_id"].isin(wanted) & (frame["sample"] < counts)
         return frame[kept].drop(columns=[c for c in frame if ":" in c]).reset_index(drop=True)
 
-    @staticmethod
-    def _check(run: Run, count: int, key: str, limit: int) -> None:
-        if count < limit:
-            raise UserError(f"{key}={limit}: {run.path} holds candidates of {count} problems")
+
+def _check_size(run: Run, count: int, key: str, limit: int, modes: Mapping[str, int]) -> None:
+    """Raises `UserError` where a folder that is reused holds too little."""
+    if count < limit:
+        raise UserError(f"{key}.limit={limit}: {run.path} holds candidates of {count} problems")
+    for mode, wanted in modes.items():
+        there = max((part.end for part in run.parts("answers") if part.mode == mode), default=0)
+        if there < wanted:
+            raise UserError(
+                f"{mode}={wanted}: {run.path} holds {there} {mode} candidates a problem"
+            )
 
 
-def cut(name: str, keep: Sequence[int], folder: Path) -> Path:
-    """Writes the model `name` without the layers that are not in `keep`; returns the folder."""
+def cut(base: ModelConfig, keep: Sequence[int], folder: Path) -> Path:
+    """Writes the model without the layers that are not in `keep`; returns the folder."""
     if (folder / "config.json").exists():
         return folder
     import torch
 
-    source = ModelConfig(name=name, device="cpu", dtype="float32")
-    model = load_model(source)
+    model = load_model(dataclasses.replace(base, device="cpu", dtype="float32"))
     decoder = model.get_decoder()
-    if not keep or not all(0 <= layer < len(decoder.layers) for layer in keep):
-        raise UserError(
-            f"keep_layers={list(keep)}: expected layers 0 to {len(decoder.layers) - 1} of {name}"
-        )
+    last = len(decoder.layers) - 1
+    if not keep or not all(0 <= layer <= last for layer in keep):
+        raise UserError(f"keep_layers={list(keep)}: expected layers 0 to {last} of {base.name}")
     decoder.layers = torch.nn.ModuleList(decoder.layers[layer] for layer in keep)
     model.config.num_hidden_layers = len(keep)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as made:
         with quiet():
             model.save_pretrained(made)
-        load_tokenizer(source).save_pretrained(made)
+        load_tokenizer(base).save_pretrained(made)
         os.rename(made, folder)
         # The context manager wants something to remove.
         os.mkdir(made)
@@ -180,12 +185,16 @@ def sources(
     found = {LARGE: Source(LARGE, loop_config(options.scale, *words, workers, {"output": folder}))}
     for ablation in ablations.values():
         for name, generator in ablation.generators.items():
-            base = found[LARGE].config.generator.model.name
+            base = found[LARGE].config.generator.model
             layers = "-".join(map(str, generator.keep_layers))
             start = cut(base, generator.keep_layers, output / f"base-layers-{layers}")
-            layer = {"generator": {"model": str(start)}, "output": str(output / name)}
+            layer = {
+                "generator": {"model": {"name": str(start), "revision": ""}},
+                "output": str(output / name),
+            }
             config = loop_config(options.scale, *words, workers, generator.set, layer)
-            found[name] = Source(name, config)
+            if found.setdefault(name, Source(name, config)).config != config:
+                raise UserError(f"{ablation.title}: generator {name!r} is another one elsewhere")
     return found
 
 
@@ -362,8 +371,9 @@ def compare(
     ns = sorted({min(16, 2 * min(modes.values())), 2 * min(modes.values())})
     found = {job.folder: statistics(job, ns) for job in jobs.values()}
     (ids, _), *others = found.values()
-    # Questions are the same whoever answers them; that is what makes the differences paired.
-    assert all(other == ids for other, _ in others)
+    # Differences are paired over problems.
+    if any(other != ids for other, _ in others):
+        raise UserError(f"reuse={options.reuse}: its test problems are not the other generators'")
     bootstrap = CrossedBootstrap(len(ids), options.seeds, options.bootstrap)
     result: dict[str, Any] = {}
     for name, ablation in ablations.items():

@@ -9,7 +9,7 @@ config = loop_config(options.scale, *words, variant.set)
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,8 @@ __all__ = [
 
 LARGE = "large"
 TEST = "test"
+# What a variant may change: nothing that the candidates depend on.
+VARIED = ("verifier.", "pool.limit")
 
 
 @dataclass
@@ -116,12 +118,26 @@ def read_ablations(only: str) -> dict[str, Ablation]:
                 f"{name}.yaml: baseline: {ablation.baseline!r} is none of the variants "
                 f"({', '.join(ablation.variants)})"
             )
-        for variant in ablation.variants.values():
+        for column, variant in ablation.variants.items():
+            others = [key for key in _leaves(variant.set) if not key.startswith(VARIED)]
+            if others:
+                raise UserError(
+                    f"{name}.yaml: {column}: set.{others[0]}: expected keys of verifier, or "
+                    "pool.limit; the candidates are the same for all variants"
+                )
             for generator in (variant.generator, variant.verifier or LARGE):
                 if generator != LARGE and generator not in ablation.generators:
                     raise UserError(f"{name}.yaml: {generator!r} is none of its generators")
         found[name] = ablation
     return found
+
+
+def _leaves(layer: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in layer.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key
 
 
 def loop_config(scale: str, *layers: str | Mapping[str, Any]) -> PipelineConfig:

@@ -27,9 +27,9 @@ def _about(results: Mapping[str, Any]) -> Iterator[str]:
     config, seeds = results["config"], results["options"]["seeds"]
     (test,) = config["tests"].values()
     yield from _wrapped(
-        f"Unless a table says otherwise: verifiers trained on {config['pool']['limit']} problems "
-        f"of {config['problems']['name']} with {_modes(config['pool_modes'])} candidates each, "
-        f"{config['verifier']['epochs']} epochs; tested on {test['limit']} problems "
+        f"Unless a table says otherwise: verifiers trained on {config['pool']['limit'] or 'all'} "
+        f"problems of {config['problems']['name']} with {_modes(config['pool_modes'])} candidates "
+        f"each, {config['verifier']['epochs']} epochs; tested on {test['limit'] or 'all'} problems "
         f"({test['split']}) with {_modes(config['modes'])}."
     )
     yield ""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from generator.models import ModelConfig
 from problems.errors import UserError
 from search.settings import load
 
@@ -84,6 +85,25 @@ def test_bad_ablations():
         ablations_config.read_ablations("level,levels")
 
 
+def test_a_variant_cannot_change_the_candidates(tmp_path, monkeypatch):
+    folder = tmp_path / "ablations"
+    folder.mkdir()
+    monkeypatch.setattr(ablations_config, "CONFIGS", tmp_path)
+    monkeypatch.setattr("search.settings.CONFIGS", tmp_path)
+    told = "baseline: a\nvariants: {a: {set: {sampling: {temperature: 1.0}}}}\n"
+    (folder / "heat.yaml").write_text(told)
+    with pytest.raises(
+        UserError, match=r"heat\.yaml: a: set\.sampling\.temperature: expected keys"
+    ):
+        ablations_config.read_ablations("heat")
+    (folder / "heat.yaml").write_text("baseline: b\nvariants: {a: {}}\n")
+    with pytest.raises(UserError, match=r"baseline: 'b' is none of the variants \(a\)"):
+        ablations_config.read_ablations("heat")
+    (folder / "heat.yaml").write_text("baseline: a\nvariants: {a: {generator: tiny}}\n")
+    with pytest.raises(UserError, match="'tiny' is none of its generators"):
+        ablations_config.read_ablations("heat")
+
+
 def test_words_are_the_scripts_own_or_the_loops():
     options, others = ablations_config.parse(["only=level", "verifier.epochs=1", "workers=2"])
     assert (options.only, options.workers, others) == ("level", 2, ["verifier.epochs=1"])
@@ -92,7 +112,7 @@ def test_words_are_the_scripts_own_or_the_loops():
 def test_layers_are_cut(tmp_path):
     from transformers import AutoModelForCausalLM
 
-    folder = ablations.cut("embedded", [0, 5], tmp_path / "cut")
+    folder = ablations.cut(ModelConfig(), [0, 5], tmp_path / "cut")
     whole = AutoModelForCausalLM.from_pretrained(ROOT / "generator" / "embedded")
     small = AutoModelForCausalLM.from_pretrained(folder)
     assert small.config.num_hidden_layers == 2
@@ -100,11 +120,10 @@ def test_layers_are_cut(tmp_path):
         small.model.layers, (whole.model.layers[i] for i in (0, 5)), strict=True
     ):
         assert (ours.mlp.up_proj.weight == theirs.mlp.up_proj.weight.float()).all()
-    # As it stands after loading: what is counted off is the place in the cache.
     assert [layer.self_attn.layer_idx for layer in small.model.layers] == [0, 1]
     assert (folder / "tokenizer.json").exists()
     with pytest.raises(UserError, match="expected layers 0 to 5 of embedded"):
-        ablations.cut("embedded", [6], tmp_path / "other")
+        ablations.cut(ModelConfig(), [6], tmp_path / "other")
 
 
 def test_cells_and_tables():
