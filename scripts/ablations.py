@@ -67,7 +67,7 @@ from search.pipeline import (  # noqa: E402
     verifier_training,
 )
 from search.pool import PoolArrays  # noqa: E402
-from search.results import load_frame, pool_line  # noqa: E402
+from search.results import load_frame  # noqa: E402
 from search.runs import Run, key_hash  # noqa: E402
 from search.sampling import workers_for  # noqa: E402
 from search.scoring import Readable, Scorer  # noqa: E402
@@ -107,8 +107,24 @@ class Source:
             for name in ("train", TEST):
                 sample_split(self.config, name, generator)
                 grade_split(self.config, name)
-        for name in ("train", TEST):
-            print(f"{self.folder / name}:\n{pool_line(Run.open(self.folder / name))}", flush=True)
+        print(f"generator {self.name}: {'; '.join(self.told())}", flush=True)
+
+    def told(self) -> list[str]:
+        """What the candidates to train on are, and those to test on."""
+        labels = {
+            "train": [(c.mode, c.label) for item in self.training for c in item.candidates],
+            TEST: self.test.loc[self.test["label"].notna(), ["mode", "label"]],
+        }
+        counts = {"train": len(self.training), TEST: self.test["problem_id"].nunique()}
+        lines = []
+        for name, rows in labels.items():
+            frame = pd.DataFrame(rows, columns=["mode", "label"])
+            shares = frame["label"].astype(float).groupby(frame["mode"]).mean()
+            right = ", ".join(f"{100 * share:.1f} % of {mode}" for mode, share in shares.items())
+            lines.append(
+                f"{name}: {counts[name]} problems, {len(frame):,} candidates, {right} right"
+            )
+        return lines
 
     @cached_property
     def training(self) -> list[VerifierProblem]:
@@ -415,10 +431,18 @@ def _about(own: Sequence[Job]) -> dict[str, Any]:
 
 
 def _entry(bootstrap: CrossedBootstrap, values: Floats) -> dict[str, Any]:
+    """The interval and each seed's own value; `None` where there is none."""
     found = bootstrap.interval(values)
     return {
-        "value": found.value, "low": found.low, "high": found.high, "seeds": values[0].tolist(),
-    }  # fmt: skip
+        "value": _known(found.value),
+        "low": _known(found.low),
+        "high": _known(found.high),
+        "seeds": [_known(value) for value in values[0]],
+    }
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def run(words: Sequence[str]) -> None:
@@ -449,10 +473,7 @@ def run(words: Sequence[str]) -> None:
         "options": dataclasses.asdict(options),
         "words": others,
         "config": dataclasses.asdict(made[LARGE].config),
-        "pools": {
-            name: [pool_line(Run.open(source.folder / part)).strip() for part in ("train", TEST)]
-            for name, source in made.items()
-        },
+        "pools": {name: source.told() for name, source in made.items()},
         "ablations": compare(options, ablations, jobs),
     }
     output = Path(options.output)

@@ -33,8 +33,8 @@ def _about(results: Mapping[str, Any]) -> Iterator[str]:
         f"({test['split']}) with {_modes(config['modes'])}."
     )
     yield ""
-    for name, (train, tested) in results["pools"].items():
-        yield from _wrapped(f'- Generator "{name}". To train on: {train}. To test on: {tested}.')
+    for name, told in results["pools"].items():
+        yield from _wrapped(f'- Generator "{name}": {"; ".join(told)}.')
     yield ""
     many = f"means over {seeds} seeds" if seeds > 1 else "of one seed"
     crossed = " and, crossed with them, over the seeds" if seeds > 1 else ""
@@ -85,10 +85,11 @@ def cell(found: Mapping[str, Any], signed: bool = False) -> str:
     return f"{value} [{low}, {high}]"
 
 
-def _percent(share: float, signed: bool) -> str:
-    if share != share:
+def _percent(share: float | None, signed: bool) -> str:
+    if share is None:
         return "–"
-    return f"{100 * share:{'+' if signed else ''}.1f}".replace("-", "−")
+    # Nothing is "−0.0".
+    return f"{round(100 * share, 1) + 0.0:{'+' if signed else ''}.1f}".replace("-", "−")
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

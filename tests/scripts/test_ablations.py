@@ -130,7 +130,8 @@ def test_cells_and_tables():
     found = {"value": 0.725, "low": 0.7, "high": 0.75}
     assert ablations_page.cell(found) == "72.5 [70.0, 75.0]"
     assert ablations_page.cell({**found, "low": -0.01}, True) == "+72.5 [−1.0, +75.0]"
-    assert ablations_page.cell(dict.fromkeys(found, float("nan"))) == "– [–, –]"
+    assert ablations_page.cell(dict.fromkeys(found)) == "– [–, –]"
+    assert ablations_page.cell(dict.fromkeys(found, -0.0001), True) == "+0.0 [+0.0, +0.0]"
     assert list(ablations_page.table(["", "a"], [["AUC", "90.0"], ["n", "8"]])) == [
         "|     |    a |",
         "| --- | ---: |",
