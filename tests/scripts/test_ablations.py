@@ -15,7 +15,7 @@ from search.settings import load
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "scripts"))
 
-import ablations  # noqa: E402
+import ablations_candidates  # noqa: E402
 import ablations_config  # noqa: E402
 import ablations_page  # noqa: E402
 
@@ -112,7 +112,7 @@ def test_words_are_the_scripts_own_or_the_loops():
 def test_layers_are_cut(tmp_path):
     from transformers import AutoModelForCausalLM
 
-    folder = ablations.cut(ModelConfig(), [0, 5], tmp_path / "cut")
+    folder = ablations_candidates.cut(ModelConfig(), [0, 5], tmp_path / "cut")
     whole = AutoModelForCausalLM.from_pretrained(ROOT / "generator" / "embedded")
     small = AutoModelForCausalLM.from_pretrained(folder)
     assert small.config.num_hidden_layers == 2
@@ -123,7 +123,7 @@ def test_layers_are_cut(tmp_path):
     assert [layer.self_attn.layer_idx for layer in small.model.layers] == [0, 1]
     assert (folder / "tokenizer.json").exists()
     with pytest.raises(UserError, match="expected layers 0 to 5 of embedded"):
-        ablations.cut(ModelConfig(), [6], tmp_path / "other")
+        ablations_candidates.cut(ModelConfig(), [6], tmp_path / "other")
 
 
 def test_cells_and_tables():
