@@ -126,22 +126,32 @@ def make_job(
     return Job(label, seed, source, training, problems, folder, cost)
 
 
+def resolved(
+    options: Options, words: Sequence[str], ablations: Mapping[str, Ablation]
+) -> dict[tuple[str, str], PipelineConfig]:
+    """The configuration of every ablation and variant. Raises `UserError` for bad keys."""
+    return {
+        (name, column): loop_config(options.scale, *words, variant.set)
+        for name, ablation in ablations.items()
+        for column, variant in ablation.variants.items()
+    }
+
+
 def plan(
-    options: Options, words: Sequence[str], ablations: Mapping[str, Ablation],
-    made: Mapping[str, Source],
+    options: Options, ablations: Mapping[str, Ablation],
+    configs: Mapping[tuple[str, str], PipelineConfig], made: Mapping[str, Source],
 ) -> dict[tuple[str, str, int], Job]:  # fmt: skip
-    """The job of every ablation, variant and seed; equal ones share a folder. Seeds are outermost,
-    so that a first complete table is there early.
+    """The job of every ablation, variant and seed; equal ones share a folder.
+
+    Seeds are outermost: every variant is trained once before any is trained twice.
     """
     jobs = {}
     for seed in range(options.seeds):
-        for name, ablation in ablations.items():
-            for column, variant in ablation.variants.items():
-                label = f"{name}: {column}, seed {seed}"
-                config = loop_config(options.scale, *words, variant.set)
-                jobs[name, column, seed] = make_job(
-                    label, variant, config, seed, made, Path(options.output)
-                )
+        for (name, column), config in configs.items():
+            label, variant = f"{name}: {column}, seed {seed}", ablations[name].variants[column]
+            jobs[name, column, seed] = make_job(
+                label, variant, config, seed, made, Path(options.output)
+            )
     return jobs
 
 
@@ -296,14 +306,11 @@ def run(words: Sequence[str]) -> None:
     """Does what is missing, prints the tables and writes them."""
     options, others = parse(words)
     ablations = read_ablations(options.only)
-    # Bad keys shall be found before anything is trained.
-    for ablation in ablations.values():
-        for variant in ablation.variants.values():
-            loop_config(options.scale, *others, variant.set)
+    configs = resolved(options, others, ablations)
     made = sources(options, others, ablations)
     for name, source in made.items():
         source.make(reused=bool(options.reuse) and name == LARGE)
-    jobs = plan(options, others, ablations, made)
+    jobs = plan(options, ablations, configs, made)
     distinct = list({job.folder: job for job in jobs.values()}.values())
     missing = [number for number, job in enumerate(distinct) if not job.result.exists()]
     workers = workers_for(options.workers, made[LARGE].config.generator.model.device)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from generator.models import ModelConfig
@@ -15,6 +16,7 @@ from search.settings import load
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "scripts"))
 
+import ablations  # noqa: E402
 import ablations_candidates  # noqa: E402
 import ablations_config  # noqa: E402
 import ablations_page  # noqa: E402
@@ -107,6 +109,44 @@ def test_a_variant_cannot_change_the_candidates(tmp_path, monkeypatch):
 def test_words_are_the_scripts_own_or_the_loops():
     options, others = ablations_config.parse(["only=level", "verifier.epochs=1", "workers=2"])
     assert (options.only, options.workers, others) == ("level", 2, ["verifier.epochs=1"])
+
+
+class FakeSource:
+    """320 problems to train on and 4 to test on, of the embedded model."""
+
+    generator = ROOT / "generator" / "embedded"
+    config = ablations_config.loop_config("small")
+    training = tuple(f"problem {i}" for i in range(320))
+    test = pd.DataFrame({"problem_id": ["a", "b", "c", "d"]})
+
+
+def plan(only, seeds=2):
+    options = ablations_config.Options(seeds=seeds, output="runs/x")
+    made = {"large": FakeSource(), "small": FakeSource()}
+    chosen = ablations_config.read_ablations(only)
+    return ablations.plan(options, chosen, ablations.resolved(options, [], chosen), made)
+
+
+def test_equal_trainings_are_done_once():
+    jobs = plan("level,dropout,joint")
+    folders = {key: job.folder for key, job in jobs.items()}
+    assert folders["level", "token level", 0] == folders["dropout", "token, 0", 0]
+    assert folders["level", "solution level", 1] == folders["dropout", "solution, 0", 1]
+    assert folders["level", "token level", 0] != folders["level", "token level", 1]
+    # Token and solution level, both with and without dropout, and verification only: twice.
+    assert len(set(folders.values())) == 10
+    assert [seed for _, _, seed in jobs] == [0] * 8 + [1] * 8
+
+
+def test_smaller_training_sets_are_parts_of_larger_ones():
+    jobs = plan("problems")
+    drawn = {(column, seed): set(job.data()) for (_, column, seed), job in jobs.items()}
+    assert [len(drawn[column, 0]) for column in ("40", "80", "160", "all")] == [40, 80, 160, 320]
+    assert drawn["40", 0] < drawn["80", 0] < drawn["160", 0] < drawn["all", 0]
+    assert drawn["40", 0] != drawn["40", 1]
+    assert drawn["all", 0] == drawn["all", 1]
+    costs = [jobs["problems", column, 0].cost for column in ("40", "all")]
+    assert costs[1] / costs[0] == pytest.approx(8, rel=0.01)
 
 
 def test_layers_are_cut(tmp_path):
