@@ -90,7 +90,7 @@ class Job:
         """The problems to train on: a draw by the seed, the smaller ones parts of the larger."""
         everything = self.source.training
         order = np.random.default_rng([self.seed, 4]).permutation(len(everything))
-        return [everything[i] for i in sorted(order[: self.problems or None])]
+        return [everything[i] for i in sorted(order[: self.problems])]
 
 
 def make_job(
