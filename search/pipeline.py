@@ -38,7 +38,16 @@ from search.training import training_pool
 from verifier.config import ScoreConfig, TrainVerifierConfig, VerifierModelConfig
 from verifier.train import train_verifier
 
-__all__ = ["PipelineConfig", "Split", "run"]
+__all__ = [
+    "PipelineConfig",
+    "Split",
+    "fine_tune",
+    "grade_split",
+    "refuse_leaks",
+    "run",
+    "sample_split",
+    "verifier_training",
+]
 
 
 @dataclass
@@ -102,19 +111,19 @@ def run(config: PipelineConfig) -> None:
         raise UserError("output: expected a folder, for example output=runs/first")
     if not config.tests:
         raise UserError("tests: expected at least one test set")
-    _no_leaks(config)
+    refuse_leaks(config)
     output = Path(config.output)
     steps = _Steps(4 + 3 * len(config.tests))
 
-    generator = steps.do("fine-tune the generator", lambda: _generator(config))
-    steps.do("sample for the verifier", lambda: _sample(config, "train", generator))
-    pool = steps.do("run programs and grade", lambda: _grade(config, "train"))
+    generator = steps.do("fine-tune the generator", lambda: fine_tune(config))
+    steps.do("sample for the verifier", lambda: sample_split(config, "train", generator))
+    pool = steps.do("run programs and grade", lambda: grade_split(config, "train"))
     print(results.pool_line(pool))
     verifier = steps.do("train the verifier", lambda: _verifier(config, pool, generator))
     runs = {}
     for name in config.tests:
-        steps.do(f"{name}: sample", partial(_sample, config, name, generator))
-        steps.do(f"{name}: run programs and grade", partial(_grade, config, name))
+        steps.do(f"{name}: sample", partial(sample_split, config, name, generator))
+        steps.do(f"{name}: run programs and grade", partial(grade_split, config, name))
         runs[name] = steps.do(f"{name}: score", partial(_score, config, name, verifier))
     for name, test in runs.items():
         print(f"\n{name}: {len(test.problems)} problems of {config.problems.name}\n")
@@ -150,7 +159,7 @@ def _split(config: PipelineConfig, split: Split) -> ProblemsConfig:
     return dataclasses.replace(config.problems, **dataclasses.asdict(split))
 
 
-def _no_leaks(config: PipelineConfig) -> None:
+def refuse_leaks(config: PipelineConfig) -> None:
     """Refuses tests that share a question with what is trained on."""
     trained = {
         problem.question
@@ -165,7 +174,8 @@ def _no_leaks(config: PipelineConfig) -> None:
                 raise UserError(f"tests.{name}: {problem.id} is among the training problems")
 
 
-def _generator(config: PipelineConfig) -> Path:
+def fine_tune(config: PipelineConfig) -> Path:
+    """Fine-tunes the generator; returns its folder."""
     validation: list[Problem] = []
     if config.validation.limit:
         validation = load_problems(_split(config, config.validation))
@@ -173,7 +183,8 @@ def _generator(config: PipelineConfig) -> Path:
     return train_generator(training, load_problems(_split(config, config.train)), validation)
 
 
-def _sample(config: PipelineConfig, name: str, generator: Path) -> Run:
+def sample_split(config: PipelineConfig, name: str, generator: Path) -> Run:
+    """Samples the candidates of "train" or of a test set, into OUTPUT/NAME."""
     split, modes = config.pool, config.pool_modes
     if name != "train":
         split, modes = config.tests[name], config.modes
@@ -191,22 +202,24 @@ def _sample(config: PipelineConfig, name: str, generator: Path) -> Run:
     )
 
 
-def _grade(config: PipelineConfig, name: str) -> Run:
+def grade_split(config: PipelineConfig, name: str) -> Run:
+    """Grades the candidates of OUTPUT/NAME."""
     return grade(GradeConfig(run=str(Path(config.output) / name), limits=config.limits))
 
 
 def _verifier(config: PipelineConfig, pool: Run, generator: Path) -> Path:
+    training = verifier_training(config, generator, Path(config.output) / "verifier")
+    return train_verifier(training, training_pool([pool], config.generator.rationales.annotations))
+
+
+def verifier_training(config: PipelineConfig, generator: Path, output: Path) -> TrainVerifierConfig:
+    """The verifier's training, started from `generator` unless the configuration names a base."""
     model = config.verifier.model
     if not model.base.name:
         base = dataclasses.replace(model.base, name=str(generator))
         model = dataclasses.replace(model, base=base)
-    training = dataclasses.replace(
-        config.verifier,
-        model=model,
-        prompt=prompt_of(model.base, config.verifier.prompt),
-        output=str(Path(config.output) / "verifier"),
-    )
-    return train_verifier(training, training_pool([pool], config.generator.rationales.annotations))
+    prompt = prompt_of(model.base, config.verifier.prompt)
+    return dataclasses.replace(config.verifier, model=model, prompt=prompt, output=str(output))
 
 
 def _score(config: PipelineConfig, name: str, verifier: Path) -> Run:
