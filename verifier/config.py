@@ -106,9 +106,9 @@ class TrainVerifierConfig:
     samples_per_problem: int = 0
     """candidates drawn for each problem; 0 = all"""
     balance: int = 0
-    """of each problem and mode, use no more candidates of the commoner label than of the rarer, but
-    at least so many; 0 = use all. For small models and few problems: otherwise they learn which
-    problems are hard and not which solutions are wrong"""
+    """of each problem and mode, an epoch uses no more candidates of the commoner label than of the
+    rarer, but at least so many, drawn anew each epoch; 0 = use all. For small models and few
+    problems: otherwise they learn which problems are hard and not which solutions are wrong"""
     deduplicate: bool = False
     """count equal solutions of a problem once (else as often as they were sampled)"""
     append_output: bool = False

@@ -110,7 +110,6 @@ def train_verifier(config: TrainVerifierConfig, data: Sequence[VerifierProblem])
         prompter,
         max_length=verifier.max_length,
         samples_per_problem=config.samples_per_problem,
-        balance=config.balance,
         deduplicate=config.deduplicate,
         append_output=config.append_output,
         references=config.lm_weight > 0 or config.adaptation_epochs > 0,
@@ -119,10 +118,12 @@ def train_verifier(config: TrainVerifierConfig, data: Sequence[VerifierProblem])
     )
     if not groups:
         raise UserError("train-verifier: the data has no labelled candidates to train on")
+    schedule = Schedule(config, groups)
+    told |= schedule.counts
     verifier.set_base_rate(told["right"] / told["candidates"])
     held_out = fitting(held_out, prompter, verifier.max_length, config.append_output)
     loop = _Loop(config, folder, accelerator, verifier, tokenizer, prompter, held_out)
-    loop.run(Schedule(config, groups))
+    loop.run(schedule)
     if accelerator.is_main_process or under_deepspeed(accelerator):
         loop.load_kept()
         verifier.save_pretrained(folder.path, tokenizer)
