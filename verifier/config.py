@@ -106,9 +106,9 @@ class TrainVerifierConfig:
     samples_per_problem: int = 0
     """candidates drawn for each problem; 0 = all"""
     balance: int = 0
-    """of each problem and mode, use no more candidates of the commoner label than of the rarer, but
-    at least so many; 0 = use all. For small models and few problems: otherwise they learn which
-    problems are hard and not which solutions are wrong"""
+    """of each problem and mode, an epoch uses no more candidates of the commoner label than of the
+    rarer, but at least so many, drawn anew each epoch; 0 = use all. For small models and few
+    problems: otherwise they learn which problems are hard and not which solutions are wrong"""
     deduplicate: bool = False
     """count equal solutions of a problem once (else as often as they were sampled)"""
     append_output: bool = False
@@ -122,10 +122,14 @@ class TrainVerifierConfig:
     | last"""
     keep_by: str = "auc_within"
     """by which measure: auc_within | auc | mse | calibration_error | best_of_n | weighted. The AUC
-    within problems compares every right with every wrong candidate of a problem, which is what
-    choosing among them needs. Accuracies are what counts in the end, but on few problems they are
-    noise: on 30 the standard error is 9 points, and the maximum of many validations is luck. MSE
-    and AUC over all candidates mostly measure which problems are easy"""
+    within problems (and modes) compares every right with every wrong candidate of a problem, which
+    is what choosing among them needs. Accuracies are what counts in the end, but on few problems
+    they are noise: on 30 the standard error is 9 points. MSE and AUC over all candidates mostly
+    measure which problems are easy"""
+    keep_margin: float = 1.0
+    """the last step is kept that is no more than so many standard errors worse than the best one:
+    the best of many noisy validations is partly luck, and the rates fall until the end. 0 = the
+    best one itself"""
     seed: int = 0
     """of the held-out draw, the order and the dropout"""
     save_every_seconds: float = 60.0
@@ -191,6 +195,7 @@ def check_training(config: TrainVerifierConfig) -> None:
         "samples_per_problem",
         "balance",
         "validations",
+        "keep_margin",
     ):
         if getattr(config, name) < 0:
             raise UserError(f"{name}={getattr(config, name)}: expected 0 or more")

@@ -29,6 +29,7 @@ __all__ = [
     "LabelledCandidate",
     "Sampled",
     "VerifierProblem",
+    "balanced",
     "fingerprint_of",
     "fitting",
     "make_groups",
@@ -107,7 +108,6 @@ def make_groups(
     *,
     max_length: int,
     samples_per_problem: int = 0,
-    balance: int = 0,
     deduplicate: bool = False,
     append_output: bool = False,
     references: bool = True,
@@ -118,15 +118,13 @@ def make_groups(
 
     Solutions of more than `max_length` tokens with their question are left out. Equal solutions of
     a problem are kept once, with their count (with 1 if `deduplicate`): the same loss for less
-    computing. With `balance` see `_balanced`; with `line_ends` every sample knows its lines' ends.
+    computing. With `line_ends` every sample knows its lines' ends.
     """
     texts = _Texts(prompter, append_output, line_ends)
     groups: list[Group] = []
     told = {"problems": 0, "candidates": 0, "right": 0, "distinct": 0, "too_long": 0}
     for number, item in enumerate(data):
         drawn = _draw(item.candidates, samples_per_problem, (seed, number))
-        if balance:
-            drawn = _balanced(drawn, balance, (seed, number))
         own = list(_problem_groups(item.problem, drawn, texts, max_length, references))
         kept = sum(s.count for g in own for s in g.sampled)
         if deduplicate:
@@ -150,28 +148,29 @@ def _draw(
     return [candidates[i] for i in sorted(chosen)]
 
 
-def _balanced(
-    candidates: Sequence[LabelledCandidate], least: int, seed: tuple[int, int]
-) -> list[LabelledCandidate]:
-    """Of each mode, of the commoner label no more than of the rarer, but up to `least`.
+def balanced(groups: Sequence[Group], least: int, rng: np.random.Generator) -> list[Group]:
+    """Of each group, of the commoner label no more than of the rarer, but up to `least`; drawn.
 
     Most of what separates right from wrong in a pool is how hard a problem is, and that shows in
     its solutions: short ones are right more often, because easy problems have short solutions. For
     choosing among the solutions of one problem it is worse than useless, because a solution that
     leaves a step out is short too. With as many wrong as right ones of the same problem there is
-    nothing to be gained by it.
+    nothing to be gained by it. With `least` 0 all stay.
     """
-    kept: set[int] = set()
-    for mode in MODES:
-        by_label = [
-            [i for i, c in enumerate(candidates) if c.mode == mode and c.label is label]
-            for label in (False, True)
-        ]
-        most = max(least, min(map(len, by_label)))
-        for number, own in enumerate(by_label):
-            draw = np.random.default_rng((*seed, MODES.index(mode), number))
-            kept.update(draw.permutation(own)[:most].tolist())
-    return [c for i, c in enumerate(candidates) if i in kept]
+    if not least:
+        return list(groups)
+    return [replace(group, sampled=tuple(_drawn(group, least, rng))) for group in groups]
+
+
+def _drawn(group: Group, least: int, rng: np.random.Generator) -> Iterator[Sampled]:
+    by_label = [[s for s in group.sampled if s.label is label] for label in (False, True)]
+    totals = [sum(s.count for s in own) for own in by_label]
+    most = max(least, min(totals))
+    for own, total in zip(by_label, totals, strict=True):
+        counts = rng.multivariate_hypergeometric([s.count for s in own], min(most, total))
+        yield from (
+            replace(s, count=count) for s, count in zip(own, counts.tolist(), strict=True) if count
+        )
 
 
 @dataclass(frozen=True)

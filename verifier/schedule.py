@@ -20,7 +20,7 @@ import numpy as np
 
 from problems.errors import UserError
 from verifier.config import TrainVerifierConfig
-from verifier.data import Group
+from verifier.data import Group, balanced
 from verifier.packing import Pack, plan, plan_references
 
 __all__ = ["ADAPTATION", "JOINT", "Epoch", "Schedule", "rate_factor"]
@@ -70,12 +70,22 @@ class Schedule:
         """Steps of all epochs."""
         return sum(epoch.count for epoch in self.epochs)
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """Candidates that a joint epoch sees, the same number in each, and right ones of them."""
+        sampled = [s for group in self._balanced(0) for s in group.sampled]
+        return {
+            "candidates": sum(s.count for s in sampled),
+            "right": sum(s.count for s in sampled if s.label),
+        }
+
     def steps(self, epoch: Epoch) -> list[list[Pack]]:
         """The packs of every step of an epoch."""
-        config, groups = self._config, self._groups
+        config = self._config
         if epoch.phase == ADAPTATION:
             rng = np.random.default_rng([config.seed, 4, epoch.number])
-            return plan_references(groups, batch_tokens=config.batch_tokens, rng=rng)
+            return plan_references(self._groups, batch_tokens=config.batch_tokens, rng=rng)
+        groups = self._balanced(epoch.number)
         if config.lm_weight == 0:
             groups = [replace(group, references=()) for group in groups]
         return plan(
@@ -84,6 +94,11 @@ class Schedule:
             batch_tokens=config.batch_tokens,
             rng=np.random.default_rng([config.seed, 2, epoch.number]),
         )
+
+    def _balanced(self, number: int) -> list[Group]:
+        """Another draw each epoch: over the epochs most candidates are seen."""
+        rng = np.random.default_rng([self._config.seed, 5, number])
+        return balanced(self._groups, self._config.balance, rng)
 
     def rate(self, epoch: Epoch, step: int) -> float:
         """What the learning rates are multiplied by at `step` (from 0), a step of `epoch`.

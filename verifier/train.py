@@ -55,7 +55,7 @@ from verifier.parallel import (
 )
 from verifier.partition import divided, gathered, shape_of
 from verifier.schedule import ADAPTATION, Epoch, Schedule
-from verifier.validate import Validation, is_better, measure_problems, score_problems
+from verifier.validate import Validation, is_as_good, measure_problems, score_problems
 
 __all__ = ["train_verifier"]
 
@@ -77,7 +77,7 @@ class _Progress:
     history: list[dict[str, Any]] = field(default_factory=list)
     validations: list[dict[str, Any]] = field(default_factory=list)
     best: dict[str, Any] | None = None
-    """step and value of the best validation so far, where the best is kept"""
+    """step and value of the kept one so far; value and standard error of the best (`top`)"""
 
 
 def train_verifier(config: TrainVerifierConfig, data: Sequence[VerifierProblem]) -> Path:
@@ -110,7 +110,6 @@ def train_verifier(config: TrainVerifierConfig, data: Sequence[VerifierProblem])
         prompter,
         max_length=verifier.max_length,
         samples_per_problem=config.samples_per_problem,
-        balance=config.balance,
         deduplicate=config.deduplicate,
         append_output=config.append_output,
         references=config.lm_weight > 0 or config.adaptation_epochs > 0,
@@ -119,10 +118,12 @@ def train_verifier(config: TrainVerifierConfig, data: Sequence[VerifierProblem])
     )
     if not groups:
         raise UserError("train-verifier: the data has no labelled candidates to train on")
+    schedule = Schedule(config, groups)
+    told |= schedule.counts
     verifier.set_base_rate(told["right"] / told["candidates"])
     held_out = fitting(held_out, prompter, verifier.max_length, config.append_output)
     loop = _Loop(config, folder, accelerator, verifier, tokenizer, prompter, held_out)
-    loop.run(Schedule(config, groups))
+    loop.run(schedule)
     if accelerator.is_main_process or under_deepspeed(accelerator):
         loop.load_kept()
         verifier.save_pretrained(folder.path, tokenizer)
@@ -306,15 +307,20 @@ class _Loop:
         self.progress.validations.append(row)
         bar.set_description_str(f"train verifier ({_summary(measured)})")
         if self.config.keep == "best":
-            self._keep_if_best(row[self.config.keep_by])
+            self._keep_if_good(measured)
         self.accelerator.wait_for_everyone()
 
-    def _keep_if_best(self, value: float | None) -> None:
-        progress = self.progress
-        before = None if progress.best is None else progress.best["value"]
-        if not is_better(value, before, self.config.keep_by):
+    def _keep_if_good(self, measured: Validation) -> None:
+        """Keeps this step where it is the best so far, or by chance not."""
+        by, progress = self.config.keep_by, self.progress
+        value, best = getattr(measured, by), progress.best
+        if best is None or is_as_good(value, best["top"], by):
+            if value is None:
+                return
+            best = {"top": value, "error": measured.standard_errors.get(by, 0.0)}
+        if not is_as_good(value, best["top"], by, self.config.keep_margin * best["error"]):
             return
-        progress.best = {"step": progress.step, "value": value}
+        progress.best = {**best, "step": progress.step, "value": value}
         state = trained_state(self.verifier)
         if self.accelerator.is_main_process:
             self.folder.save_best(progress.step, state)
@@ -323,8 +329,9 @@ class _Loop:
         """Which step's weights are written, and why."""
         config, progress = self.config, self.progress
         if progress.best is not None:
-            number = len(progress.validations)
-            why = f"best {config.keep_by} of {number} validations"
+            why = f"best {config.keep_by} of {len(progress.validations)} validations"
+            if progress.best["value"] != progress.best["top"]:
+                why = f"the last within {config.keep_margin:g} standard errors of the {why}"
             return {
                 "step": progress.best["step"],
                 config.keep_by: progress.best["value"],

@@ -7,7 +7,7 @@ measured.auc        # 1.0: every right candidate is above every wrong one
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Validation",
     "calibration_error",
-    "is_better",
+    "is_as_good",
     "measure",
     "measure_problems",
     "score_problems",
@@ -43,9 +43,9 @@ class Validation:
     """Measures over held-out problems; `None` where one is not defined.
 
     `mse`: mean squared difference of score and label (chance level: the labels' variance). `auc`:
-    ROC-AUC over all candidates; easy problems alone make it high. `auc_within`: the mean over
-    problems with right and wrong candidates of the AUC within the problem: what a vote can use.
-    `calibration_error`: see `calibration_error`.
+    ROC-AUC over all candidates; easy problems alone make it high. `auc_within`: the mean AUC among
+    the candidates of one problem and mode, over those that have right and wrong ones: what a vote
+    can use, and nothing is gained by telling programs from words. `calibration_error`: see there.
 
     Shares of problems: `best_of_n` (the best-scored candidate is right), `weighted` (the answer
     with the largest sum of scores, Li et al. 2022, arXiv 2206.02336), `majority` (the commonest
@@ -54,6 +54,8 @@ class Validation:
     best score; ties that are left are split evenly: what a random draw among equals gives on
     average. A problem without any answer counts as wrong. Votes are `None` where the data does not
     know which answers are equal.
+
+    `standard_errors`: of the measures that are means over problems (other problems of the kind).
     """
 
     problems: int
@@ -67,18 +69,32 @@ class Validation:
     majority: float | None
     share_right: float
     solvable: float
+    standard_errors: dict[str, float] = field(default_factory=dict)
 
 
-def measure(scores: Scores, labels: Labels, classes: Classes | None = None) -> Validation:
-    """Measures from scores, labels and answer classes (−1: no answer), one array a problem."""
+def measure(
+    scores: Scores,
+    labels: Labels,
+    classes: Classes | None = None,
+    modes: Sequence[NDArray[Any]] | None = None,
+) -> Validation:
+    """Measures from scores, labels, answer classes (−1: no answer) and modes, one array a problem.
+
+    Without `modes` all candidates are of one.
+    """
     from sklearn.metrics import roc_auc_score
 
     flat_scores = np.concatenate(scores).astype(np.float64)
     flat_labels = np.concatenate(labels)
     mixed = 0 < flat_labels.sum() < len(flat_labels)
     within = [
-        roc_auc_score(y, s) for s, y in zip(scores, labels, strict=True) if 0 < y.sum() < len(y)
+        roc_auc_score(y[m == mode], s[m == mode])
+        for s, y, m in zip(scores, labels, modes or [y & False for y in labels], strict=True)
+        for mode in np.unique(m)
+        if 0 < y[m == mode].sum() < (m == mode).sum()
     ]
+    off = [np.square(s.astype(np.float64) - y) for s, y in zip(scores, labels, strict=True)]
+    mse = float(np.mean(np.concatenate(off)))
     # Without classes every candidate may win; with them those that have an answer.
     own = classes if classes is not None else [np.zeros(len(y), int) for y in labels]
     rows = list(zip(scores, labels, own, strict=True))
@@ -88,7 +104,7 @@ def measure(scores: Scores, labels: Labels, classes: Classes | None = None) -> V
     return Validation(
         problems=len(scores),
         candidates=len(flat_scores),
-        mse=float(np.mean((flat_scores - flat_labels) ** 2)),
+        mse=mse,
         auc=float(roc_auc_score(flat_labels, flat_scores)) if mixed else None,
         auc_within=float(np.mean(within)) if within else None,
         calibration_error=calibration_error(flat_scores, flat_labels),
@@ -97,7 +113,19 @@ def measure(scores: Scores, labels: Labels, classes: Classes | None = None) -> V
         majority=None if classes is None else float(np.mean(majority)),
         share_right=float(np.mean([y.mean() for y in labels])),
         solvable=float(np.mean([y.any() for y in labels])),
+        standard_errors={
+            "auc_within": _standard_error(within),
+            "best_of_n": _standard_error(best),
+            "weighted": _standard_error(weighted),
+            # Of a ratio of two sums over problems, to first order.
+            "mse": _standard_error([len(off) * (o - mse).sum() / len(flat_scores) for o in off]),
+        },
     )
+
+
+def _standard_error(values: Sequence[float]) -> float:
+    """Of the mean of independent values; 0 where there are too few to tell."""
+    return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
 
 
 def calibration_error(scores: NDArray[Any], labels: NDArray[np.bool_], bins: int = _BINS) -> float:
@@ -159,17 +187,18 @@ def measure_problems(scores: Scores, held_out: Sequence[VerifierProblem]) -> Val
     labels = [np.array([c.label for c in item.candidates]) for item in held_out]
     classes = [np.array([c.answer_class for c in item.candidates]) for item in held_out]
     known = any((own >= 0).any() for own in classes)
-    return measure(scores, labels, classes if known else None)
+    modes = [np.array([c.mode for c in item.candidates]) for item in held_out]
+    return measure(scores, labels, classes if known else None, modes)
 
 
-def is_better(new: float | None, old: float | None, by: str) -> bool:
-    """Whether a later step's measure `by` is at least as good as an earlier one's.
+def is_as_good(new: float | None, old: float | None, by: str, margin: float = 0.0) -> bool:
+    """Whether a later step's measure `by` is as good as an earlier one's, or worse by `margin`.
 
-    Equal is better: the later step has learned from more. Undefined is never better.
+    Undefined is never as good.
     """
     if new is None or old is None:
         return new is not None
-    return KEEP_BY[by] * (new - old) >= 0
+    return KEEP_BY[by] * (new - old) >= -margin
 
 
 def validation_table(validations: Sequence[Mapping[str, Any]], kept: int) -> str:

@@ -5,6 +5,7 @@ from problems.problem import Problem
 from verifier.data import (
     LabelledCandidate,
     VerifierProblem,
+    balanced,
     fingerprint_of,
     fitting,
     make_groups,
@@ -105,7 +106,8 @@ def test_balance_cuts_the_commoner_label_down(labels, balance, kept, prompter):
         for i in range(count)
     ]
     data = [VerifierProblem(Problem(id="p", question="?"), candidates)]
-    groups, told = make_groups(data, prompter, max_length=512, balance=balance)
+    everything, _ = make_groups(data, prompter, max_length=512)
+    groups = balanced(everything, balance, np.random.default_rng(0))
     found = {
         (group.mode, label): sum(s.count for s in group.sampled if s.label is label)
         for group in groups
@@ -118,7 +120,25 @@ def test_balance_cuts_the_commoner_label_down(labels, balance, kept, prompter):
         if sum(counts)
     }
     assert found == expected
-    assert told["candidates"] == sum(expected.values())
+
+
+def test_balance_draws_anew_from_all_that_there_is(prompter):
+    """Equal solutions are drawn as often as they are there, and none more often."""
+    texts = ["a"] * 5 + ["b", "c"]
+    candidates = [LabelledCandidate("p", "cot", text, True) for text in texts]
+    candidates.append(LabelledCandidate("p", "cot", "x", False))
+    groups, _ = make_groups(
+        [VerifierProblem(Problem(id="p", question="?"), candidates)], prompter, max_length=512
+    )
+    counts = []
+    for seed in range(300):
+        (group,) = balanced(groups, 3, np.random.default_rng(seed))
+        assert sum(s.count for s in group.sampled if s.label) == 3
+        assert sum(s.count for s in group.sampled if not s.label) == 1
+        of = {bytes(s.ids): s.count for s in group.sampled if s.label}
+        counts.append([of.get(bytes(s.ids), 0) for s in groups[0].sampled if s.label])
+    assert np.max(counts, axis=0).tolist() == [3, 1, 1]
+    assert np.allclose(np.mean(counts, axis=0), [3 * 5 / 7, 3 / 7, 3 / 7], atol=0.15)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,9 @@ def weights(monkeypatch):
     def validate(loop, bar):
         number = len(loop.progress.validations)
         auc, mse = SCRIPT[number]
-        measured = Validation(1, 1, mse, auc, auc, 0.1, 0.5, None, None, 0.5, 0.5)
+        measured = Validation(
+            1, 1, mse, auc, auc, 0.1, 0.5, None, None, 0.5, 0.5, {"auc_within": 0.08}
+        )
         monkeypatch.setattr(train, "measure_problems", lambda *_: measured)
         real(loop, bar)
         seen[number] = seen.pop("now")
@@ -63,7 +65,15 @@ def settings_of(base_folder, output, **settings):
 @pytest.mark.parametrize(
     ("settings", "number", "why"),
     [
+        ({"keep_margin": 0.0}, 3, "best auc_within of 6 validations"),
+        # 0.8 is further than 0.08 below 0.9, and nearer than 0.16.
         ({}, 3, "best auc_within of 6 validations"),
+        (
+            {"keep_margin": 2.0},
+            4,
+            "the last within 2 standard errors of the best auc_within of 6 validations",
+        ),
+        # No standard error is known of it here.
         ({"keep_by": "mse"}, 2, "best mse of 6 validations"),
         # Always 0.5: the last of equals.
         ({"keep_by": "best_of_n"}, 5, "best best_of_n of 6 validations"),

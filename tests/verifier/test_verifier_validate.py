@@ -6,7 +6,7 @@ from problems.problem import Problem
 from verifier.data import LabelledCandidate, VerifierProblem
 from verifier.validate import (
     calibration_error,
-    is_better,
+    is_as_good,
     measure,
     measure_problems,
     validation_table,
@@ -128,22 +128,59 @@ def test_a_training_that_diverged():
 
 
 @pytest.mark.parametrize(
-    ("new", "old", "by", "better"),
+    ("new", "old", "by", "margin", "good"),
     [
-        (0.8, 0.7, "auc_within", True),
-        (0.7, 0.8, "auc_within", False),
-        (0.1, 0.2, "mse", True),
-        (0.2, 0.1, "calibration_error", False),
+        (0.8, 0.7, "auc_within", 0.0, True),
+        (0.7, 0.8, "auc_within", 0.0, False),
+        (0.7, 0.8, "auc_within", 0.05, False),
+        (0.75, 0.8, "auc_within", 0.0625, True),
+        (0.1, 0.2, "mse", 0.0, True),
+        (0.2, 0.1, "calibration_error", 0.0, False),
+        (0.25, 0.125, "mse", 0.125, True),
         # The later of equals.
-        (0.5, 0.5, "best_of_n", True),
-        (0.5, 0.5, "mse", True),
-        (0.5, None, "auc", True),
-        (None, 0.5, "auc", False),
-        (None, None, "auc", False),
+        (0.5, 0.5, "best_of_n", 0.0, True),
+        (0.5, 0.5, "mse", 0.0, True),
+        (0.5, None, "auc", 0.0, True),
+        (None, 0.5, "auc", 9.0, False),
+        (None, None, "auc", 9.0, False),
     ],
 )
-def test_what_is_better(new, old, by, better):
-    assert is_better(new, old, by) is better
+def test_what_is_as_good(new, old, by, margin, good):
+    assert is_as_good(new, old, by, margin) is good
+
+
+def test_modes_are_told_apart():
+    """Programs score higher than words here, and in neither mode the right one does."""
+    scores, labels = arrays([0.9, 0.8, 0.2, 0.1]), arrays([0, 1, 0, 1], dtype=bool)
+    assert measure(scores, labels).auc_within == 0.25
+    modes = [np.array(["pot", "pot", "cot", "cot"])]
+    assert measure(scores, labels, modes=modes).auc_within == 0.0
+
+
+def test_standard_errors_by_hand():
+    scores = arrays([1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 0.0])
+    labels = arrays([1, 0], [1, 0], [1, 0], [1, 0], dtype=bool)
+    found = measure(scores, labels)
+    assert found.auc_within == pytest.approx((1 + 0 + 1 + 0.5) / 4)
+    # Deviations 3/8, −5/8, 3/8, −1/8: variance 0.6875 / 3, over 4 problems.
+    assert found.standard_errors["auc_within"] == pytest.approx((0.6875 / 3 / 4) ** 0.5)
+    assert found.best_of_n == pytest.approx((1 + 0 + 1 + 0.5) / 4)
+    assert found.standard_errors["best_of_n"] == pytest.approx((0.6875 / 3 / 4) ** 0.5)
+    # Mean squares 0, 1, 0, 0.5: with equally many candidates the error of a plain mean.
+    assert found.mse == pytest.approx(0.375)
+    assert found.standard_errors["mse"] == pytest.approx((0.6875 / 3 / 4) ** 0.5)
+
+
+def test_the_standard_error_of_the_mse_is_that_of_other_draws_of_problems():
+    """With problems of different sizes, against the bootstrap."""
+    rng = np.random.default_rng(0)
+    sizes = rng.integers(1, 30, 200)
+    scores = [rng.random(n) * (1 + n / 30) for n in sizes]
+    labels = [rng.random(n) < 0.5 for n in sizes]
+    off = np.array([np.square(s - y).sum() for s, y in zip(scores, labels, strict=True)])
+    draws = rng.integers(0, 200, (4000, 200))
+    spread = np.std(off[draws].sum(axis=1) / sizes[draws].sum(axis=1))
+    assert measure(scores, labels).standard_errors["mse"] == pytest.approx(spread, rel=0.05)
 
 
 def test_the_table():
