@@ -51,7 +51,7 @@ class SamplingParams:
     stop: list[str] = field(default_factory=list)
     """texts that end a sample; they are not part of it"""
     calculator: bool = False
-    """solutions in words: complete `<<expression=` by its value and `>>` (see Request.calculator)"""
+    """in solutions in words, complete `<<expression=` by its value and `>>`"""
 
     def check(self) -> None:
         """Raises `UserError` naming the field that is out of range."""
@@ -76,10 +76,9 @@ class Request:
     `key` names the prompt for the random numbers, for example "problem id/mode": a sample is a
     function of (seed, key, index), whatever else is sampled beside it.
 
-    `calculator`: where a sample has come to `<<expression=`, what `problems.calculator.continue_with`
-    says comes next, instead of what the model would have written. Engines read this and not
-    `SamplingParams.calculator`, because only who makes the requests knows which of them ask for
-    words; `<<` in a program is a shift.
+    `calculator`: after `<<expression=` comes what `problems.calculator.continue_with` says, instead
+    of what the model would have written. Engines read this and not `SamplingParams.calculator`:
+    only the maker of the requests knows which of them ask for words; `<<` in a program is a shift.
     """
 
     prompt_ids: list[int]

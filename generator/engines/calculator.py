@@ -1,11 +1,10 @@
 """The calculator while sampling (Cobbe et al. 2021, arXiv 2110.14168, appendix C), as tokens.
 
-What it writes is decided on the text (`problems.calculator.continue_with`) and holds for any
-tokenizer. A token may hold more than the "=" that completes `<<expression=`: what follows the "="
-in it goes, as everything goes that the model would have written there. So the drawn token is
-replaced by the tokens of its own text up to "=", the result and ">>"; where the first of them is the
-drawn token itself, which is the rule, the model's draw stands. Tokens before it stay as they are:
-the model has read them.
+What it writes is decided on the text (`problems.calculator.continue_with`), so it is the same for
+every tokenizer. A token may hold more than the "=" that completes `<<expression=`: what follows
+the "=" in it is dropped, like all that the model would have written there. So the drawn token,
+which the model has not read yet, is replaced by the tokens of its own text up to "=", the result
+and ">>". Mostly the first of them is the drawn token itself: then it counts as the model's.
 
     Calculator(tokenizer).tokens(written, drawn)    # [drawn] or [drawn, "2", "4", ">>"] as ids
 """
@@ -19,7 +18,7 @@ from problems.calculator import continue_with
 
 __all__ = ["Calculator"]
 
-# Some tokenizers put a space before whatever they are given: then after a line break, of its own.
+# Some tokenizers put a space before whatever they are given: let it be before a line break.
 _CONTEXTS = ("\n", "")
 
 

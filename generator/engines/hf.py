@@ -42,7 +42,7 @@ _MAX_ROWS = {"cpu": 256, "cuda": 1024}
 
 @dataclass
 class _Sample:
-    """A sample in the making; `forced` are its next tokens where the calculator has written them."""
+    """A sample in the making. `forced`: its next tokens, where the calculator has written them."""
 
     request: int
     index: int

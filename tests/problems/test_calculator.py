@@ -61,7 +61,15 @@ def test_completed(text: str, more: str) -> None:
         # nobody would write it out
         *("<<9**9**9=", "<<10**40=", "<<10**9999=", "<<1/10**40=", "<<" + "1+" * 500 + "1="),
         # shifts, streams, "much less than"
-        *("1 << 3 =", "1<<3=", "x<<3=", "f(x)<<3+1=", "a[0]<<3=", "x << 3 + 1 =", "cout << 3 + 4 ="),
+        *(
+            "1 << 3 =",
+            "1<<3=",
+            "x<<3=",
+            "f(x)<<3+1=",
+            "a[0]<<3=",
+            "x << 3 + 1 =",
+            "cout << 3 + 4 =",
+        ),
     ],
 )
 def test_left_alone(text: str) -> None:
@@ -85,5 +93,6 @@ def test_only_what_ends_in_an_expression_is_completed(text: str) -> None:
     assert text.endswith(f"<<{last.expression}=")
     assert last.end == len(text) + len(more)
     value, stated = evaluate(last.expression), evaluate(last.result)
-    assert value is not None and stated is not None
+    assert value is not None
+    assert stated is not None
     assert abs(value - stated) <= abs(value) / 10**9
