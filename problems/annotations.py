@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 _ANNOTATION = re.compile(r"<<([^<>=\n]*)=([^<>\n]*)>>")
-# Of GSM8K's annotations none has a digit before it or white space within; shifts have one of them.
+# A shift has an operand before it or white space after it; of GSM8K's 27,998 annotations only one.
 _BEGUN = re.compile(r"(?<![\w)\]])<<(?!\s)([^<>=\n]*)=\Z")
 # In a result; what is longer, nobody would have written.
 _MAX_RESULT_LENGTH = 30
