@@ -19,15 +19,28 @@ from problems.arithmetic import (
     Node,
     Operation,
     agrees,
+    evaluate,
     format_number,
     parse,
     render,
     value_of,
 )
 
-__all__ = ["Annotation", "Equation", "annotate", "annotations", "equations", "strip_annotations"]
+__all__ = [
+    "Annotation",
+    "Equation",
+    "annotate",
+    "annotations",
+    "continue_with",
+    "equations",
+    "strip_annotations",
+]
 
 _ANNOTATION = re.compile(r"<<([^<>=\n]*)=([^<>\n]*)>>")
+# A shift has an operand before it or white space after it; of GSM8K's 27,998 annotations only one.
+_BEGUN = re.compile(r"(?<![\w)\]])<<(?!\s)([^<>=\n]*)=\Z")
+# In a result; what is longer, nobody would have written.
+_MAX_RESULT_LENGTH = 30
 
 
 @dataclass(frozen=True)
@@ -61,6 +74,27 @@ def annotations(text: str) -> list[Annotation]:
 def strip_annotations(text: str) -> str:
     """The text without its annotations."""
     return _ANNOTATION.sub("", text)
+
+
+def continue_with(text: str) -> str | None:
+    """What the calculator writes after `text`: where it ends in `<<expression=`, result and `>>`.
+
+    None where there is nothing to complete: no annotation was begun, its result is begun already,
+    the expression has no value (`evaluate`), or one of more than 30 characters. `<<` right after a
+    letter, a digit or a closing bracket, or before white space, is a shift and no annotation.
+    (Cobbe et al. 2021, appendix C.)
+
+    >>> [continue_with(text) for text in ("48/2 = <<48/2=", "$<<.1+.2=", "1 << 3 =", "<<1/0=")]
+    ['24>>', '0.3>>', None, None]
+    """
+    if not text.endswith("="):
+        return None
+    begun = _BEGUN.match(text, max(0, text.rfind("<<")))
+    value = evaluate(begun[1]) if begun else None
+    if value is None:
+        return None
+    result = format_number(value)
+    return f"{result}>>" if len(result) <= _MAX_RESULT_LENGTH else None
 
 
 def annotate(text: str) -> str:

@@ -1,10 +1,16 @@
 """The calculator: safe evaluation, `<<48/2=24>>` annotations, programs derived from solutions.
 
 One place to import from; the parts are `arithmetic` (parser, exact values), `annotations` (finding,
-stripping, adding) and `derivation` (solution to program).
+stripping, adding, completing) and `derivation` (solution to program).
 """
 
-from problems.annotations import Annotation, annotate, annotations, strip_annotations
+from problems.annotations import (
+    Annotation,
+    annotate,
+    annotations,
+    continue_with,
+    strip_annotations,
+)
 from problems.arithmetic import evaluate, format_number
 from problems.derivation import derive_program
 
@@ -12,6 +18,7 @@ __all__ = [
     "Annotation",
     "annotate",
     "annotations",
+    "continue_with",
     "derive_program",
     "evaluate",
     "format_number",

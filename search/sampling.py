@@ -206,6 +206,7 @@ def sample_candidates(
             count=modes[mode],
             key=f"{problem.id}/{mode}",
             first=first,
+            calculator=params.calculator and mode == "cot",
         )
         for problem, mode in asked
     ]

@@ -43,11 +43,15 @@ class SamplingParams:
     """draw from the fewest tokens that hold this much probability; 1 = all"""
     top_k: int = 0
     """draw from this many likeliest tokens; 0 = all"""
+    min_p: float = 0.0
+    """draw from the tokens that are at least this probable beside the likeliest; 0 = all"""
     max_new_tokens: int = 400
     """token limit of a sample, its end token included"""
     seed: int = 0
     stop: list[str] = field(default_factory=list)
     """texts that end a sample; they are not part of it"""
+    calculator: bool = False
+    """in solutions in words, complete `<<expression=` by its value and `>>`"""
 
     def check(self) -> None:
         """Raises `UserError` naming the field that is out of range."""
@@ -57,6 +61,8 @@ class SamplingParams:
             raise UserError(f"sampling.top_p={self.top_p}: expected a number in (0, 1]")
         if self.top_k < 0:
             raise UserError(f"sampling.top_k={self.top_k}: expected 0 (all) or more")
+        if not 0 <= self.min_p <= 1:
+            raise UserError(f"sampling.min_p={self.min_p}: expected a number in [0, 1]")
         if self.max_new_tokens < 1:
             raise UserError(f"sampling.max_new_tokens={self.max_new_tokens}: expected 1 or more")
         if any(not text for text in self.stop):
@@ -69,12 +75,17 @@ class Request:
 
     `key` names the prompt for the random numbers, for example "problem id/mode": a sample is a
     function of (seed, key, index), whatever else is sampled beside it.
+
+    `calculator`: after `<<expression=` comes what `problems.calculator.continue_with` says, instead
+    of what the model would have written. Engines read this and not `SamplingParams.calculator`:
+    only the maker of the requests knows which of them ask for words; `<<` in a program is a shift.
     """
 
     prompt_ids: list[int]
     count: int
     key: str
     first: int = 0
+    calculator: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,7 +94,8 @@ class Completion:
 
     `request` is the index of its request, `token_ids` come without the end token. `logprob` is the
     natural log-probability of everything sampled, the end token included, under the model's own
-    distribution: untempered, over the whole vocabulary.
+    distribution: untempered, over the whole vocabulary. Tokens of the calculator are in `token_ids`
+    and count towards the token limit, but were not sampled: they add nothing to `logprob`.
     """
 
     request: int

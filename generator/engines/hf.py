@@ -22,6 +22,7 @@ import torch
 
 from generator.engines import Completion, EngineConfig, Request, SamplingParams, Stop
 from generator.engines.cache import Cohort, attending, supports
+from generator.engines.calculator import Calculator
 from generator.engines.sampling import choose, uniforms
 from generator.models import ModelConfig, load_model, load_tokenizer
 from problems.errors import UserError
@@ -41,13 +42,15 @@ _MAX_ROWS = {"cpu": 256, "cuda": 1024}
 
 @dataclass
 class _Sample:
-    """A sample in the making."""
+    """A sample in the making. `forced`: its next tokens, where the calculator has written them."""
 
     request: int
     index: int
     limit: int
     draws: list[float]
+    calculator: bool
     tokens: list[int] = field(default_factory=list)
+    forced: list[int] = field(default_factory=list)
     logprob: float = 0.0
 
 
@@ -84,6 +87,7 @@ class TransformersEngine:
         self.device = model.device
         self.batch_size = config.batch_size
         self._ends = _end_tokens(model, tokenizer)
+        self._calculator = Calculator(tokenizer)
 
     @classmethod
     def load(cls, config: EngineConfig, model: ModelConfig) -> TransformersEngine:
@@ -195,11 +199,13 @@ class TransformersEngine:
             ended: dict[int, Completion] = {}
             for row, sample in enumerate(group.samples):
                 token, logprob = next(drawn)
-                sample.logprob += logprob
-                if token in self._ends:
+                if sample.forced:
+                    sample.tokens.append(sample.forced.pop(0))
+                elif token in self._ends:
+                    sample.logprob += logprob
                     ended[row] = self._completion(sample, "eos")
                 else:
-                    sample.tokens.append(token)
+                    self._append(sample, token, logprob)
             if params.stop:
                 ended |= self._stopped(group, ended, params.stop)
             for row, sample in enumerate(group.samples):
@@ -209,6 +215,14 @@ class TransformersEngine:
                 group.samples = [group.samples[row] for row in group.cohort.drop(list(ended))]
                 done += ended.values()
         return done
+
+    def _append(self, sample: _Sample, token: int, logprob: float) -> None:
+        """Adds a drawn token, or what the calculator writes in its place."""
+        tokens = self._calculator.tokens(sample.tokens, token) if sample.calculator else [token]
+        if tokens[0] == token:
+            sample.logprob += logprob
+        sample.tokens.append(tokens[0])
+        sample.forced = tokens[1:]
 
     def _stopped(
         self, group: _Group, ended: Mapping[int, Completion], stop: Sequence[str]
@@ -280,9 +294,9 @@ class _Waiting:
         return [group for group in [*going_on, few, *groups] if group]
 
     def _sample(self, name: int, index: int) -> _Sample:
-        limit = self._limits[name]
-        draws = uniforms(self._seed, self._requests[name].key, index, limit)
-        return _Sample(name, index, limit, draws.tolist())
+        limit, request = self._limits[name], self._requests[name]
+        draws = uniforms(self._seed, request.key, index, limit)
+        return _Sample(name, index, limit, draws.tolist(), request.calculator)
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:

@@ -44,7 +44,7 @@ def choose(
     Args:
         logits: float32, shape (rows, vocabulary).
         draws: float64 in [0, 1), shape (rows,); not read where the temperature is 0.
-        params: temperature, then top-k, then top-p, in the order of Hugging Face's `generate`.
+        params: temperature, top-k, top-p, min-p, in this order: that of Hugging Face's `generate`.
 
     Returns:
         Tokens (int64) and their log-probabilities (float32) under the untempered distribution, both
@@ -61,10 +61,11 @@ def choose(
         scaled = logits / params.temperature if params.temperature != 1 else logits
         if params.top_k or params.top_p < 1:
             weights, ids = _likeliest(scaled, params)
-            picked = _inverse_cdf(weights, draws)
+            picked = _inverse_cdf(_probable(weights, params.min_p), draws)
             tokens = ids.gather(1, picked[:, None])[:, 0]
         else:
-            tokens = _inverse_cdf(torch.softmax(scaled, dim=-1), draws)
+            weights = torch.softmax(scaled, dim=-1)
+            tokens = _inverse_cdf(_probable(weights, params.min_p), draws)
     logprobs = logits.gather(1, tokens[:, None])[:, 0] - total
     return tokens, logprobs
 
@@ -96,6 +97,15 @@ def _nucleus(weights: torch.Tensor, top_p: float) -> torch.Tensor:
         return weights
     before = weights.cumsum(-1, dtype=torch.float64) - weights
     return weights * (before < top_p)
+
+
+def _probable(weights: torch.Tensor, min_p: float) -> torch.Tensor:
+    """Zeroes what is less than `min_p` times as probable as the likeliest token (Nguyen et al.
+    2024, "Turning Up the Heat: Min-p Sampling", arXiv 2407.01082).
+    """
+    if min_p == 0:
+        return weights
+    return weights * (weights >= min_p * weights.amax(-1, keepdim=True))
 
 
 def _inverse_cdf(weights: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:

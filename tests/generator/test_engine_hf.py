@@ -160,6 +160,7 @@ def exact_pairs(lm, prompt, params, vocab):
             if total >= params.top_p:
                 weights[token] = 0
             total += weights[token]
+        weights[weights < params.min_p * weights.max()] = 0
         return weights / weights.sum()
 
     pairs = {}
@@ -185,8 +186,10 @@ def exact_pairs(lm, prompt, params, vocab):
         SamplingParams(temperature=1.3, top_p=0.8, max_new_tokens=2),
         SamplingParams(temperature=1.0, top_k=4, max_new_tokens=2),
         SamplingParams(temperature=0.8, top_k=6, top_p=0.9, max_new_tokens=2),
+        SamplingParams(temperature=1.5, min_p=0.1, max_new_tokens=2),
+        SamplingParams(temperature=1.3, top_k=6, top_p=0.95, min_p=0.2, max_new_tokens=2),
     ],
-    ids=lambda p: f"T{p.temperature}-p{p.top_p}-k{p.top_k}",
+    ids=lambda p: f"T{p.temperature}-p{p.top_p}-k{p.top_k}-m{p.min_p}",
 )
 def test_frequencies_match_exact_probabilities(make_lm, byte_tokenizer, params):
     vocab, samples = 10, 20_000

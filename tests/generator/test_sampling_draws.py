@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from transformers.generation.logits_process import TopKLogitsWarper, TopPLogitsWarper
+from transformers.generation.logits_process import (
+    MinPLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
 
 from generator.engines import SamplingParams
 from generator.engines.sampling import choose, uniforms
@@ -59,7 +63,12 @@ def test_choice_by_hand():
     # 0.4 + 0.3 + 0.2 are needed for 0.75: the edges are 0.444 and 0.778
     tokens, _ = choose(logits, draws, SamplingParams(temperature=1.0, top_p=0.75))
     assert tokens.tolist() == [3, 3, 3, 3, 2, 1]
+    # at least 0.6 × 0.4: 0.3 and 0.4, in their places | 0.3 / 0.7 = 0.429
+    tokens, logprobs = choose(logits, draws, SamplingParams(temperature=1.0, min_p=0.6))
+    assert tokens.tolist() == [2, 2, 2, 2, 3, 3]
+    assert logprobs.exp().tolist() == pytest.approx([0.3] * 4 + [0.4] * 2, rel=1e-5)
     assert choose(logits, draws, SamplingParams(temperature=0))[0].tolist() == [3] * 6
+    assert choose(logits, draws, SamplingParams(min_p=1))[0].tolist() == [3] * 6
 
 
 def test_what_has_no_probability_is_never_drawn():
@@ -72,8 +81,14 @@ def test_what_has_no_probability_is_never_drawn():
 
 
 @pytest.mark.parametrize("spread", [0.02, 4.0])
-@pytest.mark.parametrize(("top_k", "top_p"), [(7, 1.0), (0, 0.9), (20, 0.8), (0, 0.9999)])
-def test_left_tokens_are_those_of_transformers(spread, top_k, top_p):
+@pytest.mark.parametrize(
+    ("top_k", "top_p", "min_p"),
+    [
+        *((7, 1.0, 0.0), (0, 0.9, 0.0), (20, 0.8, 0.0), (0, 0.9999, 0.0)),
+        *((0, 1.0, 0.05), (20, 0.95, 0.3)),
+    ],
+)
+def test_left_tokens_are_those_of_transformers(spread, top_k, top_p, min_p):
     generator = torch.Generator().manual_seed(1)
     logits = torch.randn(1, 1500, generator=generator) * spread
     warped = logits.clone()
@@ -81,9 +96,11 @@ def test_left_tokens_are_those_of_transformers(spread, top_k, top_p):
         warped = TopKLogitsWarper(top_k)(None, warped)
     if top_p < 1:
         warped = TopPLogitsWarper(top_p)(None, warped)
+    if min_p:
+        warped = MinPLogitsWarper(min_p)(None, warped)
     exact = torch.softmax(warped.double(), -1)[0]
     draws = torch.linspace(0, 1, 5001, dtype=torch.float64)[:-1]
-    params = SamplingParams(temperature=1.0, top_k=top_k, top_p=top_p)
+    params = SamplingParams(temperature=1.0, top_k=top_k, top_p=top_p, min_p=min_p)
     tokens, _ = choose(logits.expand(5000, -1), draws, params)
     frequencies = torch.bincount(tokens, minlength=1500) / 5000
     # A grid of draws meets each probability to one grid step at either end.
@@ -99,7 +116,10 @@ def test_broken_logits_are_told():
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("temperature", -1), ("top_p", 0), ("top_p", 1.5), ("top_k", -1), ("max_new_tokens", 0)],
+    [
+        *(("temperature", -1), ("top_p", 0), ("top_p", 1.5), ("top_k", -1), ("min_p", -0.1)),
+        *(("min_p", 1.1), ("max_new_tokens", 0)),
+    ],
 )
 def test_parameters_out_of_range_are_named(field, value):
     with pytest.raises(UserError, match=f"sampling.{field}="):
