@@ -28,7 +28,7 @@ from generator.engines.background import iterate
 from generator.engines.protocol import message_of, served
 from problems.errors import UserError
 
-__all__ = ["Connection", "Node", "PassingError", "check", "model_name"]
+__all__ = ["Connection", "Node", "PassingError", "check", "model_name", "retry_after"]
 
 _PATHS = {"completions": "/completions", "chat": "/chat/completions"}
 _PROBE_SECONDS = 10.0
@@ -161,7 +161,7 @@ class Connection:
         if status >= 500 or status in _PASSING:
             # These speak of the server, not of what was asked of it.
             of_server = status in (429, 502, 503, 504)
-            raise PassingError(why, _wait(response), charged=not of_server)
+            raise PassingError(why, retry_after(response), charged=not of_server)
         if status in (401, 403) and not self._key:
             why += f" (no key is set in {self.config.key_variable or 'engine.server.key_variable'})"
         raise UserError(f"engine server: {why}")
@@ -179,7 +179,7 @@ def model_name(config: ServerConfig) -> str:
     return config.model or Connection(config).model
 
 
-def _wait(response: httpx2.Response) -> float:
+def retry_after(response: httpx2.Response) -> float:
     """Seconds that Retry-After asks for, by number or date; 0 without."""
     told = response.headers.get("retry-after", "")
     try:

@@ -302,7 +302,8 @@ def _concede(node: Node, work: _Work, body: dict[str, Any], response: httpx2.Res
     """Whether a refusal may be met by asking for less, which is then what `node` is asked for."""
     refused = response.status_code in (400, 422)
     if refused and work.size > 1:
-        node.most = min(node.most, work.size // 2)
+        # Powers of two: many servers write as many at once.
+        node.most = min(node.most, 1 << (work.size - 1).bit_length() - 1)
     elif "logprobs" in body and "logprob" in message_of(response.content).lower():
         node.logprobs = False
     elif refused and isinstance(body.get("prompt"), list):

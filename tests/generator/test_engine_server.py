@@ -1,0 +1,679 @@
+"""The engine `server` against servers that fail in every way: each sample comes exactly once."""
+
+import asyncio
+import email.utils
+import json
+import logging
+import math
+import random
+import threading
+import time
+
+import httpx2
+import pytest
+
+from generator.engines import EngineConfig, Request, SamplingParams, ServerConfig, make_engine
+from generator.engines import connection as connection_module
+from generator.engines.connection import model_name, retry_after
+from generator.engines.hf import TransformersEngine
+from generator.engines.server import ServerEngine
+from generator.models import ModelConfig, load_model, load_tokenizer
+from problems.errors import UserError
+from tests.model_server import written
+
+PROMPTS = [[40 + i, 50 + i, 60] for i in range(5)]
+PARAMS = SamplingParams(max_new_tokens=50)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Short pauses, no key from outside; and no thread may be left behind."""
+    monkeypatch.setattr(connection_module, "_FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(connection_module, "_LONGEST_PAUSE", 0.3)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    yield
+    assert not [t.name for t in threading.enumerate() if t.name == "assay-background"]
+
+
+@pytest.fixture
+def engine_for(byte_tokenizer):
+    def make(*servers, **settings):
+        urls = [server.url for server in servers]
+        return ServerEngine(ServerConfig(urls=urls, **settings), byte_tokenizer)
+
+    return make
+
+
+def requests_of(count, first=0):
+    return [Request(ids, count, f"p{i}", first) for i, ids in enumerate(PROMPTS)]
+
+
+def collected(engine, requests, params=PARAMS):
+    """Completions by (request, sample): each came once, with a text of its own prompt's."""
+    found = {}
+    for completion in engine.sample(requests, params):
+        key = completion.request, completion.sample
+        assert key not in found
+        found[key] = completion
+        prompt, number = completion.text.split("#")
+        assert json.loads(prompt) == requests[completion.request].prompt_ids
+        assert number.isdigit()
+    asked = {(n, i) for n, r in enumerate(requests) for i in range(r.first, r.first + r.count)}
+    assert set(found) == asked
+    assert len({c.text for c in found.values()}) == len(found)
+    return found
+
+
+def whole(body, numbers):
+    return written(body, numbers)
+
+
+def broken(kind, body, numbers):
+    """A reply that is wrong in the way `kind`."""
+    reply = written(body, numbers)
+    choices = reply["choices"]
+    if kind == "half the choices":
+        reply["choices"] = choices[: max(1, len(choices) // 2)]
+    elif kind == "too many":
+        reply["choices"] += written(body | {"n": 3}, numbers)["choices"]
+        for index, choice in enumerate(reply["choices"]):
+            choice["index"] = index
+    elif kind == "twice the same index":
+        reply["choices"] = [*choices, *choices]
+    elif kind == "none":
+        reply["choices"] = []
+    elif kind == "no text in some":
+        for choice in choices[1:]:
+            del choice["text"]
+    elif kind == "not ended":
+        for choice in choices:
+            choice["finish_reason"] = None
+    elif kind == "a list":
+        return (200, {}, json.dumps([reply]).encode())
+    elif kind == "null choices":
+        reply["choices"] = None
+    return reply
+
+
+STATUS = {
+    "429": (429, {"Retry-After": "0"}, b'{"error": {"message": "slow down"}}'),
+    "500": (500, {}, b"Internal Server Error"),
+    "503": (503, {}, b'{"error": "busy"}'),
+    "malformed": (200, {}, b'{"choices": [{"text": "a'),
+    "html": (200, {}, b"<html>gateway</html>"),
+    "not utf-8": (200, {}, b"\xff\xfe\x00"),
+}
+BROKEN = (
+    "half the choices",
+    "too many",
+    "twice the same index",
+    "none",
+    "no text in some",
+    "not ended",
+    "a list",
+    "null choices",
+)
+
+
+@pytest.mark.parametrize("n", [1, 4])
+@pytest.mark.parametrize("fault", [*STATUS, "cut", *BROKEN])
+def test_every_sample_comes_once_whatever_goes_wrong(model_server, engine_for, fault, n):
+    draw, lock = random.Random(0), threading.Lock()
+
+    def answer(body):
+        with lock:
+            wrong = draw.random() < 0.3
+        if not wrong:
+            return written(body, server.numbers)
+        if fault in STATUS or fault == "cut":
+            return STATUS.get(fault, "cut")
+        return broken(fault, body, server.numbers)
+
+    server = model_server(answer)
+    engine = engine_for(server, samples_per_request=n, in_flight=4, retries=12)
+    collected(engine, requests_of(9))
+    if fault in STATUS or fault == "cut":
+        assert len(server.requests) > 45 / n
+
+
+def test_a_hanging_request_is_given_up_and_asked_again(model_server, engine_for):
+    hung = threading.Event()
+
+    def answer(body):
+        if not hung.is_set():
+            hung.set()
+            return "hang"
+        return written(body, server.numbers)
+
+    server = model_server(answer)
+    engine = engine_for(server, timeout_seconds=0.5)
+    start = time.monotonic()
+    collected(engine, requests_of(4))
+    assert 0.5 <= time.monotonic() - start < 5
+
+
+def test_a_dead_servers_work_goes_to_the_others_until_it_is_back(model_server, engine_for):
+    died = threading.Event()
+
+    def slow(body):
+        time.sleep(0.02)
+        return written(body, other.numbers)
+
+    def dies(body):
+        if len(mortal.requests) > 5:
+            died.set()
+            return "hang"
+        return slow(body)
+
+    other = model_server(slow)
+    mortal = model_server(dies, numbers=other.numbers)
+    back = []
+
+    def revive():
+        died.wait()
+        mortal.close()
+        time.sleep(0.2)
+        back.append(model_server(slow, port=mortal.port, numbers=other.numbers))
+
+    reviver = threading.Thread(target=revive)
+    reviver.start()
+    engine = engine_for(other, mortal, samples_per_request=1, in_flight=2)
+    collected(engine, requests_of(40))
+    reviver.join()
+    assert len(mortal.requests) > 5
+    assert len(back[0].requests) > 5
+    assert len(other.requests) > 50
+
+
+def test_a_single_server_that_dies_is_waited_for(model_server, engine_for):
+    died = threading.Event()
+
+    def dies(body):
+        if len(mortal.requests) > 5:
+            died.set()
+            return "hang"
+        return written(body, mortal.numbers)
+
+    mortal = model_server(dies)
+
+    def revive():
+        died.wait()
+        mortal.close()
+        time.sleep(0.3)
+        model_server(port=mortal.port, numbers=mortal.numbers)
+
+    reviver = threading.Thread(target=revive)
+    reviver.start()
+    collected(engine_for(mortal, samples_per_request=1, in_flight=8), requests_of(8))
+    reviver.join()
+
+
+def test_a_server_that_was_down_at_first_joins(model_server, engine_for, byte_tokenizer):
+    def slow(body):
+        time.sleep(0.02)
+        return written(body, up.numbers)
+
+    up = model_server(slow)
+    late = model_server(slow, numbers=up.numbers)
+    late.healthy = False
+    engine = engine_for(late, up, samples_per_request=1, in_flight=1)
+    late.healthy = True
+    collected(engine, requests_of(10))
+    assert late.requests
+    late.close()
+    up.healthy = False
+    with pytest.raises(UserError, match=r"127.0.0.1:\d+/v1.*is it running\?"):
+        engine_for(late, up)
+
+
+def test_where_all_servers_stay_down(model_server, engine_for):
+    server = model_server()
+    engine = engine_for(server, retries=3)
+    server.close()
+    with pytest.raises(UserError, match=r"no server answers, after 4 tries: http://127.0.0.1"):
+        collected(engine, requests_of(2))
+
+
+def test_a_request_that_always_fails_is_named(model_server, engine_for):
+    def answer(body):
+        if body["prompt"] == PROMPTS[3]:
+            return STATUS["500"]
+        return written(body, server.numbers)
+
+    server = model_server(answer)
+    with pytest.raises(UserError, match="p3: given up after 3 tries: .* 500 Internal Server Error"):
+        collected(engine_for(server, retries=2, in_flight=2), requests_of(4))
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 307])
+def test_what_will_not_go_away_is_told_at_once_without_the_key(
+    model_server, engine_for, monkeypatch, caplog, status
+):
+    key = "sk-very-secret-123"
+    monkeypatch.setenv("MY_KEY", key)
+    caplog.set_level(logging.DEBUG)
+    told = json.dumps({"error": {"message": f"the key {key}\nor model is wrong"}}).encode()
+    server = model_server(lambda body: (status, {}, told))
+    engine = engine_for(server, key_variable="MY_KEY", samples_per_request=1)
+    with pytest.raises(UserError) as caught:
+        collected(engine, requests_of(4))
+    assert f"/v1: {status} the key *** or model is wrong" in str(caught.value)
+    assert {h["Authorization"] for h in server.headers} == {f"Bearer {key}"}
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert key not in f"{error!r}{vars(error)}"
+        error = error.__cause__ or error.__context__
+    assert key not in caplog.text
+    assert key not in f"{engine._config}{engine._connection.nodes}"
+
+
+def test_a_missing_key_is_hinted_at(model_server, engine_for):
+    server = model_server(lambda body: (401, {}, b'{"error": "who are you"}'))
+    with pytest.raises(UserError, match=r"401 who are you \(no key is set in OPENAI_API_KEY\)"):
+        collected(engine_for(server), requests_of(1))
+    assert "Authorization" not in server.headers[0]
+
+
+def test_retry_after_is_obeyed(model_server, engine_for):
+    times = []
+
+    def answer(body):
+        times.append(time.monotonic())
+        if len(times) == 1:
+            return (429, {"Retry-After": "0.7"}, b"")
+        return written(body, server.numbers)
+
+    server = model_server(answer)
+    collected(engine_for(server, in_flight=1), requests_of(1))
+    assert times[1] - times[0] >= 0.7
+
+
+def test_retry_after_as_number_date_and_nonsense():
+    def told(value):
+        return retry_after(httpx2.Response(429, headers={"Retry-After": value}))
+
+    assert told("7") == 7
+    assert told("-3") == 0
+    assert told("soon") == 0
+    assert told("nan") == 0
+    assert 25 < told(email.utils.formatdate(time.time() + 30, usegmt=True)) <= 30
+    assert told(email.utils.formatdate(time.time() - 30, usegmt=True)) == 0
+    assert retry_after(httpx2.Response(429)) == 0
+
+
+# What servers grant
+
+
+def test_many_samples_a_request_and_what_is_sent(model_server, engine_for):
+    server = model_server()
+    params = SamplingParams(0.6, top_p=0.9, top_k=7, max_new_tokens=33, seed=5, stop=["\n\n"])
+    collected(engine_for(server, extra={"user": "me", "top_p": None}), requests_of(40), params)
+    assert sorted(body.get("n", 1) for body in server.requests) == [8] * 5 + [16] * 10
+    for body in server.requests:
+        assert body["path"] == "/v1/completions"
+        assert body["prompt"] in PROMPTS
+        sent = {k: v for k, v in body.items() if k not in ("path", "prompt", "n", "seed")}
+        assert sent == {
+            "model": "tiny",
+            "max_tokens": 33,
+            "temperature": 0.6,
+            "top_k": 7,
+            "stop": ["\n\n"],
+            "logprobs": 1,
+            "user": "me",
+        }
+
+
+@pytest.mark.parametrize(
+    ("owner", "expected"),
+    [
+        ("vllm", {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, "return_token_ids": True}),
+        ("llamacpp", {"top_k": -1, "min_p": 0.0, "repeat_penalty": 1.0, "cache_prompt": True}),
+        ("sglang", {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}),
+        ("system", {}),
+    ],
+)
+def test_a_servers_own_defaults_are_put_aside(model_server, engine_for, owner, expected):
+    server = model_server(models=({"id": "m", "owned_by": owner},))
+    collected(engine_for(server), requests_of(1))
+    body = server.requests[0]
+    assert expected.items() <= body.items()
+    assert ("top_k" in body) == bool(expected)
+
+
+def test_a_server_that_gives_one_sample_a_request_is_asked_for_one(model_server, engine_for):
+    server = model_server(lambda body: written(body, server.numbers, most=1))
+    collected(engine_for(server, in_flight=1), requests_of(20))
+    assert [body.get("n", 1) for body in server.requests] == [16] + [1] * 99
+
+
+def test_a_server_that_refuses_many_samples_is_asked_for_fewer(model_server, engine_for):
+    def answer(body):
+        if body.get("n", 1) > 4:
+            return (400, {}, b'{"error": {"message": "n must be at most 4"}}')
+        return written(body, server.numbers)
+
+    server = model_server(answer)
+    collected(engine_for(server, in_flight=1), requests_of(20))
+    assert [body.get("n", 1) for body in server.requests] == [16, 8] + [4] * 25
+
+
+def test_greedy_samples_are_asked_for_one_by_one(model_server, engine_for):
+    server = model_server()
+    collected(engine_for(server), requests_of(3), SamplingParams(temperature=0))
+    assert all("n" not in body for body in server.requests)
+
+
+def test_without_log_probabilities_and_token_ids(model_server, engine_for, byte_tokenizer):
+    def answer(body):
+        if "logprobs" in body:
+            return (403, {}, b'{"error": "no logprobs for you"}')
+        if isinstance(body["prompt"], list):
+            return (422, {}, b'{"detail": [{"msg": "prompt: expected a string"}]}')
+        return {"choices": [{"index": 0, "text": "ok!", "finish_reason": "length"}]}
+
+    server = model_server(answer)
+    engine = engine_for(server, samples_per_request=1)
+    ids = byte_tokenizer("2+2 =")["input_ids"]
+    (found,) = engine.sample([Request(ids, 1, "p", first=3)], PARAMS)
+    assert server.requests[-1]["prompt"] == "2+2 ="
+    assert (found.sample, found.text, found.stop) == (3, "ok!", "length")
+    assert found.token_ids == byte_tokenizer("ok!")["input_ids"]
+    assert math.isnan(found.logprob)
+
+
+def test_text_prompts_leave_the_start_token_to_the_server(model_server, byte_tokenizer):
+    tokenizer = load_tokenizer(ModelConfig())
+    tokenizer.bos_token = "<|reserved_0|>"
+    engine = ServerEngine(ServerConfig(urls=[model_server().url]), tokenizer)
+    ids = tokenizer("Two <|reserved_1|>", add_special_tokens=False)["input_ids"]
+    assert engine._text([tokenizer.bos_token_id, *ids]) == "Two <|reserved_1|>"
+
+
+def test_seeds_belong_to_samples(model_server, engine_for):
+    def seeds(requests, **settings):
+        server = model_server()
+        engine = engine_for(server, **settings)
+        found = collected(engine, requests, SamplingParams(seed=9))
+        sent = {}
+        for (name, sample), completion in found.items():
+            number = int(completion.text.split("#")[1])
+            sent[requests[name].key, sample] = (number, server.requests)
+        return found, sent, [body["seed"] for body in server.requests]
+
+    _, _, narrow = seeds(requests_of(4), samples_per_request=1)
+    assert len(set(narrow)) == 20
+    assert all(0 <= seed < 2**31 for seed in narrow)
+    _, _, added = seeds(requests_of(6, first=4), samples_per_request=1)
+    _, _, wide = seeds(requests_of(10)[::-1], samples_per_request=1)
+    assert set(wide) == set(narrow) | set(added)
+    assert len(set(wide)) == 50
+    _, _, together = seeds(requests_of(4), samples_per_request=4)
+    assert set(together) < set(narrow)
+
+
+def test_no_more_requests_are_in_flight_than_allowed(model_server, engine_for):
+    def answer(body):
+        time.sleep(0.01)
+        return written(body, server.numbers)
+
+    server = model_server(answer)
+    collected(engine_for(server, samples_per_request=1, in_flight=7), requests_of(12))
+    assert 3 <= server.most_busy <= 7
+
+
+# The iterator
+
+
+def test_closing_the_iterator_cancels_what_is_in_flight(model_server, engine_for):
+    def answer(body):
+        return written(body, server.numbers) if len(server.requests) < 4 else "hang"
+
+    server = model_server(answer)
+    samples = engine_for(server, samples_per_request=1).sample(requests_of(9), PARAMS)
+    next(samples)
+    start = time.monotonic()
+    samples.close()
+    assert time.monotonic() - start < 2
+
+
+def test_it_works_inside_a_running_loop(model_server, engine_for):
+    server = model_server()
+
+    async def notebook():
+        return collected(engine_for(server), requests_of(3))
+
+    assert len(asyncio.run(notebook())) == 15
+
+
+def test_nothing_asked(model_server, engine_for):
+    server = model_server()
+    assert list(engine_for(server).sample([], PARAMS)) == []
+    assert list(engine_for(server).sample([Request([5], 0, "p")], PARAMS)) == []
+    assert server.requests == []
+
+
+# Replies of real servers, shortened
+
+
+REPLIES = {
+    "vllm": (
+        {
+            "index": 0,
+            "text": "AB",
+            "logprobs": {"token_logprobs": [-0.5, -0.25, -1.0], "tokens": ["A", "B", "</s>"]},
+            "finish_reason": "stop",
+            "stop_reason": None,
+            "token_ids": [35, 36, 0],
+        },
+        ("AB", [35, 36], -1.75, "eos"),
+    ),
+    "vllm, stop text": (
+        {
+            "text": "A",
+            "logprobs": {"token_logprobs": [-0.5, -0.25, -1.0]},
+            "finish_reason": "stop",
+            "stop_reason": "BC",
+            "token_ids": [35, 36, 37],
+        },
+        ("A", [35], -1.75, "stop"),
+    ),
+    "llama.cpp": (
+        {
+            "text": "AB",
+            "index": 0,
+            "logprobs": {
+                "content": [
+                    {"id": 35, "token": "A", "logprob": -0.5},
+                    {"id": 36, "token": "B", "logprob": -0.25},
+                    {"id": 0, "token": "", "logprob": -1.0},
+                ]
+            },
+            "finish_reason": "stop",
+        },
+        ("AB", [35, 36], -1.75, "eos"),
+    ),
+    "llama.cpp, a stop text within a token": (
+        {
+            "text": "AB",
+            "logprobs": {"content": [{"id": 35, "logprob": -0.5}]},
+            "finish_reason": "stop",
+        },
+        ("AB", [35, 36], -0.5, "stop"),
+    ),
+    "llama.cpp, nothing but a stop text": (
+        {"text": "", "index": 0, "logprobs": None, "finish_reason": "stop"},
+        ("", [], math.nan, "stop"),
+    ),
+    "sglang": (
+        {"text": "AB", "logprobs": None, "finish_reason": "stop", "matched_stop": 0},
+        ("AB", [35, 36], math.nan, "eos"),
+    ),
+    "an unknown log-probability": (
+        {"text": "A", "logprobs": {"token_logprobs": [None, -1.0]}, "finish_reason": "length"},
+        ("A", [35], math.nan, "length"),
+    ),
+    "chat": (
+        {
+            "message": {"role": "assistant", "content": "AB", "reasoning_content": None},
+            "logprobs": {"content": [{"token": "AB", "logprob": -2.0}]},
+            "finish_reason": "length",
+        },
+        ("AB", [35, 36], -2.0, "length"),
+    ),
+    "chat, still thinking": (
+        {
+            "message": {"role": "assistant", "content": None, "reasoning_content": "AB"},
+            "finish_reason": "length",
+        },
+        ("AB", [35, 36], math.nan, "length"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REPLIES)
+def test_what_replies_mean(model_server, engine_for, name):
+    choice, (text, ids, logprob, stop) = REPLIES[name]
+    server = model_server(lambda body: {"choices": [choice]})
+    params = SamplingParams(stop=["BC"])
+    (found,) = engine_for(server).sample([Request([9], 1, "p")], params)
+    assert (found.text, found.token_ids, found.stop) == (text, ids, stop)
+    assert found.logprob == pytest.approx(logprob, nan_ok=True)
+
+
+def test_chats(model_server, engine_for):
+    def answer(body):
+        message = {"role": "assistant", "content": f"{len(server.requests)}"}
+        return {"choices": [{"message": message, "finish_reason": "stop"}]}
+
+    server = model_server(answer)
+    messages = [{"role": "system", "content": "Be short."}, {"role": "user", "content": "2+2?"}]
+    engine = engine_for(server, api="chat")
+    requests = [Request([9], 1, "a", messages=messages), Request([35, 36], 1, "b")]
+    assert len(list(engine.sample(requests, PARAMS))) == 2
+    assert {body["path"] for body in server.requests} == {"/v1/chat/completions"}
+    assert [b["messages"] for b in sorted(server.requests, key=lambda b: -len(b["messages"]))] == [
+        messages,
+        [{"role": "user", "content": "AB"}],
+    ]
+    assert all(body["logprobs"] is True and "prompt" not in body for body in server.requests)
+
+
+def test_another_models_tokenizer_is_found_out(model_server, engine_for):
+    choice = {"text": "Paris", "finish_reason": "length", "token_ids": [7042, 11]}
+    server = model_server(lambda body: {"choices": [choice]})
+    with pytest.raises(UserError, match="tokens that are not those of the tokenizer"):
+        list(engine_for(server).sample([Request([9], 1, "p")], PARAMS))
+
+
+def test_positions_run_out(model_server, engine_for):
+    server = model_server(models=({"id": "m", "owned_by": "vllm", "max_model_len": 10},))
+    engine = engine_for(server)
+    list(engine.sample([Request([9] * 7, 1, "p")], PARAMS))
+    assert server.requests[0]["max_tokens"] == 3
+    with pytest.raises(UserError, match="p: the prompt has 10 tokens, and the server's 10"):
+        list(engine.sample([Request([9] * 10, 1, "p")], PARAMS))
+    with pytest.raises(UserError, match="p: the prompt is empty"):
+        list(engine.sample([Request([], 1, "p")], PARAMS))
+
+
+# Which model
+
+
+def test_the_models_name_is_asked_for(model_server, byte_tokenizer):
+    one = model_server()
+    two = model_server(models=({"id": "tiny"}, {"id": "large"}))
+    other = model_server(models=({"id": "large"},))
+    none = model_server(models=())
+    assert model_name(ServerConfig(urls=[one.url])) == "tiny"
+    assert model_name(ServerConfig(urls=[one.url], model="x")) == "x"
+    with pytest.raises(UserError, match="serves tiny, large: give engine.server.model"):
+        model_name(ServerConfig(urls=[two.url]))
+    with pytest.raises(UserError, match="does not tell what it serves: give engine.server.model"):
+        model_name(ServerConfig(urls=[none.url]))
+    with pytest.raises(UserError, match="expected one model on all servers"):
+        model_name(ServerConfig(urls=[one.url, other.url]))
+    engine = ServerEngine(ServerConfig(urls=[two.url, none.url], model="large"), byte_tokenizer)
+    collected(engine, requests_of(30))
+    assert {body["model"] for body in two.requests + none.requests} == {"large"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"urls": []}, "engine.server.urls: expected base URLs"),
+        ({"urls": ["localhost:8000"]}, "localhost:8000: expected http://HOST:PORT/v1"),
+        ({"urls": ["http://me:secret@host/v1"]}, "no user or password in a URL"),
+        ({"api": "responses"}, "engine.server.api=responses: expected completions or chat"),
+        ({"in_flight": 0}, "engine.server.in_flight=0: expected 1 or more"),
+        ({"samples_per_request": 0}, "engine.server.samples_per_request=0: expected 1 or more"),
+        ({"timeout_seconds": 0.0}, "engine.server.timeout_seconds=0.0: expected more than 0"),
+        ({"retries": -1}, "engine.server.retries=-1: expected 0 or more"),
+    ],
+)
+def test_settings_out_of_range(settings, message):
+    config = ServerConfig(**({"urls": ["http://127.0.0.1:1"]} | settings))
+    with pytest.raises(UserError, match=message) as caught:
+        make_engine(EngineConfig(name="server", server=config), ModelConfig())
+    assert "secret" not in str(caught.value)
+
+
+def test_a_key_that_cannot_be_sent(model_server, engine_for, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "se\x07cret")
+    with pytest.raises(UserError, match="OPENAI_API_KEY: expected a key of printable") as caught:
+        engine_for(model_server())
+    assert "cret" not in str(caught.value)
+
+
+# A model behind the server
+
+
+def test_it_gives_what_the_model_gives_in_process(model_server):
+    model = ModelConfig(dtype="float32")
+    tokenizer = load_tokenizer(model)
+    local = TransformersEngine(load_model(model), tokenizer)
+    one_at_a_time = threading.Lock()
+
+    def samples(body):
+        params = SamplingParams(
+            body["temperature"], body["top_p"], 0, body["max_tokens"], 0, body.get("stop", [])
+        )
+        request = Request(body["prompt"], body.get("n", 1), str(body["seed"]))
+        with one_at_a_time:
+            return sorted(local.sample([request], params), key=lambda c: c.sample)
+
+    def answer(body):
+        choices = []
+        for c in samples(body):
+            ids = c.token_ids + [tokenizer.eos_token_id] * (c.stop == "eos")
+            reason = "length" if c.stop == "length" else "stop"
+            about = {"stop_reason": body["stop"][0] if c.stop == "stop" else None}
+            values = {"token_logprobs": [c.logprob / 2, c.logprob / 2]}
+            choices.append(
+                {"index": c.sample, "text": c.text, "token_ids": ids, "finish_reason": reason}
+                | {"logprobs": values}
+                | about
+            )
+        return {"choices": choices[::-1]}
+
+    server = model_server(answer, models=({"id": "embedded", "owned_by": "vllm"},))
+    config = EngineConfig(name="server", server=ServerConfig(urls=[server.url]))
+    engine = make_engine(config, model)
+    questions = ["Question: What is 3 + 4?\nAnswer:", "Question: Tom has 5 apples."]
+    requests = [
+        Request(tokenizer(q, add_special_tokens=False)["input_ids"], 6, q) for q in questions
+    ]
+    params = SamplingParams(temperature=0.9, max_new_tokens=24, stop=[" = "])
+    found = {(c.request, c.sample): c for c in engine.sample(requests, params)}
+    assert len(found) == 12
+    assert {c.stop for c in found.values()} > {"length"}
+    for body in server.requests:
+        name = [r.prompt_ids for r in requests].index(body["prompt"])
+        for expected in samples(body):
+            completion = found[name, expected.sample]
+            assert (completion.text, completion.token_ids, completion.stop) == (
+                expected.text,
+                expected.token_ids,
+                expected.stop,
+            )
+            assert completion.logprob == pytest.approx(expected.logprob)
