@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import threading
@@ -82,10 +83,8 @@ class _Http(ThreadingHTTPServer):
 
     def cut_all(self) -> None:
         for connection in list(self.open):
-            try:
+            with contextlib.suppress(OSError):
                 connection.shutdown(2)
-            except OSError:
-                pass
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that go away are part of the tests."""
@@ -94,13 +93,15 @@ class _Http(ThreadingHTTPServer):
 def _handler(server: ModelServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Head and body in one segment: two would wait for each other 40 ms.
+        wbufsize = 1 << 16
 
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             if not server.healthy:
                 return self._send(503, {}, b'{"error": {"message": "loading"}}')
             self._send(200, {}, json.dumps({"object": "list", "data": server.models}).encode())
 
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             with server.lock:
                 server.requests.append(body | {"path": self.path})

@@ -34,6 +34,7 @@ _PATHS = {"completions": "/completions", "chat": "/chat/completions"}
 _PROBE_SECONDS = 10.0
 # Pauses after failures, in seconds: doubled each time.
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+_LONGEST_WAIT = 3600.0
 # Answers that another try may better; every other 4xx stays what it is.
 _PASSING = (408, 409, 425, 429)
 
@@ -180,16 +181,16 @@ def model_name(config: ServerConfig) -> str:
 
 
 def retry_after(response: httpx2.Response) -> float:
-    """Seconds that Retry-After asks for, by number or date; 0 without."""
+    """Seconds that Retry-After asks for, by number or date, at most an hour; 0 without."""
     told = response.headers.get("retry-after", "")
     try:
-        return max(0.0, float(told))
+        wait = float(told)
     except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(told).timestamp() - time.time())
-    except ValueError:
-        return 0.0
+        try:
+            wait = email.utils.parsedate_to_datetime(told).timestamp() - time.time()
+        except (ValueError, OverflowError):
+            return 0.0
+    return min(_LONGEST_WAIT, wait) if wait > 0 else 0.0
 
 
 def _base(url: str) -> str:

@@ -64,10 +64,6 @@ def collected(engine, requests, params=PARAMS):
     return found
 
 
-def whole(body, numbers):
-    return written(body, numbers)
-
-
 def broken(kind, body, numbers):
     """A reply that is wrong in the way `kind`."""
     reply = written(body, numbers)
@@ -241,7 +237,9 @@ def test_a_request_that_always_fails_is_named(model_server, engine_for):
         return written(body, server.numbers)
 
     server = model_server(answer)
-    with pytest.raises(UserError, match="p3: given up after 3 tries: .* 500 Internal Server Error"):
+    with pytest.raises(
+        UserError, match=r"p3: given up after 3 tries: .* 500 Internal Server Error"
+    ):
         collected(engine_for(server, retries=2, in_flight=2), requests_of(4))
 
 
@@ -296,6 +294,7 @@ def test_retry_after_as_number_date_and_nonsense():
     assert told("-3") == 0
     assert told("soon") == 0
     assert told("nan") == 0
+    assert told("inf") == 3600
     assert 25 < told(email.utils.formatdate(time.time() + 30, usegmt=True)) <= 30
     assert told(email.utils.formatdate(time.time() - 30, usegmt=True)) == 0
     assert retry_after(httpx2.Response(429)) == 0
@@ -391,25 +390,22 @@ def test_text_prompts_leave_the_start_token_to_the_server(model_server, byte_tok
 
 
 def test_seeds_belong_to_samples(model_server, engine_for):
-    def seeds(requests, **settings):
+    def sent(requests, seed=9, **settings):
+        """The prompt of each seed."""
         server = model_server()
-        engine = engine_for(server, **settings)
-        found = collected(engine, requests, SamplingParams(seed=9))
-        sent = {}
-        for (name, sample), completion in found.items():
-            number = int(completion.text.split("#")[1])
-            sent[requests[name].key, sample] = (number, server.requests)
-        return found, sent, [body["seed"] for body in server.requests]
+        collected(engine_for(server, **settings), requests, SamplingParams(seed=seed))
+        seeds = {body["seed"]: body["prompt"] for body in server.requests}
+        assert len(seeds) == len(server.requests)
+        assert all(0 <= value < 2**31 for value in seeds)
+        return seeds
 
-    _, _, narrow = seeds(requests_of(4), samples_per_request=1)
-    assert len(set(narrow)) == 20
-    assert all(0 <= seed < 2**31 for seed in narrow)
-    _, _, added = seeds(requests_of(6, first=4), samples_per_request=1)
-    _, _, wide = seeds(requests_of(10)[::-1], samples_per_request=1)
-    assert set(wide) == set(narrow) | set(added)
-    assert len(set(wide)) == 50
-    _, _, together = seeds(requests_of(4), samples_per_request=4)
-    assert set(together) < set(narrow)
+    narrow = sent(requests_of(4), samples_per_request=1)
+    added = sent(requests_of(6, first=4), samples_per_request=1)
+    wide = sent(requests_of(10)[::-1], samples_per_request=1)
+    assert wide == narrow | added
+    assert len(wide) == 50
+    assert sent(requests_of(4), samples_per_request=4).items() < narrow.items()
+    assert not sent(requests_of(4), seed=8, samples_per_request=1).keys() & narrow.keys()
 
 
 def test_no_more_requests_are_in_flight_than_allowed(model_server, engine_for):
@@ -464,9 +460,9 @@ REPLIES = {
             "logprobs": {"token_logprobs": [-0.5, -0.25, -1.0], "tokens": ["A", "B", "</s>"]},
             "finish_reason": "stop",
             "stop_reason": None,
-            "token_ids": [35, 36, 0],
+            "token_ids": [34, 35, 0],
         },
-        ("AB", [35, 36], -1.75, "eos"),
+        ("AB", [34, 35], -1.75, "eos"),
     ),
     "vllm, stop text": (
         {
@@ -474,9 +470,9 @@ REPLIES = {
             "logprobs": {"token_logprobs": [-0.5, -0.25, -1.0]},
             "finish_reason": "stop",
             "stop_reason": "BC",
-            "token_ids": [35, 36, 37],
+            "token_ids": [34, 35, 36],
         },
-        ("A", [35], -1.75, "stop"),
+        ("A", [34], -1.75, "stop"),
     ),
     "llama.cpp": (
         {
@@ -484,22 +480,22 @@ REPLIES = {
             "index": 0,
             "logprobs": {
                 "content": [
-                    {"id": 35, "token": "A", "logprob": -0.5},
-                    {"id": 36, "token": "B", "logprob": -0.25},
+                    {"id": 34, "token": "A", "logprob": -0.5},
+                    {"id": 35, "token": "B", "logprob": -0.25},
                     {"id": 0, "token": "", "logprob": -1.0},
                 ]
             },
             "finish_reason": "stop",
         },
-        ("AB", [35, 36], -1.75, "eos"),
+        ("AB", [34, 35], -1.75, "eos"),
     ),
     "llama.cpp, a stop text within a token": (
         {
             "text": "AB",
-            "logprobs": {"content": [{"id": 35, "logprob": -0.5}]},
+            "logprobs": {"content": [{"id": 34, "logprob": -0.5}]},
             "finish_reason": "stop",
         },
-        ("AB", [35, 36], -0.5, "stop"),
+        ("AB", [34, 35], -0.5, "stop"),
     ),
     "llama.cpp, nothing but a stop text": (
         {"text": "", "index": 0, "logprobs": None, "finish_reason": "stop"},
@@ -507,11 +503,11 @@ REPLIES = {
     ),
     "sglang": (
         {"text": "AB", "logprobs": None, "finish_reason": "stop", "matched_stop": 0},
-        ("AB", [35, 36], math.nan, "eos"),
+        ("AB", [34, 35], math.nan, "eos"),
     ),
     "an unknown log-probability": (
         {"text": "A", "logprobs": {"token_logprobs": [None, -1.0]}, "finish_reason": "length"},
-        ("A", [35], math.nan, "length"),
+        ("A", [34], math.nan, "length"),
     ),
     "chat": (
         {
@@ -519,14 +515,14 @@ REPLIES = {
             "logprobs": {"content": [{"token": "AB", "logprob": -2.0}]},
             "finish_reason": "length",
         },
-        ("AB", [35, 36], -2.0, "length"),
+        ("AB", [34, 35], -2.0, "length"),
     ),
     "chat, still thinking": (
         {
             "message": {"role": "assistant", "content": None, "reasoning_content": "AB"},
             "finish_reason": "length",
         },
-        ("AB", [35, 36], math.nan, "length"),
+        ("AB", [34, 35], math.nan, "length"),
     ),
 }
 
@@ -549,7 +545,7 @@ def test_chats(model_server, engine_for):
     server = model_server(answer)
     messages = [{"role": "system", "content": "Be short."}, {"role": "user", "content": "2+2?"}]
     engine = engine_for(server, api="chat")
-    requests = [Request([9], 1, "a", messages=messages), Request([35, 36], 1, "b")]
+    requests = [Request([9], 1, "a", messages=messages), Request([34, 35], 1, "b")]
     assert len(list(engine.sample(requests, PARAMS))) == 2
     assert {body["path"] for body in server.requests} == {"/v1/chat/completions"}
     assert [b["messages"] for b in sorted(server.requests, key=lambda b: -len(b["messages"]))] == [
@@ -587,9 +583,9 @@ def test_the_models_name_is_asked_for(model_server, byte_tokenizer):
     none = model_server(models=())
     assert model_name(ServerConfig(urls=[one.url])) == "tiny"
     assert model_name(ServerConfig(urls=[one.url], model="x")) == "x"
-    with pytest.raises(UserError, match="serves tiny, large: give engine.server.model"):
+    with pytest.raises(UserError, match=r"serves tiny, large: give engine\.server\.model"):
         model_name(ServerConfig(urls=[two.url]))
-    with pytest.raises(UserError, match="does not tell what it serves: give engine.server.model"):
+    with pytest.raises(UserError, match=r"does not tell what it serves: give engine\.server"):
         model_name(ServerConfig(urls=[none.url]))
     with pytest.raises(UserError, match="expected one model on all servers"):
         model_name(ServerConfig(urls=[one.url, other.url]))
