@@ -82,19 +82,11 @@ class ServerEngine:
 
         async def produce(emit: Callable[[Completion], None]) -> None:
             async with self._connection.client() as client:
-                job = _Job(self._connection, client, self.body, params)
-                await job.run(requests, lambda work, node, found: hand_on(emit, work, node, found))
-
-        def hand_on(
-            emit: Callable[[Completion], None], work: _Work, node: Node, found: Sequence[Choice]
-        ) -> None:
-            self._same_tokenizer(node, found)
-            for sample, choice in enumerate(found, start=work.first):
-                emit(self._completion(work.request, sample, choice, params))
+                await _Job(self, client, requests, params, emit).run()
 
         yield from iterate(produce)
 
-    def body(
+    def _body(
         self, request: Request, work: _Work, node: Node, params: SamplingParams
     ) -> dict[str, Any]:
         """The JSON of a request. Raises `UserError` where the prompt leaves no room to answer."""
@@ -161,8 +153,11 @@ class ServerEngine:
         told = [c for c in choices if c.token_ids and c.ended in ("eos", "length") and c.text]
         if node.checked or not told or self._config.api == "chat":
             return
-        # White space at the edges and broken characters are decoded differently here and there.
-        node.checked = any(_bare(self._decode(c.token_ids or [])) == _bare(c.text) for c in told)
+        # White space and broken characters are decoded differently here and there, and an end token
+        # may follow that is not a special one to our tokenizer.
+        node.checked = any(
+            _bare(self._decode(c.token_ids or [])).startswith(_bare(c.text)) for c in told
+        )
         if not node.checked:
             raise UserError(
                 f"engine server: {node.url} writes tokens that are not those of the tokenizer "
@@ -175,28 +170,25 @@ class _Job:
 
     def __init__(
         self,
-        connection: Connection,
+        engine: ServerEngine,
         client: httpx2.AsyncClient,
-        body: Callable[[Request, _Work, Node, SamplingParams], dict[str, Any]],
-        params: SamplingParams,
-    ) -> None:
-        self._connection, self._client = connection, client
-        self._body, self._params = body, params
-        self._queue: asyncio.PriorityQueue[_Work] = asyncio.PriorityQueue()
-        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def run(
-        self,
         requests: Sequence[Request],
-        hand_on: Callable[[_Work, Node, Sequence[Choice]], None],
+        params: SamplingParams,
+        emit: Callable[[Completion], None],
     ) -> None:
-        """Until every sample is handed on, or nothing more can be done."""
-        self._requests, self._hand_on = requests, hand_on
+        self._engine, self._client, self._emit = engine, client, emit
+        self._requests, self._params = requests, params
+        self._connection = engine._connection
         self._left = sum(max(0, request.count) for request in requests)
+        self._queue: asyncio.PriorityQueue[_Work] = asyncio.PriorityQueue()
         for name, request in enumerate(requests):
             if request.count > 0:
                 self._queue.put_nowait(_Work(name, request.first, request.count))
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Until every sample is handed on, or nothing more can be done."""
         if not self._left:
             return
         for node in self._connection.nodes:
@@ -252,7 +244,7 @@ class _Job:
 
     async def _ask(self, node: Node, work: _Work) -> None:
         """Sends one request. What it does not bring is put back."""
-        body = self._body(self._requests[work.request], work, node, self._params)
+        body = self._engine._body(self._requests[work.request], work, node, self._params)
         try:
             response = await self._connection.post(self._client, node, body)
             if response.status_code != 200:
@@ -267,7 +259,9 @@ class _Job:
             self._again(work, node, trouble)
             return
         node.failures = 0
-        self._hand_on(work, node, found)
+        self._engine._same_tokenizer(node, found)
+        for sample, choice in enumerate(found, start=work.first):
+            self._emit(self._engine._completion(work.request, sample, choice, self._params))
         if len(found) < work.size:
             if len(found) == 1:
                 node.most = 1
