@@ -243,6 +243,15 @@ def test_a_request_that_always_fails_is_named(model_server, engine_for):
         collected(engine_for(server, retries=2, in_flight=2), requests_of(4))
 
 
+def test_failures_count_only_in_a_row(model_server, engine_for):
+    def answer(body):
+        return STATUS["503"] if len(server.requests) % 3 == 0 else written(body, server.numbers)
+
+    server = model_server(answer)
+    collected(engine_for(server, retries=1, in_flight=1, samples_per_request=1), requests_of(4))
+    assert len(server.requests) == 29
+
+
 @pytest.mark.parametrize("status", [400, 401, 404, 307])
 def test_what_will_not_go_away_is_told_at_once_without_the_key(
     model_server, engine_for, monkeypatch, caplog, status
