@@ -75,21 +75,25 @@ class Prompter:
 
     def text(self, problem: Problem, mode: Mode) -> str:
         """The prompt, up to where the response begins."""
-        question = with_options(problem.question.strip(), problem.options)
-        if mode == "pot":
-            question += self.config.pot_suffix
         if self.config.form == "chat":
-            messages = [{"role": "user", "content": question}]
-            if self.config.system:
-                messages.insert(0, {"role": "system", "content": self.config.system})
             return str(
                 self.tokenizer.apply_chat_template(
-                    messages, tokenize=False, add_generation_prompt=True
+                    self.messages(problem, mode), tokenize=False, add_generation_prompt=True
                 )
             )
+        question = self._question(problem, mode)
         forms = {"alpaca": _ALPACA, "plain": _PLAIN, "template": self.config.template}
         # replace, not format: templates may hold other braces (LaTeX, JSON).
         return forms[self.config.form].replace("{question}", question)
+
+    def messages(self, problem: Problem, mode: Mode) -> list[dict[str, str]]:
+        """The prompt as a chat; in a form other than `chat`, its text is the user's message."""
+        if self.config.form != "chat":
+            return [{"role": "user", "content": self.text(problem, mode)}]
+        messages = [{"role": "user", "content": self._question(problem, mode)}]
+        if self.config.system:
+            messages.insert(0, {"role": "system", "content": self.config.system})
+        return messages
 
     def ids(self, problem: Problem, mode: Mode) -> list[int]:
         """The prompt's token ids, with the special tokens that the model expects at its start.
@@ -124,6 +128,10 @@ class Prompter:
         """
         text = completion.removeprefix(self._lead(mode)).rstrip()
         return text.lstrip("\r\n") if mode == "pot" else text.lstrip()
+
+    def _question(self, problem: Problem, mode: Mode) -> str:
+        question = with_options(problem.question.strip(), problem.options)
+        return question + self.config.pot_suffix if mode == "pot" else question
 
     def _lead(self, mode: Mode) -> str:
         return _PLAIN_LEADS[mode] if self.config.form == "plain" else ""

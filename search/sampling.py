@@ -96,7 +96,9 @@ def sample(config: SampleConfig) -> Run:
         missing,
         open_worker,
         (config,),
-        workers=workers_for(config.workers, config.generator.device),
+        workers=1
+        if config.engine.name == "server" and not config.workers
+        else workers_for(config.workers, config.generator.device),
         total=total,
         description="sample",
     )
@@ -119,13 +121,17 @@ def part_size(config: SampleConfig, opened: Run) -> int:
     """Problems in one part: as asked, as the run was begun, or enough for about 512 samples.
 
     An engine's batch runs empty at the end of each part, so small parts are slow; large ones lose
-    more to a kill.
+    more to a kill. Servers get eight samples for each of the requests that they may have at once.
     """
     if config.problems_per_part:
         return config.problems_per_part
     if "candidates" in opened.record["stages"]:
         return int(opened.key("candidates")["problems_per_part"])
-    return max(1, round(512 / max(1, *config.modes.values())))
+    samples = 512
+    if config.engine.name == "server":
+        server = config.engine.server
+        samples = max(samples, 8 * server.in_flight * len(server.urls))
+    return max(1, round(samples / max(1, *config.modes.values())))
 
 
 def prompt_of(generator: ModelConfig, prompt: PromptConfig) -> PromptConfig:
@@ -145,7 +151,7 @@ def prompt_of(generator: ModelConfig, prompt: PromptConfig) -> PromptConfig:
 
 def sampling_key(config: SampleConfig) -> dict[str, Any]:
     """Everything that changes samples. The number of samples does not: it only adds parts."""
-    return {
+    key = {
         "generator": fingerprint(config.generator),
         "prompt": as_dict(config.prompt),
         "sampling": as_dict(config.sampling),
@@ -153,6 +159,17 @@ def sampling_key(config: SampleConfig) -> dict[str, Any]:
         "dtype": config.generator.dtype,
         "problems_per_part": config.problems_per_part,
     }
+    if config.engine.name == "server":
+        # Which machines serve the model, and how many, may change from one start to the next.
+        from generator.engines.connection import model_name
+
+        server = config.engine.server
+        key["server"] = {
+            "model": model_name(server),
+            "api": server.api,
+            "extra": server.extra,
+        }
+    return key
 
 
 def workers_for(workers: int, device: str) -> int:
@@ -207,6 +224,7 @@ def sample_candidates(
             key=f"{problem.id}/{mode}",
             first=first,
             calculator=params.calculator and mode == "cot",
+            messages=prompter.messages(problem, mode),
         )
         for problem, mode in asked
     ]

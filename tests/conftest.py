@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.model_server import ModelServer
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -17,3 +21,10 @@ def shared_data() -> Path:
     if not (folder / "gsm8k").is_dir():
         pytest.skip(f"no real data at {folder} (set ASSAY_SHARED_DATA to its folder)")
     return folder
+
+
+@pytest.fixture
+def model_server() -> Iterator[Callable[..., ModelServer]]:
+    """Starts servers as `ModelServer`; they are closed at the end."""
+    with contextlib.ExitStack() as stack:
+        yield lambda *args, **more: stack.enter_context(ModelServer(*args, **more))

@@ -26,6 +26,7 @@ __all__ = [
     "EngineConfig",
     "Request",
     "SamplingParams",
+    "ServerConfig",
     "Stop",
     "make_engine",
 ]
@@ -74,7 +75,8 @@ class Request:
     """One prompt and how many samples of it: the indices first … first + count − 1.
 
     `key` names the prompt for the random numbers, for example "problem id/mode": a sample is a
-    function of (seed, key, index), whatever else is sampled beside it.
+    function of (seed, key, index), whatever else is sampled beside it. `messages` is the prompt as
+    a chat, for servers that apply the chat template themselves.
 
     `calculator`: after `<<expression=` comes what `problems.calculator.continue_with` says, instead
     of what the model would have written. Engines read this and not `SamplingParams.calculator`:
@@ -86,6 +88,7 @@ class Request:
     key: str
     first: int = 0
     calculator: bool = False
+    messages: list[dict[str, str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -94,8 +97,9 @@ class Completion:
 
     `request` is the index of its request, `token_ids` come without the end token. `logprob` is the
     natural log-probability of everything sampled, the end token included, under the model's own
-    distribution: untempered, over the whole vocabulary. Tokens of the calculator are in `token_ids`
-    and count towards the token limit, but were not sampled: they add nothing to `logprob`.
+    distribution: untempered, over the whole vocabulary; NaN where a server does not tell it. Tokens
+    of the calculator are in `token_ids` and count towards the token limit, but were not sampled:
+    they add nothing to `logprob`.
     """
 
     request: int
@@ -117,15 +121,40 @@ class Engine(Protocol):
 
 
 @dataclass
+class ServerConfig:
+    """OpenAI-compatible servers of one model (an OmegaConf schema)."""
+
+    urls: list[str] = field(default_factory=list)
+    """base URLs, for example [http://127.0.0.1:8000/v1]; requests are spread over all of them"""
+    api: str = "completions"
+    """completions (the prompt as it is) | chat (the server applies the model's chat template)"""
+    model: str = ""
+    """the model's name at the server; empty = the only one that it serves"""
+    samples_per_request: int = 16
+    """samples asked for at once (`n`), fewer where a server refuses; 1 = a seed for each sample"""
+    in_flight: int = 64
+    """requests that one server is given at the same time"""
+    timeout_seconds: float = 600.0
+    """for one request, from sending it to the end of the reply"""
+    retries: int = 8
+    """failures in a row, of one request or of all servers, before giving up"""
+    key_variable: str = "OPENAI_API_KEY"
+    """environment variable with the API key; it is sent to every URL, and never shown"""
+    extra: dict[str, Any] = field(default_factory=dict)
+    """further fields of every request; they win over Assay's own, and null leaves one out"""
+
+
+@dataclass
 class EngineConfig:
     """Which engine, and how much it does at once (an OmegaConf schema)."""
 
     name: str = "transformers"
-    """transformers"""
+    """transformers | server"""
     batch_size: int = 0
     """samples written at the same time; 0 = as suits the model and the memory"""
     threads: int = 0
     """processor threads of torch; 0 = leave as it is"""
+    server: ServerConfig = field(default_factory=ServerConfig)
 
 
 def make_engine(config: EngineConfig, model: ModelConfig) -> Engine:
@@ -134,4 +163,8 @@ def make_engine(config: EngineConfig, model: ModelConfig) -> Engine:
         from generator.engines.hf import TransformersEngine
 
         return TransformersEngine.load(config, model)
-    raise UserError(f"engine.name={config.name}: expected transformers")
+    if config.name == "server":
+        from generator.engines.server import ServerEngine
+
+        return ServerEngine.load(config, model)
+    raise UserError(f"engine.name={config.name}: expected transformers or server")

@@ -1,9 +1,14 @@
 """Tiny random models of several families, and a tokenizer of single bytes."""
 
+import threading
+
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, PreTrainedTokenizerFast
+
+from generator.engines import ServerConfig, connection
+from generator.engines.server import ServerEngine
 
 FAMILIES = ("llama", "qwen2", "mistral", "phi3", "gpt_neox", "gpt2")
 
@@ -71,3 +76,18 @@ def make_lm():
 @pytest.fixture(scope="session")
 def byte_tokenizer():
     return _byte_tokenizer()
+
+
+@pytest.fixture
+def engine_for(monkeypatch, byte_tokenizer):
+    """Engines on servers, with short pauses and no key; no thread may be left behind."""
+    monkeypatch.setattr(connection, "_FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(connection, "_LONGEST_PAUSE", 0.3)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+    def make(*servers, **settings):
+        urls = [server.url for server in servers]
+        return ServerEngine(ServerConfig(urls=urls, **settings), byte_tokenizer)
+
+    yield make
+    assert not [t.name for t in threading.enumerate() if t.name == "assay-background"]

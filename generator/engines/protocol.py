@@ -1,0 +1,188 @@
+"""The words of OpenAI-compatible servers: what a request says, what a reply means.
+
+Pure functions on JSON. Servers tell which software they are by `owned_by` in their list of models;
+the known ones are told to leave out whatever would bend the distribution (their own defaults of
+top-k, min-p and penalties), and asked for token ids. Replies differ in where ids, log-probabilities
+and the reason for stopping stand; nothing in them is taken for granted.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from generator.engines import SamplingParams
+
+__all__ = ["Choice", "Served", "choices_of", "fields", "message_of", "served"]
+
+# Fields outside OpenAI's API. vLLM takes its defaults from the model's generation_config.json,
+# llama.cpp has top-k 40 and min-p 0.05; top-k −1 is "all" to each of them.
+_NEUTRAL: dict[str, dict[str, Any]] = {
+    "vllm": {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, "return_token_ids": True},
+    "sglang": {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
+    "llamacpp": {
+        "top_k": -1,
+        "min_p": 0.0,
+        "typical_p": 1.0,
+        "repeat_penalty": 1.0,
+        "cache_prompt": True,
+    },
+}
+_LARGEST_ID = 1 << 31
+_LONGEST_MESSAGE = 300
+
+
+@dataclass(frozen=True)
+class Served:
+    """One model of a server; `positions` is its context length in tokens, 0 where not told."""
+
+    model: str
+    kind: str
+    positions: int
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One completion of a reply.
+
+    `token_ids` is `None` where the server does not tell them, and holds the end token where the
+    server counts it; `logprob` is NaN where it is not told. `ended` is "stopped" where the server
+    does not say by what.
+    """
+
+    text: str
+    token_ids: list[int] | None
+    logprob: float
+    ended: Literal["eos", "length", "stop", "stopped"]
+
+
+def fields(kind: str, params: SamplingParams, count: int, seed: int, limit: int) -> dict[str, Any]:
+    """The sampling fields of a request for `count` samples of at most `limit` tokens."""
+    found: dict[str, Any] = {
+        "max_tokens": limit,
+        "temperature": params.temperature,
+        "top_p": params.top_p,
+        "seed": seed,
+        **_NEUTRAL.get(kind, {}),
+    }
+    if count > 1:
+        found["n"] = count
+    if params.top_k:
+        found["top_k"] = params.top_k
+    if params.min_p:
+        found["min_p"] = params.min_p
+    if params.stop:
+        found["stop"] = list(params.stop)
+    return found
+
+
+def served(reply: Any) -> list[Served]:
+    """What a reply of `/models` lists; nothing where it is not such a list."""
+    rows = reply.get("data") if isinstance(reply, Mapping) else None
+    found = []
+    for row in rows if isinstance(rows, list) else []:
+        if isinstance(row, Mapping) and isinstance(row.get("id"), str):
+            meta = row.get("meta")
+            positions = row.get("max_model_len")
+            if positions is None and isinstance(meta, Mapping):
+                positions = meta.get("n_ctx")
+            found.append(
+                Served(
+                    model=row["id"],
+                    kind=str(row.get("owned_by") or ""),
+                    positions=positions if isinstance(positions, int) else 0,
+                )
+            )
+    return found
+
+
+def choices_of(reply: Any) -> list[Choice]:
+    """The whole choices of a reply, one for each index."""
+    rows = reply.get("choices") if isinstance(reply, Mapping) else None
+    found: dict[int, Choice] = {}
+    for position, row in enumerate(rows if isinstance(rows, list) else []):
+        if not isinstance(row, Mapping):
+            continue
+        index = row.get("index", position)
+        choice = _choice(row)
+        if choice is not None and isinstance(index, int) and index not in found:
+            found[index] = choice
+    return [found[index] for index in sorted(found)]
+
+
+def message_of(body: bytes) -> str:
+    """What a server says of an error, on one line."""
+    text = body.decode("utf-8", "replace")
+    try:
+        told = json.loads(text)
+    except ValueError:
+        told = None
+    for name in ("error", "message", "detail"):
+        if isinstance(told, Mapping) and told.get(name):
+            told = told[name]
+    line = " ".join((text if told is None else str(told)).split())
+    return line if len(line) <= _LONGEST_MESSAGE else line[: _LONGEST_MESSAGE - 1] + "…"
+
+
+def _choice(row: Mapping[str, Any]) -> Choice | None:
+    text, ended = _text(row), _ended(row)
+    if text is None or ended is None:
+        return None
+    probabilities = row.get("logprobs")
+    if not isinstance(probabilities, Mapping):
+        probabilities = {}
+    content = probabilities.get("content")
+    content = content if isinstance(content, list) else []
+    entries = [entry if isinstance(entry, Mapping) else {} for entry in content]
+    ids = row.get("token_ids")
+    if ids is None and entries:
+        ids = [entry.get("id") for entry in entries]
+    logprobs = probabilities.get("token_logprobs")
+    if logprobs is None:
+        logprobs = [entry.get("logprob") for entry in entries]
+    return Choice(text, _ids(ids), _sum(logprobs), ended)
+
+
+def _text(row: Mapping[str, Any]) -> str | None:
+    message = row.get("message")
+    if not isinstance(message, Mapping):
+        text = row.get("text")
+        return text if isinstance(text, str) else None
+    if "content" not in message:
+        return None
+    # Servers with a reasoning parser put what was written first into a field of its own.
+    thought = message.get("reasoning_content") or message.get("reasoning") or ""
+    text = message["content"]
+    if not isinstance(text, str | None) or not isinstance(thought, str):
+        return None
+    return thought + (text or "")
+
+
+def _ended(row: Mapping[str, Any]) -> Literal["eos", "length", "stop", "stopped"] | None:
+    if row.get("finish_reason") == "length":
+        return "length"
+    if row.get("finish_reason") != "stop":
+        return None
+    # vLLM: stop_reason, SGLang: matched_stop. A text is one of ours, a number an end token.
+    told = row.get("stop_reason", row.get("matched_stop"))
+    if isinstance(told, str):
+        return "stop"
+    return "eos" if "stop_reason" in row or "matched_stop" in row else "stopped"
+
+
+def _ids(ids: Any) -> list[int] | None:
+    if not isinstance(ids, list):
+        return None
+    plain = all(type(token) is int and 0 <= token < _LARGEST_ID for token in ids)
+    return ids if plain else None
+
+
+def _sum(logprobs: Sequence[Any]) -> float:
+    if not isinstance(logprobs, list) or not logprobs:
+        return math.nan
+    if not all(isinstance(value, int | float) for value in logprobs):
+        return math.nan
+    return math.fsum(logprobs)
