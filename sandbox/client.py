@@ -281,11 +281,15 @@ class _Pool:
 
     def _some(self, kind: _Kind) -> list[_Job]:
         waiting = self._waiting[kind]
-        if kind[1]:
-            return [waiting.popleft()]
         # Less and less of what is left, so that the workers finish together.
-        count = min(MOST, max(_FEW, math.ceil(len(waiting) / (2 * len(self._workers)))))
-        return [waiting.popleft() for _ in range(min(count, len(waiting)))]
+        share = math.ceil(len(waiting) / (2 * len(self._workers)))
+        count = 1 if kind[1] else min(MOST, max(_FEW, share))
+        jobs = [waiting.popleft()]
+        while waiting and len(jobs) < count:
+            job = waiting.popleft()
+            if not job.batch.given_up:
+                jobs.append(job)
+        return jobs
 
 
 class _Worker(threading.Thread):
