@@ -37,6 +37,7 @@ from generator.models import ModelConfig, load_model, load_tokenizer, quiet
 from problems.errors import UserError
 from problems.prompts import PromptConfig, Prompter
 from verifier.attention import Layout, attention_arguments, use_shared_prefix_attention
+from verifier.card import model_card
 from verifier.config import HEADS, LEVELS, LOSSES, VerifierModelConfig, check_model
 from verifier.dropout import add_residual_dropout, switch_off_own_dropout
 from verifier.lora import add_adapters, merged_state
@@ -215,6 +216,7 @@ class Verifier(nn.Module):
         save_file(head, path / HEAD_FILE)
         text = json.dumps(dataclasses.asdict(self.settings), indent=2, ensure_ascii=False)
         (path / SETTINGS_FILE).write_text(text + "\n", encoding="utf-8")
+        (path / "README.md").write_text(model_card(self.settings), encoding="utf-8")
 
     def set_base_rate(self, rate: float) -> None:
         """Starts the bias where every value is `rate`, the share of right solutions."""

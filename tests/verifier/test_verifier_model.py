@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 import torch
@@ -7,6 +8,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from generator.models import ModelConfig
 from problems.errors import UserError
 from problems.prompts import PromptConfig
+from verifier.card import model_card
 from verifier.config import VerifierModelConfig
 from verifier.model import (
     Verifier,
@@ -147,6 +149,30 @@ def test_a_verifier_is_a_language_model_in_plain_transformers(base_folder, tmp_p
         lm.get_output_embeddings().weight[258] *= 1000
     said = lm.generate(ids, max_new_tokens=8, do_sample=False, pad_token_id=1)
     assert 258 not in said.tolist()[0]
+
+
+def test_the_page_on_the_hub(base_folder, tmp_path, capsys):
+    verifier, tokenizer = Verifier.from_base(config_of(base_folder), PromptConfig(form="plain"))
+    verifier.set_base_rate(0.25)
+    verifier.eval().save_pretrained(tmp_path / "v", tokenizer)
+    card = (tmp_path / "v" / "README.md").read_text()
+    assert "| reserved token | `<|verifier|>` (id 258) |\n| level | token |" in card
+    assert "base_model" not in card  # it is a folder
+    (code,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    exec(code.replace("THIS_FOLDER_OR_HUB_ID", str(tmp_path / "v")), {})
+    assert capsys.readouterr().out == "[0.25]\n"
+
+
+@pytest.mark.parametrize(
+    ("base", "line"),
+    [
+        ("Qwen/Qwen2.5-0.5B", "base_model: Qwen/Qwen2.5-0.5B\n---"),
+        ("tests/verifier", "assay]\n---"),
+    ],
+)
+def test_the_base_is_named_where_the_hub_has_it(base, line):
+    settings = VerifierSettings("<v>", 5, base=base)
+    assert line in model_card(settings)
 
 
 def test_settings_are_plain_json(base_folder, tmp_path):
