@@ -121,6 +121,8 @@ def _do_in_processes(
         for process in processes:
             process.start()
         _follow(processes, reports, bar, workers)
+        for process in processes:  # they end by themselves, and tidy up
+            process.join(30)
     finally:
         for process in processes:
             if process.pid is not None and process.is_alive():
