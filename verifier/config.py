@@ -93,7 +93,7 @@ class TrainVerifierConfig:
     batch_tokens: int = 32000
     """tokens of one optimiser step as the paper counts them: each sampled solution with its
     question, and as many copies of the reference solution with theirs"""
-    pack_tokens: int = 1024
+    pack_tokens: int = 1536
     """about so many tokens in one sequence: a question once, its reference solution once, and as
     many sampled solutions as fit; larger is faster, smaller mixes more problems into a step"""
     micro_batch_tokens: int = 2048

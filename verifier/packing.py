@@ -23,7 +23,7 @@ any number of packs that a problem's samples are spread over, and for several re
 with every sample at weight 1/R). Both losses stay means over their own tokens, whose numbers are
 summed over the whole optimiser step: not per pack, per micro-batch or per machine.
 
-    for step in plan(groups, pack_tokens=1024, batch_tokens=32000, rng=np.random.default_rng(0)):
+    for step in plan(groups, pack_tokens=1536, batch_tokens=32000, rng=np.random.default_rng(0)):
         for packs in micro_batches(step, 4096):
             batch = packed_batch(packs, level="token")
 """

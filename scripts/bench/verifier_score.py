@@ -122,6 +122,8 @@ def _report(ways: dict[str, Way], options: dict[str, Any], count: int, work: flo
     for name in ways:
         apart = max(abs(x - y) for x, y in zip(scores[name], scores["Assay"], strict=True))
         print(f"{name:42}{count / median[name]:13.1f}{best / median[name]:8.2f}{apart:20.1e}")
+        if apart > 1e-3:
+            sys.exit("not the same scores")
     rate = 2 * SIZE**3 / median["product"]
     print(
         f"limit: {work / 1e9:.1f} GFLOP at {rate / 1e9:.0f} GFLOP/s, "
@@ -160,7 +162,8 @@ def _verifier(name: str) -> tuple[Verifier, Prompter | None]:
         return verifier, prompter
     verifier, _ = Verifier.from_base(VerifierModelConfig(base=model))
     with torch.no_grad():  # from zero every score would be the same
-        verifier.lm.get_output_embeddings().weight[verifier.settings.reserved_token_id].normal_()
+        own = verifier.lm.get_output_embeddings().weight[verifier.settings.reserved_token_id]
+        verifier.row.copy_(own.normal_())
     return verifier.eval(), Prompter(PromptConfig(form="plain"), load_tokenizer(model))
 
 

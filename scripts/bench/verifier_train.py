@@ -1,7 +1,7 @@
 r"""Training a verifier on packs beside the literal recipe: the same samples, model and steps.
 
     python scripts/bench/verifier_train.py [model=embedded,d384] [threads=1] [repeats=3]
-        [samples=100] [pack_tokens=1024] [micro_batch_tokens=2048] [device=cpu] [dtype=float32]
+        [samples=100] [pack_tokens=1536] [micro_batch_tokens=2048] [device=cpu] [dtype=float32]
 
 One problem a run: a question of about 100 tokens and 100 solutions of about 150 (log-normal, as
 they are sampled). The literal recipe gives each sample a padded row of its own and as many rows to
@@ -54,7 +54,7 @@ DEFAULTS = {
     "threads": "1",
     "repeats": "3",
     "samples": "100",
-    "pack_tokens": "1024",
+    "pack_tokens": "1536",
     "micro_batch_tokens": "2048",
     "device": "cpu",
     "dtype": "float32",
