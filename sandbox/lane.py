@@ -28,7 +28,7 @@ import sys
 import time
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 from sandbox import child
@@ -93,16 +93,11 @@ def run(
         _guard_sympy(watch)
         sys.addaudithook(watch.hook)
         sys.setrecursionlimit(sys.getrecursionlimit() - _DEPTH_MARGIN)
-        index = 0
-        while programs:
-            for program in programs:
-                record = _one(program, watch, output_limit)
-                _write({"index": index, **record})
-                index += 1
-                if watch.seen or time.thread_time() > _LONGEST_LIFE:
-                    _write({"index": index, "status": LEFT})  # the rest is for another child
-                    os._exit(0)
-            programs = _next_request()
+        for index, program in enumerate(_with_those_that_come(programs)):
+            _write({"index": index, **_one(program, watch, output_limit)})
+            if watch.seen or time.thread_time() > _LONGEST_LIFE:  # the rest is for another child
+                _write({"index": index + 1, "status": LEFT})
+                break
         code = 0
     finally:
         os._exit(code)
@@ -251,6 +246,13 @@ def _write(record: dict[str, Any]) -> None:
     data = json.dumps(record).encode() + b"\n"
     while data:
         data = data[os.write(_REPORT, data) :]
+
+
+def _with_those_that_come(programs: Sequence[str]) -> Iterator[str]:
+    """The programs, then those of one request after the other, as each is wanted."""
+    while programs:
+        yield from programs
+        programs = _next_request()
 
 
 def _next_request() -> list[str]:

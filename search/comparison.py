@@ -8,13 +8,12 @@ candidates and the same resamples of the problems, and their differences are pai
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from search.curves import Mix
 from search.evaluate import MIX_LABELS, SCORED_RULES, Evaluation, count, rule_label
-from search.table import WIDE, interval_cell, table_line, table_rule
+from search.table import WIDE, interval_cell, table_footer, table_line, table_rule
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,12 +48,7 @@ def comparison(
             continue
         lines.append(f"{INDENT}{label}")
         lines += [_row(_shown(each.verifier), each, rule, n) for each in evaluations]
-    lines += ["", *_differences(evaluations)]
-    if seconds:
-        spent = " · ".join(f"{stage} {value:,.0f} s" for stage, value in seconds.items())
-        lines += ["", *textwrap.wrap(f"time: {spent}", 98, initial_indent=INDENT)]
-    for note in first.notes:
-        lines += textwrap.wrap(f"note: {note}", 98, initial_indent=INDENT, subsequent_indent="    ")
+    lines += ["", *_differences(evaluations), *table_footer(seconds, first.notes)]
     return "\n".join(lines)
 
 

@@ -92,13 +92,13 @@ def sample(config: SampleConfig) -> Run:
     missing = opened.missing("candidates", planned, Shard.parse(config.shard))
     size = config.problems_per_part
     total = sum(len(opened.slice(part, size)) * (part.end - part.first) for part in missing)
+    # Where servers do the work, one process asks them all.
+    own_workers = 1 if config.engine.name == "server" else 0
     do_parts(
         missing,
         open_worker,
         (config,),
-        workers=1
-        if config.engine.name == "server" and not config.workers
-        else workers_for(config.workers, config.generator.device),
+        workers=workers_for(config.workers or own_workers, config.generator.device),
         total=total,
         description="sample",
     )

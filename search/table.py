@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from search.evaluate import (
     rule_label,
 )
 
-__all__ = ["interval_cell", "printable", "table", "table_line", "table_rule"]
+__all__ = ["interval_cell", "printable", "table", "table_footer", "table_line", "table_rule"]
 
 # A margin of 2, a column of names, then columns of fixed width.
 NAMES, WIDE, NARROW, CURVE_COLUMNS = 22, 24, 7, 10
@@ -46,12 +46,7 @@ def table(
     lines = [*_rules_table(evaluation, bold), "", *_curve_table(evaluation, bold)]
     if evaluation.verifier:
         lines += ["", *_difference_lines(evaluation)]
-    if seconds:
-        spent = " · ".join(f"{stage} {value:,.0f} s" for stage, value in seconds.items())
-        lines += ["", f"  time: {spent}"]
-    for note in evaluation.notes:
-        lines += textwrap.wrap(f"note: {note}", 98, initial_indent="  ", subsequent_indent="    ")
-    return "\n".join(lines)
+    return "\n".join([*lines, *table_footer(seconds, evaluation.notes)])
 
 
 def _can_bold() -> bool:
@@ -69,6 +64,21 @@ def table_line(name: str, cells: list[str], marked: set[int] | None = None) -> s
 
 def table_rule(columns: int, width: int = WIDE) -> str:
     return "  " + "─" * (NAMES + columns * width)
+
+
+def table_footer(seconds: Mapping[str, float] | None, notes: Sequence[str]) -> list[str]:
+    """The time that each stage took, and the notes, as lines under a table."""
+    lines: list[str] = []
+    if seconds:
+        spent = " · ".join(f"{stage} {value:,.0f} s" for stage, value in seconds.items())
+        lines += ["", *_wrapped(f"time: {spent}")]
+    for note in notes:
+        lines += _wrapped(f"note: {note}")
+    return lines
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, 98, initial_indent="  ", subsequent_indent="    ")
 
 
 def interval_cell(found: Interval, sign: str = "") -> str:

@@ -93,6 +93,16 @@ def differences(programs: Sequence[str], one: Sequence[Outcome], two: Sequence[O
 # The same outcomes as alone.
 
 
+def assert_the_same_in_any_order(
+    sandbox: Sandbox, programs: list[str], expected: list[Outcome]
+) -> None:
+    for seed in range(2):
+        order = random.Random(seed).sample(range(len(programs)), len(programs))
+        shuffled = [programs[i] for i in order]
+        found = sandbox.run(shuffled)
+        assert differences(shuffled, found, [expected[i] for i in order]) == []
+
+
 def test_mixed_programs_in_any_order(sharing: Sandbox, alone: Sandbox, told: Told) -> None:
     made = mixed(200, seed=11, slow=False) + mixed(100, seed=12)
     programs = [program for program, _, _ in made]
@@ -101,12 +111,7 @@ def test_mixed_programs_in_any_order(sharing: Sandbox, alone: Sandbox, told: Tol
         assert status == outcome.status or {status, outcome.status} == {"memory", "timeout"}
         assert output in ("", outcome.output)
     told.of.clear()
-    for seed in range(2):
-        order = random.Random(seed).sample(range(len(programs)), len(programs))
-        outcomes = sharing.run([programs[i] for i in order])
-        assert (
-            differences([programs[i] for i in order], outcomes, [expected[i] for i in order]) == []
-        )
+    assert_the_same_in_any_order(sharing, programs, expected)
     assert told.counts()["in a lane"] > 0.95 * 2 * len(programs)
 
 
@@ -124,12 +129,7 @@ def test_hostile_programs_in_any_order(sharing: Sandbox, alone: Sandbox, told: T
     programs = attacks + [program for program, _, _ in mixed(200, seed=13, slow=False)]
     expected = alone.run(programs)
     told.of.clear()
-    for seed in range(2):
-        order = random.Random(seed).sample(range(len(programs)), len(programs))
-        outcomes = sharing.run([programs[i] for i in order])
-        assert (
-            differences([programs[i] for i in order], outcomes, [expected[i] for i in order]) == []
-        )
+    assert_the_same_in_any_order(sharing, programs, expected)
     assert sum("in a lane" in told.of.get(attack, []) for attack in attacks) > 50
 
 
