@@ -226,15 +226,17 @@ def test_parts_without_the_column_have_their_origin(sample):
 
 def test_members_do_not_repeat_each_other_and_do_not_depend_on_each_other(tmp_path):
     """Two members of the same settings, on the embedded model; then one of them alone."""
+    problems = tmp_path / "problems.jsonl"
+    problems.write_text('{"id": "x", "question": "1 + 1?"}\n{"id": "y", "question": "2 + 1?"}\n')
 
     def texts(run, mixture):
         config = sampling.SampleConfig(
             run=str(tmp_path / run),
-            problems=ProblemsConfig(name="gsm_symbolic", limit=2),
+            problems=ProblemsConfig(name="jsonl", path=str(problems)),
             generator=ModelConfig(device="cpu"),
             prompt=FewShotConfig(form="plain"),
             modes={"cot": 2, "pot": 0},
-            sampling=SamplingParams(temperature=1.5, max_new_tokens=12),
+            sampling=SamplingParams(temperature=3.0, max_new_tokens=12),
             mixture=mixture,
             workers=1,
         )
