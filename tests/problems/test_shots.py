@@ -177,7 +177,7 @@ def test_bad_settings(file, config, message):
 
 def test_a_path_without_a_name():
     config = FewShotConfig(shots=1, shots_from=ProblemsConfig(name="", path="data/gsm8k"))
-    with pytest.raises(UserError, match="prompt.shots_from.name: expected"):
+    with pytest.raises(UserError, match=r"prompt.shots_from.name: expected"):
         choose_shots(config, ProblemsConfig(name="gsm_symbolic"), ["cot"])
 
 
