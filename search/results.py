@@ -37,8 +37,9 @@ __all__ = [
     "write_report",
 ]
 
-_KEY = ["problem_id", "mode", "sample"]
+_KEY = ["problem_id", "origin", "mode", "sample"]
 _SHOWN = [
+    "origin",
     "mode",
     "sample",
     "text",
@@ -165,10 +166,14 @@ def write_report(run: Run, evaluation: Evaluation, title: str = "", candidates: 
 
 
 def page_problems(run: Run, verifier: str, limit: int) -> list[dict[str, Any]]:
-    """What the page shows of each problem and of its first `limit` candidates in each mode."""
+    """What the page shows of each problem and of its first candidates, `limit` in all.
+
+    Every mode of every origin has the same share of them.
+    """
     frame = load_frame(run, texts=True)
     if limit:
-        frame = frame[frame["sample"] < max(1, limit // frame["mode"].nunique())]
+        shares = len(frame[["origin", "mode"]].drop_duplicates())
+        frame = frame[frame["sample"] < max(1, limit // shares)]
     groups = {str(name): rows for name, rows in frame.groupby("problem_id", sort=False)}
     shown = []
     for problem in run.problems:
@@ -205,11 +210,12 @@ def _page_candidate(row: Mapping[str, Any], verifier: str) -> dict[str, Any]:
 def load_frame(run: Run, *, texts: bool = False) -> pd.DataFrame:
     """Everything known of a run's graded candidates, one row each, in the order of the problems.
 
-    Columns: problem_id, mode, sample, answer, answer_class (consistent within a problem), label
-    (`<NA>` where undecided), tokens, prompt_tokens, logprob, outcome, `score:NAME` for each
-    verifier (NaN where it has not scored the candidate); with `texts` also text, output, message,
-    token_ids and, where they were kept, `values:NAME` with `starts:NAME` and `ends:NAME`, the
-    places of the values' tokens in the text. Raises `UserError` where nothing is graded yet.
+    Columns: problem_id, origin (the member of a mixture, else empty), mode, sample, answer,
+    answer_class (consistent within a problem), label (`<NA>` where undecided), tokens,
+    prompt_tokens, logprob, outcome, `score:NAME` for each verifier (NaN where it has not scored the
+    candidate); with `texts` also text, output, message, token_ids and, where they were kept,
+    `values:NAME` with `starts:NAME` and `ends:NAME`, the places of the values' tokens in the text.
+    Raises `UserError` where nothing is graded yet.
     """
     import pandas as pd
 
@@ -231,7 +237,7 @@ def load_frame(run: Run, *, texts: bool = False) -> pd.DataFrame:
         frame = _join_scores(frame, run, name, texts)
     order = {problem.id: i for i, problem in enumerate(run.problems)}
     frame["_order"] = frame["problem_id"].map(order)
-    frame = frame.sort_values(["_order", "mode", "sample"], ignore_index=True)
+    frame = frame.sort_values(["_order", "mode", "origin", "sample"], ignore_index=True)
     _merge_classes(frame, run)
     return frame.drop(columns=["_order", "part"])
 
@@ -277,8 +283,8 @@ def pool_line(run: Run) -> str:
     frame = load_frame(run)
     right = frame["label"].fillna(False).astype(bool)
     shares = [
-        f"{mode} {100 * right[rows.index].mean():.1f} % right"
-        for mode, rows in frame.groupby("mode")
+        f"{f'{origin} {mode}'.strip()} {100 * right[rows.index].mean():.1f} % right"
+        for (origin, mode), rows in frame.groupby(["origin", "mode"])
     ]
     solved = right.groupby(frame["problem_id"]).any().mean()
     programs = frame[frame["mode"] == "pot"]["outcome"]
