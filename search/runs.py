@@ -168,8 +168,17 @@ class Run:
 
     # Stages and their keys
 
-    def register(self, stage: str, key: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+    def register(
+        self,
+        stage: str,
+        key: Mapping[str, Any],
+        config: Mapping[str, Any],
+        models: Mapping[str, Any] | None = None,
+    ) -> None:
         """Declares that `stage` is about to run under `key`; writes key and configuration.
+
+        `models` are the shapes of the models at work (`ModelShape.to_dict`) by the origin of the
+        candidates, "" where there is one model; known ones stay. They are no part of the key.
 
         Raises `UserError` naming the differing fields where parts of another key are there.
         """
@@ -179,7 +188,11 @@ class Run:
             lines = "; ".join(differences(known["key"], _plain(key)))
             raise UserError(f"{self.path}: {stage} were made with other settings ({lines})")
         entry = {"key": _plain(key), "config": _plain(config), "versions": versions()}
-        if known is None or known["key"] != entry["key"] or known["config"] != entry["config"]:
+        shapes = {**self.models(stage), **{k: v for k, v in (models or {}).items() if v}}
+        if shapes:
+            entry["models"] = shapes
+        told = ("key", "config", "models")
+        if known is None or any(known.get(name) != entry.get(name) for name in told):
             self.record = self._read_record()
             self.record["stages"][stage] = entry
             write_json(self.path / "run.json", self.record)
@@ -196,6 +209,10 @@ class Run:
             return self.record["stages"][stage]["key"]
         except KeyError as error:
             raise UserError(f"{self.path}: has no {stage} yet") from error
+
+    def models(self, stage: str) -> dict[str, Any]:
+        """The shapes of a stage's models as they were registered; empty in older runs."""
+        return dict(self.record["stages"].get(stage, {}).get("models", {}))
 
     def verifiers(self) -> list[str]:
         """Names of the verifiers that scored this run."""
@@ -297,8 +314,12 @@ class Run:
 
     def seconds(self, stage: str) -> float:
         """Seconds of work that a stage's parts took together, as measured by their workers."""
-        metadata = (self._metadata(stage, part) for part in self.parts(stage))
-        return sum(float(m["seconds"]) for m in metadata if m is not None)
+        return sum(self.part_seconds(stage, part) for part in self.parts(stage))
+
+    def part_seconds(self, stage: str, part: Part) -> float:
+        """Seconds that one part took, as measured by its worker; 0 where the part is not there."""
+        metadata = self._metadata(stage, part)
+        return 0.0 if metadata is None else float(metadata["seconds"])
 
 
 def _plain(value: Any) -> Any:

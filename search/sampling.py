@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generator.engines import Engine, EngineConfig, Request, SamplingParams, make_engine
+from generator.flops import model_shape
 from generator.models import ModelConfig, fingerprint, load_tokenizer, resolve
 from problems.errors import UserError
 from problems.problem import MODES, Problem
@@ -87,7 +88,9 @@ def sample(config: SampleConfig) -> Run:
     problems = load_problems(config.problems)
     opened = Run.open_or_create(config.run, problems)
     config = dataclasses.replace(config, problems_per_part=part_size(config, opened))
-    opened.register("candidates", sampling_key(config), as_dict(config))
+    shape = model_shape(config.generator)
+    models = {"": shape.to_dict()} if shape else {}
+    opened.register("candidates", sampling_key(config), as_dict(config), models)
     planned = opened.plan(config.modes, config.problems_per_part)
     missing = opened.missing("candidates", planned, Shard.parse(config.shard))
     size = config.problems_per_part

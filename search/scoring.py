@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from generator.flops import model_shape
 from generator.models import ModelConfig, fingerprint
 from problems.errors import UserError
 from problems.problem import Problem
@@ -125,7 +126,9 @@ def score(config: ScoreStage) -> Run:
             "aggregate": one.scoring.aggregate,
             "values": one.scoring.values,
         }
-        opened.register(f"scores/{verifier_name(one)}", key, as_dict(one))
+        shape = model_shape(one.verifier)
+        models = {"": shape.to_dict()} if shape else {}
+        opened.register(f"scores/{verifier_name(one)}", key, as_dict(one), models)
     for one in singles:
         _score(opened, one)
     return opened
@@ -174,6 +177,8 @@ def open_worker(config: ScoreStage) -> Do:
 def _row(candidate: dict[str, Any], scored: Any, place: int) -> dict[str, Any]:
     row = {name: candidate[name] for name in ("problem_id", "mode", "sample")}
     row["score"] = float(scored.scores[place])
+    row["verifier_tokens"] = int(scored.tokens[place])
+    row["verifier_prompt_tokens"] = int(scored.prompt_tokens[place])
     if scored.values is not None:
         row["values"] = scored.values[place]
         row["starts"] = scored.offsets[place][:, 0]
@@ -190,6 +195,8 @@ def scores_table(rows: Sequence[dict[str, Any]], *, values: bool) -> pyarrow.Tab
         ("mode", pa.string()),
         ("sample", pa.int32()),
         ("score", pa.float32()),
+        ("verifier_tokens", pa.int32()),
+        ("verifier_prompt_tokens", pa.int32()),
     ]
     if values:
         fields += [

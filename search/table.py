@@ -7,6 +7,7 @@ At most 100 columns wide, whatever the pool.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import textwrap
@@ -14,6 +15,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from search.cost import equal_flops
 from search.curves import Interval, Mix
 from search.evaluate import (
     MIX_LABELS,
@@ -126,7 +128,42 @@ def _rules_table(evaluation: Evaluation, bold: bool) -> list[str]:
         lines.append(
             table_line("tokens per problem", [f"{spent[mix]:>5,.0f}".ljust(WIDE) for mix in mixes])
         )
+    return [*lines, *_cost_lines(evaluation)]
+
+
+def _cost_lines(evaluation: Evaluation) -> list[str]:
+    """FLOPs and seconds per problem at the table's n, where known: `12.3 + 4.5 verifier`."""
+    frame = evaluation.frame
+    rows = frame[frame["n"] == evaluation.table_n].set_index("modes")
+    lines = []
+    for name in ("flops", "seconds"):
+        if name not in rows or rows[name].isna().any():
+            continue
+        votes = rows[rows["rule"] == "majority"][name]
+        scored = rows[rows["rule"].isin(SCORED_RULES)][name].groupby("modes").first()
+        unit, label = _unit(float(rows[name].max())) if name == "flops" else (1.0, name)
+        cells = []
+        for mix in evaluation.mixes:
+            cell = _digits(votes[mix] / unit, votes[mix] / unit).rjust(5)
+            if mix in scored and scored[mix] > votes[mix]:
+                more = _digits((scored[mix] - votes[mix]) / unit, votes[mix] / unit)
+                cell += f" + {more} verifier"
+            cells.append(cell.ljust(WIDE))
+        lines.append(table_line(f"{label} per problem", cells))
     return lines
+
+
+def _digits(value: float, scale: float) -> str:
+    """The value with as many decimals as give a number like `scale` three digits."""
+    decimals = 2 - math.floor(math.log10(scale)) if scale > 0 else 0
+    return f"{value:,.{min(max(decimals, 0), 9)}f}"
+
+
+def _unit(flops: float) -> tuple[float, str]:
+    """The unit in which a number of FLOPs has few digits, and its name."""
+    units = {1e6: "MFLOPs", 1e9: "GFLOPs", 1e12: "TFLOPs", 1e15: "PFLOPs"}
+    unit = max((unit for unit in units if unit <= flops), default=1e6)
+    return unit, units[unit]
 
 
 def _curve_table(evaluation: Evaluation, bold: bool) -> list[str]:
@@ -158,6 +195,27 @@ def _difference_lines(evaluation: Evaluation) -> list[str]:
         lines.append(
             table_line(rule_label(rule, n, evaluation.config.k), [interval_cell(found, "+")])
         )
+    return [*lines, *_equal_flops_lines(evaluation, mix)]
+
+
+def _equal_flops_lines(evaluation: Evaluation, mix: Mix) -> list[str]:
+    """The same at the largest n for which majority's curve reaches as many FLOPs; none unknown."""
+    rows = equal_flops(evaluation)
+    rows = rows[rows["modes"] == mix]
+    if rows.empty:
+        return []
+    n = int(rows["n"].max())
+    rows = rows[rows["n"] == n]
+    unit, label = _unit(float(rows["flops"].iloc[0]))
+    lines = [
+        "",
+        f"  the same for equal FLOPs ({rows['flops'].iloc[0] / unit:.3g} {label}: verifier at "
+        f"n = {n}, majority at n = {rows['majority_n'].iloc[0]:.1f})",
+    ]
+    for row in rows.to_dict("records"):
+        found = Interval(row["difference"], row["low"], row["high"])
+        name = rule_label(row["rule"], n, evaluation.config.k)
+        lines.append(table_line(name, [interval_cell(found, "+")]))
     return lines
 
 
