@@ -162,7 +162,7 @@ def equal_flops(evaluation: Evaluation) -> pd.DataFrame:
     )
     rows = []
     frame = evaluation.frame
-    known = frame[frame["flops"] > 0] if "flops" in frame else frame[:0]
+    known = frame[frame["flops"] > 0] if "flops" in frame else frame[:0].assign(flops=0.0)
     for mix in evaluation.mixes:
         votes = known[(known["rule"] == "majority") & (known["modes"] == mix)]
         scored = known[known["rule"].isin(SCORED_RULES) & (known["modes"] == mix)]
@@ -232,6 +232,8 @@ def candidate_costs(run: Run, verifier: str = "") -> tuple[pd.DataFrame, list[st
         notes.append(
             "FLOPs of scoring: the verifier's tokens were not recorded; the generator's are taken"
         )
+    if frame[["sampling_seconds", "grading_seconds"]].isna().any(axis=None):
+        notes.append("seconds left out: they were not measured for all candidates")
     return frame.drop(columns=["guessed", *_COUNTS[1:]]), notes
 
 

@@ -104,8 +104,8 @@ def check_axis(evaluation: Evaluation, x: str) -> None:
     if x not in AXES:
         raise UserError(f"x={x}: expected one of {', '.join(AXES)}")
     if x not in evaluation.frame or evaluation.frame[x].isna().any():
-        why = "; ".join(evaluation.notes)
-        raise UserError(f"x={x}: not known for this run" + f" ({why})" * bool(why))
+        why = [note for note in evaluation.notes if note.lower().startswith(x)]
+        raise UserError(f"x={x}: {why[0] if why else 'not known for every candidate of this run'}")
 
 
 def _draw(panel: Any, evaluation: Evaluation, mix: Mix, x: str) -> None:

@@ -88,9 +88,7 @@ def sample(config: SampleConfig) -> Run:
     problems = load_problems(config.problems)
     opened = Run.open_or_create(config.run, problems)
     config = dataclasses.replace(config, problems_per_part=part_size(config, opened))
-    shape = model_shape(config.generator)
-    models = {"": shape.to_dict()} if shape else {}
-    opened.register("candidates", sampling_key(config), as_dict(config), models)
+    opened.register("candidates", sampling_key(config), as_dict(config), _shapes(config))
     planned = opened.plan(config.modes, config.problems_per_part)
     missing = opened.missing("candidates", planned, Shard.parse(config.shard))
     size = config.problems_per_part
@@ -106,6 +104,15 @@ def sample(config: SampleConfig) -> Run:
         description="sample",
     )
     return opened
+
+
+def _shapes(config: SampleConfig) -> dict[str, Any]:
+    """The generator's shape as `Run.register` takes it; empty where it is not known."""
+    # Servers do not tell their model's shape; the tokenizer's model has it, where one was named.
+    if config.engine.name == "server" and config.generator.name == "embedded":
+        return {}
+    shape = model_shape(config.generator)
+    return {"": shape.to_dict()} if shape else {}
 
 
 def _check(config: SampleConfig) -> None:
