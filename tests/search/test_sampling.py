@@ -2,10 +2,11 @@
 
 import pytest
 
-from generator.engines import Completion, SamplingParams
+from generator.engines import Completion, EngineConfig, SamplingParams
+from generator.models import EMBEDDED, ModelConfig
 from problems.problem import Problem
 from problems.prompts import PromptConfig, Prompter
-from search.sampling import sample_candidates
+from search.sampling import SampleConfig, _shapes, sample_candidates
 
 
 class Recorder:
@@ -43,3 +44,12 @@ def test_only_words_have_a_calculator(calculator):
         ("p2/pot", False),
     }
     assert [c.tokens for c in found] == [3] * 4
+
+
+def test_a_server_has_the_shape_of_the_model_that_was_named():
+    embedded = _shapes(SampleConfig())
+    assert embedded[""]["family"] == "llama"
+    server = SampleConfig(engine=EngineConfig(name="server"))
+    assert _shapes(server) == {}  # a default tokenizer says nothing of what is served
+    server.generator = ModelConfig(name=str(EMBEDDED))
+    assert _shapes(server) == embedded

@@ -129,7 +129,17 @@ def test_outputs_are_read_where_the_verifier_was_trained_so(make_lm, tokenizer, 
 
 def test_no_candidates(make_lm, tokenizer, prompter):
     scored = score(verifier_of(make_lm()), tokenizer, prompter, PROBLEM, [], ScoreConfig())
-    assert scored.scores.shape == (0,)
+    assert scored.scores.shape == scored.tokens.shape == scored.prompt_tokens.shape == (0,)
+
+
+def test_tokens_are_the_verifiers(make_lm, tokenizer, prompter):
+    candidates = [candidate("ab"), candidate("p()", "pot", "7"), candidate("ab")]
+    scored = score(verifier_of(make_lm()), tokenizer, prompter, PROBLEM, candidates, ScoreConfig())
+    # " ab", "\np()", bytes, and the end token.
+    assert scored.tokens.tolist() == [4, 5, 4]
+    cot, pot = (len(prompter.ids(PROBLEM, mode)) for mode in ("cot", "pot"))
+    assert scored.prompt_tokens.tolist() == [cot, pot, cot]
+    assert cot < pot
 
 
 def test_offsets_say_which_characters_a_token_stands_for(make_lm, tokenizer):
