@@ -12,6 +12,7 @@ import os
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,7 +28,18 @@ from search.evaluate import (
     rule_label,
 )
 
-__all__ = ["interval_cell", "printable", "table", "table_footer", "table_line", "table_rule"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "cost_rows",
+    "interval_cell",
+    "printable",
+    "table",
+    "table_footer",
+    "table_line",
+    "table_rule",
+]
 
 # A margin of 2, a column of names, then columns of fixed width.
 NAMES, WIDE, NARROW, CURVE_COLUMNS = 22, 24, 7, 10
@@ -128,35 +140,39 @@ def _rules_table(evaluation: Evaluation, bold: bool) -> list[str]:
         lines.append(
             table_line("tokens per problem", [f"{spent[mix]:>5,.0f}".ljust(WIDE) for mix in mixes])
         )
-    return [*lines, *_cost_lines(evaluation)]
+    return [*lines, *(table_line(label, cells) for label, (cells,) in cost_rows([evaluation]))]
 
 
-def _cost_lines(evaluation: Evaluation) -> list[str]:
-    """FLOPs and seconds per problem at the table's n, where known: `12.3 + 4.5 verifier`."""
-    frame = evaluation.frame
-    rows = frame[frame["n"] == evaluation.table_n].set_index("modes")
-    lines = []
+def cost_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, list[list[str]]]]:
+    """FLOPs and seconds per problem at the table's n: (label, each evaluation's cells).
+
+    `12.3 + 4.5 verifier`: what majority costs, and what rules that read scores cost more. What is
+    not known for all is left out.
+    """
+    frames = [each.frame[each.frame["n"] == each.table_n] for each in evaluations]
+    rows = []
     for name in ("flops", "seconds"):
-        if name not in rows or rows[name].isna().any():
+        if any(name not in frame or frame[name].isna().any() for frame in frames):
             continue
-        votes = rows[rows["rule"] == "majority"][name]
-        scored = rows[rows["rule"].isin(SCORED_RULES)][name].groupby("modes").first()
-        unit, label = _unit(float(rows[name].max())) if name == "flops" else (1.0, name)
-        cells = []
-        for mix in evaluation.mixes:
-            cell = _digits(votes[mix] / unit, votes[mix] / unit).rjust(5)
-            if mix in scored and scored[mix] > votes[mix]:
-                more = _digits((scored[mix] - votes[mix]) / unit, votes[mix] / unit)
-                cell += f" + {more} verifier"
-            cells.append(cell.ljust(WIDE))
-        lines.append(table_line(f"{label} per problem", cells))
-    return lines
+        largest = max(float(frame[name].max()) for frame in frames)
+        unit, label = _unit(largest) if name == "flops" else (1.0, name)
+        cells = [_cost_cells(frame, name, unit) for frame in frames]
+        rows.append((f"{label} per problem", cells))
+    return rows
 
 
-def _digits(value: float, scale: float) -> str:
-    """The value with as many decimals as give a number like `scale` three digits."""
-    decimals = 2 - math.floor(math.log10(scale)) if scale > 0 else 0
-    return f"{value:,.{min(max(decimals, 0), 9)}f}"
+def _cost_cells(frame: pd.DataFrame, name: str, unit: float) -> list[str]:
+    votes = frame[frame["rule"] == "majority"]
+    scored = frame[frame["rule"].isin(SCORED_RULES)]
+    whole = dict(zip(scored["modes"], scored[name] / unit, strict=True))
+    cells = []
+    for mix, value in zip(votes["modes"], votes[name] / unit, strict=True):
+        cell = _digits(value, value).rjust(5)
+        more = whole.get(mix, value) - value
+        if more > 0:
+            cell += f" + {_digits(more, value)} verifier"
+        cells.append(cell.ljust(WIDE))
+    return cells
 
 
 def _unit(flops: float) -> tuple[float, str]:
@@ -164,6 +180,12 @@ def _unit(flops: float) -> tuple[float, str]:
     units = {1e6: "MFLOPs", 1e9: "GFLOPs", 1e12: "TFLOPs", 1e15: "PFLOPs"}
     unit = max((unit for unit in units if unit <= flops), default=1e6)
     return unit, units[unit]
+
+
+def _digits(value: float, scale: float) -> str:
+    """The value with as many decimals as give a number like `scale` three digits."""
+    decimals = 2 - math.floor(math.log10(scale)) if scale > 0 else 0
+    return f"{value:,.{min(max(decimals, 0), 9)}f}"
 
 
 def _curve_table(evaluation: Evaluation, bold: bool) -> list[str]:

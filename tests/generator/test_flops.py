@@ -7,6 +7,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
+from generator.engines import EngineConfig, Request, SamplingParams, make_engine
 from generator.flops import _GATED, _PLAIN, ModelShape, model_shape
 from generator.models import ModelConfig
 
@@ -128,6 +129,22 @@ def test_token_by_token_torch_counts_the_same(family):
     for position in range(9):
         flops, cache = counted(lm, [3 + position], cache)
         assert flops == shape.forward(position, 1) + shape.logit_flops
+
+
+def test_the_engine_costs_what_is_claimed():
+    """Torch counts the engine's products but not its fused attention to the prompt."""
+    model = ModelConfig(name="embedded")
+    engine, shape = make_engine(EngineConfig(), model), model_shape(model)
+    prompt = engine.tokenizer("Tom has 12 apples and buys 30 more. How many has he now?")
+    ids = prompt["input_ids"]
+    request = Request(prompt_ids=ids, count=8, key="p/cot")
+    with FlopCounterMode(display=False) as counter:
+        found = list(engine.sample([request], SamplingParams(max_new_tokens=24)))
+    tokens = [len(each.token_ids) + (each.stop == "eos") for each in found]
+    sampled = sum(int(shape.sampling_flops(len(ids), n)) for n in tokens)
+    own_attention = shape.prompt_flops(len(ids)) - len(ids) * shape.token_flops - shape.logit_flops
+    claimed = shape.prompt_flops(len(ids)) + sampled - own_attention
+    assert claimed <= counter.get_total_flops() <= 1.02 * claimed
 
 
 def test_in_one_pass_torch_counts_masked_keys_too():

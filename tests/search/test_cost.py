@@ -205,6 +205,25 @@ def test_the_table_shows_costs(make_run, capsys):
     assert told["equal_flops"] == []  # majority's largest n costs less than the verifier's least
 
 
+def test_several_verifiers_cost_each_their_own(make_run, capsys):
+    run = make_run()
+    run.register("scores/w", {"verifier": "w"}, {}, {"": SHAPE.to_dict()})
+    part = Part(0, "cot", 0, 2)
+    run.write("scores/w", part, run.read("scores/v", part), 8.0)
+    run_evaluate(EvaluateStage(run=str(run.path), draws=2, bootstrap=2))
+    lines = capsys.readouterr().out.splitlines()
+    start = lines.index("  MFLOPs per problem")
+    assert [line.split() for line in lines[start : start + 6]] == [
+        ["MFLOPs", "per", "problem"],
+        ["v", "0.0257", "+", "0.0015", "verifier"],
+        # 5 tokens of 2304 with a number at 3 of them, and 1 + 2 + 3 + 3 + 4 keys of 64: 12400.
+        ["w", "0.0257", "+", "0.0124", "verifier"],
+        ["seconds", "per", "problem"],
+        ["v", "7.00", "+", "3.00", "verifier"],
+        ["w", "7.00", "+", "8.00", "verifier"],
+    ]
+
+
 def test_older_scores_with_values_tell_the_tokens(make_run):
     candidates, notes = candidate_costs(make_run(counts=False, values=True), "v")
     # 3 tokens before: the generator's prompt stands for the verifier's.
