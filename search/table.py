@@ -146,13 +146,14 @@ def _rules_table(evaluation: Evaluation, bold: bool) -> list[str]:
 def cost_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, list[list[str]]]]:
     """FLOPs and seconds per problem at the table's n: (label, each evaluation's cells).
 
-    `12.3 + 4.5 verifier`: what majority costs, and what rules that read scores cost more. What is
-    not known for all is left out.
+    `12.3 + 4.5 verifier`: what majority costs, and what rules that read scores cost more, where
+    that is known. What is not known of majority is left out.
     """
     frames = [each.frame[each.frame["n"] == each.table_n] for each in evaluations]
     rows = []
     for name in ("flops", "seconds"):
-        if any(name not in frame or frame[name].isna().any() for frame in frames):
+        votes = [frame[frame["rule"] == "majority"] for frame in frames]
+        if any(name not in frame or frame[name].isna().any() for frame in votes):
             continue
         largest = max(float(frame[name].max()) for frame in frames)
         unit, label = _unit(largest) if name == "flops" else (1.0, name)

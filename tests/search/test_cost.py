@@ -15,9 +15,15 @@ from search.cost import candidate_costs, costs, equal_flops, with_costs
 from search.curves import splits
 from search.evaluate import EvaluateConfig, evaluate
 from search.grading import GradeConfig, grade
-from search.plot import plot_curves
+from search.plot import AXES, plot_curves
 from search.pool import PoolArrays
-from search.results import EvaluateStage, evaluate_run, run_evaluate
+from search.results import (
+    EvaluateStage,
+    ReportStage,
+    evaluate_run,
+    run_evaluate,
+    run_report,
+)
 from search.runs import Part, Run
 from search.sampling import Candidate, candidates_table
 from search.scoring import scores_table
@@ -92,6 +98,8 @@ def test_expectations_equal_all_subsets():
     found = costs(candidates, evaluation)
     assert len(found) == 2 * sum(len(evaluation.ns(mix)) for mix in evaluation.mixes)
     assert found["n"].max() == 5
+    frame = evaluation.frame.query("rule == 'pass'").set_index(["modes", "n"])["tokens"]
+    assert dict(frame) == pytest.approx(dict(found.groupby(["modes", "n"])["tokens"].first()))
     for row in found.to_dict("records"):
         expected = {name: brute_force(candidates, row["modes"], row["n"], name) for name in PRICES}
         generator = expected["sampling_flops"] + expected["prompt_flops"]
@@ -205,6 +213,17 @@ def test_the_table_shows_costs(make_run, capsys):
     assert told["equal_flops"] == []  # majority's largest n costs less than the verifier's least
 
 
+def test_the_report_draws_against_costs(make_run, capsys):
+    run = make_run()
+    run_report(ReportStage(run=str(run.path), draws=2, bootstrap=2, x="flops"))
+    capsys.readouterr()
+    assert AXES["flops"] in (run.path / "report" / "curves.svg").read_text()
+    accuracy = pd.read_csv(run.path / "report" / "accuracy.csv")
+    assert accuracy["flops"].notna().all()
+    told = json.loads((run.path / "report" / "evaluation.json").read_text())
+    assert told["equal_flops"] == []
+
+
 def test_several_verifiers_cost_each_their_own(make_run, capsys):
     run = make_run()
     run.register("scores/w", {"verifier": "w"}, {}, {"": SHAPE.to_dict()})
@@ -286,10 +305,13 @@ def test_unknown_shapes_and_seconds_are_said(make_run, tmp_path):
 
 
 def test_an_unknown_verifier_leaves_the_vote_known(make_run):
-    frame = evaluate_run(make_run(verifier=None), EvaluateConfig(draws=2, bootstrap=2)).frame
+    evaluation = evaluate_run(make_run(verifier=None), EvaluateConfig(draws=2, bootstrap=2))
+    frame = evaluation.frame
     known = frame[frame["flops"].notna()]
     assert set(known[known["n"] == 2]["rule"]) == {"majority", "pass"}
     assert set(frame[frame["flops"].isna()]["rule"]) == {"best_of_n", "weighted", "top_k"}
+    assert "  MFLOPs per problem    0.0257" in table(evaluation).splitlines()
+    assert evaluation.notes == ("FLOPs of scoring left out: the shape of verifier v is not known",)
 
 
 @pytest.fixture(scope="module")
