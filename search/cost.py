@@ -38,10 +38,12 @@ if TYPE_CHECKING:
 
 __all__ = ["candidate_costs", "costs", "equal_flops", "with_costs"]
 
-# Paid for every candidate, and paid once for all of a problem's candidates of a mode.
-GENERATED = ("tokens", "sampling_flops", "sampling_seconds", "grading_seconds")
-SCORED = ("scoring_flops", "scoring_seconds")
+# What is paid for every candidate; where it is scored, `_SCORED` too.
+_GENERATED = ("tokens", "sampling_flops", "sampling_seconds", "grading_seconds")
+_SCORED = ("scoring_flops", "scoring_seconds")
 _KEY = ("problem_id", "origin", "mode", "sample")
+_COUNTS = ("tokens", "prompt_tokens")
+_VERIFIER_COUNTS = ("verifier_tokens", "verifier_prompt_tokens")
 
 
 def with_costs(evaluation: Evaluation, run: Run) -> Evaluation:
@@ -106,7 +108,7 @@ class _Pool:
         self._cell = problem * len(MODES) + mode
         self._shape = len(problem_ids), len(MODES)
         self.counts = self._sums(np.ones(len(candidates)))
-        self.means = {name: self._means(candidates[name]) for name in (*GENERATED, *SCORED)}
+        self.means = {name: self._means(candidates[name]) for name in (*_GENERATED, *_SCORED)}
         # One question a mode, whatever sampled the candidates; one prompt for each origin.
         self.question = self._means(candidates["question_flops"])
         self.origins = []
@@ -166,10 +168,12 @@ def equal_flops(evaluation: Evaluation) -> pd.DataFrame:
     for mix in evaluation.mixes:
         votes = known[(known["rule"] == "majority") & (known["modes"] == mix)]
         scored = known[known["rule"].isin(SCORED_RULES) & (known["modes"] == mix)]
+        if len(votes) < 2:
+            continue
         ns, points = votes["n"].to_numpy(), np.log(votes["flops"].to_numpy(np.float64))
         for rule, n, flops in zip(scored["rule"], scored["n"], scored["flops"], strict=True):
             place = np.log(flops)
-            if n < 2 or not points[:1] <= place <= points[-1:]:
+            if n < 2 or not points[0] <= place <= points[-1]:
                 continue
             above = min(int(np.searchsorted(points, place, side="right")), len(points) - 1)
             share = (place - points[above - 1]) / (points[above] - points[above - 1])
@@ -207,25 +211,25 @@ def candidate_costs(run: Run, verifier: str = "") -> tuple[pd.DataFrame, list[st
         [_counted(run, part, verifier if part in scored else "") for part in parts],
         ignore_index=True,
     )
-    notes = []
-    generators = _shapes(run, "candidates", "generator")
-    verifiers = _shapes(run, f"scores/{verifier}", "verifier") if verifier else {}
     for name in ("sampling_flops", "prompt_flops", "scoring_flops", "question_flops"):
         frame[name] = np.nan
+    notes = []
+    shapes = _shapes(run, "candidates", "generator")
     for origin in frame["origin"].unique():
-        own = frame["origin"] == origin
-        tokens, prompt = (frame.loc[own, name].to_numpy(np.float64) for name in _COUNTS[:2])
-        shape = generators.get(origin)
-        if shape is None:
+        if origin not in shapes:
             what = f"generator of '{origin}'" if origin else "generator"
             notes.append(f"FLOPs left out: the shape of the {what} is not known")
             continue
-        frame.loc[own, "sampling_flops"] = shape.sampling_flops(prompt, np.maximum(tokens, 1))
-        frame.loc[own, "prompt_flops"] = shape.prompt_flops(prompt)
-    if verifier and "" in verifiers:
-        tokens, prompt = (frame[name].to_numpy(np.float64) for name in _COUNTS[2:])
-        frame["scoring_flops"] = verifiers[""].scoring_flops(prompt, tokens)
-        frame["question_flops"] = verifiers[""].forward(0 * prompt, prompt)
+        own = frame["origin"] == origin
+        tokens, prompt = (frame.loc[own, name].to_numpy(np.float64) for name in _COUNTS)
+        sampling = shapes[origin].sampling_flops(prompt, np.maximum(tokens, 1))
+        frame.loc[own, "sampling_flops"] = sampling
+        frame.loc[own, "prompt_flops"] = shapes[origin].prompt_flops(prompt)
+    reader = _shapes(run, f"scores/{verifier}", "verifier").get("") if verifier else None
+    if reader:
+        tokens, prompt = (frame[name].to_numpy(np.float64) for name in _VERIFIER_COUNTS)
+        frame["scoring_flops"] = reader.scoring_flops(prompt, tokens)
+        frame["question_flops"] = reader.forward(0 * prompt, prompt)
     elif verifier:
         notes.append(f"FLOPs of scoring left out: the shape of verifier {verifier} is not known")
     if frame["guessed"].any():
@@ -234,37 +238,33 @@ def candidate_costs(run: Run, verifier: str = "") -> tuple[pd.DataFrame, list[st
         )
     if frame[["sampling_seconds", "grading_seconds"]].isna().any(axis=None):
         notes.append("seconds left out: they were not measured for all candidates")
-    return frame.drop(columns=["guessed", *_COUNTS[1:]]), notes
-
-
-_COUNTS = ("tokens", "prompt_tokens", "verifier_tokens", "verifier_prompt_tokens")
+    return frame.drop(columns=["guessed", "prompt_tokens", *_VERIFIER_COUNTS]), notes
 
 
 def _counted(run: Run, part: Part, verifier: str) -> pd.DataFrame:
     """A part's candidates with their tokens and their shares of the seconds.
 
-    `guessed` marks those whose tokens the verifier counted, but did not write down.
+    `guessed` marks those of which the verifier's tokens were not recorded.
     """
     table = run.read("candidates", part)
-    names = [name for name in (*_KEY, *_COUNTS[:2]) if name in table.column_names]
+    names = [name for name in (*_KEY, *_COUNTS) if name in table.column_names]
     frame = table.select(names).to_pandas()
     if "origin" not in frame:
         frame["origin"] = ""
-    for name in _COUNTS[:2]:
+    for name in _COUNTS:
         frame[name] = frame[name].astype(float).where(frame[name] >= 0)
     if verifier:
         scores = _verifier_counts(run, part, verifier)
         keys = [name for name in _KEY if name in scores]
         frame = frame.merge(scores, on=keys, how="left", validate="one_to_one")
-        guessed = frame[list(_COUNTS[2:])].isna().any(axis=1)
-        for own, others in zip(_COUNTS[2:], _COUNTS[:2], strict=True):
-            frame[own] = frame[own].fillna(frame[others])
-        frame["guessed"] = guessed
+        frame["guessed"] = frame[list(_VERIFIER_COUNTS)].isna().any(axis=1)
+        for name, others in zip(_VERIFIER_COUNTS, _COUNTS, strict=True):
+            frame[name] = frame[name].fillna(frame[others])
         seconds = run.part_seconds(f"scores/{verifier}", part)
         frame["scoring_seconds"] = _divided(seconds, frame["verifier_tokens"])
     else:
         frame = frame.assign(guessed=False, scoring_seconds=np.nan)
-        frame[list(_COUNTS[2:])] = np.nan
+        frame[list(_VERIFIER_COUNTS)] = np.nan
     frame["sampling_seconds"] = _divided(run.part_seconds("candidates", part), frame["tokens"])
     equally = frame["tokens"] * 0.0
     frame["grading_seconds"] = _divided(run.part_seconds("answers", part), equally)
@@ -278,7 +278,7 @@ def _verifier_counts(run: Run, part: Part, verifier: str) -> pd.DataFrame:
 
     table = run.read(f"scores/{verifier}", part)
     found = table.select([name for name in _KEY if name in table.column_names]).to_pandas()
-    for name in _COUNTS[2:]:
+    for name in _VERIFIER_COUNTS:
         there = name in table.column_names
         found[name] = table[name].to_pandas().astype(float) if there else np.nan
     if "values" in table.column_names:
@@ -305,8 +305,11 @@ def _shapes(run: Run, stage: str, model: str) -> dict[str, ModelShape]:
     known = run.models(stage)
     if known:
         return {origin: ModelShape(**row) for origin, row in known.items()}
-    node = run.record["stages"].get(stage, {}).get("config", {}).get(model) or {}
-    if not node.get("name"):
+    config = run.record["stages"].get(stage, {}).get("config", {})
+    node = config.get(model) or {}
+    # A server's model is not that of the tokenizer that is taken where none is named.
+    served = config.get("engine", {}).get("name") == "server" and node.get("name") == "embedded"
+    if served or not node.get("name"):
         return {}
     found = model_shape(
         ModelConfig(name=node["name"], revision=node.get("revision", "")), cached=True

@@ -178,7 +178,8 @@ class Run:
         """Declares that `stage` is about to run under `key`; writes key and configuration.
 
         `models` are the shapes of the models at work (`ModelShape.to_dict`) by the origin of the
-        candidates, "" where there is one model; known ones stay. They are no part of the key.
+        candidates, "" where there is one model. They are no part of the key; under the same key,
+        those registered before stay.
 
         Raises `UserError` naming the differing fields where parts of another key are there.
         """
@@ -188,7 +189,8 @@ class Run:
             lines = "; ".join(differences(known["key"], _plain(key)))
             raise UserError(f"{self.path}: {stage} were made with other settings ({lines})")
         entry = {"key": _plain(key), "config": _plain(config), "versions": versions()}
-        shapes = {**self.models(stage), **{k: v for k, v in (models or {}).items() if v}}
+        shapes = self.models(stage) if known and known["key"] == entry["key"] else {}
+        shapes |= _plain(models or {})
         if shapes:
             entry["models"] = shapes
         told = ("key", "config", "models")

@@ -281,6 +281,19 @@ def test_older_runs_read_the_model_where_it_is(make_run, tmp_path):
     assert candidates["sampling_flops"].tolist() == [4160, 12672]
 
 
+def test_older_runs_of_servers(make_run):
+    """What is served is unknown where only the default tokenizer stands for it."""
+    run = make_run(generator=None)
+    config = {"generator": {"name": "embedded"}, "engine": {"name": "server"}}
+    run.register("candidates", {"problems_per_part": 1}, config)
+    candidates, _ = candidate_costs(run, "v")
+    assert candidates["sampling_flops"].isna().all()
+    config["engine"]["name"] = "transformers"
+    run.register("candidates", {"problems_per_part": 1}, config)
+    candidates, _ = candidate_costs(run, "v")
+    assert candidates["sampling_flops"].notna().all()
+
+
 def test_unknown_shapes_and_seconds_are_said(make_run, tmp_path):
     run = make_run(generator=None, verifier=None, seconds=(0.0, 0.0, 0.0))
     evaluation = evaluate_run(run, EvaluateConfig(draws=2, bootstrap=2))
@@ -361,6 +374,12 @@ def test_equal_flops_between_points(priced):
     assert row["difference"] == pytest.approx(own - (of[4] + of[8]) / 2, abs=1e-12)
 
 
+def test_equal_flops_with_one_point(priced):
+    evaluation, frame = priced
+    one = frame[(frame["rule"] != "majority") | (frame["n"] == 8)]
+    assert equal_flops(dataclasses.replace(evaluation, frame=one)).empty
+
+
 def test_equal_flops_in_the_table(priced):
     shown = table(dataclasses.replace(priced[0], frame=priced[1])).splitlines()
     header = "  the same for equal FLOPs (0.0008 MFLOPs: verifier at n = 4, majority at n = 8.0)"
@@ -373,9 +392,14 @@ def test_shapes_are_no_part_of_the_key(make_run):
     assert ModelShape(**run.models("candidates")[""]) == SHAPE
     run.register("candidates", {"problems_per_part": 1}, {})
     assert ModelShape(**Run.open(run.path).models("candidates")[""]) == SHAPE
-    run.register("candidates", {"problems_per_part": 1}, {}, {"": SMALL.to_dict(), "hot": None})
-    assert Run.open(run.path).models("candidates") == {"": SMALL.to_dict()}
+    run.register("candidates", {"problems_per_part": 1}, {}, {"hot": SMALL.to_dict()})
+    both = {"": SHAPE.to_dict(), "hot": SMALL.to_dict()}
+    assert Run.open(run.path).models("candidates") == both
     assert len(run.parts("scores/v")) == 1
+    for part in run.parts("candidates"):
+        (run.path / "candidates" / part.filename).unlink()
+    run.register("candidates", {"problems_per_part": 2}, {})
+    assert run.models("candidates") == {}
 
 
 def test_with_costs_keeps_everything_else(make_run):
