@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from search.curves import Mix
 from search.evaluate import MIX_LABELS, SCORED_RULES, Evaluation, count, rule_label
-from search.table import WIDE, interval_cell, table_footer, table_line, table_rule
+from search.table import WIDE, cost_rows, interval_cell, table_footer, table_line, table_rule
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +48,10 @@ def comparison(
             continue
         lines.append(f"{INDENT}{label}")
         lines += [_row(_shown(each.verifier), each, rule, n) for each in evaluations]
+    for label, each_cells in cost_rows(evaluations):
+        lines.append(f"{INDENT}{label}")
+        for each, cells in zip(evaluations, each_cells, strict=True):
+            lines.append(table_line(_shown(each.verifier), cells))
     lines += ["", *_differences(evaluations), *table_footer(seconds, first.notes)]
     return "\n".join(lines)
 

@@ -12,10 +12,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from problems.errors import UserError
 from search.curves import Mix
 from search.evaluate import MIX_LABELS, RULE_LABELS, Evaluation
 
-__all__ = ["plot_curves"]
+__all__ = ["AXES", "plot_curves"]
+
+# column of the evaluation's frame -> what is written under its axis
+AXES = {
+    "n": "candidates per problem, n",
+    "tokens": "generated tokens per problem",
+    "flops": "FLOPs per problem, generator + verifier",
+    "seconds": "seconds per problem, as measured",
+}
 
 # rule -> colour, marker, line style
 STYLES: dict[str, tuple[str, str, Any]] = {
@@ -51,12 +60,19 @@ SETTINGS: dict[str, Any] = {
 
 
 def plot_curves(
-    evaluation: Evaluation, path: Path | str, *, formats: Sequence[str] = ("svg", "png")
+    evaluation: Evaluation,
+    path: Path | str,
+    *,
+    formats: Sequence[str] = ("svg", "png"),
+    x: str = "n",
 ) -> list[Path]:
     """Writes the figure to `path` with each format as its suffix; returns the files written.
 
-    Formats are those of matplotlib: svg, png, pdf. The same evaluation gives the same bytes.
+    Formats are those of matplotlib: svg, png, pdf. The same evaluation gives the same bytes. `x` is
+    what accuracy is drawn against: n, tokens, flops or seconds; raises `UserError` for another one,
+    and where it is not known.
     """
+    check_axis(evaluation, x)
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -68,7 +84,7 @@ def plot_curves(
         figure = Figure(figsize=(PANEL * len(mixes) + LABELS, HEIGHT), layout="constrained")
         panels = figure.subplots(1, len(mixes), sharey=True, squeeze=False)[0]
         for panel, mix in zip(panels, mixes, strict=True):
-            _draw(panel, evaluation, mix)
+            _draw(panel, evaluation, mix, x)
         panels[0].set_ylabel("accuracy (%)")
         low, high = panels[0].get_ylim()
         panels[0].set_ylim(max(low, 0), min(high, 102))
@@ -83,17 +99,26 @@ def plot_curves(
     return written
 
 
-def _draw(panel: Any, evaluation: Evaluation, mix: Mix) -> None:
+def check_axis(evaluation: Evaluation, x: str) -> None:
+    """Raises `UserError` unless every point of the curves has this coordinate."""
+    if x not in AXES:
+        raise UserError(f"x={x}: expected one of {', '.join(AXES)}")
+    if x not in evaluation.frame or evaluation.frame[x].isna().any():
+        why = [note for note in evaluation.notes if note.lower().startswith(x)]
+        raise UserError(f"x={x}: {why[0] if why else 'not known for every candidate of this run'}")
+
+
+def _draw(panel: Any, evaluation: Evaluation, mix: Mix, x: str) -> None:
     frame = evaluation.frame[evaluation.frame["modes"] == mix]
     for rule, (colour, marker, line) in STYLES.items():
         rows = frame[frame["rule"] == rule]
         if rows.empty:
             continue
         panel.fill_between(
-            rows["n"], 100 * rows["low"], 100 * rows["high"], color=colour, alpha=0.1, linewidth=0
+            rows[x], 100 * rows["low"], 100 * rows["high"], color=colour, alpha=0.1, linewidth=0
         )
         panel.plot(
-            rows["n"],
+            rows[x],
             100 * rows["accuracy"],
             color=colour,
             linestyle=line,
@@ -101,12 +126,16 @@ def _draw(panel: Any, evaluation: Evaluation, mix: Mix) -> None:
             marker=marker,
             markersize=3.6,
         )
-    ns = evaluation.ns(mix)
-    panel.set_xscale("log", base=2)
-    panel.set_xticks(_ticks(ns), [str(n) for n in _ticks(ns)])
-    panel.minorticks_off()
     panel.set_title(MIX_LABELS[mix])
-    panel.set_xlabel("candidates per problem, n" + (" (half CoT, half PoT)" * (mix == "both")))
+    if x == "n":
+        ticks = _ticks(evaluation.ns(mix))
+        panel.set_xscale("log", base=2)
+        panel.set_xticks(ticks, [str(n) for n in ticks])
+        panel.set_xlabel(AXES[x] + (" (half CoT, half PoT)" * (mix == "both")))
+    else:
+        panel.set_xscale("log")
+        panel.set_xlabel(AXES[x])
+    panel.minorticks_off()
 
 
 def _ticks(ns: list[int]) -> list[int]:

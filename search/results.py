@@ -19,6 +19,7 @@ from problems.answers import classes
 from problems.errors import UserError
 from problems.records import atomic_file, write_json
 from search.comparison import comparison, frame_of
+from search.cost import equal_flops, with_costs
 from search.evaluate import EvaluateConfig, Evaluation, evaluate
 from search.pool import PoolArrays
 from search.runs import Run
@@ -77,6 +78,8 @@ class ReportStage(EvaluateConfig):
     """heading of the page; empty = the run's name"""
     candidates: int = 64
     """candidates of each problem that the page shows; 0 = all"""
+    x: str = "n"
+    """what the figures draw accuracy against: n | tokens | flops | seconds (docs/costs.md)"""
 
 
 def run_evaluate(config: EvaluateStage) -> None:
@@ -87,9 +90,12 @@ def run_evaluate(config: EvaluateStage) -> None:
     names = [config.verifier] if config.verifier else config.verifiers or scored_by(run)
     settings = fields_of(EvaluateConfig, config)
     pool = PoolArrays.from_frame(load_frame(run))
-    found = [evaluate(pool, dataclasses.replace(settings, verifier=v)) for v in names or [""]]
+    found = [
+        with_costs(evaluate(pool, dataclasses.replace(settings, verifier=v)), run)
+        for v in names or [""]
+    ]
     if config.json:
-        dicts = [evaluation.to_dict() for evaluation in found]
+        dicts = [as_json(evaluation) for evaluation in found]
         told = dicts[0] if len(dicts) == 1 else dicts
         print(json.dumps(told, indent=2, ensure_ascii=False))
     elif config.csv:
@@ -112,7 +118,7 @@ def run_report(config: ReportStage) -> None:
     print(table(evaluation, seconds=stage_seconds(run)))
     if len(names) > 1 and not config.verifier:
         print(f"  by {names[0]}; others: verifier=…; side by side: assay evaluate {run.path}")
-    page = write_report(run, evaluation, config.title, config.candidates)
+    page = write_report(run, evaluation, config.title, config.candidates, config.x)
     print(f"\nreport written to {page}")
 
 
@@ -128,8 +134,13 @@ def _open(path: str) -> Run:
 
 
 def evaluate_run(run: Run, config: EvaluateConfig) -> Evaluation:
-    """Every rule at every n on a run's pool."""
-    return evaluate(PoolArrays.from_frame(load_frame(run)), config)
+    """Every rule at every n on a run's pool, with what it costs."""
+    return with_costs(evaluate(PoolArrays.from_frame(load_frame(run)), config), run)
+
+
+def as_json(evaluation: Evaluation) -> dict[str, Any]:
+    """The evaluation as JSON types, with the comparison at equal FLOPs."""
+    return {**evaluation.to_dict(), "equal_flops": equal_flops(evaluation).to_dict("records")}
 
 
 def stage_seconds(run: Run) -> dict[str, float]:
@@ -138,19 +149,21 @@ def stage_seconds(run: Run) -> dict[str, float]:
     return {names.get(stage, stage): run.seconds(stage) for stage in run.record["stages"]}
 
 
-def write_report(run: Run, evaluation: Evaluation, title: str = "", candidates: int = 64) -> Path:
+def write_report(
+    run: Run, evaluation: Evaluation, title: str = "", candidates: int = 64, x: str = "n"
+) -> Path:
     """Writes the page, the curves (SVG, PNG) and the tables (text, CSV, JSON) into report/."""
     from search.page import write_page
     from search.plot import plot_curves
 
     folder = run.path / "report"
     folder.mkdir(exist_ok=True)
-    plot_curves(evaluation, folder / "curves")
+    plot_curves(evaluation, folder / "curves", x=x)
     with atomic_file(folder / "table.txt") as stream:
         stream.write(table(evaluation, bold=False, seconds=stage_seconds(run)) + "\n")
     with atomic_file(folder / "accuracy.csv") as stream:
         evaluation.frame.to_csv(stream, index=False)
-    write_json(folder / "evaluation.json", evaluation.to_dict())
+    write_json(folder / "evaluation.json", as_json(evaluation))
     settings = {name: entry["config"] for name, entry in run.record["stages"].items()}
     settings["versions"] = run.record["stages"]["answers"]["versions"]
     page = folder / "index.html"

@@ -179,12 +179,18 @@ class Run:
     # Stages and their keys
 
     def register(
-        self, stage: str, key: Mapping[str, Any], config: Mapping[str, Any], origin: str = ""
+        self,
+        stage: str,
+        key: Mapping[str, Any],
+        config: Mapping[str, Any],
+        origin: str = "",
+        shape: Mapping[str, Any] | None = None,
     ) -> None:
         """Declares that `stage` is about to run under `key`; writes key and configuration.
 
-        Each `origin` of candidates has a key of its own. Raises `UserError` naming the differing
-        fields where parts of another key are there.
+        Each `origin` of candidates has a key of its own. `shape` is that of the model at work
+        (`ModelShape.to_dict`): no part of the key; under the same key, the one registered before
+        stays. Raises `UserError` naming the differing fields where parts of another key are there.
         """
         entry = {"key": _plain(key), "config": _plain(config), "versions": versions()}
         stages = self._read_record()["stages"]
@@ -193,7 +199,12 @@ class Run:
             lines = "; ".join(differences(known["key"], entry["key"]))
             what = f"{stage} of {origin}" if origin else stage
             raise UserError(f"{self.path}: {what} were made with other settings ({lines})")
-        if known is None or (known["key"], known["config"]) != (entry["key"], entry["config"]):
+        if shape is not None:
+            entry["shape"] = _plain(shape)
+        elif known is not None and known["key"] == entry["key"] and "shape" in known:
+            entry["shape"] = known["shape"]
+        told = ("key", "config", "shape")
+        if known is None or any(known.get(name) != entry.get(name) for name in told):
             if origin:
                 stages[stage].setdefault("members", {})[origin] = entry
             else:
@@ -223,6 +234,12 @@ class Run:
         if entry is None:
             raise UserError(f"{self.path}: has no {stage} yet")
         return entry["key"]
+
+    def shapes(self, stage: str) -> dict[str, Any]:
+        """The shapes of a stage's models by origin, as registered; empty in older runs."""
+        entry = self.record["stages"].get(stage, {})
+        entries = {"": entry, **entry.get("members", {})}
+        return {origin: each["shape"] for origin, each in entries.items() if "shape" in each}
 
     def verifiers(self) -> list[str]:
         """Names of the verifiers that scored this run."""
@@ -348,8 +365,12 @@ class Run:
 
     def seconds(self, stage: str) -> float:
         """Seconds of work that a stage's parts took together, as measured by their workers."""
-        metadata = (self._metadata(stage, part) for part in self.parts(stage))
-        return sum(float(m["seconds"]) for m in metadata if m is not None)
+        return sum(self.part_seconds(stage, part) for part in self.parts(stage))
+
+    def part_seconds(self, stage: str, part: Part) -> float:
+        """Seconds that one part took, as measured by its worker; 0 where the part is not there."""
+        metadata = self._metadata(stage, part)
+        return 0.0 if metadata is None else float(metadata["seconds"])
 
 
 def _entry(stages: Mapping[str, Any], stage: str, origin: str) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from generator.engines import Engine, EngineConfig, Request, SamplingParams, make_engine
+from generator.flops import model_shape
 from generator.models import ModelConfig, fingerprint
 from problems.errors import UserError
 from problems.problem import MODES, Mode, Problem
@@ -120,6 +121,15 @@ def sample(config: SampleConfig) -> Run:
     return opened
 
 
+def _shape(origin: Origin) -> dict[str, Any] | None:
+    """The generator's shape as `Run.register` takes it; `None` where it is not known."""
+    # Servers do not tell their model's shape; the tokenizer's model has it, where one was named.
+    if origin.engine.name == "server" and origin.generator.name == "embedded":
+        return None
+    shape = model_shape(origin.generator)
+    return shape.to_dict() if shape else None
+
+
 def _check(config: SampleConfig) -> None:
     if not config.run:
         raise UserError("run: expected the folder of the run, for example run=runs/demo")
@@ -154,7 +164,7 @@ def _register(
     for name, origin in origins.items():
         key = sampling_key(origin, shots[name], config.problems_per_part)
         own = origin if name else dataclasses.replace(config, prompt=origin.prompt)
-        opened.register("candidates", key, as_dict(own), name)
+        opened.register("candidates", key, as_dict(own), name, _shape(origin))
 
 
 def part_size(config: SampleConfig, origins: Mapping[str, Origin], opened: Run) -> int:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from generator.flops import model_shape
 from generator.models import ModelConfig, fingerprint
 from problems.errors import UserError
 from problems.problem import Problem
@@ -125,7 +126,9 @@ def score(config: ScoreStage) -> Run:
             "aggregate": one.scoring.aggregate,
             "values": one.scoring.values,
         }
-        opened.register(f"scores/{verifier_name(one)}", key, as_dict(one))
+        shape = model_shape(one.verifier)
+        stage = f"scores/{verifier_name(one)}"
+        opened.register(stage, key, as_dict(one), shape=shape.to_dict() if shape else None)
     for one in singles:
         _score(opened, one)
     return opened
@@ -174,6 +177,8 @@ def open_worker(config: ScoreStage) -> Do:
 def _row(candidate: dict[str, Any], scored: Any, place: int) -> dict[str, Any]:
     row = {name: candidate[name] for name in ("problem_id", "origin", "mode", "sample")}
     row["score"] = float(scored.scores[place])
+    row["verifier_tokens"] = int(scored.tokens[place])
+    row["verifier_prompt_tokens"] = int(scored.prompt_tokens[place])
     if scored.values is not None:
         row["values"] = scored.values[place]
         row["starts"] = scored.offsets[place][:, 0]
@@ -194,6 +199,8 @@ def scores_table(rows: Sequence[dict[str, Any]], *, values: bool) -> pyarrow.Tab
         ("mode", pa.string()),
         ("sample", pa.int32()),
         ("score", pa.float32()),
+        ("verifier_tokens", pa.int32()),
+        ("verifier_prompt_tokens", pa.int32()),
     ]
     if values:
         fields += [

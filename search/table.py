@@ -7,13 +7,16 @@ At most 100 columns wide, whatever the pool.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from search.cost import equal_flops
 from search.curves import Interval, Mix
 from search.evaluate import (
     MIX_LABELS,
@@ -25,7 +28,18 @@ from search.evaluate import (
     rule_label,
 )
 
-__all__ = ["interval_cell", "printable", "table", "table_footer", "table_line", "table_rule"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "cost_rows",
+    "interval_cell",
+    "printable",
+    "table",
+    "table_footer",
+    "table_line",
+    "table_rule",
+]
 
 # A margin of 2, a column of names, then columns of fixed width.
 NAMES, WIDE, NARROW, CURVE_COLUMNS = 22, 24, 7, 10
@@ -126,7 +140,53 @@ def _rules_table(evaluation: Evaluation, bold: bool) -> list[str]:
         lines.append(
             table_line("tokens per problem", [f"{spent[mix]:>5,.0f}".ljust(WIDE) for mix in mixes])
         )
-    return lines
+    return [*lines, *(table_line(label, cells) for label, (cells,) in cost_rows([evaluation]))]
+
+
+def cost_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, list[list[str]]]]:
+    """FLOPs and seconds per problem at the table's n: (label, each evaluation's cells).
+
+    `12.3 + 4.5 verifier`: what majority costs, and what rules that read scores cost more, where
+    that is known. What is not known of majority is left out.
+    """
+    frames = [each.frame[each.frame["n"] == each.table_n] for each in evaluations]
+    rows = []
+    for name in ("flops", "seconds"):
+        votes = [frame[frame["rule"] == "majority"] for frame in frames]
+        if any(name not in frame or frame[name].isna().any() for frame in votes):
+            continue
+        largest = max(float(frame[name].max()) for frame in frames)
+        unit, label = _unit(largest) if name == "flops" else (1.0, name)
+        cells = [_cost_cells(frame, name, unit) for frame in frames]
+        rows.append((f"{label} per problem", cells))
+    return rows
+
+
+def _cost_cells(frame: pd.DataFrame, name: str, unit: float) -> list[str]:
+    votes = frame[frame["rule"] == "majority"]
+    scored = frame[frame["rule"].isin(SCORED_RULES)]
+    whole = dict(zip(scored["modes"], scored[name] / unit, strict=True))
+    cells = []
+    for mix, value in zip(votes["modes"], votes[name] / unit, strict=True):
+        cell = _digits(value, value).rjust(5)
+        more = whole.get(mix, value) - value
+        if more > 0:
+            cell += f" + {_digits(more, value)} verifier"
+        cells.append(cell.ljust(WIDE))
+    return cells
+
+
+def _unit(flops: float) -> tuple[float, str]:
+    """The unit in which a number of FLOPs has few digits, and its name."""
+    units = {1e6: "MFLOPs", 1e9: "GFLOPs", 1e12: "TFLOPs", 1e15: "PFLOPs"}
+    unit = max((unit for unit in units if unit <= flops), default=1e6)
+    return unit, units[unit]
+
+
+def _digits(value: float, scale: float) -> str:
+    """The value with as many decimals as give a number like `scale` three digits."""
+    decimals = 2 - math.floor(math.log10(scale)) if scale > 0 else 0
+    return f"{value:,.{min(max(decimals, 0), 9)}f}"
 
 
 def _curve_table(evaluation: Evaluation, bold: bool) -> list[str]:
@@ -158,6 +218,27 @@ def _difference_lines(evaluation: Evaluation) -> list[str]:
         lines.append(
             table_line(rule_label(rule, n, evaluation.config.k), [interval_cell(found, "+")])
         )
+    return [*lines, *_equal_flops_lines(evaluation, mix)]
+
+
+def _equal_flops_lines(evaluation: Evaluation, mix: Mix) -> list[str]:
+    """The same at the largest n for which majority's curve reaches as many FLOPs; none unknown."""
+    rows = equal_flops(evaluation)
+    rows = rows[rows["modes"] == mix]
+    if rows.empty:
+        return []
+    n = int(rows["n"].max())
+    rows = rows[rows["n"] == n]
+    unit, label = _unit(float(rows["flops"].iloc[0]))
+    lines = [
+        "",
+        f"  the same for equal FLOPs ({rows['flops'].iloc[0] / unit:.3g} {label}: verifier at "
+        f"n = {n}, majority at n = {rows['majority_n'].iloc[0]:.1f})",
+    ]
+    for row in rows.to_dict("records"):
+        found = Interval(row["difference"], row["low"], row["high"])
+        name = rule_label(row["rule"], n, evaluation.config.k)
+        lines.append(table_line(name, [interval_cell(found, "+")]))
     return lines
 
 

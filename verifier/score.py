@@ -52,12 +52,15 @@ class Scored:
 
     `values[i]` (float16) are the values after each token, the end token last; `offsets[i]` (int32,
     shape (tokens, 2)) say which characters of the candidate's text the token stands for. Tokens
-    that stand for none (the end, an appended output) have the text's end twice.
+    that stand for none (the end, an appended output) have the text's end twice. `tokens` and
+    `prompt_tokens` count the verifier's tokens of each candidate and of the question before it.
     """
 
     scores: NDArray[np.float32]
     values: list[NDArray[np.float16]] | None
     offsets: list[NDArray[np.int32]] | None
+    tokens: NDArray[np.int32]
+    prompt_tokens: NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -94,10 +97,12 @@ def score(
         for c in candidates
     ]
     found: dict[tuple[Mode, str, str], tuple[_Reading, NDArray[np.float32]]] = {}
+    prompts: dict[Mode, int] = {}
     for mode in dict.fromkeys(mode for mode, _, _ in texts):
         own = list(dict.fromkeys(t for t in texts if t[0] == mode))
         readings = [_read(tokenizer, prompter, *text, spans) for text in own]
         prompt = prompter.ids(problem, mode)
+        prompts[mode] = len(prompt)
         _check_length(verifier, problem, mode, len(prompt), readings)
         values = token_values(verifier, prompt, [r.ids for r in readings], config.batch_tokens)
         found.update(zip(own, zip(readings, values, strict=True), strict=True))
@@ -110,6 +115,8 @@ def score(
         np.array(scores, dtype=np.float32),
         [values.astype(np.float16) for _, values in rows] if config.values else None,
         [r.offsets for r, _ in rows if r.offsets is not None] if config.values else None,
+        np.array([len(r.ids) for r, _ in rows], dtype=np.int32),
+        np.array([prompts[mode] for mode, _, _ in texts], dtype=np.int32),
     )
 
 

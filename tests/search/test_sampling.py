@@ -2,14 +2,14 @@
 
 import pytest
 
-from generator.engines import Completion, SamplingParams
-from generator.models import ModelConfig
+from generator.engines import Completion, EngineConfig, SamplingParams
+from generator.models import EMBEDDED, ModelConfig
 from problems.errors import UserError
 from problems.problem import Problem, Solution
 from problems.prompts import PromptConfig, Prompter, Shot, Shots
 from problems.shots import FewShotConfig
 from search.mixture import Origin, prompt_of
-from search.sampling import sample_candidates, sampling_key
+from search.sampling import _shape, sample_candidates, sampling_key
 from search.settings import load
 from search.training import VerifierStage
 
@@ -93,3 +93,14 @@ def test_a_generators_own_form_keeps_the_examples(tmp_path):
 def test_verifiers_read_the_plain_question():
     with pytest.raises(UserError, match=r"prompt.shots: unknown key"):
         load(VerifierStage, ["prompt.shots=3"])
+
+
+def test_a_server_has_the_shape_of_the_model_that_was_named():
+    embedded = _shape(Origin(generator=ModelConfig(name="embedded")))
+    assert embedded is not None
+    assert embedded["family"] == "llama"
+    server = Origin(engine=EngineConfig(name="server"))
+    assert server.generator.name == "embedded"
+    assert _shape(server) is None  # a default tokenizer says nothing of what is served
+    server.generator = ModelConfig(name=str(EMBEDDED))
+    assert _shape(server) == embedded

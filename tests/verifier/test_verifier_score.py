@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
+from generator.flops import ModelShape
 from problems.errors import UserError
 from problems.problem import Problem
 from problems.prompts import PromptConfig, Prompter
@@ -129,7 +131,17 @@ def test_outputs_are_read_where_the_verifier_was_trained_so(make_lm, tokenizer, 
 
 def test_no_candidates(make_lm, tokenizer, prompter):
     scored = score(verifier_of(make_lm()), tokenizer, prompter, PROBLEM, [], ScoreConfig())
-    assert scored.scores.shape == (0,)
+    assert scored.scores.shape == scored.tokens.shape == scored.prompt_tokens.shape == (0,)
+
+
+def test_tokens_are_the_verifiers(make_lm, tokenizer, prompter):
+    candidates = [candidate("ab"), candidate("p()", "pot", "7"), candidate("ab")]
+    scored = score(verifier_of(make_lm()), tokenizer, prompter, PROBLEM, candidates, ScoreConfig())
+    # " ab", "\np()", bytes, and the end token.
+    assert scored.tokens.tolist() == [4, 5, 4]
+    cot, pot = (len(prompter.ids(PROBLEM, mode)) for mode in ("cot", "pot"))
+    assert scored.prompt_tokens.tolist() == [cot, pot, cot]
+    assert cot < pot
 
 
 def test_offsets_say_which_characters_a_token_stands_for(make_lm, tokenizer):
@@ -146,6 +158,17 @@ def test_offsets_say_which_characters_a_token_stands_for(make_lm, tokenizer):
     assert scored.offsets[1].tolist()[:5] == [[0, 0], [0, 1], [1, 2], [2, 3], [3, 3]]
     assert scored.offsets[1].tolist()[-1] == [3, 3]
     assert [len(v) for v in scored.values] == [len(o) for o in scored.offsets]
+
+
+def test_scoring_costs_what_is_claimed(make_lm, tokenizer, prompter):
+    """The question once, each candidate once, no vocabulary; fused attention is not counted."""
+    verifier = verifier_of(make_lm())
+    shape = ModelShape.from_config(verifier.lm.config.to_dict())
+    candidates = [candidate("2 + 3 = 5"), candidate("it is long"), candidate("5")]
+    with FlopCounterMode(display=False) as counter:
+        scored = score(verifier, tokenizer, prompter, PROBLEM, candidates, ScoreConfig())
+    tokens = int(scored.prompt_tokens[0] + scored.tokens.sum())
+    assert counter.get_total_flops() == tokens * shape.token_flops
 
 
 def test_aggregates(make_lm, tokenizer, prompter):
