@@ -20,6 +20,7 @@ from problems.errors import UserError
 from problems.records import atomic_file, write_json
 from search.comparison import comparison, frame_of
 from search.evaluate import EvaluateConfig, Evaluation, evaluate
+from search.gradings import GRADINGS, graded_by_them, gradings, with_imported
 from search.pool import PoolArrays
 from search.runs import Run
 from search.settings import fields_of
@@ -64,6 +65,8 @@ class EvaluateStage(EvaluateConfig):
     """print everything as JSON instead of the table"""
     csv: bool = False
     """print a row per rule, modes and n as CSV instead of the table"""
+    grading: str = "ours"
+    """whose labels count: ours, or theirs where labels came along with imported candidates"""
 
 
 @dataclass
@@ -85,7 +88,13 @@ def run_evaluate(config: EvaluateStage) -> None:
         raise UserError("verifiers: give verifier (one) or verifiers (several), not both")
     names = [config.verifier] if config.verifier else config.verifiers or scored_by(run)
     settings = fields_of(EvaluateConfig, config)
-    pool = PoolArrays.from_frame(load_frame(run))
+    if config.grading not in GRADINGS:
+        raise UserError(f"grading={config.grading}: expected one of {', '.join(GRADINGS)}")
+    frame = load_frame(run)
+    both = gradings(frame)
+    pool = PoolArrays.from_frame(
+        graded_by_them(frame, run) if config.grading == "theirs" else frame
+    )
     found = [evaluate(pool, dataclasses.replace(settings, verifier=v)) for v in names or [""]]
     if config.json:
         dicts = [evaluation.to_dict() for evaluation in found]
@@ -93,10 +102,11 @@ def run_evaluate(config: EvaluateStage) -> None:
         print(json.dumps(told, indent=2, ensure_ascii=False))
     elif config.csv:
         print(frame_of(found).to_csv(index=False), end="")
-    elif len(found) == 1:
-        print(table(found[0], seconds=stage_seconds(run)))
     else:
-        print(comparison(found, seconds=stage_seconds(run)))
+        show = table(found[0], seconds=stage_seconds(run))
+        if len(found) > 1:
+            show = comparison(found, seconds=stage_seconds(run))
+        print("\n\n".join([show, *([both] if both else [])]))
 
 
 def run_report(config: ReportStage) -> None:
@@ -132,9 +142,10 @@ def evaluate_run(run: Run, config: EvaluateConfig) -> Evaluation:
 
 
 def stage_seconds(run: Run) -> dict[str, float]:
-    """Seconds of work by stage, over all workers."""
+    """Seconds of work by stage, over all workers; without stages that came by import."""
     names = {"candidates": "sample", "answers": "grade"}
-    return {names.get(stage, stage): run.seconds(stage) for stage in run.record["stages"]}
+    found = {names.get(stage, stage): run.seconds(stage) for stage in run.record["stages"]}
+    return {stage: seconds for stage, seconds in found.items() if seconds}
 
 
 def write_report(run: Run, evaluation: Evaluation, title: str = "", candidates: int = 64) -> Path:
@@ -207,7 +218,8 @@ def load_frame(run: Run, *, texts: bool = False) -> pd.DataFrame:
 
     Columns: problem_id, mode, sample, answer, answer_class (consistent within a problem), label
     (`<NA>` where undecided), tokens, prompt_tokens, logprob, outcome, `score:NAME` for each
-    verifier (NaN where it has not scored the candidate); with `texts` also text, output, message,
+    verifier (NaN where it has not scored the candidate), where they came by import
+    imported_answer, imported_label and imported_origin; with `texts` also text, output, message,
     token_ids and, where they were kept, `values:NAME` with `starts:NAME` and `ends:NAME`, the
     places of the values' tokens in the text. Raises `UserError` where nothing is graded yet.
     """
@@ -229,6 +241,7 @@ def load_frame(run: Run, *, texts: bool = False) -> pd.DataFrame:
     frame = pd.concat(frames, ignore_index=True)
     for name in run.verifiers():
         frame = _join_scores(frame, run, name, texts)
+    frame = with_imported(frame, run)
     order = {problem.id: i for i, problem in enumerate(run.problems)}
     frame["_order"] = frame["problem_id"].map(order)
     frame = frame.sort_values(["_order", "mode", "sample"], ignore_index=True)
@@ -274,7 +287,11 @@ def _merge_classes(frame: pd.DataFrame, run: Run) -> None:
 
 def pool_line(run: Run) -> str:
     """One line on a graded pool: how much there is and how much of it is right."""
-    frame = load_frame(run)
+    return frame_line(load_frame(run))
+
+
+def frame_line(frame: pd.DataFrame) -> str:
+    """`pool_line` of a frame that `load_frame` gave."""
     right = frame["label"].fillna(False).astype(bool)
     shares = [
         f"{mode} {100 * right[rows.index].mean():.1f} % right"

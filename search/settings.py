@@ -18,6 +18,7 @@ import dataclasses
 import difflib
 import inspect
 import itertools
+import re
 import textwrap
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +27,7 @@ from typing import Any, TypeVar
 
 from problems.errors import UserError
 
-__all__ = ["as_dict", "describe", "fields_of", "find_config", "load", "merge"]
+__all__ = ["as_dict", "describe", "fields_of", "find_config", "load", "merge", "read_yaml"]
 
 T = TypeVar("T")
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
@@ -87,24 +88,37 @@ def _read(word: str) -> dict[str, Any]:
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
-    if "=" in word and not word.endswith((".yaml", ".yml")):
-        try:
-            node = OmegaConf.from_dotlist([word])
-        except (OmegaConfBaseException, YAMLError, ValueError) as error:
-            raise UserError(f"{word}: expected key=value ({str(error).splitlines()[0]})") from error
-    elif word.endswith((".yaml", ".yml")):
-        path = find_config(word)
-        try:
-            node = OmegaConf.load(path)
-        except (OmegaConfBaseException, YAMLError, OSError, UnicodeDecodeError) as error:
-            raise UserError(
-                f"{path}: not readable YAML ({' '.join(str(error).split())})"
-            ) from error
-    else:
+    is_setting = re.match(r"[A-Za-z_][\w.]*=", word) and not Path(word).is_file()
+    if word.endswith((".yaml", ".yml")) and not is_setting:
+        return read_yaml(find_config(word))
+    if "=" not in word:
         raise UserError(f"{word}: expected a .yaml file or key=value")
+    try:
+        node = OmegaConf.from_dotlist([word])
+    except (OmegaConfBaseException, YAMLError, ValueError) as error:
+        raise UserError(f"{word}: expected key=value ({str(error).splitlines()[0]})") from error
+    return _plain(node, word)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The keys and values of a YAML file. Raises `UserError` naming the file."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    try:
+        node = OmegaConf.load(path)
+    except (OmegaConfBaseException, YAMLError, OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not readable YAML ({' '.join(str(error).split())})") from error
+    return _plain(node, str(path))
+
+
+def _plain(node: Any, where: str) -> dict[str, Any]:
+    from omegaconf import OmegaConf
+
     plain = OmegaConf.to_container(node, resolve=False)
     if not isinstance(plain, dict):
-        raise UserError(f"{word}: expected keys and values")
+        raise UserError(f"{where}: expected keys and values")
     return typing.cast(dict[str, Any], plain)
 
 

@@ -1,0 +1,415 @@
+"""`assay import`: candidates that others sampled, as a run of our own.
+
+    assay import samples.jsonl run=runs/x format=qwen
+    assay import out-rs0.jsonl out-rs1.jsonl run=runs/x mapping=mine.yaml
+
+A file is read twice: first everything is checked and counted, then the parts are written, in a
+folder beside the run that takes its place when all is there. So an import is whole or absent, and
+holds one slice of problems in memory where the lines of a problem stand together.
+
+What came along (answers, labels) is kept apart from ours, as the stage `imported`; scores become
+the scores of a verifier. Then `grade`, `score`, `evaluate`, `report` as for a sampled run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import math
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from problems.errors import UserError
+from problems.problem import MODES, Problem, read_jsonl
+from problems.records import differences
+from search.mapping import AGGREGATES, Fields, Imported, UnmappedError, convert, look_up, selected
+from search.runs import Part, Run
+from search.sampling import Candidate, candidates_table
+from search.scoring import scores_table
+from search.settings import CONFIGS, as_dict, merge, read_yaml
+from search.work import progress_bar
+
+if TYPE_CHECKING:
+    import pyarrow
+
+__all__ = ["ImportConfig", "formats", "import_pool", "read_records", "run"]
+
+FOLDER = CONFIGS / "imports"
+# Candidates in one part, about: the unit in which `grade` and `score` resume.
+PART = 512
+
+
+@dataclass
+class ImportConfig:
+    """What `assay import` reads."""
+
+    files: list[str] = field(default_factory=list)
+    """JSONL (.gz too), JSON lists or Parquet; several are read as one"""
+    run: str = ""
+    """the run's folder, a new one"""
+    format: str = "assay"
+    """who wrote the files; a name of configs/imports/, or empty with `mapping`"""
+    mapping: str = ""
+    """YAML file of a mapping of your own, in place of a format's"""
+    fields: Fields = field(default_factory=Fields)
+    """single fields of the mapping, over those of the format"""
+    scores_name: str = ""
+    """what imported scores are called; empty = the format's or the mapping's name"""
+    aggregate: str = "last"
+    """of a candidate's step scores: last | min | prod | mean"""
+    join: bool = False
+    """rows of one problem that hold lists are more samples of it, not an error"""
+    problems_per_part: int = 0
+    """problems in one part, the unit of resuming; 0 = so many that it has about 512 samples"""
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A candidate with its place in the run."""
+
+    problem: int
+    sample: int
+    candidate: Imported
+
+
+@dataclass
+class _Counted:
+    """What the first reading found."""
+
+    problems: list[Problem] = field(default_factory=list)
+    counts: Counter[tuple[int, str]] = field(default_factory=Counter)
+    ends: Counter[tuple[int, str]] = field(default_factory=Counter)
+    shared: Counter[str] = field(default_factory=Counter)
+    scores: set[str] = field(default_factory=set)
+    has_theirs: bool = False
+
+
+def run(config: ImportConfig) -> None:
+    """`assay import`."""
+    done, is_new = import_pool(config)
+    parts = done.parts("candidates")
+    if not is_new:
+        print(f"{done.path}: holds these candidates already ({len(parts)} parts)")
+        return
+    total = sum(done.read("candidates", part).num_rows for part in parts)
+    print(
+        f"{len(done.problems)} problems, {total} candidates in {done.path}; "
+        f"next: assay grade {done.path}"
+    )
+
+
+def import_pool(config: ImportConfig) -> tuple[Run, bool]:
+    """The run that holds the files' candidates, and whether it was made now.
+
+    Raises `UserError` naming file and line for what cannot be read or mapped, and where the run's
+    folder holds anything else.
+    """
+    fields, name = _mapping(config)
+    if not config.files:
+        raise UserError("files: expected a file, for example assay import FILE.jsonl run=runs/x")
+    if not config.run:
+        raise UserError("run: expected the folder of a new run, for example run=runs/x")
+    if config.aggregate not in AGGREGATES:
+        raise UserError(f"aggregate={config.aggregate}: expected one of {', '.join(AGGREGATES)}")
+    path = Path(config.run)
+    scores_name = config.scores_name or name
+    key = {
+        "files": [_hash(Path(file)) for file in config.files],
+        "fields": as_dict(fields),
+        "scores_name": scores_name,
+        "aggregate": config.aggregate,
+        "join": config.join,
+    }
+    there = _there(path, key)
+    if there is not None:
+        return there, False
+    counted = _count(config, fields)
+    size = config.problems_per_part or max(
+        1, round(PART * len(counted.problems) / sum(counted.counts.values()))
+    )
+    # A folder beside it: one file system, so that the whole is moved at once.
+    begun = path.with_name(f".{path.name}.importing")
+    shutil.rmtree(begun, ignore_errors=True)
+    try:
+        opened = Run.open_or_create(begun, counted.problems)
+        opened.register("candidates", {"import": key, "problems_per_part": size}, as_dict(config))
+        _write(opened, config, fields, counted, scores_name)
+        if path.exists():
+            path.rmdir()
+        begun.rename(path)
+    except BaseException:
+        shutil.rmtree(begun, ignore_errors=True)
+        raise
+    for column, count in counted.shared.items():
+        print(f"note: {column} left out in {count} rows: one value for several solutions")
+    return Run.open(path), True
+
+
+def formats() -> list[str]:
+    """The formats that Assay knows."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def _mapping(config: ImportConfig) -> tuple[Fields, str]:
+    """The mapping to use, and its name."""
+    if config.mapping:
+        path = Path(config.mapping)
+    else:
+        if config.format not in formats():
+            raise UserError(f"format={config.format}: expected one of {', '.join(formats())}")
+        path = FOLDER / f"{config.format}.yaml"
+    default = Fields()
+    own = {k: v for k, v in as_dict(config.fields).items() if v != getattr(default, k)}
+    return merge(Fields, [read_yaml(path), own]), path.stem
+
+
+def _there(path: Path, key: dict[str, Any]) -> Run | None:
+    """The run where it holds just this import; `None` where there is nothing yet."""
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return None
+    if not (path / "run.json").exists():
+        raise UserError(f"{path}: is there and is no run; give another run=")
+    opened = Run.open(path)
+    found = opened.key("candidates") if "candidates" in opened.record["stages"] else {}
+    if "import" not in found:
+        raise UserError(f"{path}: holds a run that was not imported; give another run=")
+    lines = differences(found["import"], key)
+    if lines:
+        raise UserError(
+            f"{path}: holds another import ({'; '.join(lines)}); give another run= or delete it"
+        )
+    return opened
+
+
+def _hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    return f"sha256:{digest.hexdigest()}"
+
+
+# Reading
+
+
+def read_records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields (where it stands, row) of a JSONL file, a JSON list or a Parquet file."""
+    if path.suffix == ".parquet":
+        yield from _parquet_rows(path)
+    elif path.suffix == ".json":
+        try:
+            rows = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, OSError) as error:
+            raise UserError(f"{path}: not a JSON file ({error})") from error
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise UserError(f"{path}: expected a JSON list of objects (or use a .jsonl file)")
+        yield from ((f"{path}, item {index}", row) for index, row in enumerate(rows))
+    else:
+        for number, row in read_jsonl(path):
+            yield f"{path}, line {number}", row
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        index = 0
+        with pyarrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=64):
+                for row in batch.to_pylist():
+                    yield f"{path}, row {index}", row
+                    index += 1
+    except (OSError, pyarrow.ArrowException) as error:
+        raise UserError(f"{path}: not a Parquet file ({str(error).splitlines()[0]})") from error
+
+
+def _placed(config: ImportConfig, fields: Fields, counted: _Counted) -> Iterator[_Placed]:
+    """Every candidate with its problem's number and its sample number; `counted` is filled in."""
+    ids: dict[str, int] = {}
+    first_seen: dict[int, str] = {}
+    taken: dict[tuple[int, str], set[int]] = defaultdict(set)
+    following: Counter[tuple[int, str]] = Counter()
+    only = dict(fields.only)
+    for file in config.files:
+        listed: dict[int, str] = {}
+        for where, row in read_records(Path(file)):
+            _resolve(only, row)
+            if not selected(row, only):
+                continue
+            try:
+                found = convert(row, fields, where, config.aggregate)
+            except UnmappedError as error:
+                raise UserError(f"{error}{_hint(row, where)}") from error
+            number = ids.setdefault(found.problem.id, len(ids))
+            if number == len(counted.problems):
+                counted.problems.append(found.problem)
+                first_seen[number] = where
+            elif counted.problems[number] != found.problem:
+                raise UserError(
+                    f"{where}: problem {found.problem.id!r} differs from that of "
+                    f"{first_seen[number]} in {_first_difference(counted.problems[number], found)}"
+                )
+            numbered = all(candidate.sample is not None for candidate in found.candidates)
+            if not (found.alone or numbered or config.join) and number in listed:
+                raise UserError(
+                    f"{where}: problem {found.problem.id!r} is there twice, first in "
+                    f"{listed[number]} (join=true takes such rows as more samples of it)"
+                )
+            listed[number] = where
+            counted.shared.update(found.shared)
+            for candidate in found.candidates:
+                place = number, candidate.mode
+                sample = following[place] if candidate.sample is None else candidate.sample
+                if sample in taken[place]:
+                    raise UserError(
+                        f"{where}: sample {sample} ({candidate.mode}) of problem "
+                        f"{found.problem.id!r} is there twice"
+                    )
+                taken[place].add(sample)
+                following[place] = max(following[place], sample + 1)
+                yield _Placed(number, sample, candidate)
+    if not ids:
+        told = ", ".join(f"{path}={value}" for path, value in only.items())
+        raise UserError(f"{config.files[0]}: holds no rows" + (f" with {told}" if told else ""))
+
+
+def _resolve(only: dict[str, str], row: dict[str, Any]) -> None:
+    """Empty values become those of the first row; a field that it does not have selects nothing."""
+    for path in [path for path, value in only.items() if value == ""]:
+        value = look_up(path, row)
+        with contextlib.suppress(KeyError):
+            del only[path]
+        if isinstance(value, (str, int, float)):
+            only[path] = str(value)
+
+
+def _hint(row: dict[str, Any], where: str) -> str:
+    """The formats that would fit the row, for the message that the chosen one does not."""
+    fit = []
+    for name in formats():
+        with contextlib.suppress(UserError):
+            if convert(row, merge(Fields, [read_yaml(FOLDER / f"{name}.yaml")]), where).candidates:
+                fit.append(name)
+    return f"; format={' or '.join(fit)} fits" if fit else ""
+
+
+def _first_difference(there: Problem, found: Any) -> str:
+    for each in dataclasses.fields(Problem):
+        if getattr(there, each.name) != getattr(found.problem, each.name):
+            return each.name
+    raise AssertionError("the problems are equal")
+
+
+def _count(config: ImportConfig, fields: Fields) -> _Counted:
+    counted = _Counted()
+    for placed in _placed(config, fields, counted):
+        place = placed.problem, placed.candidate.mode
+        counted.counts[place] += 1
+        counted.ends[place] = max(counted.ends[place], placed.sample + 1)
+        counted.scores |= set(placed.candidate.scores)
+        theirs = placed.candidate
+        counted.has_theirs |= bool(theirs.answer or theirs.origin) or theirs.label is not None
+    if not counted.counts:
+        raise UserError(f"{config.files[0]}: holds no solutions")
+    return counted
+
+
+# Writing
+
+
+def _write(
+    opened: Run, config: ImportConfig, fields: Fields, counted: _Counted, scores_name: str
+) -> None:
+    """Writes each slice of problems when its last candidate has been read."""
+    key = opened.key("candidates")
+    if counted.has_theirs:
+        opened.register("imported", key, {})
+    verifiers = {name: name or scores_name for name in sorted(counted.scores)}
+    for verifier in verifiers.values():
+        opened.register(f"scores/{verifier}", {**key, "verifier": verifier}, {})
+    size = int(key["problems_per_part"])
+    missing: Counter[int] = Counter()
+    for (problem, _), count in counted.counts.items():
+        missing[problem // size] += count
+    waiting: dict[int, list[_Placed]] = defaultdict(list)
+    with progress_bar(sum(counted.counts.values()), "import") as bar:
+        for placed in _placed(config, fields, _Counted()):
+            index = placed.problem // size
+            waiting[index].append(placed)
+            if len(waiting[index]) == missing[index]:
+                rows = waiting.pop(index)
+                for mode in MODES:
+                    own = [row for row in rows if row.candidate.mode == mode]
+                    if own:
+                        _write_part(opened, index, own, verifiers, counted.has_theirs)
+                bar.update(len(rows))
+
+
+def _write_part(
+    opened: Run, index: int, rows: list[_Placed], verifiers: dict[str, str], has_theirs: bool
+) -> None:
+    rows = sorted(rows, key=lambda row: (row.problem, row.sample))
+    mode = rows[0].candidate.mode
+    part = Part(index, mode, 0, 1 + max(row.sample for row in rows))
+    keys: list[dict[str, Any]] = [
+        {"problem_id": opened.problems[r.problem].id, "mode": mode, "sample": r.sample}
+        for r in rows
+    ]
+    candidates = [_candidate(key, row.candidate) for key, row in zip(keys, rows, strict=True)]
+    opened.write("candidates", part, candidates_table(candidates), 0.0)
+    if has_theirs:
+        opened.write("imported", part, _imported_table(keys, rows), 0.0)
+    for theirs, verifier in verifiers.items():
+        scored = [
+            {**key, "score": row.candidate.scores.get(theirs, math.nan)}
+            for key, row in zip(keys, rows, strict=True)
+        ]
+        opened.write(f"scores/{verifier}", part, scores_table(scored, values=False), 0.0)
+
+
+def _candidate(key: dict[str, Any], theirs: Imported) -> Candidate:
+    return Candidate(
+        **key,
+        text=theirs.text,
+        token_ids=[],
+        tokens=theirs.tokens,
+        prompt_tokens=-1,
+        logprob=theirs.logprob,
+        stop=theirs.stop,
+    )
+
+
+def _imported_table(keys: Sequence[dict[str, Any]], rows: Sequence[_Placed]) -> pyarrow.Table:
+    """The rows of an imported part: their answers, labels (null: unknown) and origins."""
+    import pyarrow as pa
+
+    schema = pa.schema(
+        [
+            ("problem_id", pa.string()),
+            ("mode", pa.string()),
+            ("sample", pa.int32()),
+            ("imported_answer", pa.string()),
+            ("imported_label", pa.bool_()),
+            ("imported_origin", pa.string()),
+        ]
+    )
+    found = [
+        {
+            **key,
+            "imported_answer": row.candidate.answer,
+            "imported_label": row.candidate.label,
+            "imported_origin": row.candidate.origin,
+        }
+        for key, row in zip(keys, rows, strict=True)
+    ]
+    return pa.Table.from_pylist(found, schema=schema)
