@@ -7,11 +7,12 @@ frame = graded_by_them(frame, run)      # `assay evaluate RUN grading=theirs`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from problems.answers import classes
 from problems.errors import UserError
-from search.runs import Run
+from search.runs import Part, Run
 from search.table import printable, table_line, table_rule
 
 if TYPE_CHECKING:
@@ -29,17 +30,18 @@ EXAMPLES = 5
 CELL = 12
 
 
-def with_imported(frame: pd.DataFrame, run: Run) -> pd.DataFrame:
+def with_imported(frame: pd.DataFrame, run: Run, parts: Sequence[Part]) -> pd.DataFrame:
     """The frame with imported_answer, imported_label and imported_origin, where the run has them.
 
-    `imported_label` is `<NA>` where they gave none.
+    `frame` holds the candidates of `parts`; `imported_label` is `<NA>` where they gave none.
     """
     import pandas as pd
 
-    parts = run.parts(STAGE) if STAGE in run.record["stages"] else []
-    if not parts:
+    there = set(run.parts(STAGE)) if STAGE in run.record["stages"] else set()
+    tables = [run.read(STAGE, part).to_pandas() for part in parts if part in there]
+    if not tables:
         return frame
-    theirs = pd.concat([run.read(STAGE, part).to_pandas() for part in parts], ignore_index=True)
+    theirs = pd.concat(tables, ignore_index=True)
     theirs["imported_label"] = theirs["imported_label"].astype("boolean")
     return frame.merge(theirs, on=_KEY, how="left", validate="one_to_one")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from search.comparison import comparison, frame_of
 from search.evaluate import EvaluateConfig, Evaluation, evaluate
 from search.gradings import GRADINGS, graded_by_them, gradings, with_imported
 from search.pool import PoolArrays
-from search.runs import Run
+from search.runs import Part, Run
 from search.settings import fields_of
 from search.table import table
 
@@ -213,8 +213,12 @@ def _page_candidate(row: Mapping[str, Any], verifier: str) -> dict[str, Any]:
     return shown
 
 
-def load_frame(run: Run, *, texts: bool = False) -> pd.DataFrame:
+def load_frame(
+    run: Run, *, texts: bool = False, parts: Sequence[Part] | None = None
+) -> pd.DataFrame:
     """Everything known of a run's graded candidates, one row each, in the order of the problems.
+
+    `parts`: only these, graded ones; classes are consistent where all parts of a problem are there.
 
     Columns: problem_id, mode, sample, answer, answer_class (consistent within a problem), label
     (`<NA>` where undecided), tokens, prompt_tokens, logprob, outcome, `score:NAME` for each
@@ -225,7 +229,8 @@ def load_frame(run: Run, *, texts: bool = False) -> pd.DataFrame:
     """
     import pandas as pd
 
-    parts = run.parts("answers") if "answers" in run.record["stages"] else []
+    if parts is None:
+        parts = run.parts("answers") if "answers" in run.record["stages"] else []
     if not parts:
         raise UserError(f"{run.path}: nothing graded yet; `assay grade {run.path}` does it")
     left = ["tokens", "prompt_tokens", "logprob", "stop", *(["text", "token_ids"] if texts else [])]
@@ -240,8 +245,8 @@ def load_frame(run: Run, *, texts: bool = False) -> pd.DataFrame:
         frames.append(candidates.merge(answers, on=_KEY, validate="one_to_one"))
     frame = pd.concat(frames, ignore_index=True)
     for name in run.verifiers():
-        frame = _join_scores(frame, run, name, texts)
-    frame = with_imported(frame, run)
+        frame = join_scores(frame, run, name, texts=texts, parts=parts)
+    frame = with_imported(frame, run, parts)
     order = {problem.id: i for i, problem in enumerate(run.problems)}
     frame["_order"] = frame["problem_id"].map(order)
     frame = frame.sort_values(["_order", "mode", "sample"], ignore_index=True)
@@ -249,11 +254,15 @@ def load_frame(run: Run, *, texts: bool = False) -> pd.DataFrame:
     return frame.drop(columns=["_order", "part"])
 
 
-def _join_scores(frame: pd.DataFrame, run: Run, name: str, texts: bool) -> pd.DataFrame:
+def join_scores(
+    frame: pd.DataFrame, run: Run, name: str, *, texts: bool, parts: Sequence[Part]
+) -> pd.DataFrame:
+    """The frame with a verifier's scores of these parts; with `texts` also the values it kept."""
     import pandas as pd
 
     stage = f"scores/{name}"
-    parts = run.parts(stage)
+    there = set(run.parts(stage))
+    parts = [part for part in parts if part in there]
     if not parts:
         return frame.assign(**{f"score:{name}": float("nan")})
     tables = []
