@@ -13,7 +13,7 @@ import contextlib
 import gzip
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -175,7 +175,9 @@ def _problem(problem: Problem) -> dict[str, Any]:
     }
 
 
-def _candidate(row: dict[str, Any], verifiers: list[str], config: ExportConfig) -> dict[str, Any]:
+def _candidate(
+    row: Mapping[Any, Any], verifiers: list[str], config: ExportConfig
+) -> dict[str, Any]:
     found = {ours: _json(row[column]) for ours, column in _CANDIDATE.items()}
     if row.get("origin"):
         found["origin"] = row["origin"]
