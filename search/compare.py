@@ -183,10 +183,11 @@ def compare_rules(config: CompareStage) -> Comparison:
         for other in others
         for mix in found.mixes
         for n in found.ns(mix)
-        if {(head, mix, n), (other, mix, n)} <= set(found.per_problem)
+        # With one candidate there is nothing to choose: all rules are the same.
+        if n > 1 and {(head, mix, n), (other, mix, n)} <= set(found.per_problem)
     ]
     if not pairs:
-        raise UserError(f"rules={','.join(config.rules)}: not known at the same n")
+        raise UserError(f"rules={','.join(config.rules)}: not known at the same n above 1")
     against = rule_label(others[0]) if len(others) == 1 else "the rule named below"
     names = (f"{rule_label(head)} ({config.runs[0]})", against)
     return Comparison(names, _frame(found, found, pairs), len(pool.problem_ids), found.notes)

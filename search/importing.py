@@ -381,9 +381,9 @@ def _candidate(key: dict[str, Any], theirs: Imported) -> Candidate:
     return Candidate(
         **key,
         text=theirs.text,
-        token_ids=[],
+        token_ids=theirs.token_ids,
         tokens=theirs.tokens,
-        prompt_tokens=-1,
+        prompt_tokens=theirs.prompt_tokens,
         logprob=theirs.logprob,
         stop=theirs.stop,
     )

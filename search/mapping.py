@@ -44,7 +44,11 @@ __all__ = [
 AGGREGATES = ("last", "min", "prod", "mean")
 MISSING: Any = object()
 # Of one problem or of one request as a whole, where there are several solutions.
-_SHARED = ("modes", "origins", "stops")
+_SHARED = ("modes", "origins", "stops", "prompt_tokens")
+_COLUMNS = (
+    *("modes", "samples", "origins", "tokens", "prompt_tokens", "token_ids", "logprobs", "stops"),
+    *("answers", "labels", "scores"),
+)
 _CODE_TAGS = re.compile(r"<llm-code>\n?(.*?)(?:</llm-code>|\Z)", re.DOTALL)
 _OUTPUT_TAGS = re.compile(r"<llm-code-output>.*?(?:</llm-code-output>|\Z)", re.DOTALL)
 _FENCED = re.compile(r"^[ \t]*```+[ \t]*(?:python|py)\b.*?(?:^[ \t]*```+|\Z)", re.DOTALL | re.M)
@@ -75,6 +79,9 @@ class Fields:
     """which generator or setting a candidate is of"""
     tokens: str = ""
     """how many were generated, or a list with an item for each"""
+    prompt_tokens: str = ""
+    token_ids: str = ""
+    """of the generator's tokenizer, without the end token"""
     logprobs: str = ""
     """of all generated tokens together, in nats, or a list with an item for each token"""
     stops: str = ""
@@ -103,6 +110,8 @@ class Imported:
     sample: int | None
     origin: str
     tokens: int
+    prompt_tokens: int
+    token_ids: list[int]
     logprob: float
     stop: str
     answer: str | None
@@ -204,8 +213,7 @@ def convert(row: Mapping[str, Any], fields: Fields, where: str, aggregate: str =
             shared.append(name)
         return values
 
-    columns = {n: column(n) for n in ("modes", "samples", "origins", "tokens", "logprobs", "stops")}
-    theirs = {n: column(n) for n in ("answers", "labels", "scores")}
+    columns = {name: column(name) for name in _COLUMNS}
     candidates = []
     for i, text in enumerate(texts):
         mode, text = _mode(columns["modes"][i], text, problem.options, where)
@@ -215,12 +223,14 @@ def convert(row: Mapping[str, Any], fields: Fields, where: str, aggregate: str =
                 text=text,
                 sample=_sample(columns["samples"][i], where),
                 origin=_word(columns["origins"][i]),
-                tokens=_tokens(columns["tokens"][i], where),
+                tokens=_tokens(columns["tokens"][i], "tokens", where),
+                prompt_tokens=_tokens(columns["prompt_tokens"][i], "prompt_tokens", where),
+                token_ids=_token_ids(columns["token_ids"][i], where),
                 logprob=_number(columns["logprobs"][i], "sum", "logprobs", where),
                 stop=_word(columns["stops"][i]),
-                answer=_answer(theirs["answers"][i], fields.no_answer),
-                label=_label(theirs["labels"][i], where),
-                scores=_scores(theirs["scores"][i], aggregate, where),
+                answer=_answer(columns["answers"][i], fields.no_answer),
+                label=_label(columns["labels"][i], where),
+                scores=_scores(columns["scores"][i], aggregate, where),
             )
         )
     return Row(problem, candidates, alone, tuple(shared))
@@ -330,10 +340,17 @@ def _word(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _tokens(value: Any, where: str) -> int:
+def _token_ids(value: Any, where: str) -> list[int]:
+    ids = [] if value is None else value
+    if not isinstance(ids, list) or not all(isinstance(each, int) for each in ids):
+        raise UserError(f"{where}: expected lists of integers in 'token_ids', found {value!r:.60}")
+    return ids
+
+
+def _tokens(value: Any, name: str, where: str) -> int:
     if isinstance(value, list):
         return len(value)
-    number = _number(value, "sum", "tokens", where)
+    number = _number(value, "sum", name, where)
     return -1 if math.isnan(number) or number < 0 else int(number)
 
 
