@@ -4,7 +4,8 @@ Four forms: `alpaca` (MAmmoTH's, Yue et al. 2023, arXiv 2309.05653), `chat` (the
 template), `plain` (two short lines, for small models) and `template` (a text of the user's). Words
 and programs differ by a suffix of the question, MAmmoTH's " Let's write a program.". Prompt and
 response are tokenised apart, so that a sampled response and a reference solution have the same
-tokens after the same prompt.
+tokens after the same prompt. Worked examples (`problems/shots.py`) stand before the question in the
+same form; as earlier turns in a chat.
 
     >>> prompter = Prompter(PromptConfig(form="plain"))
     >>> prompter.text(Problem(id="1", question="What is 1 + 1?"), "pot")
@@ -13,22 +14,32 @@ tokens after the same prompt.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from problems.errors import UserError
 from problems.problem import Mode, Problem
 
-__all__ = ["FORMS", "PromptConfig", "Prompter", "with_options"]
+__all__ = [
+    "FORMS",
+    "PromptConfig",
+    "Prompter",
+    "Shot",
+    "Shots",
+    "same_question",
+    "with_options",
+]
 
 FORMS = ("alpaca", "chat", "plain", "template")
 
-_ALPACA = (
+_ALPACA_HEAD = (
     "Below is an instruction that describes a task. "
     "Write a response that appropriately completes the request.\n\n"
-    "### Instruction:\n{question}\n\n### Response:"
 )
+_ALPACA = "### Instruction:\n{question}\n\n### Response:"
 _PLAIN = "Question: {question}\nAnswer:"
 # What stands between prompt and solution. It belongs to the response, because a prompt that ends
 # in white space makes most tokenisers split the first word differently.
@@ -49,15 +60,51 @@ class PromptConfig:
     """appended to the question where a program is wanted"""
 
 
+@dataclass(frozen=True)
+class Shot:
+    """A worked example: a problem and one solution of it."""
+
+    problem: Problem
+    text: str
+
+
+@dataclass(frozen=True)
+class Shots:
+    """Worked examples by mode: `count` of them stand before a question, the rest are spare."""
+
+    count: int
+    by_mode: Mapping[Mode, tuple[Shot, ...]]
+
+    def before(self, problem: Problem, mode: Mode) -> list[Shot]:
+        """The first `count` examples that are not the problem itself, by its id or question."""
+        others = [
+            shot
+            for shot in self.by_mode[mode]
+            if shot.problem.id != problem.id and not same_question(shot.problem, problem)
+        ]
+        return others[: self.count]
+
+    def digest(self) -> str:
+        """Short hash of the examples, for the keys of stages."""
+        rows = {
+            mode: [(shot.problem.to_dict(), shot.text) for shot in shots]
+            for mode, shots in sorted(self.by_mode.items())
+        }
+        text = json.dumps([self.count, rows], ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 class Prompter:
     """Turns problems into prompts and solutions into responses, for one model.
 
     `tokenizer` is a Hugging Face tokenizer; without one, only the text methods of the forms other
-    than `chat` work. Raises `UserError` for an unknown form, a template without `{question}`, and
-    a chat form whose tokenizer has no chat template.
+    than `chat` work. `shots` stand before every question. Raises `UserError` for an unknown form, a
+    template without `{question}`, and a chat form whose tokenizer has no chat template.
     """
 
-    def __init__(self, config: PromptConfig, tokenizer: Any = None) -> None:
+    def __init__(
+        self, config: PromptConfig, tokenizer: Any = None, shots: Shots | None = None
+    ) -> None:
         if config.form not in FORMS:
             raise UserError(f"prompt.form={config.form}: expected one of {', '.join(FORMS)}")
         if config.form == "template" and "{question}" not in config.template:
@@ -72,6 +119,7 @@ class Prompter:
                 )
         self.config = config
         self.tokenizer = tokenizer
+        self.shots = shots
 
     def text(self, problem: Problem, mode: Mode) -> str:
         """The prompt, up to where the response begins."""
@@ -81,19 +129,36 @@ class Prompter:
                     self.messages(problem, mode), tokenize=False, add_generation_prompt=True
                 )
             )
-        question = self._question(problem, mode)
-        forms = {"alpaca": _ALPACA, "plain": _PLAIN, "template": self.config.template}
-        # replace, not format: templates may hold other braces (LaTeX, JSON).
-        return forms[self.config.form].replace("{question}", question)
+        head = _ALPACA_HEAD if self.config.form == "alpaca" else ""
+        before = [
+            self._block(shot.problem, mode) + self._shot_lead(mode) + shot.text
+            for shot in self._before(problem, mode)
+        ]
+        return head + "\n\n".join([*before, self._block(problem, mode)])
 
     def messages(self, problem: Problem, mode: Mode) -> list[dict[str, str]]:
         """The prompt as a chat; in a form other than `chat`, its text is the user's message."""
         if self.config.form != "chat":
             return [{"role": "user", "content": self.text(problem, mode)}]
-        messages = [{"role": "user", "content": self._question(problem, mode)}]
+        messages = []
         if self.config.system:
-            messages.insert(0, {"role": "system", "content": self.config.system})
-        return messages
+            messages.append({"role": "system", "content": self.config.system})
+        for shot in self._before(problem, mode):
+            messages.append({"role": "user", "content": self._question(shot.problem, mode)})
+            messages.append({"role": "assistant", "content": shot.text})
+        return [*messages, {"role": "user", "content": self._question(problem, mode)}]
+
+    @property
+    def stop(self) -> list[str]:
+        """Texts with which a model that was given examples begins a question of its own.
+
+        What stands before the question in the form; nothing without examples, in a chat, where the
+        end of a turn stops it, and for a template that begins with the question.
+        """
+        if self.shots is None or self.config.form == "chat":
+            return []
+        before = self._form().partition("{question}")[0].strip()
+        return ["\n" + before.splitlines()[0]] if before else []
 
     def ids(self, problem: Problem, mode: Mode) -> list[int]:
         """The prompt's token ids, with the special tokens that the model expects at its start.
@@ -129,6 +194,24 @@ class Prompter:
         text = completion.removeprefix(self._lead(mode)).rstrip()
         return text.lstrip("\r\n") if mode == "pot" else text.lstrip()
 
+    def _form(self) -> str:
+        forms = {"alpaca": _ALPACA, "plain": _PLAIN, "template": self.config.template}
+        return forms[self.config.form]
+
+    def _block(self, problem: Problem, mode: Mode) -> str:
+        # replace, not format: templates may hold other braces (LaTeX, JSON).
+        return self._form().replace("{question}", self._question(problem, mode))
+
+    def _before(self, problem: Problem, mode: Mode) -> list[Shot]:
+        return [] if self.shots is None else self.shots.before(problem, mode)
+
+    def _shot_lead(self, mode: Mode) -> str:
+        """What stands between prompt and solution in an example."""
+        if self.config.form == "alpaca":
+            return "\n"
+        # A template that ends in white space has said what it wants there.
+        return "" if self._form()[-1:].isspace() else _PLAIN_LEADS[mode]
+
     def _question(self, problem: Problem, mode: Mode) -> str:
         question = with_options(problem.question.strip(), problem.options)
         return question + self.config.pot_suffix if mode == "pot" else question
@@ -140,6 +223,11 @@ class Prompter:
         if self.tokenizer is None:
             raise UserError("token ids were asked of a prompter that was made without a tokenizer")
         return self.tokenizer
+
+
+def same_question(one: Problem, other: Problem) -> bool:
+    """Whether two problems ask the same, white space aside."""
+    return one.question.split() == other.question.split()
 
 
 def with_options(question: str, options: Sequence[str]) -> str:

@@ -34,6 +34,7 @@ __all__ = ["ExportConfig", "export", "lines", "run"]
 
 # Our name -> the column of the frame, in the order of the file.
 _CANDIDATE = {
+    "origin": "origin",
     "mode": "mode",
     "sample": "sample",
     "text": "text",
@@ -52,7 +53,7 @@ _ANSWER = {
     "answer_class": "answer_class",
     "label": "label",
 }
-_IMPORTED = {"answer": "imported_answer", "label": "imported_label", "origin": "imported_origin"}
+_IMPORTED = {"answer": "imported_answer", "label": "imported_label"}
 _VALUES = ("values", "starts", "ends")
 
 
@@ -179,8 +180,6 @@ def _candidate(
     row: Mapping[Any, Any], verifiers: list[str], config: ExportConfig
 ) -> dict[str, Any]:
     found = {ours: _json(row[column]) for ours, column in _CANDIDATE.items()}
-    if row.get("origin"):
-        found["origin"] = row["origin"]
     if config.token_ids:
         found["token_ids"] = _json(row["token_ids"])
     if "outcome" in row:
@@ -232,9 +231,7 @@ def _schema(opened: Run, config: ExportConfig) -> pyarrow.Schema:
     if verifiers:
         fields.append(("scores", pa.struct([(name, number) for name in verifiers])))
     if STAGE in stages:
-        fields.append(
-            ("imported", pa.struct([("answer", text), ("label", truth), ("origin", text)]))
-        )
+        fields.append(("imported", pa.struct([("answer", text), ("label", truth)])))
     if config.values and verifiers:
         places = {"values": number, "starts": integer, "ends": integer}
         one = pa.struct([(name, pa.list_(kind)) for name, kind in places.items()])

@@ -190,6 +190,7 @@ def answers_table(candidates: Sequence[Candidate], graded: Sequence[Graded]) -> 
     schema = pa.schema(
         [
             ("problem_id", pa.string()),
+            ("origin", pa.string()),
             ("mode", pa.string()),
             ("sample", pa.int32()),
             ("outcome", pa.string()),
@@ -205,9 +206,10 @@ def answers_table(candidates: Sequence[Candidate], graded: Sequence[Graded]) -> 
     rows: list[dict[str, Any]] = [
         {
             "problem_id": c.problem_id,
+            "origin": c.origin,
             "mode": c.mode,
             "sample": c.sample,
-            **{name: getattr(g, name) for name in schema.names[3:]},
+            **{name: getattr(g, name) for name in schema.names[4:]},
         }
         for c, g in zip(candidates, graded, strict=True)
     ]

@@ -22,7 +22,7 @@ __all__ = ["GRADINGS", "STAGE", "graded_by_them", "gradings", "with_imported"]
 
 GRADINGS = ("ours", "theirs")
 STAGE = "imported"
-_KEY = ["problem_id", "mode", "sample"]
+_KEY = ["problem_id", "origin", "mode", "sample"]
 _JUDGED = {True: "right", False: "wrong"}
 _OPEN = "undecided"
 _ROWS = (*_JUDGED.values(), _OPEN)
@@ -31,7 +31,7 @@ CELL = 12
 
 
 def with_imported(frame: pd.DataFrame, run: Run, parts: Sequence[Part]) -> pd.DataFrame:
-    """The frame with imported_answer, imported_label and imported_origin, where the run has them.
+    """The frame with imported_answer and imported_label, where the run has them.
 
     `frame` holds the candidates of `parts`; `imported_label` is `<NA>` where they gave none.
     """
@@ -108,7 +108,8 @@ def _examples(rows: pd.DataFrame, most: int) -> list[str]:
     shown = rows.drop_duplicates("problem_id").head(most)
     lines = ["  where they differ, for example"]
     for row in shown.to_dict("records"):
-        place = f"{row['problem_id']} {row['mode']} {row['sample']}"
+        kind = f"{row['origin']} {row['mode']}".strip()
+        place = f"{row['problem_id']} {kind} {row['sample']}"
         verdict = "theirs right" if row["imported_label"] else "ours right"
         answers = f"ours {_cut(row['answer'])}, theirs {_cut(row['imported_answer'])}"
         lines.append(f"    {_cut(place, 32):<32}  {verdict:<12}  {answers}")

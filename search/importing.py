@@ -26,9 +26,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from problems.errors import UserError
-from problems.problem import MODES, Problem, read_jsonl
+from problems.problem import Problem, read_jsonl
 from problems.records import differences
-from search.mapping import AGGREGATES, Fields, Imported, UnmappedError, convert, look_up, selected
+from search.mapping import (
+    AGGREGATES,
+    Fields,
+    Imported,
+    Row,
+    UnmappedError,
+    convert,
+    look_up,
+    selected,
+)
 from search.runs import Part, Run
 from search.sampling import Candidate, candidates_table
 from search.scoring import scores_table
@@ -78,18 +87,6 @@ class _Placed:
     candidate: Imported
 
 
-@dataclass
-class _Counted:
-    """What the first reading found."""
-
-    problems: list[Problem] = field(default_factory=list)
-    counts: Counter[tuple[int, str]] = field(default_factory=Counter)
-    ends: Counter[tuple[int, str]] = field(default_factory=Counter)
-    shared: Counter[str] = field(default_factory=Counter)
-    scores: set[str] = field(default_factory=set)
-    has_theirs: bool = False
-
-
 def run(config: ImportConfig) -> None:
     """`assay import`."""
     done, is_new = import_pool(config)
@@ -131,7 +128,7 @@ def import_pool(config: ImportConfig) -> tuple[Run, bool]:
         return there, False
     counted = _count(config, fields)
     size = config.problems_per_part or max(
-        1, round(PART * len(counted.problems) / sum(counted.counts.values()))
+        1, round(PART * len(counted.problems) / counted.candidates.total())
     )
     # A folder beside it: one file system, so that the whole is moved at once.
     begun = path.with_name(f".{path.name}.importing")
@@ -233,52 +230,76 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         raise UserError(f"{path}: not a Parquet file ({str(error).splitlines()[0]})") from error
 
 
-def _placed(config: ImportConfig, fields: Fields, counted: _Counted) -> Iterator[_Placed]:
-    """Every candidate with its problem's number and its sample number; `counted` is filled in."""
-    ids: dict[str, int] = {}
-    first_seen: dict[int, str] = {}
-    taken: dict[tuple[int, str], set[int]] = defaultdict(set)
-    following: Counter[tuple[int, str]] = Counter()
+class _Book:
+    """The problems and places found so far; refuses what contradicts them."""
+
+    def __init__(self, *, join: bool) -> None:
+        self.join = join
+        self.problems: list[Problem] = []
+        self._numbers: dict[str, int] = {}
+        self._seen: list[str] = []
+        self._taken: dict[tuple[int, str, str], set[int]] = defaultdict(set)
+        self._next: Counter[tuple[int, str, str]] = Counter()
+
+    def place(self, row: Row, where: str, listed: dict[int, str]) -> list[_Placed]:
+        """The row's candidates in their places; `listed`: where problems stood in this file."""
+        number = self._number(row.problem, where)
+        numbered = all(candidate.sample is not None for candidate in row.candidates)
+        if not (row.alone or numbered or self.join) and number in listed:
+            raise UserError(
+                f"{where}: problem {row.problem.id!r} is there twice, first in {listed[number]} "
+                "(join=true takes such rows as more samples of it)"
+            )
+        listed[number] = where
+        return [self._placed(number, candidate, where) for candidate in row.candidates]
+
+    def _number(self, problem: Problem, where: str) -> int:
+        number = self._numbers.setdefault(problem.id, len(self.problems))
+        if number == len(self.problems):
+            self.problems.append(problem)
+            self._seen.append(where)
+        elif self.problems[number] != problem:
+            names = [each.name for each in dataclasses.fields(Problem)]
+            name = next(
+                n for n in names if getattr(problem, n) != getattr(self.problems[number], n)
+            )
+            raise UserError(
+                f"{where}: problem {problem.id!r} differs from that of {self._seen[number]} in "
+                f"its {name}"
+            )
+        return number
+
+    def _placed(self, number: int, candidate: Imported, where: str) -> _Placed:
+        place = number, candidate.origin, candidate.mode
+        sample = self._next[place] if candidate.sample is None else candidate.sample
+        if sample in self._taken[place]:
+            kind = f"{candidate.origin} {candidate.mode}".strip()
+            raise UserError(
+                f"{where}: sample {sample} ({kind}) of problem {self.problems[number].id!r} is "
+                "there twice"
+            )
+        self._taken[place].add(sample)
+        self._next[place] = max(self._next[place], sample + 1)
+        return _Placed(number, sample, candidate)
+
+
+def _read(config: ImportConfig, fields: Fields, book: _Book) -> Iterator[tuple[Row, list[_Placed]]]:
+    """Every row that the mapping takes, with its candidates in their places."""
     only = dict(fields.only)
+    found_any = False
     for file in config.files:
         listed: dict[int, str] = {}
-        for where, row in read_records(Path(file)):
-            _resolve(only, row)
-            if not selected(row, only):
+        for where, raw in read_records(Path(file)):
+            _resolve(only, raw)
+            if not selected(raw, only):
                 continue
             try:
-                found = convert(row, fields, where, config.aggregate)
+                row = convert(raw, fields, where, config.aggregate)
             except UnmappedError as error:
-                raise UserError(f"{error}{_hint(row, where)}") from error
-            number = ids.setdefault(found.problem.id, len(ids))
-            if number == len(counted.problems):
-                counted.problems.append(found.problem)
-                first_seen[number] = where
-            elif counted.problems[number] != found.problem:
-                raise UserError(
-                    f"{where}: problem {found.problem.id!r} differs from that of "
-                    f"{first_seen[number]} in {_first_difference(counted.problems[number], found)}"
-                )
-            numbered = all(candidate.sample is not None for candidate in found.candidates)
-            if not (found.alone or numbered or config.join) and number in listed:
-                raise UserError(
-                    f"{where}: problem {found.problem.id!r} is there twice, first in "
-                    f"{listed[number]} (join=true takes such rows as more samples of it)"
-                )
-            listed[number] = where
-            counted.shared.update(found.shared)
-            for candidate in found.candidates:
-                place = number, candidate.mode
-                sample = following[place] if candidate.sample is None else candidate.sample
-                if sample in taken[place]:
-                    raise UserError(
-                        f"{where}: sample {sample} ({candidate.mode}) of problem "
-                        f"{found.problem.id!r} is there twice"
-                    )
-                taken[place].add(sample)
-                following[place] = max(following[place], sample + 1)
-                yield _Placed(number, sample, candidate)
-    if not ids:
+                raise UserError(f"{error}{_hint(raw, where)}") from error
+            found_any = True
+            yield row, book.place(row, where, listed)
+    if not found_any:
         told = ", ".join(f"{path}={value}" for path, value in only.items())
         raise UserError(f"{config.files[0]}: holds no rows" + (f" with {told}" if told else ""))
 
@@ -303,23 +324,30 @@ def _hint(row: dict[str, Any], where: str) -> str:
     return f"; format={' or '.join(fit)} fits" if fit else ""
 
 
-def _first_difference(there: Problem, found: Any) -> str:
-    for each in dataclasses.fields(Problem):
-        if getattr(there, each.name) != getattr(found.problem, each.name):
-            return each.name
-    raise AssertionError("the problems are equal")
+@dataclass
+class _Counted:
+    """What the first reading found; `candidates` counts them by the number of their problem."""
+
+    problems: list[Problem]
+    candidates: Counter[int] = field(default_factory=Counter)
+    origins: set[str] = field(default_factory=set)
+    scores: set[str] = field(default_factory=set)
+    has_theirs: bool = False
+    shared: Counter[str] = field(default_factory=Counter)
 
 
 def _count(config: ImportConfig, fields: Fields) -> _Counted:
-    counted = _Counted()
-    for placed in _placed(config, fields, counted):
-        place = placed.problem, placed.candidate.mode
-        counted.counts[place] += 1
-        counted.ends[place] = max(counted.ends[place], placed.sample + 1)
-        counted.scores |= set(placed.candidate.scores)
-        theirs = placed.candidate
-        counted.has_theirs |= bool(theirs.answer or theirs.origin) or theirs.label is not None
-    if not counted.counts:
+    book = _Book(join=config.join)
+    counted = _Counted(book.problems)
+    for row, placed in _read(config, fields, book):
+        counted.shared.update(row.shared)
+        for each in placed:
+            theirs = each.candidate
+            counted.candidates[each.problem] += 1
+            counted.origins.add(theirs.origin)
+            counted.scores |= set(theirs.scores)
+            counted.has_theirs |= theirs.answer is not None or theirs.label is not None
+    if not counted.candidates:
         raise UserError(f"{config.files[0]}: holds no solutions")
     return counted
 
@@ -332,6 +360,8 @@ def _write(
 ) -> None:
     """Writes each slice of problems when its last candidate has been read."""
     key = opened.key("candidates")
+    for origin in counted.origins - {""}:
+        opened.register("candidates", key, {}, origin)
     if counted.has_theirs:
         opened.register("imported", key, {})
     verifiers = {name: name or scores_name for name in sorted(counted.scores)}
@@ -339,42 +369,47 @@ def _write(
         opened.register(f"scores/{verifier}", {**key, "verifier": verifier}, {})
     size = int(key["problems_per_part"])
     missing: Counter[int] = Counter()
-    for (problem, _), count in counted.counts.items():
+    for problem, count in counted.candidates.items():
         missing[problem // size] += count
     waiting: dict[int, list[_Placed]] = defaultdict(list)
-    with progress_bar(sum(counted.counts.values()), "import") as bar:
-        for placed in _placed(config, fields, _Counted()):
-            index = placed.problem // size
-            waiting[index].append(placed)
-            if len(waiting[index]) == missing[index]:
-                rows = waiting.pop(index)
-                for mode in MODES:
-                    own = [row for row in rows if row.candidate.mode == mode]
-                    if own:
-                        _write_part(opened, index, own, verifiers, counted.has_theirs)
-                bar.update(len(rows))
+    with progress_bar(counted.candidates.total(), "import") as bar:
+        for _, placed in _read(config, fields, _Book(join=config.join)):
+            for each in placed:
+                index = each.problem // size
+                waiting[index].append(each)
+                if len(waiting[index]) == missing[index]:
+                    _write_slice(opened, index, waiting.pop(index), verifiers, counted.has_theirs)
+                    bar.update(missing[index])
 
 
-def _write_part(
+def _write_slice(
     opened: Run, index: int, rows: list[_Placed], verifiers: dict[str, str], has_theirs: bool
 ) -> None:
-    rows = sorted(rows, key=lambda row: (row.problem, row.sample))
-    mode = rows[0].candidate.mode
-    part = Part(index, mode, 0, 1 + max(row.sample for row in rows))
-    keys: list[dict[str, Any]] = [
-        {"problem_id": opened.problems[r.problem].id, "mode": mode, "sample": r.sample}
-        for r in rows
-    ]
-    candidates = [_candidate(key, row.candidate) for key, row in zip(keys, rows, strict=True)]
-    opened.write("candidates", part, candidates_table(candidates), 0.0)
-    if has_theirs:
-        opened.write("imported", part, _imported_table(keys, rows), 0.0)
-    for theirs, verifier in verifiers.items():
-        scored = [
-            {**key, "score": row.candidate.scores.get(theirs, math.nan)}
-            for key, row in zip(keys, rows, strict=True)
+    """Writes the parts of a slice of problems, one for each origin and mode."""
+    groups: dict[tuple[str, str], list[_Placed]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: (row.problem, row.sample)):
+        groups[row.candidate.origin, row.candidate.mode].append(row)
+    for (origin, mode), own in groups.items():
+        part = Part(index, mode, 0, 1 + max(row.sample for row in own), origin)
+        keys = [
+            {
+                "problem_id": opened.problems[row.problem].id,
+                "origin": origin,
+                "mode": mode,
+                "sample": row.sample,
+            }
+            for row in own
         ]
-        opened.write(f"scores/{verifier}", part, scores_table(scored, values=False), 0.0)
+        found = [_candidate(key, row.candidate) for key, row in zip(keys, own, strict=True)]
+        opened.write("candidates", part, candidates_table(found), 0.0)
+        if has_theirs:
+            opened.write("imported", part, _imported_table(keys, own), 0.0)
+        for theirs, verifier in verifiers.items():
+            scored = [
+                {**key, "score": row.candidate.scores.get(theirs, math.nan)}
+                for key, row in zip(keys, own, strict=True)
+            ]
+            opened.write(f"scores/{verifier}", part, scores_table(scored, values=False), 0.0)
 
 
 def _candidate(key: dict[str, Any], theirs: Imported) -> Candidate:
@@ -390,17 +425,17 @@ def _candidate(key: dict[str, Any], theirs: Imported) -> Candidate:
 
 
 def _imported_table(keys: Sequence[dict[str, Any]], rows: Sequence[_Placed]) -> pyarrow.Table:
-    """The rows of an imported part: their answers, labels (null: unknown) and origins."""
+    """The rows of an imported part: their answers and labels, null where unknown."""
     import pyarrow as pa
 
     schema = pa.schema(
         [
             ("problem_id", pa.string()),
+            ("origin", pa.string()),
             ("mode", pa.string()),
             ("sample", pa.int32()),
             ("imported_answer", pa.string()),
             ("imported_label", pa.bool_()),
-            ("imported_origin", pa.string()),
         ]
     )
     found = [
@@ -408,7 +443,6 @@ def _imported_table(keys: Sequence[dict[str, Any]], rows: Sequence[_Placed]) -> 
             **key,
             "imported_answer": row.candidate.answer,
             "imported_label": row.candidate.label,
-            "imported_origin": row.candidate.origin,
         }
         for key, row in zip(keys, rows, strict=True)
     ]

@@ -222,7 +222,8 @@ def convert(row: Mapping[str, Any], fields: Fields, where: str, aggregate: str =
                 mode=mode,
                 text=text,
                 sample=_sample(columns["samples"][i], where),
-                origin=_word(columns["origins"][i]),
+                # As the names of parts can hold it.
+                origin=re.sub(r"[^\w-]+", "-", _word(columns["origins"][i]), flags=re.ASCII),
                 tokens=_tokens(columns["tokens"][i], "tokens", where),
                 prompt_tokens=_tokens(columns["prompt_tokens"][i], "prompt_tokens", where),
                 token_ids=_token_ids(columns["token_ids"][i], where),

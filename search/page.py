@@ -48,9 +48,9 @@ def write_page(
     `settings` is shown as given, one group for each key that holds a mapping. `seconds` is the time
     spent, by stage. `problems` have `id`, `question`, `answer` (or None) and `candidates`, each
     with `mode`, `sample`, `text`, `answer` (or None), `answer_class` (−1: none), `label` (or None),
-    and where known `outcome`, `output`, `message` (of a program), `score` (by the evaluation's
-    verifier), and `values` with `offsets`: the value at each token and the (start, end) of the
-    token in `text`. Nulls of pandas are understood.
+    and where known `origin` (of a mixture), `outcome`, `output`, `message` (of a program), `score`
+    (by the evaluation's verifier), and `values` with `offsets`: the value at each token and the
+    (start, end) of the token in `text`. Nulls of pandas are understood.
     """
     import jinja2
     from markupsafe import Markup
@@ -284,7 +284,7 @@ def _candidate(candidate: Mapping[str, Any]) -> dict[str, Any]:
         "label": None if label is None else bool(label),
         "score": None if score is None else round(float(score), 4),
     }
-    for name in ("outcome", "output", "message"):
+    for name in ("origin", "outcome", "output", "message"):
         if value := _known(candidate.get(name)):
             shown[name] = value
     values, offsets = candidate.get("values"), candidate.get("offsets")
@@ -339,7 +339,8 @@ def _merge(candidates: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], 
     """Identical candidates as one, best score first; and where each of the given ones went."""
     first: dict[tuple[Any, ...], dict[str, Any]] = {}
     keys = [
-        (c["mode"], c["text"], c["class"], c.get("outcome"), c.get("output")) for c in candidates
+        (c.get("origin"), c["mode"], c["text"], c["class"], c.get("outcome"), c.get("output"))
+        for c in candidates
     ]
     for key, candidate in zip(keys, candidates, strict=True):
         if key in first:

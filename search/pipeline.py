@@ -81,6 +81,9 @@ class PipelineConfig:
     """problems whose candidates the verifier is trained on"""
     pool_modes: dict[str, int] = field(default_factory=lambda: {"cot": 50, "pot": 50})
     """samples of each of those in each mode"""
+    pool_mixture: dict[str, Any] = field(default_factory=dict)
+    """several origins of those, as `mixture` of assay sample; generators are the fine-tuned one
+    unless a member names another"""
     verifier: TrainVerifierConfig = field(
         default_factory=lambda: TrainVerifierConfig(
             model=VerifierModelConfig(base=ModelConfig(name="")), prompt=PromptConfig(form="auto")
@@ -91,6 +94,8 @@ class PipelineConfig:
     """test sets by name"""
     modes: dict[str, int] = field(default_factory=lambda: {"cot": 32, "pot": 32})
     """samples of each test problem in each mode"""
+    mixture: dict[str, Any] = field(default_factory=dict)
+    """several origins of those, as `pool_mixture`"""
     sampling: SamplingParams = field(default_factory=SamplingParams)
     engine: EngineConfig = field(default_factory=EngineConfig)
     limits: Limits = field(default_factory=Limits)
@@ -185,9 +190,9 @@ def fine_tune(config: PipelineConfig) -> Path:
 
 def sample_split(config: PipelineConfig, name: str, generator: Path) -> Run:
     """Samples the candidates of "train" or of a test set, into OUTPUT/NAME."""
-    split, modes = config.pool, config.pool_modes
+    split, modes, mixture = config.pool, config.pool_modes, config.pool_mixture
     if name != "train":
-        split, modes = config.tests[name], config.modes
+        split, modes, mixture = config.tests[name], config.modes, config.mixture
     return sample(
         SampleConfig(
             run=str(Path(config.output) / name),
@@ -196,6 +201,7 @@ def sample_split(config: PipelineConfig, name: str, generator: Path) -> Run:
             modes=modes,
             sampling=config.sampling,
             engine=config.engine,
+            mixture=mixture,
             problems_per_part=config.problems_per_part,
             workers=config.workers,
         )

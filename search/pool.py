@@ -39,9 +39,10 @@ class PoolArrays:
 
     `classes` is the answer class (−1: no answer), `labels` whether the answer is right (False where
     that is unknown; `labelled` says where it is known), `scores` the score by each verifier (NaN:
-    not scored), `modes` the index into `MODES` (0 CoT, 1 PoT; −1 in padding), `tokens` the number
-    of generated tokens (−1: unknown), `logprobs` their summed log-probability in nats (NaN:
-    unknown), `present` what is not padding.
+    not scored), `modes` the index into `MODES` (0 CoT, 1 PoT; −1 in padding), `origins` the index
+    into `origin_names` (the members of a mixture, sorted; without a mixture the one name is empty;
+    −1 in padding), `tokens` the number of generated tokens (−1: unknown), `logprobs` their summed
+    log-probability in nats (NaN: unknown), `present` what is not padding.
     """
 
     problem_ids: list[str]
@@ -53,24 +54,29 @@ class PoolArrays:
     tokens: NDArray[np.int32]
     logprobs: NDArray[np.float32]
     present: NDArray[np.bool_]
+    origins: NDArray[np.int32]
+    origin_names: list[str]
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame) -> PoolArrays:
         """The arrays of a frame with one row a candidate, in any order.
 
-        Columns: `problem_id`, `mode` ("cot" or "pot"), `sample` (its number within problem and
-        mode), `answer_class` (int, −1 or null: no answer), `label` (bool or null); where known
-        `tokens`, `logprob`, and `score:NAME` for every verifier. Problems are sorted by id and
-        candidates by mode and sample, so that the order of the rows changes nothing.
+        Columns: `problem_id`, `mode` ("cot" or "pot"), `sample` (its number within problem, origin
+        and mode), `answer_class` (int, −1 or null: no answer), `label` (bool or null); where known
+        `origin` (text; missing: empty), `tokens`, `logprob`, and `score:NAME` for every verifier.
+        Problems are sorted by id and candidates by mode, origin and sample, so that the order of
+        the rows changes nothing.
 
         Raises `UserError` for a missing column, an unknown mode, a candidate that is there twice.
         """
         import pandas as pd
 
+        frame = frame.assign(origin=frame["origin"].fillna("") if "origin" in frame else "")
         _check(frame)
         mode_codes = frame["mode"].map({mode: index for index, mode in enumerate(MODES)})
         frame = frame.assign(_mode=mode_codes.to_numpy(np.int8))
-        frame = frame.sort_values(["problem_id", "_mode", "sample"], kind="stable")
+        frame = frame.sort_values(["problem_id", "_mode", "origin", "sample"], kind="stable")
+        origins, origin_names = pd.factorize(frame["origin"], sort=True)
         rows, problem_ids = pd.factorize(frame["problem_id"])
         starts = np.searchsorted(rows, np.arange(len(problem_ids)))
         columns = np.arange(len(frame)) - starts[rows]
@@ -106,6 +112,8 @@ class PoolArrays:
             tokens=spread(numbers("tokens", -1), -1, np.int32),
             logprobs=spread(numbers("logprob", np.nan), np.nan, np.float32),
             present=spread(True, False, bool),
+            origins=spread(origins, -1, np.int32),
+            origin_names=[str(name) for name in origin_names],
         )
 
     @property
@@ -150,6 +158,7 @@ class PoolArrays:
             tokens=move(self.tokens, -1),
             logprobs=move(self.logprobs, np.nan),
             present=there,
+            origins=move(self.origins, -1),
         )
 
 
@@ -163,11 +172,12 @@ def _check(frame: pd.DataFrame) -> None:
     unknown = frame.loc[~frame["mode"].isin(MODES), "mode"]
     if len(unknown):
         raise UserError(f"pool: unknown mode {unknown.iloc[0]!r}, expected one of {_listed(MODES)}")
-    twice = frame.duplicated(["problem_id", "mode", "sample"])
+    twice = frame.duplicated(["problem_id", "origin", "mode", "sample"])
     if twice.any():
         row = frame[twice].iloc[0]
+        kind = f"{row['origin']} {row['mode']}".strip()
         raise UserError(
-            f"pool: candidate {row['sample']} ({row['mode']}) of problem {row['problem_id']!r} "
+            f"pool: candidate {row['sample']} ({kind}) of problem {row['problem_id']!r} "
             f"is there twice ({int(twice.sum())} such rows)"
         )
 

@@ -38,8 +38,9 @@ __all__ = [
     "write_report",
 ]
 
-_KEY = ["problem_id", "mode", "sample"]
+_KEY = ["problem_id", "origin", "mode", "sample"]
 _SHOWN = [
+    "origin",
     "mode",
     "sample",
     "text",
@@ -176,10 +177,14 @@ def write_report(run: Run, evaluation: Evaluation, title: str = "", candidates: 
 
 
 def page_problems(run: Run, verifier: str, limit: int) -> list[dict[str, Any]]:
-    """What the page shows of each problem and of its first `limit` candidates in each mode."""
+    """What the page shows of each problem and of its first candidates, `limit` in all.
+
+    Every mode of every origin has the same share of them.
+    """
     frame = load_frame(run, texts=True)
     if limit:
-        frame = frame[frame["sample"] < max(1, limit // frame["mode"].nunique())]
+        shares = len(frame[["origin", "mode"]].drop_duplicates())
+        frame = frame[frame["sample"] < max(1, limit // shares)]
     groups = {str(name): rows for name, rows in frame.groupby("problem_id", sort=False)}
     shown = []
     for problem in run.problems:
@@ -220,12 +225,13 @@ def load_frame(
 
     `parts`: only these, graded ones; classes are consistent where all parts of a problem are there.
 
-    Columns: problem_id, mode, sample, answer, answer_class (consistent within a problem), label
-    (`<NA>` where undecided), tokens, prompt_tokens, logprob, outcome, `score:NAME` for each
-    verifier (NaN where it has not scored the candidate), where they came by import
-    imported_answer, imported_label and imported_origin; with `texts` also text, output, message,
-    token_ids and, where they were kept, `values:NAME` with `starts:NAME` and `ends:NAME`, the
-    places of the values' tokens in the text. Raises `UserError` where nothing is graded yet.
+    Columns: problem_id, origin (the member of a mixture, else empty), mode, sample, answer,
+    answer_class (consistent within a problem), label (`<NA>` where undecided), tokens,
+    prompt_tokens, logprob, outcome, `score:NAME` for each verifier (NaN where it has not scored the
+    candidate), where they came by import imported_answer and imported_label; with `texts` also
+    text, output, message, token_ids and, where they were kept, `values:NAME` with `starts:NAME` and
+    `ends:NAME`, the places of the values' tokens in the text. Raises `UserError` where nothing is
+    graded yet.
     """
     import pandas as pd
 
@@ -249,7 +255,7 @@ def load_frame(
     frame = with_imported(frame, run, parts)
     order = {problem.id: i for i, problem in enumerate(run.problems)}
     frame["_order"] = frame["problem_id"].map(order)
-    frame = frame.sort_values(["_order", "mode", "sample"], ignore_index=True)
+    frame = frame.sort_values(["_order", "mode", "origin", "sample"], ignore_index=True)
     _merge_classes(frame, run)
     return frame.drop(columns=["_order", "part"])
 
@@ -303,8 +309,8 @@ def frame_line(frame: pd.DataFrame) -> str:
     """`pool_line` of a frame that `load_frame` gave."""
     right = frame["label"].fillna(False).astype(bool)
     shares = [
-        f"{mode} {100 * right[rows.index].mean():.1f} % right"
-        for mode, rows in frame.groupby("mode")
+        f"{f'{origin} {mode}'.strip()} {100 * right[rows.index].mean():.1f} % right"
+        for (origin, mode), rows in frame.groupby(["origin", "mode"])
     ]
     solved = right.groupby(frame["problem_id"]).any().mean()
     programs = frame[frame["mode"] == "pot"]["outcome"]

@@ -16,7 +16,8 @@ adding workers, adding machines (`shard=i/m`) and asking for more samples are th
 What changes a stage's result is its *key*. A run that was made under another key is refused and the
 differing fields are named. Every part carries the hash of its key, a digest of its rows and the
 digest of the part it was made from; one that is truncated, foreign or out of date is named and done
-again, the others stay.
+again, the others stay. Candidates of a mixture come from several *origins* (other temperatures,
+other checkpoints), each with a key of its own; its name is in the names of its parts.
 
     run = Run.open_or_create("runs/demo", problems)
     run.register("candidates", key={...}, config={...})
@@ -43,25 +44,34 @@ from problems.records import atomic_file, differences, write_json
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["FORMAT", "Part", "Run", "Shard", "key_hash", "versions"]
+__all__ = ["FORMAT", "ORIGIN", "Part", "Run", "Shard", "key_hash", "versions"]
 
 FORMAT = 1
-_PART = re.compile(r"part-(\d{5,})\.(cot|pot)\.(\d{5,})-(\d{5,})\.parquet")
+ORIGIN = re.compile(r"[A-Za-z0-9_-]+")
+"""What a member of a mixture may be called."""
+_PART = re.compile(
+    rf"part-(\d{{5,}})(?:\.({ORIGIN.pattern}))?\.(cot|pot)\.(\d{{5,}})-(\d{{5,}})\.parquet"
+)
 
 
 @dataclass(frozen=True, order=True)
 class Part:
-    """Problems `index * problems_per_part …`, one mode, samples `first … end - 1` of each."""
+    """Problems `index * problems_per_part …`, one mode, samples `first … end - 1` of each.
+
+    `origin` is the member of a mixture that sampled them, empty without a mixture.
+    """
 
     index: int
     mode: str
     first: int
     end: int
+    origin: str = ""
 
     @property
     def filename(self) -> str:
-        """`part-00003.pot.00016-00064.parquet`."""
-        return f"part-{self.index:05d}.{self.mode}.{self.first:05d}-{self.end:05d}.parquet"
+        """`part-00003.pot.00016-00064.parquet`, `part-00003.hot.pot.00016-00064.parquet`."""
+        kind = f"{self.origin}.{self.mode}" if self.origin else self.mode
+        return f"part-{self.index:05d}.{kind}.{self.first:05d}-{self.end:05d}.parquet"
 
     @classmethod
     def parse(cls, filename: str) -> Part | None:
@@ -69,8 +79,8 @@ class Part:
         match = _PART.fullmatch(filename)
         if match is None:
             return None
-        index, mode, first, end = match.groups()
-        return cls(int(index), mode, int(first), int(end))
+        index, origin, mode, first, end = match.groups()
+        return cls(int(index), mode, int(first), int(end), origin or "")
 
 
 @dataclass(frozen=True)
@@ -168,21 +178,38 @@ class Run:
 
     # Stages and their keys
 
-    def register(self, stage: str, key: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+    def register(
+        self, stage: str, key: Mapping[str, Any], config: Mapping[str, Any], origin: str = ""
+    ) -> None:
         """Declares that `stage` is about to run under `key`; writes key and configuration.
 
-        Raises `UserError` naming the differing fields where parts of another key are there.
+        Each `origin` of candidates has a key of its own. Raises `UserError` naming the differing
+        fields where parts of another key are there.
         """
-        stages = self._read_record()["stages"]
-        known = stages.get(stage)
-        if known is not None and known["key"] != _plain(key) and self._files(stage):
-            lines = "; ".join(differences(known["key"], _plain(key)))
-            raise UserError(f"{self.path}: {stage} were made with other settings ({lines})")
         entry = {"key": _plain(key), "config": _plain(config), "versions": versions()}
-        if known is None or known["key"] != entry["key"] or known["config"] != entry["config"]:
-            self.record = self._read_record()
-            self.record["stages"][stage] = entry
+        stages = self._read_record()["stages"]
+        known = _entry(stages, stage, origin)
+        if known is not None and known["key"] != entry["key"] and self.has_parts(stage, origin):
+            lines = "; ".join(differences(known["key"], entry["key"]))
+            what = f"{stage} of {origin}" if origin else stage
+            raise UserError(f"{self.path}: {what} were made with other settings ({lines})")
+        if known is None or (known["key"], known["config"]) != (entry["key"], entry["config"]):
+            if origin:
+                stages[stage].setdefault("members", {})[origin] = entry
+            else:
+                members = stages.get(stage, {}).get("members")
+                stages[stage] = entry | ({"members": members} if members else {})
             write_json(self.path / "run.json", self.record)
+
+    def register_mixture(self, problems_per_part: int, config: Mapping[str, Any]) -> None:
+        """Declares that candidates come from a mixture, whose members are then registered.
+
+        Parts without an origin, sampled before or after, keep the key that they have.
+        """
+        known = self._read_record()["stages"].get("candidates")
+        keep = known is not None and self.has_parts("candidates", "")
+        key = known["key"] if keep else {"problems_per_part": problems_per_part}
+        self.register("candidates", key, config)
 
     def _read_record(self) -> dict[str, Any]:
         # Read anew: another shard may have registered a stage in the meantime.
@@ -192,10 +219,10 @@ class Run:
 
     def key(self, stage: str) -> dict[str, Any]:
         """The key of a registered stage. Raises `UserError` where the stage has not run."""
-        try:
-            return self.record["stages"][stage]["key"]
-        except KeyError as error:
-            raise UserError(f"{self.path}: has no {stage} yet") from error
+        entry = _entry(self.record["stages"], stage, "")
+        if entry is None:
+            raise UserError(f"{self.path}: has no {stage} yet")
+        return entry["key"]
 
     def verifiers(self) -> list[str]:
         """Names of the verifiers that scored this run."""
@@ -204,14 +231,16 @@ class Run:
 
     # Parts
 
-    def plan(self, samples: Mapping[str, int], problems_per_part: int) -> list[Part]:
+    def plan(
+        self, samples: Mapping[str, int], problems_per_part: int, origin: str = ""
+    ) -> list[Part]:
         """The candidate parts that the run must hold to have `samples` per problem and mode.
 
         Parts that are there already count; only what is missing beyond them is added, so widening
         from 16 to 64 samples adds parts of the samples 16 … 63.
         """
         slices = -(-len(self.problems) // problems_per_part)
-        there = self.parts("candidates")
+        there = [part for part in self.parts("candidates") if part.origin == origin]
         planned = []
         for index in range(slices):
             for mode, count in samples.items():
@@ -222,7 +251,7 @@ class Run:
                         planned.append(part)
                         end = part.end
                 if end < count:
-                    planned.append(Part(index, mode, end, count))
+                    planned.append(Part(index, mode, end, count, origin))
         return planned
 
     def parts(self, stage: str) -> list[Part]:
@@ -245,6 +274,13 @@ class Run:
         there = set(self.parts(stage))
         return [p for p in planned if p not in there and shard.has(p)]
 
+    def has_parts(self, stage: str, origin: str | None = None) -> bool:
+        """Whether there are files of a stage's parts, valid or not; of candidates, of an origin."""
+        parts = [part for part in map(Part.parse, self._files(stage)) if part is not None]
+        if stage == "candidates" and origin is not None:
+            parts = [part for part in parts if part.origin == origin]
+        return bool(parts)
+
     def slice(self, part: Part, problems_per_part: int | None = None) -> list[Problem]:
         """The problems of a part."""
         size = problems_per_part or int(self.key("candidates")["problems_per_part"])
@@ -254,12 +290,18 @@ class Run:
         folder = self.path / stage
         return sorted(p.name for p in folder.glob("part-*.parquet")) if folder.is_dir() else []
 
+    def _key_hash(self, stage: str, part: Part) -> str | None:
+        """Hash of the key that a part must have; `None` for an origin that the run has not."""
+        origin = part.origin if stage == "candidates" else ""
+        entry = _entry(self.record["stages"], stage, origin)
+        return None if entry is None else key_hash(entry["key"])
+
     def _trouble(self, stage: str, part: Part) -> str | None:
         """Why a part cannot be used, or `None`."""
         metadata = self._metadata(stage, part)
         if metadata is None:
             return "is truncated or not Parquet"
-        if metadata.get("key") != key_hash(self.key(stage)):
+        if metadata.get("key") != self._key_hash(stage, part):
             return "was made with other settings"
         if stage != "candidates":
             source = self._metadata("candidates", part)
@@ -278,16 +320,25 @@ class Run:
             return None
 
     def read(self, stage: str, part: Part) -> pyarrow.Table:
-        """A part's rows."""
+        """A part's rows, with their `origin` even where the part is older than that column."""
+        import pyarrow
         import pyarrow.parquet
 
-        return pyarrow.parquet.read_table(self.path / stage / part.filename)
+        table = pyarrow.parquet.read_table(self.path / stage / part.filename)
+        if "origin" not in table.column_names:
+            origins = pyarrow.array([part.origin] * len(table), pyarrow.string())
+            table = table.append_column("origin", origins)
+        return table
 
     def write(self, stage: str, part: Part, table: pyarrow.Table, seconds: float) -> None:
         """Writes a part whole: temporary file, flush, rename."""
         import pyarrow.parquet
 
-        metadata = {"key": key_hash(self.key(stage)), "digest": _digest(table), "seconds": seconds}
+        metadata = {
+            "key": self._key_hash(stage, part),
+            "digest": _digest(table),
+            "seconds": seconds,
+        }
         if stage != "candidates":
             source = self._metadata("candidates", part)
             metadata["source"] = None if source is None else source["digest"]
@@ -299,6 +350,14 @@ class Run:
         """Seconds of work that a stage's parts took together, as measured by their workers."""
         metadata = (self._metadata(stage, part) for part in self.parts(stage))
         return sum(float(m["seconds"]) for m in metadata if m is not None)
+
+
+def _entry(stages: Mapping[str, Any], stage: str, origin: str) -> dict[str, Any] | None:
+    """What run.json holds of a stage, or of one origin of its candidates."""
+    entry = stages.get(stage)
+    if entry is None or not origin:
+        return entry
+    return entry.get("members", {}).get(origin)
 
 
 def _plain(value: Any) -> Any:

@@ -2,29 +2,31 @@
 
     assay sample run=runs/demo problems=my.jsonl generator=PATH_OR_HUB_ID modes.cot=16 modes.pot=16
 
-Each sample's random numbers derive from (seed, problem id, mode, sample index): the same pool comes
-out whatever the order of the parts, the number of workers or of machines, and however often it was
-interrupted; a run can be widened at any time by asking for more samples.
+Each sample's random numbers derive from (seed, problem id, mode, sample index), in a mixture also
+from its origin: the same pool comes out whatever the order of the parts, the number of workers or
+of machines, and however often it was interrupted; a run can be widened at any time by asking for
+more samples, and by further members of a mixture (`search/mixture.py`).
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
+import gc
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generator.engines import Engine, EngineConfig, Request, SamplingParams, make_engine
-from generator.models import ModelConfig, fingerprint, load_tokenizer, resolve
+from generator.models import ModelConfig, fingerprint
 from problems.errors import UserError
-from problems.problem import MODES, Problem
-from problems.prompts import PromptConfig, Prompter
+from problems.problem import MODES, Mode, Problem
+from problems.prompts import PromptConfig, Prompter, Shots
 from problems.sets import ProblemsConfig, load_problems
+from problems.shots import FewShotConfig, choose_shots
+from search.mixture import Origin, origins_of, prompt_of
 from search.runs import Part, Run, Shard
-from search.settings import as_dict
+from search.settings import as_dict, fields_of
 from search.work import Do, Report, cores, do_parts
 
 if TYPE_CHECKING:
@@ -41,12 +43,15 @@ class SampleConfig:
     """the run's folder"""
     problems: ProblemsConfig = field(default_factory=ProblemsConfig)
     generator: ModelConfig = field(default_factory=ModelConfig)
-    prompt: PromptConfig = field(default_factory=lambda: PromptConfig(form="auto"))
+    prompt: FewShotConfig = field(default_factory=lambda: FewShotConfig(form="auto"))
     """form auto: the one that the generator was made for, else its chat template, else alpaca"""
     modes: dict[str, int] = field(default_factory=lambda: {"cot": 8, "pot": 8})
     """samples per problem in each mode; asking for more later adds to the run"""
     sampling: SamplingParams = field(default_factory=SamplingParams)
     engine: EngineConfig = field(default_factory=EngineConfig)
+    mixture: dict[str, Any] = field(default_factory=dict)
+    """several origins in one pool: name -> what differs of generator, prompt, modes, sampling and
+    engine, for example '{cool: {}, hot: {sampling: {temperature: 1.0}}}'"""
     problems_per_part: int = 0
     """problems in one part, the unit of resuming and of sharding; 0 = as the run was begun, at
     first so many that a part has about 512 samples"""
@@ -58,7 +63,10 @@ class SampleConfig:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One sampled solution. `tokens` counts what was generated, the end token included."""
+    """One sampled solution. `tokens` counts what was generated, the end token included.
+
+    `origin` names the member of a mixture that it comes from, and is empty without one.
+    """
 
     problem_id: str
     mode: str
@@ -69,6 +77,7 @@ class Candidate:
     prompt_tokens: int
     logprob: float
     stop: str
+    origin: str = ""
 
 
 def run(config: SampleConfig) -> None:
@@ -82,24 +91,30 @@ def sample(config: SampleConfig) -> Run:
 
     Raises `UserError` where the run was made with other settings, naming them.
     """
-    config = dataclasses.replace(config, prompt=prompt_of(config.generator, config.prompt))
     _check(config)
+    origins = origins_of(fields_of(Origin, config), config.mixture)
     problems = load_problems(config.problems)
+    shots = {
+        name: choose_shots(origin.prompt, config.problems, asked_modes(origin.modes))
+        for name, origin in origins.items()
+    }
     opened = Run.open_or_create(config.run, problems)
-    config = dataclasses.replace(config, problems_per_part=part_size(config, opened))
-    opened.register("candidates", sampling_key(config), as_dict(config))
-    planned = opened.plan(config.modes, config.problems_per_part)
+    size = part_size(config, origins, opened)
+    _register(opened, dataclasses.replace(config, problems_per_part=size), origins, shots)
+    planned = [
+        part for name in _by_model(origins) for part in opened.plan(origins[name].modes, size, name)
+    ]
     missing = opened.missing("candidates", planned, Shard.parse(config.shard))
-    size = config.problems_per_part
-    total = sum(len(opened.slice(part, size)) * (part.end - part.first) for part in missing)
-    # Where servers do the work, one process asks them all.
-    own_workers = 1 if config.engine.name == "server" else 0
     do_parts(
         missing,
         open_worker,
-        (config,),
-        workers=workers_for(config.workers or own_workers, config.generator.device),
-        total=total,
+        (config.run, size, origins, shots),
+        workers=min(
+            # Where servers do the work, one process asks them all.
+            workers_for(config.workers or int(o.engine.name == "server"), o.generator.device)
+            for o in origins.values()
+        ),
+        total=sum(len(opened.slice(part, size)) * (part.end - part.first) for part in missing),
         description="sample",
     )
     return opened
@@ -108,56 +123,81 @@ def sample(config: SampleConfig) -> Run:
 def _check(config: SampleConfig) -> None:
     if not config.run:
         raise UserError("run: expected the folder of the run, for example run=runs/demo")
-    for mode, count in config.modes.items():
-        if mode not in MODES:
-            raise UserError(f"modes.{mode}: expected one of {', '.join(MODES)}")
-        if count < 0:
-            raise UserError(f"modes.{mode}={count}: expected a number of samples, 0 or more")
     if config.problems_per_part < 0:
         raise UserError(f"problems_per_part={config.problems_per_part}: expected 0 (auto) or more")
 
 
-def part_size(config: SampleConfig, opened: Run) -> int:
-    """Problems in one part: as asked, as the run was begun, or enough for about 512 samples.
+def asked_modes(counts: Mapping[str, int]) -> list[Mode]:
+    """The modes of which at least one sample is asked for."""
+    return [mode for mode in MODES if counts.get(mode, 0) > 0]
+
+
+def _by_model(origins: Mapping[str, Origin]) -> list[str]:
+    """The names of the origins, those of one model together: a worker then loads it once."""
+    models = [_model(origin) for origin in origins.values()]
+    return sorted(origins, key=lambda name: models.index(_model(origins[name])))
+
+
+def _model(origin: Origin) -> tuple[ModelConfig, EngineConfig]:
+    return origin.generator, origin.engine
+
+
+def _register(
+    opened: Run,
+    config: SampleConfig,
+    origins: Mapping[str, Origin],
+    shots: Mapping[str, Shots | None],
+) -> None:
+    if config.mixture:
+        opened.register_mixture(config.problems_per_part, as_dict(config))
+    # All are checked before the first one is sampled for hours.
+    for name, origin in origins.items():
+        key = sampling_key(origin, shots[name], config.problems_per_part)
+        own = origin if name else dataclasses.replace(config, prompt=origin.prompt)
+        opened.register("candidates", key, as_dict(own), name)
+
+
+def part_size(config: SampleConfig, origins: Mapping[str, Origin], opened: Run) -> int:
+    """Problems in one part: as asked, as the run was begun, or enough for `batch_samples`.
 
     An engine's batch runs empty at the end of each part, so small parts are slow; large ones lose
-    more to a kill. Servers get eight samples for each of the requests that they may have at once.
+    more to a kill. Raises `UserError` where the run has parts of another size.
     """
+    if "candidates" in opened.record["stages"]:
+        begun = int(opened.key("candidates")["problems_per_part"])
+        if config.problems_per_part in (0, begun):
+            return begun
+        if opened.has_parts("candidates"):
+            raise UserError(
+                f"{opened.path}: candidates were made with other settings (problems_per_part: "
+                f"{begun} there, {config.problems_per_part} asked for)"
+            )
     if config.problems_per_part:
         return config.problems_per_part
-    if "candidates" in opened.record["stages"]:
-        return int(opened.key("candidates")["problems_per_part"])
+    most = max(1, *(count for origin in origins.values() for count in origin.modes.values()))
+    return max(1, round(max(batch_samples(o.engine) for o in origins.values()) / most))
+
+
+def batch_samples(engine: EngineConfig) -> int:
+    """Samples to give an engine at once, many times what it writes at the same time.
+
+    Servers get eight samples for each of the requests that they may have at once.
+    """
     samples = 512
-    if config.engine.name == "server":
-        server = config.engine.server
-        samples = max(samples, 8 * server.in_flight * len(server.urls))
-    return max(1, round(samples / max(1, *config.modes.values())))
+    if engine.name == "server":
+        samples = max(samples, 8 * engine.server.in_flight * len(engine.server.urls))
+    return samples
 
 
-def prompt_of(generator: ModelConfig, prompt: PromptConfig) -> PromptConfig:
-    """The prompt form to use: as configured; for `auto` the one the generator was made for."""
-    if prompt.form != "auto":
-        return prompt
-    record = Path(resolve(generator.name)) / "assay.json"
-    if record.is_file():
-        try:
-            return PromptConfig(**json.loads(record.read_text(encoding="utf-8"))["prompt"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{record}: expected the record of a generator ({error})") from error
-    tokenizer = load_tokenizer(generator)
-    form = "chat" if getattr(tokenizer, "chat_template", None) else "alpaca"
-    return dataclasses.replace(prompt, form=form)
-
-
-def sampling_key(config: SampleConfig) -> dict[str, Any]:
+def sampling_key(config: Origin, shots: Shots | None, problems_per_part: int) -> dict[str, Any]:
     """Everything that changes samples. The number of samples does not: it only adds parts."""
     key = {
         "generator": fingerprint(config.generator),
-        "prompt": as_dict(config.prompt),
+        "prompt": _prompt_key(config.prompt, shots),
         "sampling": as_dict(config.sampling),
         "engine": config.engine.name,
         "dtype": config.generator.dtype,
-        "problems_per_part": config.problems_per_part,
+        "problems_per_part": problems_per_part,
     }
     if config.engine.name == "server":
         # Which machines serve the model, and how many, may change from one start to the next.
@@ -168,6 +208,19 @@ def sampling_key(config: SampleConfig) -> dict[str, Any]:
             "model": model_name(server),
             "api": server.api,
             "extra": server.extra,
+        }
+    return key
+
+
+def _prompt_key(prompt: FewShotConfig, shots: Shots | None) -> dict[str, Any]:
+    """The prompt form and, where there are any, the examples: by content, wherever they lie."""
+    key = as_dict(fields_of(PromptConfig, prompt))
+    if shots is not None:
+        key |= {
+            "shots": prompt.shots,
+            "shots_seed": prompt.shots_seed,
+            "shots_annotations": prompt.shots_annotations,
+            "shots_digest": shots.digest(),
         }
     return key
 
@@ -183,19 +236,30 @@ def workers_for(workers: int, device: str) -> int:
     return cores() if device == "cpu" else 1
 
 
-def open_worker(config: SampleConfig) -> Do:
-    """Loads the generator; returns what samples one part."""
-    opened = Run.open(config.run)
-    engine = make_engine(config.engine, config.generator)
-    prompter = Prompter(config.prompt, engine.tokenizer)
+def open_worker(
+    path: str, size: int, origins: Mapping[str, Origin], shots: Mapping[str, Shots | None]
+) -> Do:
+    """Returns what samples one part; a generator is loaded when the first of its parts comes."""
+    opened = Run.open(path)
+    engine: Engine | None = None
+    loaded: tuple[ModelConfig, EngineConfig] | None = None
 
     def do(part: Part, report: Report) -> None:
+        nonlocal engine, loaded
+        origin = origins[part.origin]
+        if engine is None or loaded != _model(origin):
+            # Two models need not fit into memory.
+            engine = None
+            gc.collect()
+            engine = make_engine(origin.engine, origin.generator)
+            loaded = _model(origin)
         start = time.perf_counter()
-        problems = opened.slice(part, config.problems_per_part)
+        prompter = Prompter(origin.prompt, engine.tokenizer, shots[part.origin])
+        problems = opened.slice(part, size)
         candidates = []
         counts = {part.mode: part.end - part.first}
         for candidate in sample_candidates(
-            engine, prompter, problems, counts, config.sampling, first=part.first
+            engine, prompter, problems, counts, origin.sampling, part.first, part.origin
         ):
             candidates.append(candidate)
             report(1, candidate.tokens)
@@ -214,21 +278,24 @@ def sample_candidates(
     modes: Mapping[str, int],
     params: SamplingParams,
     first: int = 0,
+    origin: str = "",
 ) -> Iterator[Candidate]:
     """Yields each problem's candidates as they finish: `modes[mode]` samples from index `first`."""
-    asked = [(p, mode) for mode in MODES for p in problems if modes.get(mode, 0) > 0]
+    asked = [(problem, mode) for mode in asked_modes(modes) for problem in problems]
     requests = [
         Request(
             prompt_ids=prompter.ids(problem, mode),
             count=modes[mode],
-            key=f"{problem.id}/{mode}",
+            # Members of a mixture must not repeat each other's draws.
+            key=f"{problem.id}/{mode}@{origin}" if origin else f"{problem.id}/{mode}",
             first=first,
             calculator=params.calculator and mode == "cot",
             messages=prompter.messages(problem, mode),
         )
         for problem, mode in asked
     ]
-    for completion in engine.sample(requests, params):
+    stop = list(dict.fromkeys([*params.stop, *prompter.stop]))
+    for completion in engine.sample(requests, dataclasses.replace(params, stop=stop)):
         problem, mode = asked[completion.request]
         yield Candidate(
             problem_id=problem.id,
@@ -240,6 +307,7 @@ def sample_candidates(
             prompt_tokens=len(requests[completion.request].prompt_ids),
             logprob=completion.logprob,
             stop=completion.stop,
+            origin=origin,
         )
 
 
@@ -250,6 +318,7 @@ def candidates_table(candidates: Sequence[Candidate]) -> pyarrow.Table:
     schema = pa.schema(
         [
             ("problem_id", pa.string()),
+            ("origin", pa.string()),
             ("mode", pa.string()),
             ("sample", pa.int32()),
             ("text", pa.string()),

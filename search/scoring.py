@@ -173,7 +173,7 @@ def open_worker(config: ScoreStage) -> Do:
 
 
 def _row(candidate: dict[str, Any], scored: Any, place: int) -> dict[str, Any]:
-    row = {name: candidate[name] for name in ("problem_id", "mode", "sample")}
+    row = {name: candidate[name] for name in ("problem_id", "origin", "mode", "sample")}
     row["score"] = float(scored.scores[place])
     if scored.values is not None:
         row["values"] = scored.values[place]
@@ -183,11 +183,15 @@ def _row(candidate: dict[str, Any], scored: Any, place: int) -> dict[str, Any]:
 
 
 def scores_table(rows: Sequence[dict[str, Any]], *, values: bool) -> pyarrow.Table:
-    """The rows of a scores part; `starts` and `ends` are the tokens' places in the text."""
+    """The rows of a scores part; `starts` and `ends` are the tokens' places in the text.
+
+    Rows without an `origin` are of no mixture.
+    """
     import pyarrow as pa
 
     fields = [
         ("problem_id", pa.string()),
+        ("origin", pa.string()),
         ("mode", pa.string()),
         ("sample", pa.int32()),
         ("score", pa.float32()),
@@ -200,4 +204,5 @@ def scores_table(rows: Sequence[dict[str, Any]], *, values: bool) -> pyarrow.Tab
             ("ends", pa.list_(pa.int32())),
         ]
         rows = [{**row, "values": row["values"].astype(np.float32)} for row in rows]
-    return pa.Table.from_pylist(list(rows), schema=pa.schema(fields))
+    rows = [{"origin": "", **row} for row in rows]
+    return pa.Table.from_pylist(rows, schema=pa.schema(fields))

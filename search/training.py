@@ -3,8 +3,9 @@
     assay train-generator runs/g problems=gsm8k model=models/smollm2-135m-instruct
     assay train-verifier runs/v pools=[runs/train] model.base=runs/g
 
-A verifier learns from graded runs; several can be mixed (other temperatures, other checkpoints of
-the generator), as TinyGSM does (Liu et al. 2023, arXiv 2312.09241).
+A verifier learns from graded runs. Candidates of other temperatures and of other checkpoints of the
+generator can be mixed, as TinyGSM does (Liu et al. 2023, arXiv 2312.09241): in one run
+(`search/mixture.py`) or by several runs.
 """
 
 from __future__ import annotations
@@ -66,6 +67,8 @@ class VerifierStage(TrainVerifierConfig):
 
     pools: list[str] = field(default_factory=list)
     """graded runs to learn from"""
+    origins: list[str] = field(default_factory=list)
+    """members of their mixtures to learn from; empty = all"""
     annotations: str = "keep"
     """calculator annotations in the reference solutions: keep | strip, as the base was trained"""
     prompt: PromptConfig = field(default_factory=lambda: PromptConfig(form="auto"))
@@ -76,7 +79,9 @@ def run_verifier(config: VerifierStage) -> None:
     """`assay train-verifier`."""
     if not config.pools:
         raise UserError("pools: expected at least one graded run, for example pools=[runs/train]")
-    data = training_pool([Run.open(path) for path in config.pools], config.annotations)
+    data = training_pool(
+        [Run.open(path) for path in config.pools], config.annotations, config.origins
+    )
     training = fields_of(TrainVerifierConfig, config)
     training.prompt = prompt_of(config.model.base, config.prompt)
     path = train_verifier(training, data)
@@ -95,17 +100,22 @@ def training_summary(path: Path) -> str:
     return f"{table}\n" * bool(table) + f"kept: step {kept['step']}, {kept['why']}\n"
 
 
-def training_pool(runs: Sequence[Run], annotations: str) -> list[VerifierProblem]:
+def training_pool(
+    runs: Sequence[Run], annotations: str, origins: Sequence[str] = ()
+) -> list[VerifierProblem]:
     """The graded candidates of one or more runs, by problem, in the order of the runs.
+
+    Those of `origins` alone where some are given.
 
     `annotations` ("keep" or "strip") should be what the generator was trained with: a language
     model's loss on text of another form would first undo what the generator knows. Raises
-    `UserError` where no candidate has a label.
+    `UserError` for an origin that no run has, and where no candidate has a label.
     """
     if annotations not in ("keep", "strip"):
         raise UserError(f"annotations={annotations}: expected keep or strip")
     found: dict[tuple[str, str], tuple[Problem, list[LabelledCandidate]]] = {}
     sources: dict[tuple[str, str], list[_Source]] = {}
+    seen: set[str] = set()
     columns = ("problem_id", "mode", "text", "label", "output", "answer", "answer_class")
     for number, run in enumerate(runs):
         by_id = {
@@ -113,9 +123,10 @@ def training_pool(runs: Sequence[Run], annotations: str) -> list[VerifierProblem
             for problem in run.problems
         }
         frame = load_frame(run, texts=True)
-        labelled = frame["label"].notna()
+        seen |= set(frame["origin"])
+        kept = frame["label"].notna() & (frame["origin"].isin(origins) | (not origins))
         for problem_id, mode, text, label, output, answer, own_class in zip(
-            *(frame[labelled][name] for name in columns), strict=True
+            *(frame[kept][name] for name in columns), strict=True
         ):
             problem = by_id[problem_id]
             key = (problem.id, problem.question)
@@ -123,6 +134,10 @@ def training_pool(runs: Sequence[Run], annotations: str) -> list[VerifierProblem
                 LabelledCandidate(problem.id, mode, text, bool(label), output, own_class)
             )
             sources.setdefault(key, []).append(_Source(number, own_class, answer))
+    for origin in origins:
+        if origin not in seen:
+            known = ", ".join(sorted(filter(None, seen))) or "none"
+            raise UserError(f"origins: no candidates of {origin!r}; found {known}")
     if not any(candidates for _, candidates in found.values()):
         names = ", ".join(str(run.path) for run in runs)
         raise UserError(f"{names}: no candidate has a label; the problems need reference answers")

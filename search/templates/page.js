@@ -275,6 +275,7 @@
     const times = candidate.samples.length;
     const facts = [
       el("b", {}, candidate.mode === "cot" ? "CoT" : "PoT"),
+      candidate.origin ? el("span", {}, candidate.origin) : null,
       el("span", { class: tone(candidate.label) }, candidate.answer === null ? "no answer"
         : `${candidate.answer} ${mark(candidate.label)}`),
       candidate.score === null ? null : el("span", {}, `score ${candidate.score.toFixed(3)}`),

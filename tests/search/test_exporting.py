@@ -84,6 +84,7 @@ def test_a_line_holds_everything_known(run, tmp_path):
     program = lines[0]["candidates"][2]
     assert program.pop("program_seconds") > 0
     assert program == {
+        "origin": "",
         "mode": "pot",
         "sample": 0,
         "text": PROGRAM,
@@ -126,7 +127,7 @@ def test_an_import_makes_the_same_pool(run, tmp_path):
     assert after["imported_label"].tolist() == before["label"].tolist()
     # And once more: what came along is told apart in the file too.
     line = exported(again, tmp_path / "twice.jsonl")[0]
-    assert line["candidates"][0]["imported"] == {"answer": "2", "label": True, "origin": ""}
+    assert line["candidates"][0]["imported"] == {"answer": "2", "label": True}
 
 
 @pytest.mark.parametrize("values", [False, True])
@@ -174,8 +175,8 @@ def test_a_pool_that_nobody_graded(tmp_path):
         if first == 0:
             (line,) = exported(opened, tmp_path / "pool.jsonl")
             assert line["candidates"][0] == {
-                "mode": "cot", "sample": 0, "text": "#### 2", "tokens": -1, "prompt_tokens": -1,
-                "logprob": None, "stop": "", "scores": {},
+                "origin": "", "mode": "cot", "sample": 0, "text": "#### 2", "tokens": -1,
+                "prompt_tokens": -1, "logprob": None, "stop": "", "scores": {},
             }  # fmt: skip
             grade(GradeConfig(run=str(opened.path)))
     with pytest.raises(UserError, match="1 of 2 parts are not graded yet; `assay grade"):

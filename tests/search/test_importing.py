@@ -80,6 +80,7 @@ def test_what_is_known_comes_along(make):
         "prompt_tokens": 12,
         "logprob": -2.5,
         "stop": "length",
+        "origin": "",
     }
     assert math.isnan(candidates(run)[3]["logprob"])
     assert [row["imported_answer"] for row in imported(run)] == ["2", "3", "6", "5"]
@@ -139,9 +140,11 @@ def test_repeated_responses_have_no_label_of_their_own(make, capsys):
 
 def test_origins_are_kept(make):
     run = make(FILES["gsm8k-solutions"], format="gsm8k-solutions")
-    assert [row["imported_origin"] for row in imported(run)[:2]] == [
-        "6b_finetuning",
-        "6b_verification",
+    assert sorted({(row["origin"], row["sample"]) for row in candidates(run)}) == [
+        ("175b_finetuning", 0),
+        ("175b_verification", 0),
+        ("6b_finetuning", 0),
+        ("6b_verification", 0),
     ]
     assert run.problems[0].convention == "gsm8k"
 
@@ -342,7 +345,7 @@ def test_gsm8ks_model_solutions(make, shared_data):
     frame = load_frame(grade(GradeConfig(run=str(make(str(path), format="gsm8k-solutions").path))))
     assert len(frame) == 4 * 1319
     assert (frame["label"].fillna(False) == frame["imported_label"]).all()
-    right = frame.groupby("imported_origin")["label"].sum() / 1319
+    right = frame.groupby("origin")["label"].sum() / 1319
     assert {name: round(100 * share, 1) for name, share in right.items()} == {
         "175b_finetuning": 34.7,
         "175b_verification": 56.3,
