@@ -144,14 +144,16 @@ def lines(opened: Run, config: ExportConfig) -> Iterator[list[dict[str, Any]]]:
             problems = opened.problems[index * size : (index + 1) * size]
             rows: dict[str, list[dict[str, Any]]] = {problem.id: [] for problem in problems}
             if own := by_slice.get(index):
-                frame = _frame(opened, own, is_graded=bool(graded))
+                frame = _frame(opened, own, verifiers, is_graded=bool(graded))
                 for row in frame.to_dict("records"):
                     rows[row["problem_id"]].append(_candidate(row, verifiers, config))
             yield [{**_problem(p), "candidates": rows[p.id]} for p in problems]
             bar.update(len(problems))
 
 
-def _frame(opened: Run, parts: list[Part], *, is_graded: bool) -> pd.DataFrame:
+def _frame(
+    opened: Run, parts: list[Part], verifiers: list[str], *, is_graded: bool
+) -> pd.DataFrame:
     """Everything known of the candidates of some parts."""
     import pandas as pd
 
@@ -159,7 +161,7 @@ def _frame(opened: Run, parts: list[Part], *, is_graded: bool) -> pd.DataFrame:
         return load_frame(opened, texts=True, parts=parts)
     tables = [opened.read("candidates", part).to_pandas() for part in parts]
     frame = pd.concat(tables, ignore_index=True)
-    for name in scored_by(opened):
+    for name in verifiers:
         frame = join_scores(frame, opened, name, texts=True, parts=parts)
     return with_imported(frame, opened, parts)
 

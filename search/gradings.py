@@ -37,8 +37,8 @@ def with_imported(frame: pd.DataFrame, run: Run, parts: Sequence[Part]) -> pd.Da
     """
     import pandas as pd
 
-    there = set(run.parts(STAGE)) if STAGE in run.record["stages"] else set()
-    tables = [run.read(STAGE, part).to_pandas() for part in parts if part in there]
+    there = run.parts(STAGE, parts) if STAGE in run.record["stages"] else []
+    tables = [run.read(STAGE, part).to_pandas() for part in there]
     if not tables:
         return frame
     theirs = pd.concat(tables, ignore_index=True)

@@ -135,8 +135,11 @@ def import_pool(config: ImportConfig) -> tuple[Run, bool]:
     shutil.rmtree(begun, ignore_errors=True)
     try:
         opened = Run.open_or_create(begun, counted.problems)
-        opened.register("candidates", {"import": key, "problems_per_part": size}, as_dict(config))
+        run_key = {"import": key, "problems_per_part": size}
+        opened.register("candidates", run_key, {})
         _write(opened, config, fields, counted, scores_name)
+        parts = len(opened.parts("candidates"))
+        opened.register("candidates", run_key, {**as_dict(config), "parts": parts})
         if path.exists():
             path.rmdir()
         begun.rename(path)
@@ -181,6 +184,11 @@ def _there(path: Path, key: dict[str, Any]) -> Run | None:
         raise UserError(
             f"{path}: holds another import ({'; '.join(lines)}); give another run= or delete it"
         )
+    lost = opened.record["stages"]["candidates"]["config"]["parts"] - len(
+        opened.parts("candidates")
+    )
+    if lost:
+        raise UserError(f"{path}: {lost} parts of candidates are lost; delete it and import again")
     return opened
 
 

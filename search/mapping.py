@@ -386,6 +386,8 @@ def _number(value: Any, aggregate: str, name: str, where: str) -> float:
     >>> _number([0.9, 0.5], "prod", "scores", "f"), _number(3, "last", "scores", "f")
     (0.45, 3.0)
     """
+    if value is None:
+        return math.nan
     numbers = [math.nan if each is None else each for each in _listed(value)]
     if not all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in numbers):
         raise UserError(f"{where}: expected numbers in {name!r}, found {value!r:.60}")

@@ -267,8 +267,7 @@ def join_scores(
     import pandas as pd
 
     stage = f"scores/{name}"
-    there = set(run.parts(stage))
-    parts = [part for part in parts if part in there]
+    parts = run.parts(stage, parts)
     if not parts:
         return frame.assign(**{f"score:{name}": float("nan")})
     tables = []

@@ -3,12 +3,15 @@
 import gzip
 import json
 import math
+from types import SimpleNamespace
 
+import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
 
 import assay
+from generator.models import ModelConfig
 from problems.errors import UserError
 from search.grading import GradeConfig, grade
 from search.importing import ImportConfig, formats, import_pool
@@ -259,6 +262,37 @@ def test_the_same_again_is_nothing_to_do_and_another_is_refused(make, tmp_path, 
     (tmp_path / "folder" / "file").touch()
     with pytest.raises(UserError, match="is there and is no run"):
         make(HF, "folder", format="hf")
+
+
+def test_a_run_that_lost_parts_is_not_taken_for_whole(make, capsys):
+    run = make(HF, format="hf", problems_per_part=1)
+    (run.path / "candidates" / "part-00001.cot.00000-00002.parquet").write_bytes(b"PAR1")
+    with pytest.raises(UserError, match="1 parts of candidates are lost; delete it and import"):
+        make(HF, format="hf", problems_per_part=1)
+
+
+def test_imported_candidates_are_scored(make, monkeypatch):
+    """Without token ids and counts: a verifier reads the text."""
+    import search.scoring
+    from search.scoring import ScoreStage, score
+    from verifier.config import ScoreConfig
+
+    class Longest:
+        def __init__(self, model):
+            pass
+
+        def score(self, problem, rows, config):
+            found = np.array([len(row.text) for row in rows], np.float32)
+            return SimpleNamespace(scores=found, values=None)
+
+    monkeypatch.setattr(search.scoring, "Scorer", Longest)
+    monkeypatch.setattr(search.scoring, "fingerprint", str)
+    run = grade(GradeConfig(run=str(make(LONG, format="long").path)))
+    model = ModelConfig(name="longest")
+    score(ScoreStage(str(run.path), model, scoring=ScoreConfig(values=False), workers=1))
+    frame = load_frame(Run.open(run.path))
+    assert frame["score:longest"].tolist() == [float(len(RIGHT[0]))] * 4
+    assert sorted(frame["score:long"]) == [0.125, 0.25, 0.5, 0.75]
 
 
 def test_an_import_is_whole_or_absent(make, tmp_path, monkeypatch):
