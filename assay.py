@@ -290,7 +290,8 @@ def _joined(words: list[str], schema: Any) -> list[str]:
     out: list[str] = []
     for word in words:
         before = out[-1] if out else ""
-        if before.startswith("--") and before[2:].replace("-", "_") in valued:
+        is_key = before.startswith("--") and before[2:].replace("-", "_") in valued
+        if is_key and not word.startswith("--"):
             out[-1] = f"{before}={word}"
         else:
             out.append(word)

@@ -18,6 +18,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import re
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -372,7 +373,9 @@ def _write(
         opened.register("candidates", key, {}, origin)
     if counted.has_theirs:
         opened.register("imported", key, {})
-    verifiers = {name: name or scores_name for name in sorted(counted.scores)}
+    verifiers = {
+        name: re.sub(r"[^\w.-]+", "-", name or scores_name) for name in sorted(counted.scores)
+    }
     for verifier in verifiers.values():
         opened.register(f"scores/{verifier}", {**key, "verifier": verifier}, {})
     size = int(key["problems_per_part"])
