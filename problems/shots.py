@@ -52,7 +52,9 @@ def choose_shots(
     if config.shots < 0:
         raise UserError(f"prompt.shots={config.shots}: expected 0 or more")
     if config.shots_annotations not in ("keep", "strip"):
-        raise UserError(f"prompt.shots_annotations={config.shots_annotations}: keep or strip")
+        raise UserError(
+            f"prompt.shots_annotations={config.shots_annotations}: expected keep or strip"
+        )
     if not config.shots:
         return None
     source = _source(config, problems)

@@ -2,6 +2,11 @@
 
     assay solve "A box holds 12 eggs. How many eggs do 3 boxes hold?" --show
     assay solve problems=questions.jsonl output=answers.jsonl n=64
+    assay solve problems=questions.jsonl rule=hybrid
+
+Several problems are sampled at once, so that an engine's batch is full. `rule=hybrid` is MAmmoTH's
+greedy decoding (Yue et al. 2023, arXiv 2309.05653, section 2): a program first, words where it does
+not run or prints no answer, and for multiple choice.
 
 Nothing is kept on disk but the answers; for pools that are to be studied there are runs.
 """
@@ -11,8 +16,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +28,16 @@ from generator.engines import Engine, EngineConfig, SamplingParams, make_engine
 from generator.models import ModelConfig
 from problems.answers import convention_of, label
 from problems.errors import UserError
-from problems.problem import Problem
-from problems.prompts import PromptConfig, Prompter
+from problems.problem import MODES, Problem
+from problems.prompts import Prompter
 from problems.records import atomic_file
 from problems.sets import ProblemsConfig, load_problems
+from problems.shots import FewShotConfig, choose_shots
 from sandbox import Limits, Sandbox
 from search import rules
 from search.grading import Graded, grade_candidates
-from search.sampling import Candidate, prompt_of, sample_candidates
+from search.mixture import prompt_of
+from search.sampling import Candidate, asked_modes, batch_samples, sample_candidates
 from search.scoring import Readable, Scorer
 from search.table import printable
 from search.work import progress_bar
@@ -38,7 +46,9 @@ from verifier.config import ScoreConfig
 __all__ = ["Member", "SolveConfig", "Solved", "choose", "run", "show"]
 
 QUICKSTART = Path("runs/quickstart")
-RULES = ("majority", "best_of_n", "weighted", "top_k")
+_FELL_BACK = "CoT, fallen back"
+_CHOICE = "CoT, multiple choice"
+RULES = ("majority", "best_of_n", "weighted", "top_k", "hybrid")
 
 
 @dataclass
@@ -55,14 +65,15 @@ class SolveConfig:
     """a folder or hub id; empty = the quickstart's"""
     verifier: ModelConfig = field(default_factory=lambda: ModelConfig(name=""))
     """a verifier's folder, or `none`; empty = the quickstart's with the quickstart's generator"""
-    prompt: PromptConfig = field(default_factory=lambda: PromptConfig(form="auto"))
+    prompt: FewShotConfig = field(default_factory=lambda: FewShotConfig(form="auto"))
     """form auto: the one that the generator was made for, else its chat template, else alpaca"""
     n: int = 32
     """candidates per problem"""
     modes: list[str] = field(default_factory=lambda: ["cot", "pot"])
     """the n are shared out among these"""
     rule: str = ""
-    """majority | best_of_n | weighted | top_k; empty = top_k with a verifier, else majority"""
+    """majority | best_of_n | weighted | top_k | hybrid (greedy; n, modes, verifier and
+    sampling.temperature are not read); empty = top_k with a verifier, else majority"""
     k: int = 0
     """voters of top_k; 0 = by n"""
     sampling: SamplingParams = field(default_factory=SamplingParams)
@@ -106,7 +117,10 @@ def choose(problem: Problem, members: Sequence[Member], rule: str, k: int = 0) -
     classes = np.array([m.graded.answer_class for m in members], dtype=np.int64)
     scores = np.array([m.score for m in members], dtype=np.float64)
     ties = rules.tie_draw(classes.shape, seed=0)
-    if rule == "majority":
+    index: Any
+    if rule == "hybrid":
+        index = _hybrid(members)
+    elif rule == "majority":
         index = rules.majority(classes, ties, None if np.isnan(scores).any() else scores)
     elif rule == "best_of_n":
         index = rules.best_of_n(classes, scores, ties)
@@ -124,6 +138,13 @@ def choose(problem: Problem, members: Sequence[Member], rule: str, k: int = 0) -
     return Solved(problem, list(members), rule, members[int(index)], votes, weight)
 
 
+def _hybrid(members: Sequence[Member]) -> int:
+    """The first program with an answer, else the first solution in words with one; −1: none."""
+    answered = [i for i, member in enumerate(members) if member.graded.answer_class >= 0]
+    answered.sort(key=lambda i: members[i].candidate.mode == "cot")
+    return answered[0] if answered else -1
+
+
 class Solver:
     """Generator, sandbox and verifier, loaded once for many problems."""
 
@@ -133,41 +154,73 @@ class Solver:
         if config.rule not in RULES:
             raise UserError(f"rule={config.rule}: expected one of {', '.join(RULES)}")
         scored = config.verifier.name not in ("", "none")
-        if config.rule != "majority" and not scored:
+        if config.rule not in ("majority", "hybrid") and not scored:
             raise UserError(f"rule={config.rule}: needs a verifier; give verifier=PATH")
         if config.n < 1:
             raise UserError(f"n={config.n}: expected 1 or more")
         self.config = config
         self.counts = share(config.n, config.modes)
+        shots = choose_shots(config.prompt, config.problems, asked_modes(self.counts))
         self.engine: Engine = make_engine(config.engine, config.generator)
-        self.prompter = Prompter(config.prompt, self.engine.tokenizer)
+        self.prompter = Prompter(config.prompt, self.engine.tokenizer, shots)
         self.scorer = Scorer(config.verifier) if scored else None
 
     def solve(self, problems: Sequence[Problem]) -> Iterator[Solved]:
-        """Yields the problems' solutions in order."""
+        """Yields the problems' solutions in order; ids must be unique."""
+        size = max(1, batch_samples(self.config.engine) // sum(self.counts.values()))
+        decode = self._decode_hybrid if self.config.rule == "hybrid" else self._decode
         with Sandbox(limits=self.config.limits) as sandbox:
-            for problem in problems:
-                yield self._one(problem, sandbox)
+            for start in range(0, len(problems), size):
+                chunk = problems[start : start + size]
+                members = decode(chunk, sandbox)
+                for problem in chunk:
+                    own = members[problem.id]
+                    yield choose(problem, own, self.config.rule, self.config.k)
 
-    def _one(self, problem: Problem, sandbox: Sandbox) -> Solved:
-        config = self.config
-        candidates = []
-        with progress_bar(config.n, "sample") as progress:
+    def _decode(self, problems: Sequence[Problem], sandbox: Sandbox) -> dict[str, list[Member]]:
+        return self._members(problems, self.counts, sandbox)
+
+    def _decode_hybrid(
+        self, problems: Sequence[Problem], sandbox: Sandbox
+    ) -> dict[str, list[Member]]:
+        """A program of each open-ended problem; words where that has no answer, and of the rest."""
+        open_ended = [problem for problem in problems if not problem.options]
+        members = self._members(open_ended, {"pot": 1}, sandbox)
+        rest = [p for p in problems if _hybrid(members.get(p.id, [])) < 0]
+        for problem_id, words in self._members(rest, {"cot": 1}, sandbox).items():
+            members.setdefault(problem_id, []).extend(words)
+        return members
+
+    def _members(
+        self, problems: Sequence[Problem], counts: Mapping[str, int], sandbox: Sandbox
+    ) -> dict[str, list[Member]]:
+        """The problems' candidates, graded and scored, by problem id."""
+        found: dict[str, list[Candidate]] = {problem.id: [] for problem in problems}
+        with progress_bar(len(problems) * sum(counts.values()), "sample") as progress:
             for candidate in sample_candidates(
-                self.engine, self.prompter, [problem], self.counts, config.sampling
+                self.engine, self.prompter, problems, counts, self.config.sampling
             ):
-                candidates.append(candidate)
+                found[candidate.problem_id].append(candidate)
                 progress.update(1)
-        candidates.sort(key=lambda c: (c.mode, c.sample))
-        graded = grade_candidates([problem], candidates, sandbox)
-        scores = [float("nan")] * len(candidates)
-        if self.scorer is not None:
-            read = [
-                Readable(c.mode, c.text, g.output) for c, g in zip(candidates, graded, strict=True)
-            ]
-            scores = self.scorer.score(problem, read, ScoreConfig()).scores.tolist()
-        members = [Member(*row) for row in zip(candidates, graded, scores, strict=True)]
-        return choose(problem, members, config.rule, config.k)
+        for own in found.values():
+            own.sort(key=lambda c: (c.mode, c.sample))
+        graded = iter(grade_candidates(problems, list(chain(*found.values())), sandbox))
+        members = {}
+        for problem in problems:
+            own = found[problem.id]
+            grades = list(islice(graded, len(own)))
+            scores = self._scores(problem, own, grades)
+            members[problem.id] = [Member(*row) for row in zip(own, grades, scores, strict=True)]
+        return members
+
+    def _scores(
+        self, problem: Problem, candidates: Sequence[Candidate], graded: Sequence[Graded]
+    ) -> list[float]:
+        if self.scorer is None:
+            return [float("nan")] * len(candidates)
+        read = [Readable(c.mode, c.text, g.output) for c, g in zip(candidates, graded, strict=True)]
+        scores: list[float] = self.scorer.score(problem, read, ScoreConfig()).scores.tolist()
+        return scores
 
 
 def share(n: int, modes: Sequence[str]) -> dict[str, int]:
@@ -183,6 +236,10 @@ def share(n: int, modes: Sequence[str]) -> dict[str, int]:
 
 def _with_defaults(config: SolveConfig) -> SolveConfig:
     generator, verifier = config.generator, config.verifier
+    if config.rule == "hybrid":
+        greedy = dataclasses.replace(config.sampling, temperature=0.0)
+        verifier = dataclasses.replace(verifier, name="none")
+        config = dataclasses.replace(config, n=2, modes=list(MODES), sampling=greedy)
     if not generator.name:
         if not (QUICKSTART / "generator" / "config.json").is_file():
             raise UserError(
@@ -220,6 +277,8 @@ def run(config: SolveConfig) -> None:
         rows.append(_row(solved))
         print(_line(solved), flush=True)
     _print_total(rows)
+    if rows[0]["rule"] == "hybrid":
+        print("\n".join(hybrid_lines(rows)))
     if config.output:
         with atomic_file(Path(config.output)) as stream:
             stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
@@ -227,7 +286,7 @@ def run(config: SolveConfig) -> None:
 
 
 def _row(solved: Solved) -> dict[str, Any]:
-    return {
+    row = {
         "id": solved.problem.id,
         "question": solved.problem.question,
         "answer": solved.answer,
@@ -238,6 +297,10 @@ def _row(solved: Solved) -> dict[str, Any]:
         "rule": solved.rule,
         "n": len(solved.members),
     }
+    if solved.rule == "hybrid":
+        row["mode"] = solved.members[-1].candidate.mode
+        row["fell_back"] = len(solved.members) > 1
+    return row
 
 
 def _right(solved: Solved) -> bool | None:
@@ -248,15 +311,46 @@ def _right(solved: Solved) -> bool | None:
 
 def _line(solved: Solved) -> str:
     mark = {True: "right", False: "wrong", None: ""}[_right(solved)]
-    return (
-        f"{solved.problem.id}  {solved.answer or '(no answer)'}  {_sure(solved)}  {mark}".rstrip()
-    )
+    told = _way(solved) if solved.rule == "hybrid" else _sure(solved)
+    return f"{solved.problem.id}  {solved.answer or '(no answer)'}  {told}  {mark}".rstrip()
 
 
 def _print_total(rows: Sequence[dict[str, Any]]) -> None:
     known = [row["right"] for row in rows if row["right"] is not None]
     if known:
-        print(f"{sum(known)} of {len(known)} right ({100 * sum(known) / len(known):.1f} %)")
+        print(f"{sum(known)} of {len(known)} right ({_percent(sum(known), len(known))})")
+
+
+def hybrid_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How hybrid decoding went, by what was decoded last, and how often it fell back to words.
+
+    The rate is of the problems that were asked for a program: all but multiple choice.
+    """
+    programs = [row for row in rows if row["mode"] == "pot"]
+    fallen = [row for row in rows if row["fell_back"]]
+    choices = [row for row in rows if row["mode"] == "cot" and not row["fell_back"]]
+    lines = []
+    for name, own in (("PoT", programs), (_FELL_BACK, fallen), (_CHOICE, choices)):
+        known = [row["right"] for row in own if row["right"] is not None]
+        if known:
+            share = _percent(sum(known), len(known))
+            lines.append(f"  {name}: {sum(known)} of {len(known)} right ({share})")
+    asked = len(programs) + len(fallen)
+    if asked:
+        share = _percent(len(fallen), asked)
+        lines.append(f"  fall-back rate: {share}, {len(fallen)} of {asked}")
+    return lines
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %"
+
+
+def _way(solved: Solved) -> str:
+    """What hybrid decoding decoded last."""
+    if solved.members[-1].candidate.mode == "pot":
+        return "PoT"
+    return _FELL_BACK if len(solved.members) > 1 else _CHOICE
 
 
 def _sure(solved: Solved) -> str:
@@ -276,7 +370,7 @@ def show(solved: Solved, *, everything: bool = False) -> str:
     if solved.chosen is None:
         lines += ["", "  no candidate has an answer"]
     else:
-        lines += ["", f"  answer: {solved.answer}   ({_sure(solved)}, by {_rule_name(solved)})"]
+        lines += ["", f"  answer: {solved.answer}   ({_by(solved)})"]
         if solved.problem.answer is not None:
             right = {True: "right", False: "wrong", None: "undecided"}[_right(solved)]
             lines[-1] += f"   reference: {solved.problem.answer}, {right}"
@@ -297,6 +391,12 @@ def show(solved: Solved, *, everything: bool = False) -> str:
 def _rank(member: Member) -> tuple[float, str, int]:
     score = -np.inf if np.isnan(member.score) else member.score
     return (-score, member.candidate.mode, member.candidate.sample)
+
+
+def _by(solved: Solved) -> str:
+    if solved.rule == "hybrid":
+        return f"{_way(solved)}, by hybrid decoding"
+    return f"{_sure(solved)}, by {_rule_name(solved)}"
 
 
 def _rule_name(solved: Solved) -> str:

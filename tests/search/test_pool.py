@@ -53,6 +53,31 @@ def test_select_modes_moves_columns_together():
     assert cot.tokens.tolist() == [[10, 12], [-1, -1]]
 
 
+def test_origins():
+    columns = ["problem_id", "origin", "mode", "sample", "answer_class", "label"]
+    rows = [
+        ("a", "hot", "cot", 0, 5, True),
+        ("a", "cool", "pot", 0, 1, True),
+        ("b", "cool", "cot", 0, 6, True),
+        ("a", "cool", "cot", 1, 3, True),
+        ("a", None, "cot", 0, 2, True),
+        ("a", "cool", "cot", 0, 4, True),
+    ]
+    pool = PoolArrays.from_frame(pd.DataFrame(rows, columns=columns))
+    assert pool.origin_names == ["", "cool", "hot"]
+    # By mode, then origin, then sample: class 2 has no origin, 4 and 3 are cool.
+    assert pool.classes.tolist() == [[2, 4, 3, 5, 1], [6, -1, -1, -1, -1]]
+    assert pool.origins.tolist() == [[0, 1, 1, 2, 1], [1, -1, -1, -1, -1]]
+    pot = pool.select_modes("pot")
+    assert (pot.origins.tolist(), pot.origin_names) == ([[1], [-1]], pool.origin_names)
+    plain = PoolArrays.from_frame(frame())
+    assert plain.origin_names == [""]
+    assert plain.origins.tolist() == [[0, 0, 0], [0, -1, -1]]
+    twice = pd.DataFrame([*rows, rows[0]], columns=columns)
+    with pytest.raises(UserError, match=r"candidate 0 \(hot cot\) of problem 'a' is there twice"):
+        PoolArrays.from_frame(twice)
+
+
 def test_a_right_label_without_an_answer_is_not_right():
     rows = frame().assign(label=True)
     assert PoolArrays.from_frame(rows).labels.tolist() == [

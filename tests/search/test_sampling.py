@@ -3,9 +3,15 @@
 import pytest
 
 from generator.engines import Completion, SamplingParams
-from problems.problem import Problem
-from problems.prompts import PromptConfig, Prompter
-from search.sampling import sample_candidates
+from generator.models import ModelConfig
+from problems.errors import UserError
+from problems.problem import Problem, Solution
+from problems.prompts import PromptConfig, Prompter, Shot, Shots
+from problems.shots import FewShotConfig
+from search.mixture import Origin, prompt_of
+from search.sampling import sample_candidates, sampling_key
+from search.settings import load
+from search.training import VerifierStage
 
 
 class Recorder:
@@ -16,6 +22,7 @@ class Recorder:
 
     def sample(self, requests, params):
         self.requests += requests
+        self.stop = params.stop
         for i, request in enumerate(requests):
             yield Completion(i, request.first, " 3 << 2", [7, 8], -1.5, "eos")
 
@@ -43,3 +50,46 @@ def test_only_words_have_a_calculator(calculator):
         ("p2/pot", False),
     }
     assert [c.tokens for c in found] == [3] * 4
+
+
+SHOTS = Shots(1, {"cot": (Shot(Problem("s", "2 + 2?", solutions=(Solution("cot", "4"),)), "4"),)})
+
+
+def test_examples_stand_in_the_prompt_and_end_the_sample():
+    engine = Recorder()
+    prompter = Prompter(PromptConfig(form="plain"), Characters(), SHOTS)
+    problem = Problem(id="p1", question="1 + 1?")
+    params = SamplingParams(stop=["\n\n\n"])
+    list(sample_candidates(engine, prompter, [problem], {"cot": 1}, params))
+    (request,) = engine.requests
+    text = "".join(map(chr, request.prompt_ids))
+    assert text == "Question: 2 + 2?\nAnswer: 4\n\nQuestion: 1 + 1?\nAnswer:"
+    assert engine.stop == ["\n\n\n", "\nQuestion:"]
+    assert params.stop == ["\n\n\n"]
+
+
+def test_examples_are_part_of_the_key_by_their_content():
+    origin = Origin(generator=ModelConfig(name="embedded"), prompt=FewShotConfig(form="plain"))
+    plain = sampling_key(origin, None, 8)
+    # Runs from before there were examples have this key.
+    assert set(plain["prompt"]) == {"form", "template", "system", "pot_suffix"}
+    origin.prompt.shots = 1
+    key = sampling_key(origin, SHOTS, 8)
+    assert key["prompt"] == plain["prompt"] | {
+        "shots": 1, "shots_seed": 0, "shots_annotations": "strip", "shots_digest": SHOTS.digest()
+    }  # fmt: skip
+    origin.prompt.shots_from.path = "moved"
+    assert sampling_key(origin, SHOTS, 8) == key
+
+
+def test_a_generators_own_form_keeps_the_examples(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    record = '{"prompt": {"form": "plain", "template": "", "system": "", "pot_suffix": "!"}}'
+    (tmp_path / "assay.json").write_text(record)
+    found = prompt_of(ModelConfig(name=str(tmp_path)), FewShotConfig(form="auto", shots=3))
+    assert found == FewShotConfig(form="plain", pot_suffix="!", shots=3)
+
+
+def test_verifiers_read_the_plain_question():
+    with pytest.raises(UserError, match=r"prompt.shots: unknown key"):
+        load(VerifierStage, ["prompt.shots=3"])

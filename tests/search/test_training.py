@@ -21,7 +21,7 @@ def frame(*rows):
     """Rows of (problem, text, answer, class, label)."""
     columns = ["problem_id", "text", "answer", "answer_class", "label"]
     table = pd.DataFrame(rows, columns=columns).astype({"label": "boolean"})
-    return table.assign(mode="cot", output="")
+    return table.assign(origin="", mode="cot", output="")
 
 
 @pytest.fixture
@@ -56,6 +56,18 @@ def test_a_run_keeps_its_classes(run_of):
     ]
     assert data[0].problem == ONE
     assert training_pool([run], "strip")[0].problem.solutions[0].text == "2 + 3 = 5"
+
+
+def test_origins_can_be_chosen(run_of):
+    run = run_of(
+        ("one", "a", "5", 0, True), ("one", "b", "6", 1, False), ("two", "c", "1", 0, True)
+    )
+    run.frame["origin"] = ["hot", "cool", "cool"]
+    data = training_pool([run], "keep", ["cool"])
+    assert [[c.text for c in item.candidates] for item in data] == [["b"], ["c"]]
+    assert len(training_pool([run], "keep", ["cool", "hot"])) == len(training_pool([run], "keep"))
+    with pytest.raises(UserError, match="origins: no candidates of 'cold'; found cool, hot"):
+        training_pool([run], "keep", ["cold"])
 
 
 def test_classes_of_several_runs_are_joined(run_of):

@@ -1,0 +1,153 @@
+"""Solving: several problems at once, and MAmmoTH's hybrid decoding."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import assay
+from generator.engines import Completion
+from problems.problem import Problem
+from search import solve
+from search.grading import Graded
+from search.sampling import Candidate
+from search.solve import Member, choose, hybrid_lines
+
+PROGRAMS = {
+    "runs": "print(1 + 1)",
+    "fails": "print(1 / 0)",
+    "silent": "x = 2",
+    "hopeless": "import",
+    "wrong": "print(3)",
+}
+WORDS = {"fails": "It is 2.\n#### 2", "silent": "#### 5", "hopeless": "no idea", "choice": "(B)"}
+
+
+class Characters:
+    """A tokenizer of characters."""
+
+    eos_token_id = 0
+
+    def __call__(self, text, add_special_tokens):
+        return {"input_ids": [ord(character) for character in text]}
+
+
+class Written:
+    """An engine that answers from `PROGRAMS` and `WORDS`, last request first."""
+
+    tokenizer = Characters()
+
+    def __init__(self):
+        self.calls = []
+
+    def sample(self, requests, params):
+        self.calls.append([request.key for request in requests])
+        self.temperature = params.temperature
+        for i, request in reversed(list(enumerate(requests))):
+            name, mode = request.key.split("/")
+            for sample in range(request.count):
+                text = {"pot": PROGRAMS, "cot": WORDS}[mode].get(name, "#### 2")
+                yield Completion(i, sample, text, [7], -1.0, "eos")
+
+
+@pytest.fixture
+def engine(monkeypatch):
+    made = Written()
+    monkeypatch.setattr(solve, "make_engine", lambda config, model: made)
+    return made
+
+
+@pytest.fixture
+def problems(tmp_path):
+    path = tmp_path / "problems.jsonl"
+    rows = [{"id": name, "question": "1 + 1?", "answer": "2"} for name in PROGRAMS]
+    rows.insert(1, {"id": "choice", "question": "1 + 1?", "answer": "B", "options": ["1", "2"]})
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_hybrid(engine, problems, tmp_path, capsys):
+    output = tmp_path / "answers.jsonl"
+    words = [f"problems={problems}", f"output={output}", "prompt.form=plain", "generator=x"]
+    assert assay.main(["solve", *words, "rule=hybrid"]) == 0
+    # Programs of the open-ended ones, all at once; then words where they gave no answer.
+    assert engine.calls == [
+        ["runs/pot", "fails/pot", "silent/pot", "hopeless/pot", "wrong/pot"],
+        ["choice/cot", "fails/cot", "silent/cot", "hopeless/cot"],
+    ]
+    assert engine.temperature == 0
+    rows = [json.loads(line) for line in output.read_text().splitlines()]
+    assert [(r["id"], r["answer"], r["mode"], r["fell_back"], r["n"]) for r in rows] == [
+        ("runs", "2", "pot", False, 1),
+        ("choice", "B", "cot", False, 1),
+        ("fails", "2", "cot", True, 2),
+        ("silent", "5", "cot", True, 2),
+        ("hopeless", None, "cot", True, 2),
+        ("wrong", "3", "pot", False, 1),
+    ]
+    assert capsys.readouterr().out.splitlines()[:-1] == [
+        "runs  2  PoT  right",
+        "choice  B  CoT, multiple choice  right",
+        "fails  2  CoT, fallen back  right",
+        "silent  5  CoT, fallen back  wrong",
+        "hopeless  (no answer)  CoT, fallen back  wrong",
+        "wrong  3  PoT  wrong",
+        "3 of 6 right (50.0 %)",
+        "  PoT: 1 of 2 right (50.0 %)",
+        "  CoT, fallen back: 1 of 3 right (33.3 %)",
+        "  CoT, multiple choice: 1 of 1 right (100.0 %)",
+        "  fall-back rate: 60.0 %, 3 of 5",
+    ]
+
+
+def test_hybrid_of_one_question(engine, capsys):
+    words = ["solve", "1 + 1?", "rule=hybrid", "prompt.form=plain", "generator=x"]
+    assert assay.main(words) == 0
+    assert "answer: 2   (CoT, fallen back, by hybrid decoding)" in capsys.readouterr().out
+
+
+def test_hybrid_lines_without_references_or_programs():
+    row = {"mode": "cot", "fell_back": False, "right": None}
+    assert hybrid_lines([row]) == []
+    assert hybrid_lines([row | {"mode": "pot"}]) == ["  fall-back rate: 0.0 %, 0 of 1"]
+
+
+def member(mode, sample, answer_class):
+    return Member(
+        Candidate("p", mode, sample, "", [], 1, 1, 0.0, "eos"),
+        Graded("", "", "", 0.0, str(answer_class), "", answer_class, None),
+        float("nan"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("members", "chosen"),
+    [
+        ([("cot", 0, 1), ("pot", 0, 2)], 1),
+        ([("cot", 0, 1), ("pot", 0, -1)], 0),
+        ([("pot", 0, -1), ("cot", 0, 0)], 1),
+        ([("pot", 0, -1), ("cot", 0, -1)], None),
+    ],
+)
+def test_hybrid_chooses_the_program_that_answers(members, chosen):
+    made = [member(*each) for each in members]
+    solved = choose(Problem("p", "?"), made, "hybrid")
+    assert solved.chosen is (None if chosen is None else made[chosen])
+
+
+def test_several_problems_are_sampled_at_once_and_answered_in_order(
+    engine, problems, monkeypatch, capsys
+):
+    monkeypatch.setattr(solve, "batch_samples", lambda engine: 10)
+    words = ["solve", f"problems={problems}", "prompt.form=plain", "generator=x", "verifier=none"]
+    assert assay.main([*words, "n=4"]) == 0
+    # Ten samples are those of two problems.
+    names = ["runs", "choice", "fails", "silent", "hopeless", "wrong"]
+    assert engine.calls == [
+        [f"{name}/{mode}" for mode in ("cot", "pot") for name in names[i : i + 2]]
+        for i in (0, 2, 4)
+    ]
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[:6]] == names
+    assert lines[2] == "fails  2  100 % of the votes  right"
