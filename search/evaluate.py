@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,15 +25,14 @@ from search.curves import (
     Floats,
     Interval,
     Mix,
-    Rule,
     best_of_n_at,
     bootstrap_weights,
-    expected_accuracy,
     interval,
     pass_at,
     tokens_at,
 )
 from search.pool import PoolArrays
+from search.subsets import MAJORITY, Vote, expected_accuracy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -255,11 +254,11 @@ def _accuracies(
     single = pass_at(pool, mix, 1)
     found: dict[Cell, Floats] = {("single", mix, 1): single}
     found |= {("pass", mix, n): pass_at(pool, mix, n) for n in ns}
-    drawn: dict[str, Rule] = {"majority": lambda classes, _, ties: rules.majority(classes, ties)}
+    drawn = {"majority": MAJORITY}
     if scores is not None:
         best = best_of_n_at(pool, scores, mix, ns)
         found |= {("best_of_n", mix, n): best[row] for row, n in enumerate(ns)}
-        drawn |= {"weighted": rules.weighted, "top_k": partial(rules.top_k, k=config.k)}
+        drawn |= {"weighted": Vote("none"), "top_k": Vote(k=config.k)}
     # With one candidate there is nothing to choose: every rule is the single sample, exactly.
     found |= {(name, mix, 1): single for name in drawn if 1 in ns}
     estimates = expected_accuracy(

@@ -23,16 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from problems.problem import MODES
-from search import rules
 from search.curves import (
     Floats,
     Interval,
-    Rule,
     best_of_n_at,
     bootstrap_weights,
-    expected_accuracy,
 )
 from search.pool import PoolArrays
+from search.subsets import MAJORITY, Vote, expected_accuracy
 
 __all__ = [
     "CrossedBootstrap",
@@ -151,16 +149,13 @@ def measures(
     """What a verifier's scores of a pool are worth, by name; accuracies mix both modes.
 
     Accuracies are expectations over random subsets of n candidates, by Monte Carlo over `draws` of
-    them for the votes (`search/curves.py`).
+    them for the votes (`search/subsets.py`).
     """
     scores = pool.scores[verifier]
     known = pool.labelled & pool.present & ~np.isnan(scores)
     by_mode = [known & pool.of_mode(mode) for mode in MODES]
     best = best_of_n_at(pool, scores, "both", ns)
-    voting: dict[str, Rule] = {
-        "weighted vote": rules.weighted,
-        "majority vote": lambda classes, _, ties: rules.majority(classes, ties),
-    }
+    voting = {"weighted vote": Vote("none"), "majority vote": MAJORITY}
     votes = expected_accuracy(pool, voting, ns, draws, seed=0, scores=scores)
     found = {
         "AUC within problem and mode": auc_within(scores, pool.labels, by_mode),

@@ -10,10 +10,8 @@ import pytest
 
 from search import rules
 from search.curves import (
-    accuracy_at,
     best_of_n_at,
     bootstrap_weights,
-    expected_accuracy,
     interval,
     pass_at,
     pass_at_k,
@@ -21,6 +19,7 @@ from search.curves import (
     tokens_at,
 )
 from search.pool import PoolArrays
+from search.subsets import accuracy_at, expected_accuracy
 
 MIXES = ["cot", "pot", "both"]
 
@@ -117,7 +116,7 @@ def test_one_draw_serves_every_n_and_the_chunks_do_not_matter(monkeypatch):
     pool = make_pool(3, problems=5)
     rule = {"majority": lambda classes, _, ties: rules.majority(classes, ties)}
     whole = expected_accuracy(pool, rule, [1, 2, 4], 500, 0, mix="both")
-    monkeypatch.setattr("search.curves.CHUNK", 1)  # one problem at a time
+    monkeypatch.setattr("search.subsets.CHUNK", 1)  # one problem at a time
     pieces = expected_accuracy(pool, rule, [1, 2, 4], 500, 0, mix="both")
     for key, estimate in whole.items():
         np.testing.assert_allclose(estimate.values, pieces[key].values, atol=0.15)
