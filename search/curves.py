@@ -33,6 +33,8 @@ __all__ = [
     "Mix",
     "best_of_n_at",
     "bootstrap_weights",
+    "hybrid_at",
+    "hybrid_tokens",
     "interval",
     "pass_at",
     "pass_at_k",
@@ -95,6 +97,29 @@ def pass_at(pool: PoolArrays, mix: Mix, n: int) -> Floats:
     total = np.stack([pool.of_mode(m).sum(axis=1) for m in MODES], axis=1)
     none = [_chance_of_none(total, right, np.array(way)).prod(axis=1) for way in splits(mix, n)]
     return 1.0 - np.mean(none, axis=0)
+
+
+def hybrid_at(pool: PoolArrays) -> Floats:
+    """Expected accuracy of the hybrid over one program and one solution in words, exact, (P,).
+
+    A program's answer counts where it has one, else that in words (Yue et al. 2023, arXiv
+    2309.05653; there multiple choice is decoded in words alone). Of a pool with one greedy
+    candidate in each mode it is the paper's hybrid decoding.
+    """
+    right, answered = {}, {}
+    for mode in MODES:
+        there = pool.of_mode(mode)
+        count = np.maximum(there.sum(axis=1), 1)
+        right[mode] = (there & pool.labels).sum(axis=1) / count
+        answered[mode] = (there & (pool.classes >= 0)).sum(axis=1) / count
+    return np.asarray(right["pot"] + (1 - answered["pot"]) * right["cot"])
+
+
+def hybrid_tokens(pool: PoolArrays) -> Floats:
+    """Expected generated tokens of the hybrid: words only where the program has no answer, (P,)."""
+    programs = pool.of_mode("pot")
+    answered = (programs & (pool.classes >= 0)).sum(axis=1) / np.maximum(programs.sum(axis=1), 1)
+    return tokens_at(pool, "pot", 1) + (1 - answered) * tokens_at(pool, "cot", 1)
 
 
 def best_of_n_at(pool: PoolArrays, scores: NDArray[Any], mix: Mix, ns: Sequence[int]) -> Floats:

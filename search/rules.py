@@ -96,7 +96,7 @@ def weighted_top_k(
 
 
 def hybrid(classes: Integers, modes: Integers, ties: Floats) -> NDArray[np.intp]:
-    """A program's answer where there is one, else one in words (Yue et al. 2023, section 2.4).
+    """A program's answer where there is one, else one in words (Yue et al. 2023, arXiv 2309.05653).
 
     `modes` indexes `problems.problem.MODES` (0 CoT, 1 PoT). Meant for one candidate of each mode;
     of several with an answer, `ties` chooses.

@@ -101,8 +101,9 @@ def expected_accuracy(
     error: float = 0.0,
 ) -> dict[tuple[str, int], Estimate]:
     """Expected accuracy of every rule at every n; see `estimate`."""
-    asked = {n: rules for n in ns}
-    return estimate(pool, asked, draws, seed, mix=mix, scores=scores, error=error)
+    return estimate(
+        pool, dict.fromkeys(ns, rules), draws, seed, mix=mix, scores=scores, error=error
+    )
 
 
 def estimate(
@@ -125,17 +126,17 @@ def estimate(
     `draws` subsets are drawn; with an `error` above 0, at the n where it takes more, as many as
     bring the standard error of every mean to at most that, but at most `MOST` times `draws`.
     """
-    sums = {(name, n): _Sums(len(pool.problem_ids)) for n, rules in asked.items() for name in rules}
+    sums = {(name, n): _Sums(len(pool.problem_ids)) for n in asked for name in asked[n]}
     left = dict(asked)
     done, size, batch = 0, draws, 0
     while left and size > 0:
         _draw_batch(pool, left, size, (seed, batch), mix, scores, sums)
         done, batch = done + size, batch + 1
-        worst = {n: max((sums[m, n].error for m in rules), default=0) for n, rules in left.items()}
-        left = {n: rules for n, rules in left.items() if 0 < error < worst[n]}
+        worst = {n: max((sums[name, n].error for name in left[n]), default=0.0) for n in left}
+        left = {n: asked[n] for n in left if 0 < error < worst[n]}
         # As many as the error so far asks for, but in steps: it is an estimate too.
         wanted = max((done * (worst[n] / error) ** 2 for n in left), default=0.0)
-        size = min(math.ceil(wanted) - done + 1, 4 * done, MOST * draws - done)
+        size = min(math.ceil(wanted) - done + 1, 10 * draws, MOST * draws - done)
     return {key: Estimate(s.mean, s.error, s.draws) for key, s in sums.items()}
 
 
@@ -185,8 +186,8 @@ def _draw_batch(
                     for subset in ways
                 )
                 sums[name, n].add(problems, np.asarray(right) / len(ways))
-    for n, rules in asked.items():
-        for name in rules:
+    for n in asked:
+        for name in asked[n]:
             sums[name, n].draws += draws
 
 

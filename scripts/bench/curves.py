@@ -23,8 +23,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from search.evaluate import EvaluateConfig, evaluate  # noqa: E402
-from search.pool import PoolArrays  # noqa: E402
+from search.evaluate import EvaluateConfig, evaluate
+from search.pool import PoolArrays
 
 NS = [1, 2, 4, 8, 16, 32, 64, 128, 400]
 RULES = ["majority", "best_of_n", "weighted", "top_k", "weighted_top_k", "logprob"]
@@ -124,8 +124,8 @@ def main() -> None:
         spent = loop(part, ns, slice_draws)
         scaled = spent * arguments.problems / few * arguments.draws / slice_draws
         print(
-            f"obvious loop: {spent:.2f} s for {few} problems and {slice_draws} draws, scaled to all: "
-            f"{scaled:.0f} s, {scaled / seconds:.0f} times as long (no intervals)"
+            f"obvious loop: {spent:.2f} s for {few} problems and {slice_draws} draws, scaled "
+            f"to all: {scaled:.0f} s, {scaled / seconds:.0f} times as long (no intervals)"
         )
 
 
