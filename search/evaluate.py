@@ -70,9 +70,10 @@ class Evaluation:
     of the Monte Carlo estimate, 0 where it is exact), k (top-k only; where it is cross-fitted, what
     most folds use), tokens (mean number generated per problem; for the hybrid, words are only
     generated where the program has no answer), draws (subsets of each problem behind an estimate,
-    none where it is exact) and temperature (of the softmax transform). `differences` has a row per rule, modes and n ≥ 2: the rule's
-    accuracy minus majority's on the same problems, with interval and p-value. `groups` has a row
-    per breakdown (`by`), group, rule, modes and n; None where none was asked for.
+    none where it is exact) and temperature (of the softmax transform). `differences` has a row per
+    rule, modes and n ≥ 2: the rule's accuracy minus majority's on the same problems, with interval
+    and p-value. `groups` has a row per breakdown (`by`), group, rule, modes and n; None where none
+    was asked for.
 
     `per_problem` holds the expected accuracy of each problem in the order of `problem_ids`.
     `table_n` is the largest n that every modes' pool can give. `quality` tells what the scores are

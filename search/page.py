@@ -69,7 +69,7 @@ def write_page(
     shown_rules = [
         {"rule": rule, "label": RULE_LABELS[rule]}
         for rule in ("majority", *SCORED_RULES)
-        if rule in evaluation.rules
+        if rule in evaluation.rules and rule in DRAWN
     ]
     data = {
         "panels": [_panel(evaluation, mix) for mix in evaluation.mixes],
@@ -335,7 +335,7 @@ def _choices(candidates: Sequence[Mapping[str, Any]], evaluation: Evaluation) ->
     return {
         rule: int(votes[rule](classes, scores, ties))
         for rule in ("majority", *SCORED_RULES)
-        if rule in evaluation.rules
+        if rule in evaluation.rules and rule in DRAWN
     }
 
 

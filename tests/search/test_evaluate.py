@@ -132,26 +132,30 @@ def test_table_fits_a_terminal(evaluation):
     lines = shown.splitlines()
     assert lines[0] == "  30 problems · 8 candidates each (both: 4 CoT + 4 PoT)"
     assert lines[1] == "  accuracy in % [95 % interval over problems] · scores by v"
-    names = [line[2:24].strip() for line in lines[5:12]]
+    names = [line[2:24].strip() for line in lines[5:16]]
     assert names == [
         "single sample",
+        "hybrid, 1 PoT (+ CoT)",
+        "shortest",
+        "log-probability",
         "majority vote",
         "best-of-n",
         "weighted vote",
         "top-3 vote",
+        "weighted top-3 vote",
         "─" * 22,
         "pass@8 (ceiling)",
     ]
     interval = evaluation.at("majority", "both", 8)
     text = f"{100 * interval.value:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
-    assert lines[6].endswith(text)
-    assert "verifier − majority (both, n = 16; paired over problems, in points)" in shown
+    assert lines[9].endswith(text)
+    assert "rule − majority (both, n = 16; paired over problems, in points)" in shown
     assert "time: sample 83 s · score 1,200 s" in shown
 
 
 def test_the_best_is_bold(evaluation):
     shown = table(evaluation, bold=True)
-    bold = [line for line in shown.splitlines()[5:12] if "\x1b[1m" in line]
+    bold = [line for line in shown.splitlines()[5:16] if "\x1b[1m" in line]
     means = {rule: evaluation.at(rule, "both", 8).value for rule in ("majority", "weighted")}
     assert bold
     assert not any("pass@" in line or "single" in line for line in bold)
@@ -180,8 +184,9 @@ def test_notes_tell_what_was_short_and_what_was_unlabelled():
     frame.loc[0, "label"] = pd.NA
     found = evaluate(PoolArrays.from_frame(frame))
     assert found.notes == (
-        "1 problem with fewer than 4 PoT candidates (first: p03); all of theirs are used",
+        "1 problem with fewer than 4 PoT candidates (p03); all of theirs are used",
         "1 answer without a label, counted as wrong",
+        "hybrid falls back to CoT for 0.0 % of the programs",
     )
     assert "note: 1 problem with fewer than 4 PoT candidates" in table(found, bold=False)
 
@@ -190,7 +195,7 @@ def test_an_n_that_one_mode_cannot_give():
     pool = PoolArrays.from_frame(make_frame(6, 8, 4))
     found = evaluate(pool, EvaluateConfig(n=[8], draws=10))
     assert found.mixes == ["cot", "both"]
-    assert found.notes == ("PoT only left out: it has no more than 4 candidates per problem",)
+    assert found.notes[0] == "PoT only left out: it has no more than 4 candidates per problem"
 
 
 def test_labels_of_rules():
