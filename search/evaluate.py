@@ -194,7 +194,8 @@ def evaluate(
 def _frame(pool: PoolArrays, found: Measured, plans: Plans, weights: Floats) -> pd.DataFrame:
     import pandas as pd
 
-    tokens = {(mix, n): tokens_at(pool, mix, n).mean() for _, mix, n in found.per_problem}
+    sizes = {(mix, n) for _, mix, n in found.per_problem}
+    tokens = {(mix, n): tokens_at(pool, mix, n).mean() for mix, n in sizes}
     rows = []
     for rule in RULE_LABELS:
         for cell, values in found.per_problem.items():

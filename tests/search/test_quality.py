@@ -14,14 +14,14 @@ from search.table import table
 from verifier.validate import calibration_error, measure
 
 
-def make_pool(problems=30, candidates=12, seed=0, levels=None):
+def make_pool(problems=30, candidates=12, seed=0, levels=None, gain=0.5):
     rng = np.random.default_rng(seed)
     rows = []
     for p in range(problems):
         skill = rng.random()
         for sample in range(candidates):
             right = bool(rng.random() < skill)
-            score = float(np.clip(0.5 * right + 0.6 * rng.random(), 0, 1))
+            score = float(np.clip(gain * right + 0.6 * rng.random(), 0, 1))
             score = score if levels is None else round(score * levels) / levels
             label = None if sample == 0 else right  # the first are not labelled
             rows.append((f"p{p:02d}", "cot", sample, 0 if right else 1, label, score))
@@ -84,18 +84,18 @@ def test_no_drop_where_the_last_is_the_best():
 
 def test_what_is_not_defined_is_null():
     """All candidates right: there is no pair to rank."""
-    rows = [(f"p{p}", "cot", s, 0, True, 0.9) for p in range(3) for s in range(2)]
+    rows = [(f"p{p}", "cot", s, 0, True, 0.95) for p in range(3) for s in range(2)]
     names = ["problem_id", "mode", "sample", "answer_class", "label", "score:v"]
     pool = PoolArrays.from_frame(pd.DataFrame(rows, columns=names))
     found = evaluate(pool, EvaluateConfig(draws=5, bootstrap=20))
     told = json.loads(json.dumps(found.to_dict(), allow_nan=False))["quality"]
     assert told["auc"] == {"value": None, "low": None, "high": None}
-    assert told["brier"]["value"] == pytest.approx(0.01)
+    assert told["brier"]["value"] == pytest.approx(0.0025)
     assert told["bins"] == [
         {
             "low": 0.9,
             "high": 1.0,
-            "mean_score": pytest.approx(0.9),
+            "mean_score": pytest.approx(0.95),
             "share_right": 1.0,
             "count": 6,
         }
@@ -105,12 +105,12 @@ def test_what_is_not_defined_is_null():
 
 def test_intervals_cover_at_their_rate():
     """Of the 95 % intervals of 100 pools, about 95 hold the measure of a very large one."""
-    large = make_pool(3000, seed=99)
+    large = make_pool(3000, seed=999, gain=0.2)
     truth = quality(large, large.scores["v"], {}, bootstrap_weights(3000, 2))
     weights = bootstrap_weights(60, 400)
     held = dict.fromkeys(("within", "brier"), 0)
     for seed in range(100):
-        pool = make_pool(60, seed=seed)
+        pool = make_pool(60, seed=seed, gain=0.2)
         found = quality(pool, pool.scores["v"], {}, weights)
         for name in held:
             own = getattr(found, name)
