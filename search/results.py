@@ -60,6 +60,9 @@ class EvaluateStage(EvaluateConfig):
 
     run: str = ""
     """the run's folder"""
+    tune: str = ""
+    """a graded and scored run of held-out problems to choose what is auto by; empty =
+    cross-fitting"""
     verifiers: list[str] = field(default_factory=list)
     """whose scores to compare; empty = all (or the one that `verifier` names)"""
     json: bool = False
@@ -78,6 +81,9 @@ class ReportStage(EvaluateConfig):
     """the run's folder"""
     title: str = ""
     """heading of the page; empty = the run's name"""
+    tune: str = ""
+    """a graded and scored run of held-out problems to choose what is auto by; empty =
+    cross-fitting"""
     candidates: int = 64
     """candidates of each problem that the page shows; 0 = all"""
 
@@ -91,12 +97,12 @@ def run_evaluate(config: EvaluateStage) -> None:
     settings = fields_of(EvaluateConfig, config)
     if config.grading not in GRADINGS:
         raise UserError(f"grading={config.grading}: expected one of {', '.join(GRADINGS)}")
-    frame = load_frame(run)
+    frame, tune = load_frame(run), tuning_pool(run, config.tune)
     both = gradings(frame)
     pool = PoolArrays.from_frame(
         graded_by_them(frame, run) if config.grading == "theirs" else frame
     )
-    found = [evaluate(pool, dataclasses.replace(settings, verifier=v)) for v in names or [""]]
+    found = [evaluate(pool, dataclasses.replace(settings, verifier=v), tune) for v in names or [""]]
     if config.json:
         dicts = [evaluation.to_dict() for evaluation in found]
         told = dicts[0] if len(dicts) == 1 else dicts
@@ -118,7 +124,8 @@ def run_report(config: ReportStage) -> None:
     # The page shows one verifier's values: the one asked for, else the first.
     if not config.verifier and names:
         settings.verifier = names[0]
-    evaluation = evaluate_run(run, settings)
+    pool, tune = PoolArrays.from_frame(load_frame(run)), tuning_pool(run, config.tune)
+    evaluation = evaluate(pool, settings, tune)
     print(table(evaluation, seconds=stage_seconds(run)))
     if len(names) > 1 and not config.verifier:
         print(f"  by {names[0]}; others: verifier=…; side by side: assay evaluate {run.path}")
@@ -135,6 +142,23 @@ def _open(path: str) -> Run:
     if not path:
         raise UserError("run: expected the folder of the run, for example run=runs/demo")
     return Run.open(path)
+
+
+def tuning_pool(run: Run, path: str) -> PoolArrays | None:
+    """The pool of the run at `path`, None for "". Raises `UserError` where it shares problems.
+
+    Constants must not be chosen by the problems that they are judged on.
+    """
+    if not path:
+        return None
+    other = _open(path)
+    tested = {problem.question for problem in run.problems}
+    shared = sum(problem.question in tested for problem in other.problems)
+    if shared:
+        raise UserError(
+            f"tune={path}: {shared} of its problems are in {run.path} too; expected held-out ones"
+        )
+    return PoolArrays.from_frame(load_frame(other))
 
 
 def evaluate_run(run: Run, config: EvaluateConfig) -> Evaluation:
@@ -356,7 +380,8 @@ def show_one(run: Run, config: EvaluateConfig) -> str:
     best: tuple[int, Solved] | None = None
     for problem_id, rows in frame.groupby("problem_id", sort=False):
         members = _members(rows, evaluation_verifier)
-        solved = choose(by_id[str(problem_id)], members, rule, config.k)
+        k = 0 if config.k == "auto" else int(config.k)
+        solved = choose(by_id[str(problem_id)], members, rule, k)
         vote = choose(by_id[str(problem_id)], members, "majority")
         right, vote_right = (
             bool(s.chosen is not None and s.chosen.graded.label) for s in (solved, vote)

@@ -132,6 +132,8 @@ def _expand(schema: type[Any], layer: dict[str, Any], prefix: str) -> dict[str, 
             raise UserError(_unknown(schema, key, prefix))
         nested = hints[key]
         if not dataclasses.is_dataclass(nested):
+            if typing.get_origin(nested) is list and isinstance(value, (str, int, float)):
+                layer[key] = value = [value]
             element = _element(nested)
             if element is not None and isinstance(value, list):
                 value = _named(value, f"{prefix}{key}")
