@@ -87,11 +87,6 @@ def make_plans(
     rules = {name: rules[name] for name in rules if name in names and name != "best_of_n"}
     auto = {"k": config.k == "auto", "temperature": config.softmax_temperature == "auto"}
     problems = len(pool.problem_ids)
-    if any(auto.values()) and tune is None and problems < 2 * FOLDS:
-        raise UserError(
-            f"evaluate: auto: {problems} problems are too few to choose constants by "
-            f"cross-fitting; expected {2 * FOLDS} or more, or held-out problems with tune=RUN"
-        )
     folds = fold_of(problems, config.seed) if tune is None else np.zeros(problems, np.intp)
     source, source_scores = tune or (pool, scores)
     plans: dict[Cell, Plan] = {}
@@ -106,7 +101,7 @@ def make_plans(
             for n, named in asked.items()
         }
         if any(tried.values()):
-            _check_modes(source, mix)
+            _check_source(source, mix, cross=tune is None)
         found = estimate(
             source,
             {n: votes for n, votes in tried.items() if votes},
@@ -125,7 +120,13 @@ def make_plans(
     return Plans(plans, folds)
 
 
-def _check_modes(source: PoolArrays, mix: Mix) -> None:
+def _check_source(source: PoolArrays, mix: Mix, *, cross: bool) -> None:
+    problems = len(source.problem_ids)
+    if cross and problems < 2 * FOLDS:
+        raise UserError(
+            f"evaluate: auto: {problems} problems are too few to choose constants by "
+            f"cross-fitting; expected {2 * FOLDS} or more, or held-out problems with tune=RUN"
+        )
     wanted = {"cot", "pot"} if mix == "both" else {mix}
     missing = sorted(wanted - set(source.mode_names))
     if missing:

@@ -165,7 +165,8 @@ def evaluate(
     verifier, scores = scores_of(pool, config.verifier)
     sizes, grid, notes = grids(pool, config)
     names, left_out = applicable(pool, scores, config)
-    held_out = None if tune is None else (tune, scores_of(tune, verifier)[1])
+    # Without scores there is nothing to tune.
+    held_out = None if tune is None or not verifier else (tune, scores_of(tune, verifier)[1])
     plans = make_plans(pool, scores, grid, names, config, held_out)
     found = measure(pool, scores, grid, names, plans, config)
     weights = bootstrap_weights(len(pool.problem_ids), config.bootstrap, config.seed)
