@@ -76,6 +76,8 @@ def choose_shots(
 def _source(config: FewShotConfig, problems: ProblemsConfig) -> ProblemsConfig:
     if config.shots_from.name:
         return config.shots_from
+    if config.shots_from.path:
+        raise UserError("prompt.shots_from.name: expected the kind of set that is at its path")
     if not problems.name or Path(problems.path).is_file():
         raise UserError(
             "prompt.shots_from: expected a JSONL file or a problem set with solutions; "

@@ -31,6 +31,7 @@ from search.evaluate import (
 )
 from search.paired import paired
 from search.pool import PoolArrays
+from search.request import check_config
 from search.results import load_frame
 from search.runs import Run
 from search.settings import fields_of
@@ -232,8 +233,10 @@ def _known(evaluation: Evaluation) -> str:
 
 
 def _settings(config: CompareStage) -> EvaluateConfig:
-    """How each run is evaluated: one resample, as no intervals but those of differences are used."""
-    return dataclasses.replace(fields_of(EvaluateConfig, config), bootstrap=1)
+    """How each run is evaluated: with one resample, as only those of differences are used."""
+    settings = fields_of(EvaluateConfig, config)
+    check_config(settings)
+    return dataclasses.replace(settings, bootstrap=1)
 
 
 def _frame(

@@ -140,11 +140,10 @@ def _by_origin(
     plans: Plans,
     config: EvaluateConfig,
 ) -> Iterator[Row]:
-    origins = getattr(pool, "origins", None)
-    if origins is None:
+    if pool.origin_names == [""]:
         raise UserError("evaluate: by=origin: the pool does not know its candidates' origins")
-    for number, origin in enumerate(pool.origin_names):  # type: ignore[attr-defined]
-        kept = pool.present & (origins == number)
+    for number, origin in enumerate(pool.origin_names):
+        kept = pool.present & (pool.origins == number)
         if not kept.any():
             continue
         part = pool.select(kept)
@@ -153,7 +152,7 @@ def _by_origin(
         there = kept.any(axis=1)
         found = measure(part, part.scores.get(verifier), shorter, held, plans, config)
         for cell, values in found.per_problem.items():
-            yield str(origin), cell, np.where(there, values, 0.0), there.astype(np.float64)
+            yield origin, cell, np.where(there, values, 0.0), there.astype(np.float64)
 
 
 def _within(grid: Grid, sizes: Mapping[Mix, int]) -> dict[Mix, list[int]]:

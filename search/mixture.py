@@ -5,9 +5,9 @@
       early: {generator: runs/g/checkpoint, modes: {cot: 4, pot: 4}}
 
 Each member is the base settings with what it says to differ; its name is the candidates' *origin*.
-TinyGSM (Liu et al. 2023, arXiv 2312.09241, section 4) samples the data of its verifier like this,
-from several checkpoints and temperatures, so that it is diverse. Where there is a mixture, only its
-members are sampled; `base: {}` is one with the base settings.
+TinyGSM (Liu et al. 2023, arXiv 2312.09241) samples the data of its verifier like this, from several
+checkpoints and temperatures, so that it is diverse. Where there is a mixture, only its members are
+sampled; `base: {}` is one with the base settings.
 """
 
 from __future__ import annotations

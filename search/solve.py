@@ -195,6 +195,8 @@ class Solver:
         self, problems: Sequence[Problem], counts: Mapping[str, int], sandbox: Sandbox
     ) -> dict[str, list[Member]]:
         """The problems' candidates, graded and scored, by problem id."""
+        if not problems:
+            return {}
         found: dict[str, list[Candidate]] = {problem.id: [] for problem in problems}
         with progress_bar(len(problems) * sum(counts.values()), "sample") as progress:
             for candidate in sample_candidates(
@@ -278,7 +280,8 @@ def run(config: SolveConfig) -> None:
         print(_line(solved), flush=True)
     _print_total(rows)
     if rows[0]["rule"] == "hybrid":
-        print("\n".join(hybrid_lines(rows)))
+        for line in hybrid_lines(rows):
+            print(line)
     if config.output:
         with atomic_file(Path(config.output)) as stream:
             stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
@@ -333,12 +336,12 @@ def hybrid_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     for name, own in (("PoT", programs), (_FELL_BACK, fallen), (_CHOICE, choices)):
         known = [row["right"] for row in own if row["right"] is not None]
         if known:
-            share = _percent(sum(known), len(known))
-            lines.append(f"  {name}: {sum(known)} of {len(known)} right ({share})")
+            rate = _percent(sum(known), len(known))
+            lines.append(f"  {name}: {sum(known)} of {len(known)} right ({rate})")
     asked = len(programs) + len(fallen)
     if asked:
-        share = _percent(len(fallen), asked)
-        lines.append(f"  fall-back rate: {share}, {len(fallen)} of {asked}")
+        rate = _percent(len(fallen), asked)
+        lines.append(f"  fall-back rate: {rate}, {len(fallen)} of {asked}")
     return lines
 
 

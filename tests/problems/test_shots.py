@@ -175,6 +175,12 @@ def test_bad_settings(file, config, message):
         choose_shots(FewShotConfig(shots_from=source, **config), ProblemsConfig(name=""), ["cot"])
 
 
+def test_a_path_without_a_name():
+    config = FewShotConfig(shots=1, shots_from=ProblemsConfig(name="", path="data/gsm8k"))
+    with pytest.raises(UserError, match=r"prompt.shots_from.name: expected"):
+        choose_shots(config, ProblemsConfig(name="gsm_symbolic"), ["cot"])
+
+
 def test_no_training_split(file):
     for asked in (ProblemsConfig(name=""), file(ONE)):
         with pytest.raises(UserError, match=r"prompt.shots_from: expected .* no training split"):

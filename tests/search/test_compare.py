@@ -153,6 +153,7 @@ def test_the_table_of_rules_names_what_is_subtracted(runs):
         (["{a}", "{b}", "modes=tir"], "modes=tir: expected one of cot, pot, both"),
         (["{a}", "{b}", "modes=pot"], "modes=pot: expected one of cot, which are there"),
         (["{a}", "{b}", "match=text"], "match=text: expected one of id, question"),
+        (["{a}", "{b}", "bootstrap=0"], "evaluate: bootstrap=0, expected at least 1"),
         (["{a}", "{b}", "n=[9]"], "evaluate: n=9 is more than the 8 candidates"),
         (["{a}", "{b}", "verifiers=[oracle]"], "verifiers: expected one for each run"),
         (["{a}", "{d}"], "no problem in common by id ('p0' … and 'p90' …); try match=question"),

@@ -79,18 +79,16 @@ def test_the_mean_in_a_group_by_hand():
 
 def test_by_origin():
     """Two generators in one pool: each is evaluated on its own candidates."""
-
-    @dataclasses.dataclass(frozen=True)
-    class Mixed(PoolArrays):
-        origins: np.ndarray
-        origin_names: tuple[str, ...]
-
     pool = make_pool([0.5] * 6, candidates=8)
     origins = np.tile(np.arange(8) % 2, (6, 1))
     classes = np.where(origins == 0, 0, 1).astype(np.int32)  # the first is right, always
-    own = {f.name: getattr(pool, f.name) for f in dataclasses.fields(pool)}
-    own |= {"classes": classes, "labels": origins == 0}
-    mixed = Mixed(**own, origins=origins, origin_names=("small", "large"))
+    mixed = dataclasses.replace(
+        pool,
+        classes=classes,
+        labels=origins == 0,
+        origins=origins,
+        origin_names=["small", "large"],
+    )
     found = evaluate(mixed, EvaluateConfig(by=["origin"], draws=5, bootstrap=20))
     rows = found.groups.query("rule == 'majority' and n == 4").set_index("group")
     assert rows["accuracy"].to_dict() == {"small": 1.0, "large": 0.0}

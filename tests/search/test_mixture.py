@@ -13,10 +13,11 @@ from generator.models import ModelConfig
 from problems.errors import UserError
 from problems.sets import ProblemsConfig
 from problems.shots import FewShotConfig
-from search import sampling
+from search import pipeline, sampling
 from search.mixture import Origin, origins_of
 from search.results import load_frame, page_problems, pool_line
 from search.runs import Part, Run
+from search.settings import load
 
 BASE = Origin(
     prompt=FewShotConfig(form="plain"),
@@ -246,3 +247,12 @@ def test_members_do_not_repeat_each_other_and_do_not_depend_on_each_other(tmp_pa
     both = texts("both", {"a": {}, "b": {}})
     assert len(set(both["a"]) | set(both["b"])) == 8
     assert texts("alone", {"b": {}}) == {"b": both["b"]}
+
+
+def test_the_loop_has_one_for_its_pool_and_one_for_its_tests(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(pipeline, "sample", asked.append)
+    words = [{"output": str(tmp_path), "mixture": {"a": {}}, "pool_mixture": {"b": {}, "c": {}}}]
+    for name in ("train", "test"):
+        pipeline.sample_split(load(pipeline.PipelineConfig, words), name, tmp_path)
+    assert [config.mixture for config in asked] == [{"b": {}, "c": {}}, {"a": {}}]

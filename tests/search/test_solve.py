@@ -101,6 +101,17 @@ def test_hybrid(engine, problems, tmp_path, capsys):
     ]
 
 
+def test_hybrid_of_multiple_choice_alone(engine, problems, capsys):
+    problems.write_text(problems.read_text().splitlines(keepends=True)[1])
+    words = [f"problems={problems}", "prompt.form=plain", "generator=x", "rule=hybrid"]
+    assert assay.main(["solve", *words]) == 0
+    assert engine.calls == [["choice/cot"]]
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "1 of 1 right (100.0 %)",
+        "  CoT, multiple choice: 1 of 1 right (100.0 %)",
+    ]
+
+
 def test_hybrid_of_one_question(engine, capsys):
     words = ["solve", "1 + 1?", "rule=hybrid", "prompt.form=plain", "generator=x"]
     assert assay.main(words) == 0
