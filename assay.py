@@ -8,6 +8,7 @@ Exit codes: 0 done, 2 bad input (one line says what), 130 interrupted; 1 only fr
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import importlib
 import os
@@ -96,6 +97,24 @@ COMMANDS = {
         "run the programs, extract answers, label",
         "assay grade RUN [key=value …]",
     ),
+    "import": Command(
+        "search.importing",
+        "run",
+        "ImportConfig",
+        "",
+        "make a run of candidates that others sampled",
+        "assay import FILE.jsonl … run=RUN [format=assay|qwen|hf|…] [key=value …]\n"
+        "       assay import FILE.jsonl … run=RUN mapping=MAPPING.yaml [key=value …]",
+        words="files",
+    ),
+    "export": Command(
+        "search.exporting",
+        "run",
+        "ExportConfig",
+        "run",
+        "write a run's pool as JSONL or Parquet, one problem a line",
+        "assay export RUN output=FILE.jsonl[.gz]|FILE.parquet [values=true] [key=value …]",
+    ),
     "train-verifier": Command(
         "search.training",
         "run_verifier",
@@ -120,6 +139,16 @@ COMMANDS = {
         "run",
         "accuracy of every selection rule, with intervals",
         "assay evaluate RUN [verifiers=[NAME,…]] [--json] [--csv] [key=value …]",
+    ),
+    "compare": Command(
+        "search.compare",
+        "run",
+        "CompareStage",
+        "",
+        "paired differences of two runs, or of two rules of one",
+        "assay compare RUN_A RUN_B [n=[N,…]] [rules=[RULE,…]] [--json] [--csv] [key=value …]\n"
+        "       assay compare RUN rules=[weighted,majority] [key=value …]",
+        words="runs",
     ),
     "report": Command(
         "search.results",
@@ -239,7 +268,7 @@ def _dispatch(words: list[str]) -> int:
         return 0
     from search.settings import load
 
-    config = load(schema, [*command.configs, *_normal(command, rest)])
+    config = load(schema, [*command.configs, *_normal(command, _joined(rest, schema))])
     code = getattr(module, command.function)(config)
     return code if isinstance(code, int) else 0
 
@@ -251,6 +280,22 @@ def _name(words: list[str]) -> tuple[str, list[str]]:
     if has_parts and rest and re.fullmatch(r"[a-z]+", rest[0]):
         return f"{first} {rest[0]}", rest[1:]
     return first, rest
+
+
+def _joined(words: list[str], schema: Any) -> list[str]:
+    """`--format qwen` as `--format=qwen`, where the key's value is no truth value."""
+    valued = {
+        field.name for field in dataclasses.fields(schema) if field.type not in ("bool", bool)
+    }
+    out: list[str] = []
+    for word in words:
+        before = out[-1] if out else ""
+        is_key = before.startswith("--") and before[2:].replace("-", "_") in valued
+        if is_key and not word.startswith("--"):
+            out[-1] = f"{before}={word}"
+        else:
+            out.append(word)
+    return out
 
 
 def _normal(command: Command, words: list[str]) -> list[str | dict[str, Any]]:

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,13 +95,14 @@ def _solution(row: Any, where: str) -> Solution:
 
 
 def read_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    r"""Yields (line number from 1, object) of a JSONL file; blank lines are skipped.
+    r"""Yields (line number from 1, object) of a JSONL file (.gz too); blank lines are skipped.
 
     Lines end with "\n" alone: JSON texts may hold U+2028, at which `str.splitlines` would cut.
     Raises `UserError` naming the file and the line.
     """
+    opener = gzip.open if str(path).endswith(".gz") else open
     try:
-        stream = open(path, encoding="utf-8", newline="\n")  # noqa: SIM115
+        stream: Any = opener(path, "rt", encoding="utf-8", newline="\n")
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     with stream:
@@ -118,6 +121,8 @@ def read_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 yield number, row
         except UnicodeDecodeError as error:
             raise UserError(f"{path}: not UTF-8 text ({error.reason})") from error
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise UserError(f"{path}: not a whole gzip file ({error})") from error
 
 
 def read_problems(path: str | Path) -> list[Problem]:

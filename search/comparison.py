@@ -86,7 +86,7 @@ def _differences(evaluations: Sequence[Evaluation]) -> list[str]:
         f"  verifier − {first.verifier} ({MIX_LABELS[mix]}, n = {n}; paired over problems, "
         "in points)"
     ]
-    for rule in SCORED_RULES:
+    for rule in (rule for rule in SCORED_RULES if rule in first.rules):
         lines.append(f"{INDENT}{rule_label(rule, n, first.config.k)}")
         for each in evaluations[1:]:
             found = each.difference_to(first, (rule, mix, n))

@@ -1,9 +1,9 @@
 """How accuracy grows with the number of candidates: expectations over subsets of a pool.
 
 "Accuracy at n" is the expected accuracy when n candidates are drawn at random, without replacement,
-from the pool of each problem: exactly for pass@n and best-of-n, by Monte Carlo over drawn subsets
-for the votes. Everything is kept per problem, so that intervals (bootstrap over problems) and
-paired differences need no further draws.
+from the pool of each problem: exactly for pass@n and best-of-n (here), by Monte Carlo over drawn
+subsets for the votes (`search/subsets.py`). Everything is kept per problem, so that intervals
+(bootstrap over problems) and paired differences need no further draws.
 
 Modes: "cot" and "pot" draw n candidates of that mode; "both" draws n/2 of each, so that a curve's
 points cost the same number of candidates whatever the mode. An odd n of "both" is the average over
@@ -17,7 +17,7 @@ the two ways to split it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -31,11 +31,10 @@ __all__ = [
     "Estimate",
     "Interval",
     "Mix",
-    "Rule",
-    "accuracy_at",
     "best_of_n_at",
     "bootstrap_weights",
-    "expected_accuracy",
+    "hybrid_at",
+    "hybrid_tokens",
     "interval",
     "pass_at",
     "pass_at_k",
@@ -47,19 +46,17 @@ Mix = Literal["cot", "pot", "both"]
 Integers: TypeAlias = NDArray[np.integer[Any]]
 Floats: TypeAlias = NDArray[np.float64]
 
-# (classes, scores, ties) of shape (…, n) -> index of the chosen candidate, −1 for none.
-Rule: TypeAlias = Callable[[Any, Any, Any], NDArray[np.intp]]
-
-# Elements of one array of a Monte Carlo chunk: 2 MB of doubles, so that a core's cache holds it.
-CHUNK = 1 << 18
-
 
 @dataclass(frozen=True)
 class Estimate:
-    """Expected accuracy of each problem, shape (P,); `error` is the mean's Monte Carlo error."""
+    """Expected accuracy of each problem, shape (P,), over `draws` random subsets of each.
+
+    `error` is the standard error of the mean over problems that the drawing leaves.
+    """
 
     values: Floats
     error: float
+    draws: int
 
 
 @dataclass(frozen=True)
@@ -102,6 +99,29 @@ def pass_at(pool: PoolArrays, mix: Mix, n: int) -> Floats:
     return 1.0 - np.mean(none, axis=0)
 
 
+def hybrid_at(pool: PoolArrays) -> Floats:
+    """Expected accuracy of the hybrid over one program and one solution in words, exact, (P,).
+
+    A program's answer counts where it has one, else that in words (Yue et al. 2023, arXiv
+    2309.05653; there multiple choice is decoded in words alone). Of a pool with one greedy
+    candidate in each mode it is the paper's hybrid decoding.
+    """
+    right, answered = {}, {}
+    for mode in MODES:
+        there = pool.of_mode(mode)
+        count = np.maximum(there.sum(axis=1), 1)
+        right[mode] = (there & pool.labels).sum(axis=1) / count
+        answered[mode] = (there & (pool.classes >= 0)).sum(axis=1) / count
+    return np.asarray(right["pot"] + (1 - answered["pot"]) * right["cot"])
+
+
+def hybrid_tokens(pool: PoolArrays) -> Floats:
+    """Expected generated tokens of the hybrid: words only where the program has no answer, (P,)."""
+    programs = pool.of_mode("pot")
+    answered = (programs & (pool.classes >= 0)).sum(axis=1) / np.maximum(programs.sum(axis=1), 1)
+    return tokens_at(pool, "pot", 1) + (1 - answered) * tokens_at(pool, "cot", 1)
+
+
 def best_of_n_at(pool: PoolArrays, scores: NDArray[Any], mix: Mix, ns: Sequence[int]) -> Floats:
     """Expected accuracy of best-of-n at each n of each problem, exact, shape (len(ns), P).
 
@@ -123,61 +143,6 @@ def best_of_n_at(pool: PoolArrays, scores: NDArray[Any], mix: Mix, ns: Sequence[
         chances = groups.chance_right(total[p], drawn)
         result[:, p] = np.add.reduceat(chances, starts) / counts
     return result
-
-
-def accuracy_at(
-    pool: PoolArrays,
-    rule: Rule,
-    n: int,
-    draws: int = 200,
-    seed: int = 0,
-    *,
-    mix: Mix = "both",
-    scores: NDArray[Any] | None = None,
-) -> Estimate:
-    """Expected accuracy of one rule over random subsets of n candidates, by Monte Carlo."""
-    return expected_accuracy(pool, {"rule": rule}, [n], draws, seed, mix=mix, scores=scores)[
-        "rule", n
-    ]
-
-
-def expected_accuracy(
-    pool: PoolArrays,
-    rules: Mapping[str, Rule],
-    ns: Sequence[int],
-    draws: int = 200,
-    seed: int = 0,
-    *,
-    mix: Mix = "both",
-    scores: NDArray[Any] | None = None,
-) -> dict[tuple[str, int], Estimate]:
-    """Expected accuracy of every rule at every n, over `draws` random subsets of each problem.
-
-    A draw is one random order of the candidates; its first n are the subset at n, and all rules see
-    the same subsets with the same tie-breaks, so that differences between rules carry little noise.
-    A problem with fewer than n candidates gives all it has. `scores` has shape (P, S).
-    """
-    problems = len(pool.problem_ids)
-    means = {(name, n): np.zeros(problems) for name in rules for n in ns}
-    variances = {key: np.zeros(problems) for key in means}
-    generator = np.random.default_rng(seed)
-    for chunk in _chunks(pool, draws):
-        subsets = _Subsets(pool, scores, chunk, draws, generator)
-        for n in ns:
-            right = {name: np.zeros((len(subsets.labels), draws)) for name in rules}
-            ways = splits(mix, n)
-            for way in ways:
-                columns, classes, drawn_scores, ties = subsets.draw(way)
-                for name, rule in rules.items():
-                    chosen = rule(classes, drawn_scores, ties)
-                    right[name] += subsets.is_right(columns, chosen) / len(ways)
-            for name in rules:
-                means[name, n][chunk] = right[name].mean(axis=1)
-                variances[name, n][chunk] = right[name].var(axis=1) / max(1, draws - 1)
-    return {
-        key: Estimate(values, error=math.sqrt(variances[key].sum()) / problems)
-        for key, values in means.items()
-    }
 
 
 def tokens_at(pool: PoolArrays, mix: Mix, n: int) -> Floats:
@@ -293,54 +258,3 @@ def _held_counts(group: int, better: int, total: int, drawn: int) -> Floats:
             for held in range(group + 1)
         ]
     )
-
-
-def _chunks(pool: PoolArrays, draws: int) -> Iterator[slice]:
-    problems, width = pool.classes.shape
-    step = max(1, CHUNK // (draws * width))
-    for start in range(0, problems, step):
-        yield slice(start, min(start + step, problems))
-
-
-class _Subsets:
-    """Random orders of the candidates of some problems, one order per draw and mode."""
-
-    def __init__(
-        self,
-        pool: PoolArrays,
-        scores: NDArray[Any] | None,
-        chunk: slice,
-        draws: int,
-        generator: np.random.Generator,
-    ) -> None:
-        self.generator = generator
-        self.labels = pool.labels[chunk]
-        self.scores = None if scores is None else scores[chunk, None, :]
-        problems, width = self.labels.shape
-        self.orders, self.classes = [], []
-        for mode in MODES:
-            there = pool.of_mode(mode)[chunk]
-            keys = generator.random((problems, draws, width))
-            # What is not of this mode comes last, and has no answer in the mode's own classes.
-            keys[~np.broadcast_to(there[:, None, :], keys.shape)] = np.inf
-            self.orders.append(np.argsort(keys, axis=-1)[..., : max(1, int(there.sum(1).max()))])
-            self.classes.append(np.where(there, pool.classes[chunk], -1)[:, None, :])
-
-    def draw(self, split: tuple[int, ...]) -> tuple[Any, Any, Any, Any]:
-        """Columns, classes, scores (None without) and tie-breaks, each of shape (P, draws, n)."""
-        parts = [order[..., :drawn] for order, drawn in zip(self.orders, split, strict=True)]
-        columns = np.concatenate(parts, axis=-1)
-        classes = np.concatenate(
-            [
-                np.take_along_axis(held, part, axis=-1)
-                for held, part in zip(self.classes, parts, strict=True)
-            ],
-            axis=-1,
-        )
-        scores = None if self.scores is None else np.take_along_axis(self.scores, columns, axis=-1)
-        return columns, classes, scores, self.generator.random(columns.shape, dtype=np.float32)
-
-    def is_right(self, columns: Integers, chosen: Integers) -> NDArray[np.bool_]:
-        """Whether the chosen candidate of each subset is right, shape (P, draws)."""
-        column = np.take_along_axis(columns, np.maximum(chosen, 0)[..., None], axis=-1)[..., 0]
-        return (chosen >= 0) & np.take_along_axis(self.labels, column, axis=-1)

@@ -68,10 +68,15 @@ class Graded:
 
 def run(config: GradeConfig) -> None:
     """`assay grade`."""
-    from search.results import pool_line
+    from search.gradings import gradings
+    from search.results import frame_line, load_frame
 
     done = grade(config)
-    print(pool_line(done))
+    frame = load_frame(done)
+    print(frame_line(frame))
+    both = gradings(frame)
+    if both:
+        print(f"\n{both}\n")
     print(f"{len(done.parts('answers'))} parts of answers in {done.path / 'answers'}")
 
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from search import rules
 from search.curves import Interval, Mix
+from search.estimates import votes_of
 from search.evaluate import (
     MIX_LABELS,
     RULE_LABELS,
@@ -31,6 +32,8 @@ from search.evaluate import (
 
 __all__ = ["write_page"]
 
+# The rules that have a colour in the charts.
+DRAWN = ("majority", "best_of_n", "weighted", "top_k", "pass")
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -66,7 +69,7 @@ def write_page(
     shown_rules = [
         {"rule": rule, "label": RULE_LABELS[rule]}
         for rule in ("majority", *SCORED_RULES)
-        if rule in evaluation.rules
+        if rule in evaluation.rules and rule in DRAWN
     ]
     data = {
         "panels": [_panel(evaluation, mix) for mix in evaluation.mixes],
@@ -158,7 +161,7 @@ def _panel(evaluation: Evaluation, mix: Mix) -> dict[str, Any]:
     series = []
     for rule in evaluation.rules:
         rows = frame[frame["rule"] == rule]
-        if rule != "single":
+        if rule in DRAWN:
             series.append(
                 {
                     "rule": rule,
@@ -196,6 +199,7 @@ def _differences(evaluation: Evaluation) -> dict[str, Any]:
             cells = [
                 (rule, evaluation.difference((rule, mix, n), ("majority", mix, n)))
                 for rule in SCORED_RULES
+                if rule in evaluation.rules
             ]
             found.append((mix, n, cells))
     ends = [end for _, _, cells in found for _, each in cells for end in (each.low, each.high)]
@@ -327,12 +331,12 @@ def _choices(candidates: Sequence[Mapping[str, Any]], evaluation: Evaluation) ->
     classes = np.array([c["class"] for c in candidates])
     scores = np.array([np.nan if c["score"] is None else c["score"] for c in candidates])
     ties = rules.tie_draw(classes.shape, evaluation.config.seed)
-    chosen = {"majority": int(rules.majority(classes, ties))}
-    if evaluation.verifier:
-        chosen["best_of_n"] = int(rules.best_of_n(classes, scores, ties))
-        chosen["weighted"] = int(rules.weighted(classes, scores, ties))
-        chosen["top_k"] = int(rules.top_k(classes, scores, ties, evaluation.config.k))
-    return chosen
+    votes = votes_of(evaluation.config)
+    return {
+        rule: int(votes[rule](classes, scores, ties))
+        for rule in ("majority", *SCORED_RULES)
+        if rule in evaluation.rules and rule in DRAWN
+    }
 
 
 def _merge(candidates: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[int]]:

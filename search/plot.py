@@ -32,8 +32,13 @@ STYLES: dict[str, tuple[str, str, Any]] = {
     "best_of_n": ("#D55E00", "s", "-"),
     "weighted": ("#009E73", "D", "-"),
     "top_k": ("#AA4499", "^", "-"),
+    "weighted_top_k": ("#E69F00", "P", "-"),
+    "logprob": ("#56B4E9", "v", "-"),
+    "shortest": ("#000000", "x", "-"),
     "pass": ("#6E6E6E", "", (0, (5, 2))),
 }
+# Drawn only where they were asked for by name: a figure holds six lines well.
+ON_REQUEST = ("weighted_top_k", "shortest")
 MOST_TICKS = 8
 PANEL, HEIGHT, LABELS = 3.1, 3.5, 1.45  # inches
 
@@ -110,10 +115,9 @@ def check_axis(evaluation: Evaluation, x: str) -> None:
 
 def _draw(panel: Any, evaluation: Evaluation, mix: Mix, x: str) -> None:
     frame = evaluation.frame[evaluation.frame["modes"] == mix]
-    for rule, (colour, marker, line) in STYLES.items():
+    for rule in _drawn(evaluation):
+        colour, marker, line = STYLES[rule]
         rows = frame[frame["rule"] == rule]
-        if rows.empty:
-            continue
         panel.fill_between(
             rows[x], 100 * rows["low"], 100 * rows["high"], color=colour, alpha=0.1, linewidth=0
         )
@@ -138,6 +142,13 @@ def _draw(panel: Any, evaluation: Evaluation, mix: Mix, x: str) -> None:
     panel.minorticks_off()
 
 
+def _drawn(evaluation: Evaluation) -> list[str]:
+    """The rules in the figure, in the order of `STYLES`."""
+    asked = evaluation.config.rules
+    there = [rule for rule in STYLES if rule in evaluation.rules]
+    return [rule for rule in there if rule not in ON_REQUEST or rule in asked]
+
+
 def _ticks(ns: list[int]) -> list[int]:
     """The n to write on the axis: powers of two where there are some, not too many."""
     powers = [n for n in ns if n & (n - 1) == 0]
@@ -150,7 +161,7 @@ def _label_lines(panel: Any, evaluation: Evaluation, mix: Mix) -> None:
     """Names each line at its right end, in its colour, moved apart where ends are close."""
     frame = evaluation.frame[evaluation.frame["modes"] == mix]
     last = frame[frame["n"] == evaluation.ns(mix)[-1]].set_index("rule")["accuracy"]
-    names = [rule for rule in STYLES if rule in last.index]
+    names = _drawn(evaluation)
     low, high = panel.get_ylim()
     # A line of text of 9 points, in units of the axis.
     least = 14 / (72 * HEIGHT * 0.78) * (high - low)

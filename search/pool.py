@@ -15,7 +15,7 @@ rows padded at the end, where `present` is False.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -138,28 +138,25 @@ class PoolArrays:
         """The pool with the candidates of one mode only (None: all), its columns moved together."""
         if mode is None:
             return self
-        kept = self.of_mode(mode)
+        return self.select(self.of_mode(mode))
+
+    def select(self, kept: NDArray[np.bool_]) -> PoolArrays:
+        """The pool with the candidates `kept`, shape (P, S), only, its columns moved together."""
         # Stable, so that the candidates keep their order; padding ends up last.
         order = np.argsort(~kept, axis=1, kind="stable")[:, : max(1, int(kept.sum(axis=1).max()))]
         there = np.take_along_axis(kept, order, axis=1)
 
-        def move(array: NDArray[Any], fill: Any) -> NDArray[Any]:
-            return np.where(there, np.take_along_axis(array, order, axis=1), fill).astype(
-                array.dtype
-            )
+        def move(array: NDArray[Any]) -> NDArray[Any]:
+            fill = {"b": False, "f": np.nan}.get(array.dtype.kind, -1)
+            moved = np.where(there, np.take_along_axis(array, order, axis=1), fill)
+            return moved.astype(array.dtype)
 
-        return replace(
-            self,
-            classes=move(self.classes, -1),
-            labels=move(self.labels, False),
-            labelled=move(self.labelled, False),
-            scores={name: move(array, np.nan) for name, array in self.scores.items()},
-            modes=move(self.modes, -1),
-            tokens=move(self.tokens, -1),
-            logprobs=move(self.logprobs, np.nan),
-            present=there,
-            origins=move(self.origins, -1),
-        )
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        moved: dict[str, Any] = {
+            name: move(array) for name, array in own.items() if isinstance(array, np.ndarray)
+        }
+        scores = {name: move(array) for name, array in self.scores.items()}
+        return replace(self, **moved, scores=scores)
 
 
 def _check(frame: pd.DataFrame) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +21,9 @@ from problems.records import atomic_file, write_json
 from search.comparison import comparison, frame_of
 from search.cost import equal_flops, with_costs
 from search.evaluate import EvaluateConfig, Evaluation, evaluate
+from search.gradings import GRADINGS, graded_by_them, gradings, with_imported
 from search.pool import PoolArrays
-from search.runs import Run
+from search.runs import Part, Run
 from search.settings import fields_of
 from search.table import table
 
@@ -60,12 +61,17 @@ class EvaluateStage(EvaluateConfig):
 
     run: str = ""
     """the run's folder"""
+    tune: str = ""
+    """a graded and scored run of held-out problems to choose what is auto by; empty =
+    cross-fitting"""
     verifiers: list[str] = field(default_factory=list)
     """whose scores to compare; empty = all (or the one that `verifier` names)"""
     json: bool = False
     """print everything as JSON instead of the table"""
     csv: bool = False
     """print a row per rule, modes and n as CSV instead of the table"""
+    grading: str = "ours"
+    """whose labels count: ours, or theirs where labels came along with imported candidates"""
 
 
 @dataclass
@@ -76,6 +82,9 @@ class ReportStage(EvaluateConfig):
     """the run's folder"""
     title: str = ""
     """heading of the page; empty = the run's name"""
+    tune: str = ""
+    """a graded and scored run of held-out problems to choose what is auto by; empty =
+    cross-fitting"""
     candidates: int = 64
     """candidates of each problem that the page shows; 0 = all"""
     x: str = "n"
@@ -89,9 +98,15 @@ def run_evaluate(config: EvaluateStage) -> None:
         raise UserError("verifiers: give verifier (one) or verifiers (several), not both")
     names = [config.verifier] if config.verifier else config.verifiers or scored_by(run)
     settings = fields_of(EvaluateConfig, config)
-    pool = PoolArrays.from_frame(load_frame(run))
+    if config.grading not in GRADINGS:
+        raise UserError(f"grading={config.grading}: expected one of {', '.join(GRADINGS)}")
+    frame, tune = load_frame(run), tuning_pool(run, config.tune)
+    both = gradings(frame)
+    pool = PoolArrays.from_frame(
+        graded_by_them(frame, run) if config.grading == "theirs" else frame
+    )
     found = [
-        with_costs(evaluate(pool, dataclasses.replace(settings, verifier=v)), run)
+        with_costs(evaluate(pool, dataclasses.replace(settings, verifier=v), tune), run)
         for v in names or [""]
     ]
     if config.json:
@@ -100,10 +115,11 @@ def run_evaluate(config: EvaluateStage) -> None:
         print(json.dumps(told, indent=2, ensure_ascii=False))
     elif config.csv:
         print(frame_of(found).to_csv(index=False), end="")
-    elif len(found) == 1:
-        print(table(found[0], seconds=stage_seconds(run)))
     else:
-        print(comparison(found, seconds=stage_seconds(run)))
+        show = table(found[0], seconds=stage_seconds(run))
+        if len(found) > 1:
+            show = comparison(found, seconds=stage_seconds(run))
+        print("\n\n".join([show, *([both] if both else [])]))
 
 
 def run_report(config: ReportStage) -> None:
@@ -114,7 +130,7 @@ def run_report(config: ReportStage) -> None:
     # The page shows one verifier's values: the one asked for, else the first.
     if not config.verifier and names:
         settings.verifier = names[0]
-    evaluation = evaluate_run(run, settings)
+    evaluation = evaluate_run(run, settings, tuning_pool(run, config.tune))
     print(table(evaluation, seconds=stage_seconds(run)))
     if len(names) > 1 and not config.verifier:
         print(f"  by {names[0]}; others: verifier=…; side by side: assay evaluate {run.path}")
@@ -133,9 +149,26 @@ def _open(path: str) -> Run:
     return Run.open(path)
 
 
-def evaluate_run(run: Run, config: EvaluateConfig) -> Evaluation:
+def tuning_pool(run: Run, path: str) -> PoolArrays | None:
+    """The pool of the run at `path`, None for "". Raises `UserError` where it shares problems.
+
+    Constants must not be chosen by the problems that they are judged on.
+    """
+    if not path:
+        return None
+    other = _open(path)
+    tested = {problem.question for problem in run.problems}
+    shared = sum(problem.question in tested for problem in other.problems)
+    if shared:
+        raise UserError(
+            f"tune={path}: {shared} of its problems are in {run.path} too; expected held-out ones"
+        )
+    return PoolArrays.from_frame(load_frame(other))
+
+
+def evaluate_run(run: Run, config: EvaluateConfig, tune: PoolArrays | None = None) -> Evaluation:
     """Every rule at every n on a run's pool, with what it costs."""
-    return with_costs(evaluate(PoolArrays.from_frame(load_frame(run)), config), run)
+    return with_costs(evaluate(PoolArrays.from_frame(load_frame(run)), config, tune), run)
 
 
 def as_json(evaluation: Evaluation) -> dict[str, Any]:
@@ -144,9 +177,10 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def stage_seconds(run: Run) -> dict[str, float]:
-    """Seconds of work by stage, over all workers."""
+    """Seconds of work by stage, over all workers; without stages that came by import."""
     names = {"candidates": "sample", "answers": "grade"}
-    return {names.get(stage, stage): run.seconds(stage) for stage in run.record["stages"]}
+    found = {names.get(stage, stage): run.seconds(stage) for stage in run.record["stages"]}
+    return {stage: seconds for stage, seconds in found.items() if seconds}
 
 
 def write_report(
@@ -220,19 +254,25 @@ def _page_candidate(row: Mapping[str, Any], verifier: str) -> dict[str, Any]:
     return shown
 
 
-def load_frame(run: Run, *, texts: bool = False) -> pd.DataFrame:
+def load_frame(
+    run: Run, *, texts: bool = False, parts: Sequence[Part] | None = None
+) -> pd.DataFrame:
     """Everything known of a run's graded candidates, one row each, in the order of the problems.
+
+    `parts`: only these, graded ones; classes are consistent where all parts of a problem are there.
 
     Columns: problem_id, origin (the member of a mixture, else empty), mode, sample, answer,
     answer_class (consistent within a problem), label (`<NA>` where undecided), tokens,
     prompt_tokens, logprob, outcome, `score:NAME` for each verifier (NaN where it has not scored the
-    candidate); with `texts` also text, output, message, token_ids and, where they were kept,
-    `values:NAME` with `starts:NAME` and `ends:NAME`, the places of the values' tokens in the text.
-    Raises `UserError` where nothing is graded yet.
+    candidate), where they came by import imported_answer and imported_label; with `texts` also
+    text, output, message, token_ids and, where they were kept, `values:NAME` with `starts:NAME` and
+    `ends:NAME`, the places of the values' tokens in the text. Raises `UserError` where nothing is
+    graded yet.
     """
     import pandas as pd
 
-    parts = run.parts("answers") if "answers" in run.record["stages"] else []
+    if parts is None:
+        parts = run.parts("answers") if "answers" in run.record["stages"] else []
     if not parts:
         raise UserError(f"{run.path}: nothing graded yet; `assay grade {run.path}` does it")
     left = ["tokens", "prompt_tokens", "logprob", "stop", *(["text", "token_ids"] if texts else [])]
@@ -247,7 +287,8 @@ def load_frame(run: Run, *, texts: bool = False) -> pd.DataFrame:
         frames.append(candidates.merge(answers, on=_KEY, validate="one_to_one"))
     frame = pd.concat(frames, ignore_index=True)
     for name in run.verifiers():
-        frame = _join_scores(frame, run, name, texts)
+        frame = join_scores(frame, run, name, texts=texts, parts=parts)
+    frame = with_imported(frame, run, parts)
     order = {problem.id: i for i, problem in enumerate(run.problems)}
     frame["_order"] = frame["problem_id"].map(order)
     frame = frame.sort_values(["_order", "mode", "origin", "sample"], ignore_index=True)
@@ -255,11 +296,14 @@ def load_frame(run: Run, *, texts: bool = False) -> pd.DataFrame:
     return frame.drop(columns=["_order", "part"])
 
 
-def _join_scores(frame: pd.DataFrame, run: Run, name: str, texts: bool) -> pd.DataFrame:
+def join_scores(
+    frame: pd.DataFrame, run: Run, name: str, *, texts: bool, parts: Sequence[Part]
+) -> pd.DataFrame:
+    """The frame with a verifier's scores of these parts; with `texts` also the values it kept."""
     import pandas as pd
 
     stage = f"scores/{name}"
-    parts = run.parts(stage)
+    parts = run.parts(stage, parts)
     if not parts:
         return frame.assign(**{f"score:{name}": float("nan")})
     tables = []
@@ -293,7 +337,11 @@ def _merge_classes(frame: pd.DataFrame, run: Run) -> None:
 
 def pool_line(run: Run) -> str:
     """One line on a graded pool: how much there is and how much of it is right."""
-    frame = load_frame(run)
+    return frame_line(load_frame(run))
+
+
+def frame_line(frame: pd.DataFrame) -> str:
+    """`pool_line` of a frame that `load_frame` gave."""
     right = frame["label"].fillna(False).astype(bool)
     shares = [
         f"{f'{origin} {mode}'.strip()} {100 * right[rows.index].mean():.1f} % right"
@@ -344,7 +392,8 @@ def show_one(run: Run, config: EvaluateConfig) -> str:
     best: tuple[int, Solved] | None = None
     for problem_id, rows in frame.groupby("problem_id", sort=False):
         members = _members(rows, evaluation_verifier)
-        solved = choose(by_id[str(problem_id)], members, rule, config.k)
+        k = 0 if config.k == "auto" else int(config.k)
+        solved = choose(by_id[str(problem_id)], members, rule, k)
         vote = choose(by_id[str(problem_id)], members, "majority")
         right, vote_right = (
             bool(s.chosen is not None and s.chosen.graded.label) for s in (solved, vote)

@@ -22,7 +22,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["automatic_k", "best_of_n", "majority", "tie_draw", "top_k", "weighted"]
+__all__ = [
+    "TRANSFORMS",
+    "automatic_k",
+    "best_of_n",
+    "hybrid",
+    "majority",
+    "tie_draw",
+    "top_k",
+    "vote_weights",
+    "weighted",
+    "weighted_top_k",
+]
+
+TRANSFORMS = ("none", "sigmoid", "rank", "softmax")
 
 Floats = NDArray[np.floating[Any]]
 Integers = NDArray[np.integer[Any]]
@@ -48,14 +61,18 @@ def best_of_n(classes: Integers, scores: Floats, ties: Floats) -> NDArray[np.int
     return _choose(classes >= 0, scores, ties)
 
 
-def weighted(classes: Integers, scores: Floats, ties: Floats) -> NDArray[np.intp]:
-    """The answer whose candidates' scores sum highest (Li et al. 2022, arXiv 2206.02336).
+def weighted(
+    classes: Integers,
+    scores: Floats,
+    ties: Floats,
+    transform: str = "none",
+    temperature: float = 1.0,
+) -> NDArray[np.intp]:
+    """The answer whose candidates' weights sum highest (Li et al. 2022, arXiv 2206.02336).
 
-    A negative score counts as 0: a regression's prediction may fall below the labels' range, and
-    an answer must not lose by having one candidate more.
+    Weights are made of the scores by a transform, see `vote_weights`.
     """
-    totals = _class_totals(classes, np.where(classes >= 0, np.maximum(scores, 0), 0))
-    return _choose(classes >= 0, totals, scores, ties)
+    return weighted_top_k(classes, scores, ties, classes.shape[-1], transform, temperature)
 
 
 def top_k(classes: Integers, scores: Floats, ties: Floats, k: int = 0) -> NDArray[np.intp]:
@@ -63,10 +80,62 @@ def top_k(classes: Integers, scores: Floats, ties: Floats, k: int = 0) -> NDArra
 
     `k=0` chooses it by the number of candidates, `automatic_k`.
     """
-    k = k or automatic_k(classes.shape[-1])
-    elected = _best(classes >= 0, scores, ties, k)
-    votes = _class_totals(np.where(elected, classes, -1), np.ones(classes.shape))
-    return _choose(elected, votes, scores, ties)
+    return _elect(classes, scores, ties, k, np.ones(classes.shape))
+
+
+def weighted_top_k(
+    classes: Integers,
+    scores: Floats,
+    ties: Floats,
+    k: int = 0,
+    transform: str = "none",
+    temperature: float = 1.0,
+) -> NDArray[np.intp]:
+    """The weighted vote among the `k` best-scored candidates with an answer; `k` as in `top_k`."""
+    return _elect(classes, scores, ties, k, vote_weights(classes, scores, transform, temperature))
+
+
+def hybrid(classes: Integers, modes: Integers, ties: Floats) -> NDArray[np.intp]:
+    """A program's answer where there is one, else one in words (Yue et al. 2023, arXiv 2309.05653).
+
+    `modes` indexes `problems.problem.MODES` (0 CoT, 1 PoT). Meant for one candidate of each mode;
+    of several with an answer, `ties` chooses.
+    """
+    return _choose(classes >= 0, modes.astype(np.float32), ties)
+
+
+def vote_weights(
+    classes: Integers, scores: Floats, transform: str = "none", temperature: float = 1.0
+) -> NDArray[np.float32]:
+    """Each candidate's weight in a weighted vote, never negative; 0 without an answer.
+
+    - `none`: the score; a negative one counts as 0, as a regression's prediction may fall below the
+      labels' range, and an answer must not lose by having one candidate more.
+    - `sigmoid`: 1 / (1 + exp(−score)), for scores that are log-odds.
+    - `rank`: among the candidates with an answer the worst score weighs 1, the next 2, …; equal
+      scores share their mean rank. Only the scores' order matters.
+    - `softmax`: exp(score / `temperature`), up to a factor that all candidates of a problem share.
+
+    Raises `ValueError` for another transform.
+    """
+    answered = classes >= 0
+    held = np.where(answered, scores, 0.0).astype(np.float64)
+    if transform == "none":
+        weights = np.maximum(held, 0.0)
+    elif transform == "sigmoid":
+        weights = 0.5 * (1.0 + np.tanh(0.5 * held))
+    elif transform == "rank":
+        from scipy.stats import rankdata
+
+        below = (~answered).sum(axis=-1, keepdims=True)
+        weights = rankdata(np.where(answered, scores, -np.inf), axis=-1) - below
+    elif transform == "softmax":
+        best = np.where(answered, held, -np.inf).max(axis=-1, keepdims=True, initial=-np.inf)
+        weights = np.exp(np.minimum(held - np.where(np.isfinite(best), best, 0), 0) / temperature)
+    else:
+        raise ValueError(f"transform {transform!r}, expected one of {', '.join(TRANSFORMS)}")
+    # Single precision, so that sums in double precision are the same in any order (_class_totals).
+    return np.where(answered, weights, 0.0).astype(np.float32)
 
 
 def automatic_k(n: int) -> int:
@@ -79,6 +148,15 @@ def automatic_k(n: int) -> int:
     [1, 3, 5, 28]
     """
     return min(n, max(3, round(n**0.5 / 2)))
+
+
+def _elect(
+    classes: Integers, scores: Floats, ties: Floats, k: int, weights: Floats
+) -> NDArray[np.intp]:
+    """The answer with the highest sum of weights among the k best-scored; ties by score."""
+    elected = _best(classes >= 0, scores, ties, k or automatic_k(classes.shape[-1]))
+    totals = _class_totals(np.where(elected, classes, -1), np.where(elected, weights, 0.0))
+    return _choose(elected, totals, scores, ties)
 
 
 def _class_totals(classes: Integers, weights: Floats) -> NDArray[np.float64]:

@@ -32,7 +32,7 @@ import importlib.metadata
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -271,12 +271,12 @@ class Run:
                     planned.append(Part(index, mode, end, count, origin))
         return planned
 
-    def parts(self, stage: str) -> list[Part]:
-        """The valid parts of a stage; others are named on stderr and removed."""
+    def parts(self, stage: str, among: Collection[Part] | None = None) -> list[Part]:
+        """The valid parts of a stage (of those `among`); others are named on stderr and removed."""
         found = []
         for name in self._files(stage):
             part = Part.parse(name)
-            if part is None:
+            if part is None or (among is not None and part not in among):
                 continue
             trouble = self._trouble(stage, part)
             if trouble is None:

@@ -167,7 +167,8 @@ def open_worker(config: ScoreStage) -> Do:
             ]
             scored = scorer.score(problem, read, config.scoring)
             rows += [_row(candidates[i], scored, place) for place, i in enumerate(own)]
-            report(len(own), sum(candidates[i]["tokens"] for i in own))
+            # Of imported candidates the number of tokens may be unknown (−1).
+            report(len(own), sum(max(0, candidates[i]["tokens"]) for i in own))
         table = scores_table(rows, values=config.scoring.values)
         opened.write(stage, part, table, time.perf_counter() - start)
 

@@ -23,21 +23,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from problems.problem import MODES
-from search import rules
 from search.curves import (
     Floats,
     Interval,
-    Rule,
     best_of_n_at,
     bootstrap_weights,
-    expected_accuracy,
 )
 from search.pool import PoolArrays
+from search.subsets import MAJORITY, Vote, expected_accuracy
 
 __all__ = [
     "CrossedBootstrap",
     "Statistic",
     "auc_within",
+    "brier",
     "calibration_error",
     "mean_of",
     "measures",
@@ -87,14 +86,21 @@ def pooled_auc(
     higher; ties count half. A problem drawn twice is there twice.
     """
     wrong_of, wrong_column = np.nonzero(kept & ~right)
-    wrong_scores = scores[wrong_of, wrong_column]
-    problems = len(scores)
+    order = scores[wrong_of, wrong_column].argsort(kind="stable")
+    wrong_of = wrong_of[order]
+    wrong_scores = scores[wrong_of, wrong_column[order]]
+    problems, wrong = len(scores), len(wrong_scores)
     # won[p, q]: the pairs that p's right candidates win against q's wrong ones.
     won = np.zeros((problems, problems))
     for p in range(problems):
-        own = scores[p][kept[p] & right[p], None]
-        wins = (own > wrong_scores).sum(axis=0) + 0.5 * (own == wrong_scores).sum(axis=0)
-        won[p] = np.bincount(wrong_of, wins, minlength=problems)
+        own = scores[p][kept[p] & right[p]]
+        if len(own):
+            # Each own score wins against the wrong ones before `above`, and ties up to `level`.
+            above = np.searchsorted(wrong_scores, own, side="left")
+            level = np.searchsorted(wrong_scores, own, side="right")
+            ends = np.bincount(above, minlength=wrong + 1) + np.bincount(level, minlength=wrong + 1)
+            wins = len(own) - 0.5 * ends.cumsum()[:wrong]
+            won[p] = np.bincount(wrong_of, wins, minlength=problems)
     rights, wrongs = (kept & right).sum(axis=1), (kept & ~right).sum(axis=1)
 
     def auc(weights: Floats) -> Floats:
@@ -123,6 +129,13 @@ def auc_within(
     return lambda weights: _ratio(weights @ sums, weights @ counts)
 
 
+def brier(scores: NDArray[Any], right: NDArray[np.bool_], kept: NDArray[np.bool_]) -> Statistic:
+    """The Brier score: mean squared difference of score, cut to 0 … 1, and label where `kept`."""
+    off = np.square(np.clip(scores.astype(np.float64), 0, 1) - right)
+    sums, counts = np.where(kept, off, 0.0).sum(axis=1), kept.sum(axis=1)
+    return lambda weights: _ratio(weights @ sums, weights @ counts)
+
+
 def calibration_error(
     scores: NDArray[Any], right: NDArray[np.bool_], kept: NDArray[np.bool_], bins: int = 10
 ) -> Statistic:
@@ -131,7 +144,7 @@ def calibration_error(
     Scores, cut to 0 … 1, fall into bins of equal width; the error is the mean over candidates of
     |mean score − share right| of their bin.
     """
-    cut = np.clip(scores.astype(np.float64), 0, 1)
+    cut = np.clip(np.where(kept, scores, 0).astype(np.float64), 0, 1)
     place = np.minimum((cut * bins).astype(int), bins - 1)
     # By problem and bin: the sum of score − label; a bin's total divided by all candidates.
     excess = np.stack(
@@ -151,16 +164,13 @@ def measures(
     """What a verifier's scores of a pool are worth, by name; accuracies mix both modes.
 
     Accuracies are expectations over random subsets of n candidates, by Monte Carlo over `draws` of
-    them for the votes (`search/curves.py`).
+    them for the votes (`search/subsets.py`).
     """
     scores = pool.scores[verifier]
     known = pool.labelled & pool.present & ~np.isnan(scores)
     by_mode = [known & pool.of_mode(mode) for mode in MODES]
     best = best_of_n_at(pool, scores, "both", ns)
-    voting: dict[str, Rule] = {
-        "weighted vote": rules.weighted,
-        "majority vote": lambda classes, _, ties: rules.majority(classes, ties),
-    }
+    voting = {"weighted vote": Vote("none"), "majority vote": MAJORITY}
     votes = expected_accuracy(pool, voting, ns, draws, seed=0, scores=scores)
     found = {
         "AUC within problem and mode": auc_within(scores, pool.labels, by_mode),

@@ -18,6 +18,7 @@ import dataclasses
 import difflib
 import inspect
 import itertools
+import re
 import textwrap
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +27,7 @@ from typing import Any, TypeVar
 
 from problems.errors import UserError
 
-__all__ = ["as_dict", "describe", "fields_of", "find_config", "load", "merge"]
+__all__ = ["as_dict", "describe", "fields_of", "find_config", "load", "merge", "read_yaml"]
 
 T = TypeVar("T")
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
@@ -73,7 +74,9 @@ def find_config(name: str) -> Path:
     for path in (Path(name), shipped):
         if path.is_file():
             return path
-    known = sorted(str(p.relative_to(CONFIGS)) for p in CONFIGS.rglob("*.yaml"))
+    # Those of imports/ are mappings, no command's configuration.
+    shipped_all = [p.relative_to(CONFIGS) for p in CONFIGS.rglob("*.yaml")]
+    known = sorted(str(p) for p in shipped_all if p.parts[0] != "imports")
     raise UserError(f"{name}: no such configuration file; Assay comes with {', '.join(known)}")
 
 
@@ -87,24 +90,37 @@ def _read(word: str) -> dict[str, Any]:
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
-    if "=" in word and not word.endswith((".yaml", ".yml")):
-        try:
-            node = OmegaConf.from_dotlist([word])
-        except (OmegaConfBaseException, YAMLError, ValueError) as error:
-            raise UserError(f"{word}: expected key=value ({str(error).splitlines()[0]})") from error
-    elif word.endswith((".yaml", ".yml")):
-        path = find_config(word)
-        try:
-            node = OmegaConf.load(path)
-        except (OmegaConfBaseException, YAMLError, OSError, UnicodeDecodeError) as error:
-            raise UserError(
-                f"{path}: not readable YAML ({' '.join(str(error).split())})"
-            ) from error
-    else:
+    is_setting = re.match(r"[A-Za-z_][\w.]*=", word) and not Path(word).is_file()
+    if word.endswith((".yaml", ".yml")) and not is_setting:
+        return read_yaml(find_config(word))
+    if "=" not in word:
         raise UserError(f"{word}: expected a .yaml file or key=value")
+    try:
+        node = OmegaConf.from_dotlist([word])
+    except (OmegaConfBaseException, YAMLError, ValueError) as error:
+        raise UserError(f"{word}: expected key=value ({str(error).splitlines()[0]})") from error
+    return _plain(node, word)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The keys and values of a YAML file. Raises `UserError` naming the file."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    try:
+        node = OmegaConf.load(path)
+    except (OmegaConfBaseException, YAMLError, OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not readable YAML ({' '.join(str(error).split())})") from error
+    return _plain(node, str(path))
+
+
+def _plain(node: Any, where: str) -> dict[str, Any]:
+    from omegaconf import OmegaConf
+
     plain = OmegaConf.to_container(node, resolve=False)
     if not isinstance(plain, dict):
-        raise UserError(f"{word}: expected keys and values")
+        raise UserError(f"{where}: expected keys and values")
     return typing.cast(dict[str, Any], plain)
 
 
@@ -116,6 +132,8 @@ def _expand(schema: type[Any], layer: dict[str, Any], prefix: str) -> dict[str, 
             raise UserError(_unknown(schema, key, prefix))
         nested = hints[key]
         if not dataclasses.is_dataclass(nested):
+            if typing.get_origin(nested) is list and isinstance(value, (str, int, float)):
+                layer[key] = value = [value]
             element = _element(nested)
             if element is not None and isinstance(value, list):
                 value = _named(value, f"{prefix}{key}")

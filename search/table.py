@@ -27,6 +27,7 @@ from search.evaluate import (
     count,
     rule_label,
 )
+from search.paired import Paired
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "cost_rows",
     "interval_cell",
+    "p_cell",
     "printable",
     "table",
     "table_footer",
@@ -43,6 +45,8 @@ __all__ = [
 
 # A margin of 2, a column of names, then columns of fixed width.
 NAMES, WIDE, NARROW, CURVE_COLUMNS = 22, 24, 7, 10
+GROUP, GROUP_COLUMNS = 14, 5
+HYBRID = "hybrid, 1 PoT (+ CoT)"
 
 
 def table(
@@ -58,8 +62,9 @@ def table(
     """
     bold = _can_bold() if bold is None else bold
     lines = [*_rules_table(evaluation, bold), "", *_curve_table(evaluation, bold)]
-    if evaluation.verifier:
-        lines += ["", *_difference_lines(evaluation)]
+    if evaluation.ns(evaluation.mixes[-1])[-1] > 1:
+        lines += _difference_lines(evaluation)
+    lines += [*_group_lines(evaluation), *_quality_lines(evaluation)]
     return "\n".join([*lines, *table_footer(seconds, evaluation.notes)])
 
 
@@ -134,6 +139,9 @@ def _rules_table(evaluation: Evaluation, bold: bool) -> list[str]:
         ]
         label = rule_label(rule, n, evaluation.config.k)
         lines.append(table_line(label, cells, best[rule] if bold else None))
+        if rule == "single" and evaluation.hybrid:
+            blank = [" " * WIDE] * (len(mixes) - 1)
+            lines.append(table_line(HYBRID, [*blank, interval_cell(evaluation.hybrid)]))
     frame = evaluation.frame
     spent = frame[(frame["rule"] == "pass") & (frame["n"] == n)].set_index("modes")["tokens"]
     if spent.notna().all():
@@ -212,12 +220,17 @@ def _curve_table(evaluation: Evaluation, bold: bool) -> list[str]:
 def _difference_lines(evaluation: Evaluation) -> list[str]:
     mix = evaluation.mixes[-1]
     n = evaluation.ns(mix)[-1]
-    lines = [f"  verifier − majority ({MIX_LABELS[mix]}, n = {n}; paired over problems, in points)"]
-    for rule in SCORED_RULES:
+    compared = [r for r in evaluation.rules if r not in ("single", "majority", "pass")]
+    if not compared:
+        return []
+    lines = [
+        "",
+        f"  rule − majority ({MIX_LABELS[mix]}, n = {n}; paired over problems, in points)",
+    ]
+    for rule in compared:
         found = evaluation.difference((rule, mix, n), ("majority", mix, n))
-        lines.append(
-            table_line(rule_label(rule, n, evaluation.config.k), [interval_cell(found, "+")])
-        )
+        label = rule_label(rule, n, evaluation.config.k)
+        lines.append(table_line(label, [interval_cell(found, "+"), p_cell(found)]))
     return [*lines, *_equal_flops_lines(evaluation, mix)]
 
 
@@ -239,6 +252,69 @@ def _equal_flops_lines(evaluation: Evaluation, mix: Mix) -> list[str]:
         found = Interval(row["difference"], row["low"], row["high"])
         name = rule_label(row["rule"], n, evaluation.config.k)
         lines.append(table_line(name, [interval_cell(found, "+")]))
+    return lines
+
+
+def p_cell(found: Paired) -> str:
+    """`p = 0.012`; three digits are what a thousand resamples tell."""
+    return f"p = {found.p:.3f}"
+
+
+def _group_lines(evaluation: Evaluation) -> list[str]:
+    """For each breakdown a table of groups as columns, rules as rows, for the last modes."""
+    groups = evaluation.groups
+    if groups is None or groups.empty:
+        return []
+    lines = []
+    for by, rows in groups.groupby("by", sort=False):
+        mix = [mix for mix in evaluation.mixes if (rows["modes"] == mix).any()][-1]
+        rows = rows[rows["modes"] == mix]
+        n = int(rows["n"].max())
+        title = {"difficulty": "difficulty, in fifths of the problems", "origin": "origin"}[str(by)]
+        names = list(dict.fromkeys(rows["group"]))
+        for start in range(0, len(names), GROUP_COLUMNS):
+            shown = names[start : start + GROUP_COLUMNS]
+            heads = [f"{name[: GROUP - 2]:>{GROUP}}" for name in shown]
+            lines += ["", f"  by {title} ({MIX_LABELS[mix]}, n = {n}; accuracy in %)"]
+            lines += [table_line("", heads), table_rule(len(shown), GROUP)]
+            for rule in evaluation.rules:
+                at = 1 if rule == "single" else n
+                own = rows[(rows["rule"] == rule) & (rows["n"] == at)].set_index("group")
+                cells = [
+                    f"{100 * own['accuracy'][name]:>{GROUP}.1f}"
+                    if name in own.index
+                    else " " * GROUP
+                    for name in shown
+                ]
+                lines.append(table_line(rule_label(rule, at, evaluation.config.k), cells))
+    return lines
+
+
+def _quality_lines(evaluation: Evaluation) -> list[str]:
+    found = evaluation.quality
+    if found is None:
+        return []
+    lines = ["", f"  scores by {evaluation.verifier} ({count(found.candidates, 'candidate')})"]
+    for name, value in (
+        ("AUC within problems", found.within),
+        ("AUC", found.auc),
+        ("Brier score", found.brier),
+        ("calibration error", found.calibration_error),
+    ):
+        cell = f"{value.value:>5.3f} [{value.low:.3f}, {value.high:.3f}]"
+        lines.append(table_line(name, [cell if value.value == value.value else "not defined"]))
+    for over in found.over:
+        if over.modes == evaluation.mixes[-1] and over.peak < over.n:
+            lines += [
+                table_line(
+                    "best-of-n falls",
+                    [
+                        interval_cell(over.drop, "+"),
+                        f"from n = {over.peak} to {over.n} ({MIX_LABELS[over.modes]}), "
+                        + p_cell(over.drop),
+                    ],
+                )
+            ]
     return lines
 
 

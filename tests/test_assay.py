@@ -75,6 +75,11 @@ def test_unknown_key(capsys):
         (["sample", "r", "problems=gsm_symbolic", "modes.code=1"], "modes.code: expected one of"),
         (["sample", "r", "problems=gsm_symbolic", "shard=2/2"], "expected i/m"),
         (["score", "r"], "verifier: expected a verifier's folder"),
+        (["import"], "files: expected a file"),
+        (["import", "x.jsonl"], "run: expected the folder of a new run"),
+        (["import", "x.jsonl", "run=r"], "x.jsonl: cannot be read"),
+        (["export", "nowhere", "output=x.jsonl"], "nowhere: not a run"),
+        (["compare", "nowhere", "rules=[weighted,majority]"], "nowhere: not a run"),
     ],
 )
 def test_bad_input_is_one_clear_line(words, expected, capsys, tmp_path, monkeypatch):
@@ -124,6 +129,26 @@ def test_a_question_with_an_equals_sign_is_a_question():
         "show=true",
     ]
     assert assay._normal(command, ["x=3, so what is x?"]) == [{"question": "x=3, so what is x?"}]
+
+
+def test_a_key_with_dashes_takes_the_word_after_it():
+    from search.importing import ImportConfig
+
+    def joined(*words):
+        return assay._joined(list(words), ImportConfig)
+
+    assert joined("a.jsonl", "--format", "qwen", "--join", "b.jsonl") == [
+        "a.jsonl",
+        "--format=qwen",
+        "--join",
+        "b.jsonl",
+    ]
+    assert joined("--scores-name", "prm", "--format=hf", "x") == [
+        "--scores-name=prm",
+        "--format=hf",
+        "x",
+    ]
+    assert joined("--format", "--join") == ["--format", "--join"]
 
 
 @pytest.mark.slow

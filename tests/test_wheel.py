@@ -35,6 +35,7 @@ def test_the_wheel_holds_the_rooms_and_nothing_else(wheel):
         "generator/embedded/model.safetensors",
         "generator/embedded/tokenizer.json",
         "configs/quickstart.yaml",
+        "configs/imports/qwen.yaml",
         "search/templates/page.html.jinja",
         "search/templates/page.css",
         "search/templates/page.js",

@@ -154,3 +154,32 @@ def test_evaluate_compares_all_verifiers_that_scored(scored_run, capsys):
     stage.verifier = "a"
     with pytest.raises(UserError, match="not both"):
         run_evaluate(stage)
+
+
+def test_held_out_problems_must_be_held_out(scored_run, tmp_path, capsys):
+    stage = EvaluateStage(run=str(scored_run.path), verifier="a", k="auto", draws=5, bootstrap=5)
+    stage.tune = stage.run
+    with pytest.raises(UserError, match="2 of its problems are in"):
+        run_evaluate(stage)
+    other = Run.open_or_create(
+        tmp_path / "other", [Problem(id=f"q{i}", question=f"1 + {i}?", answer="2") for i in (5, 6)]
+    )
+    other.register("candidates", {"problems_per_part": 2}, {})
+    part = Part(0, "cot", 0, 4)
+    rows = [
+        Candidate(p, "cot", sample, f"#### {2 + sample % 2}", [1], 2, 3, -1.0, "eos")
+        for p in ("q5", "q6")
+        for sample in range(4)
+    ]
+    other.write("candidates", part, candidates_table(rows), 1.0)
+    grade(GradeConfig(run=str(other.path)))
+    stage.tune = str(other.path)
+    with pytest.raises(UserError, match="no scores by verifier 'a'"):
+        run_evaluate(stage)
+    other.register("scores/a", {"verifier": "a"}, {})
+    scores = [
+        {"problem_id": c.problem_id, "mode": "cot", "sample": c.sample, "score": 0.5} for c in rows
+    ]
+    other.write("scores/a", part, scores_table(scores, values=False), 1.0)
+    run_evaluate(stage)
+    assert "k chosen on held-out problems: " in capsys.readouterr().out

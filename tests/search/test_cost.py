@@ -13,7 +13,7 @@ from problems.errors import UserError
 from problems.problem import Problem
 from search.cost import candidate_costs, costs, equal_flops, with_costs
 from search.curves import splits
-from search.evaluate import EvaluateConfig, evaluate
+from search.evaluate import SCORED_RULES, EvaluateConfig, evaluate
 from search.grading import GradeConfig, grade
 from search.plot import AXES, plot_curves
 from search.pool import PoolArrays
@@ -191,11 +191,8 @@ def test_rules_pay_for_what_they_use(make_run):
     flops = {key: row["flops"] for key, row in found.items()}
     assert flops == {
         **dict.fromkeys([(rule, 1) for rule, n in flops if n == 1], one),
-        ("majority", 2): two,
-        ("pass", 2): two,
-        ("best_of_n", 2): scored,
-        ("weighted", 2): scored,
-        ("top_k", 2): scored,
+        **dict.fromkeys([(r, 2) for r in ("majority", "shortest", "logprob", "pass")], two),
+        **dict.fromkeys([(rule, 2) for rule in SCORED_RULES], scored),
     }
     assert found["majority", 1]["seconds"] == 3.5
     assert found["majority", 2]["seconds"] == 7.0
@@ -322,8 +319,8 @@ def test_an_unknown_verifier_leaves_the_vote_known(make_run):
     evaluation = evaluate_run(make_run(verifier=None), EvaluateConfig(draws=2, bootstrap=2))
     frame = evaluation.frame
     known = frame[frame["flops"].notna()]
-    assert set(known[known["n"] == 2]["rule"]) == {"majority", "pass"}
-    assert set(frame[frame["flops"].isna()]["rule"]) == {"best_of_n", "weighted", "top_k"}
+    assert set(known[known["n"] == 2]["rule"]) == {"majority", "shortest", "logprob", "pass"}
+    assert set(frame[frame["flops"].isna()]["rule"]) == set(SCORED_RULES)
     assert "  MFLOPs per problem    0.0257" in table(evaluation).splitlines()
     assert evaluation.notes == ("FLOPs of scoring left out: the shape of verifier v is not known",)
 
@@ -341,14 +338,14 @@ def priced():
     pool = PoolArrays.from_frame(pd.DataFrame(rows, columns=names))
     evaluation = evaluate(pool, EvaluateConfig(draws=50, bootstrap=200))
     frame = evaluation.frame
-    twice = frame["rule"].isin(["best_of_n", "weighted", "top_k"]) & (frame["n"] > 1)
+    twice = frame["rule"].isin(SCORED_RULES) & (frame["n"] > 1)
     return evaluation, frame.assign(flops=100.0 * frame["n"] * (1 + twice))
 
 
 def test_equal_flops_where_a_point_is_hit(priced):
     evaluation = dataclasses.replace(priced[0], frame=priced[1])
     found = equal_flops(evaluation)
-    assert found["rule"].unique().tolist() == ["best_of_n", "weighted", "top_k"]
+    assert found["rule"].unique().tolist() == list(SCORED_RULES)
     # 2 n ≤ 8: at n = 8 the verifier costs more than any majority vote of the pool.
     assert found["n"].unique().tolist() == [2, 4]
     for row in found.to_dict("records"):

@@ -1,5 +1,6 @@
 """Every estimator against brute force over all subsets of small pools."""
 
+import dataclasses
 import itertools
 import math
 from functools import partial
@@ -10,17 +11,19 @@ import pytest
 
 from search import rules
 from search.curves import (
-    accuracy_at,
     best_of_n_at,
     bootstrap_weights,
-    expected_accuracy,
+    hybrid_at,
+    hybrid_tokens,
     interval,
     pass_at,
     pass_at_k,
     splits,
     tokens_at,
 )
+from search.estimates import orders
 from search.pool import PoolArrays
+from search.subsets import accuracy_at, expected_accuracy
 
 MIXES = ["cot", "pot", "both"]
 
@@ -113,11 +116,56 @@ def test_votes_agree_with_brute_force(mix, n, chances):
         assert abs(estimate.values.mean() - expected.mean()) <= 5 * estimate.error + 1e-12
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_hybrid_is_exact(seed):
+    """One program and one solution in words: the program's answer where it has one."""
+    pool = make_pool(seed)
+
+    def value(p, held):
+        drawn = pool.modes[p, held]
+        drawn_ties = np.zeros(len(held))
+        chosen = rules.hybrid(pool.classes[p, held], drawn, drawn_ties)
+        return float(chosen >= 0 and pool.labels[p, held[chosen]])
+
+    def cost(p, held):
+        words, program = sorted(held, key=lambda c: pool.modes[p, c])
+        return pool.tokens[p, program] + (pool.classes[p, program] < 0) * pool.tokens[p, words]
+
+    expected, tokens = brute(pool, "both", 2, value), brute(pool, "both", 2, cost)
+    np.testing.assert_allclose(hybrid_at(pool), expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(hybrid_tokens(pool), tokens, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("mix", MIXES)
+@pytest.mark.parametrize("name", ["logprob", "shortest"])
+def test_log_probability_and_length_are_exact(mix, name, chances):
+    """Best-of-n by another number: mean token log-probability, fewest tokens (with ties)."""
+    pool = make_pool(11)
+    rng = np.random.default_rng(0)
+    pool = dataclasses.replace(
+        pool,
+        logprobs=-pool.tokens * rng.integers(1, 4, pool.tokens.shape).astype(np.float32),
+        scores={},
+    )
+    own = orders(pool, None)[name]
+    by_hand = -pool.tokens if name == "shortest" else pool.logprobs / pool.tokens
+    ns = [1, 2, 3, 4]
+    found = best_of_n_at(pool, own, mix, ns)
+    for row, n in enumerate(ns):
+
+        def value(p, held):
+            numbers = by_hand[p, held].tolist()
+            chance = chances("best_of_n", pool.classes[p, held].tolist(), numbers, 3)
+            return float(chance.get(0, 0))
+
+        np.testing.assert_allclose(found[row], brute(pool, mix, n, value), rtol=0, atol=1e-12)
+
+
 def test_one_draw_serves_every_n_and_the_chunks_do_not_matter(monkeypatch):
     pool = make_pool(3, problems=5)
     rule = {"majority": lambda classes, _, ties: rules.majority(classes, ties)}
     whole = expected_accuracy(pool, rule, [1, 2, 4], 500, 0, mix="both")
-    monkeypatch.setattr("search.curves.CHUNK", 1)  # one problem at a time
+    monkeypatch.setattr("search.subsets.CHUNK", 1)  # one problem at a time
     pieces = expected_accuracy(pool, rule, [1, 2, 4], 500, 0, mix="both")
     for key, estimate in whole.items():
         np.testing.assert_allclose(estimate.values, pieces[key].values, atol=0.15)

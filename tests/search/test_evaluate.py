@@ -132,26 +132,30 @@ def test_table_fits_a_terminal(evaluation):
     lines = shown.splitlines()
     assert lines[0] == "  30 problems · 8 candidates each (both: 4 CoT + 4 PoT)"
     assert lines[1] == "  accuracy in % [95 % interval over problems] · scores by v"
-    names = [line[2:24].strip() for line in lines[5:12]]
+    names = [line[2:24].strip() for line in lines[5:16]]
     assert names == [
         "single sample",
+        "hybrid, 1 PoT (+ CoT)",
+        "shortest",
+        "log-probability",
         "majority vote",
         "best-of-n",
         "weighted vote",
         "top-3 vote",
+        "weighted top-3 vote",
         "─" * 22,
         "pass@8 (ceiling)",
     ]
     interval = evaluation.at("majority", "both", 8)
     text = f"{100 * interval.value:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
-    assert lines[6].endswith(text)
-    assert "verifier − majority (both, n = 16; paired over problems, in points)" in shown
+    assert lines[9].endswith(text)
+    assert "rule − majority (both, n = 16; paired over problems, in points)" in shown
     assert "time: sample 83 s · score 1,200 s" in shown
 
 
 def test_the_best_is_bold(evaluation):
     shown = table(evaluation, bold=True)
-    bold = [line for line in shown.splitlines()[5:12] if "\x1b[1m" in line]
+    bold = [line for line in shown.splitlines()[5:16] if "\x1b[1m" in line]
     means = {rule: evaluation.at(rule, "both", 8).value for rule in ("majority", "weighted")}
     assert bold
     assert not any("pass@" in line or "single" in line for line in bold)
@@ -180,8 +184,9 @@ def test_notes_tell_what_was_short_and_what_was_unlabelled():
     frame.loc[0, "label"] = pd.NA
     found = evaluate(PoolArrays.from_frame(frame))
     assert found.notes == (
-        "1 problem with fewer than 4 PoT candidates (first: p03); all of theirs are used",
+        "1 problem with fewer than 4 PoT candidates (p03); all of theirs are used",
         "1 answer without a label, counted as wrong",
+        "hybrid falls back to CoT for 0.0 % of the programs",
     )
     assert "note: 1 problem with fewer than 4 PoT candidates" in table(found, bold=False)
 
@@ -190,10 +195,69 @@ def test_an_n_that_one_mode_cannot_give():
     pool = PoolArrays.from_frame(make_frame(6, 8, 4))
     found = evaluate(pool, EvaluateConfig(n=[8], draws=10))
     assert found.mixes == ["cot", "both"]
-    assert found.notes == ("PoT only left out: it has no more than 4 candidates per problem",)
+    assert found.notes[0] == "PoT only left out: it has no more than 4 candidates per problem"
+
+
+def test_the_rules_asked_for_and_what_they_are_compared_with():
+    pool = PoolArrays.from_frame(make_frame(6))
+    found = evaluate(pool, EvaluateConfig(rules=["weighted_top_k", "logprob"], draws=5))
+    assert found.rules == ["single", "logprob", "majority", "weighted_top_k", "pass"]
+    assert found.hybrid is None
+    assert set(found.differences["rule"]) == {"logprob", "weighted_top_k"}
+    row = found.frame.query("rule == 'weighted_top_k' and modes == 'both' and n == 16").iloc[0]
+    assert (row["k"], row["draws"]) == (3, 5)
+    assert found.frame.query("rule in ['logprob', 'single', 'pass']")["draws"].isna().all()
+    shown = table(found, bold=False)
+    assert "weighted top-3 vote" in shown
+    assert "top-3 vote" not in shown.replace("weighted top-3 vote", "")
+
+
+def test_every_rule_by_default(evaluation):
+    assert evaluation.rules == [
+        *("single", "shortest", "logprob", "majority", "best_of_n"),
+        *("weighted", "top_k", "weighted_top_k", "pass"),
+    ]
+    hybrid = evaluation.frame.query("rule == 'hybrid'")
+    assert hybrid[["modes", "n"]].to_numpy().tolist() == [["both", 2]]
+    # every candidate has an answer: the hybrid is one program, and costs as much
+    assert hybrid["accuracy"].item() == value(evaluation, "single", "pot", 1)
+    assert hybrid["tokens"].item() == 50
+    assert evaluation.hybrid.value == hybrid["accuracy"].item()
+    # all have the same length and log-probability: no better than a single sample
+    for rule in ("shortest", "logprob"):
+        assert value(evaluation, rule, "both", 16) == pytest.approx(
+            value(evaluation, "single", "both", 1)
+        )
+
+
+def test_a_log_probability_that_is_missing_leaves_the_rule_out():
+    frame = make_frame(6)
+    frame.loc[3, "logprob"] = np.nan
+    found = evaluate(PoolArrays.from_frame(frame), EvaluateConfig(draws=5))
+    assert "logprob" not in found.rules
+    assert "shortest" in found.rules
+    assert "log-probability left out: 1 answer of 96 without a log-probability" in found.notes
+
+
+def test_draws_for_a_wanted_error():
+    pool = PoolArrays.from_frame(make_frame(6))
+    found = evaluate(pool, EvaluateConfig(n=[4], draws=20, error=0.01, bootstrap=20)).frame
+    votes = found.query("rule in ['majority', 'weighted', 'top_k']")
+    assert (votes["error"] <= 0.01).all()
+    assert (votes["draws"] > 20).all()
+
+
+def test_differences_have_p_values(evaluation):
+    row = evaluation.differences.query("rule == 'weighted' and modes == 'both' and n == 16")
+    found = evaluation.difference(("weighted", "both", 16), ("majority", "both", 16))
+    assert row["p"].item() == found.p
+    shown = next(line for line in table(evaluation, bold=False).splitlines() if "p = " in line)
+    assert shown.split()[0] == "shortest"
 
 
 def test_labels_of_rules():
+    assert rule_label("weighted_top_k", 64) == "weighted top-4 vote"
+    assert rule_label("top_k", 64, k="auto") == "top-k vote"
     assert rule_label("top_k") == "top-k vote"
     assert rule_label("top_k", 64) == "top-4 vote"
     assert rule_label("top_k", 64, k=9) == "top-9 vote"
@@ -214,6 +278,38 @@ def test_labels_of_rules():
         (lambda f: f, {"n": [99]}, "n=99 is more than the 16 candidates per problem"),
         (lambda f: f, {"n": [0]}, "n=0, expected at least 1"),
         (lambda f: f, {"draws": 0}, "draws=0, expected at least 1"),
+        (lambda f: f, {"error": -0.1}, "error=-0.1, expected at least 0"),
+        (lambda f: f, {"k": -1}, "k=-1, expected at least 0"),
+        (lambda f: f, {"k": "many"}, "k=many, expected a number or auto"),
+        (lambda f: f, {"softmax_temperature": 0.0}, "softmax_temperature=0.0, expected a number"),
+        (lambda f: f, {"transform": "square"}, "transform=square, expected one of none, sigmoid"),
+        (lambda f: f, {"short": "pad"}, "short=pad, expected one of use, refuse"),
+        (lambda f: f, {"rules": ["best"]}, "rules=best, expected one of single, hybrid"),
+        (
+            lambda f: f.drop(columns="score:v"),
+            {"rules": ["weighted"]},
+            "rules: weighted: the pool has no scores",
+        ),
+        (
+            lambda f: f.drop(columns="logprob"),
+            {"rules": ["logprob"]},
+            "rules: logprob: 96 answers of 96 without a log-probability",
+        ),
+        (
+            lambda f: f[f["mode"] == "cot"],
+            {"rules": ["hybrid"]},
+            "rules: hybrid: the pool has one mode",
+        ),
+        (
+            lambda f: f.assign(**{"score:v": f["score:v"].replace(f["score:v"].max(), np.inf)}),
+            {},
+            "candidates with an answer have no score by verifier 'v'",
+        ),
+        (
+            lambda f: f[(f["problem_id"] != "p03") | (f["sample"] < 2)],
+            {"short": "refuse"},
+            "1 problem with fewer than 8 CoT candidates (p03); short=use takes all that they have",
+        ),
     ],
 )
 def test_bad_input_is_told_in_one_line(change, config, message):

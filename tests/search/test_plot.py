@@ -1,5 +1,6 @@
 """The figure: files written, the same bytes each time, labels that do not overlap."""
 
+import dataclasses
 import itertools
 import re
 
@@ -38,6 +39,16 @@ def test_the_same_evaluation_gives_the_same_bytes(evaluation, tmp_path):
     other = plot_curves(evaluation, tmp_path / "other", formats=["svg"])[0]
     assert one.read_bytes() == other.read_bytes()
     assert not re.search(r"<dc:date>", one.read_text())
+
+
+def test_more_lines_where_they_are_asked_for(evaluation, tmp_path):
+    plain = plot_curves(evaluation, tmp_path / "plain", formats=["svg"])[0].read_text()
+    assert "shortest" not in plain
+    config = dataclasses.replace(evaluation.config, rules=["shortest", "weighted_top_k"])
+    asked = dataclasses.replace(evaluation, config=config)
+    more = plot_curves(asked, tmp_path / "more", formats=["svg"])[0].read_text()
+    assert "shortest" in more
+    assert "weighted top-k vote" in more
 
 
 def test_ticks_are_powers_of_two_and_not_too_many():

@@ -103,3 +103,48 @@ def test_automatic_k():
     assert [rules.automatic_k(n) for n in (1, 2, 3, 16, 64, 100, 400, 3200)] == [
         *(1, 2, 3, 3, 4, 5, 10, 28),
     ]
+
+
+def test_weights_by_hand():
+    classes = np.array([0, 1, 1, 2, -1])
+    scores = np.array([0.5, -1.0, 2.0, 0.5, np.nan], np.float32)
+    weights = {name: rules.vote_weights(classes, scores, name) for name in rules.TRANSFORMS}
+    assert weights["none"].tolist() == [0.5, 0.0, 2.0, 0.5, 0.0]
+    assert weights["sigmoid"] == pytest.approx([0.62246, 0.26894, 0.88080, 0.62246, 0], abs=1e-5)
+    assert weights["rank"].tolist() == [2.5, 1.0, 4.0, 2.5, 0.0]
+    shares = weights["softmax"] / weights["softmax"].sum()
+    # exp(0.5), exp(-1), exp(2), exp(0.5): 1.64872, 0.36788, 7.38906, 1.64872
+    assert shares == pytest.approx([0.14914, 0.03328, 0.66843, 0.14914, 0], abs=1e-5)
+    cold = rules.vote_weights(classes, scores, "softmax", 0.5)
+    assert cold[2] / cold[0] == pytest.approx(np.exp(3.0))
+    with pytest.raises(ValueError, match="transform 'square', expected one of none, sigmoid"):
+        rules.vote_weights(classes, scores, "square")
+
+
+def test_weights_where_nobody_answers_are_zero():
+    for name in rules.TRANSFORMS:
+        found = rules.vote_weights(np.array([[-1, -1], [0, -1]]), np.full((2, 2), np.nan), name)
+        assert found[0].tolist() == [0.0, 0.0]
+
+
+def test_transforms_change_the_winner():
+    """Two middling candidates against one good: the sum, the rank and a cold softmax disagree."""
+    classes, scores = np.array([0, 1, 1, 2]), np.array([0.9, 0.5, 0.48, 0.1])
+    assert rules.weighted(classes, scores, ties(4)) == 1  # 0.9 < 0.98
+    assert rules.weighted(classes, scores, ties(4), "rank") == 1  # 4 < 3 + 2
+    assert rules.weighted(classes, scores, ties(4), "softmax", 0.1) == 0
+    assert rules.weighted(classes, scores, ties(4), "softmax", 100.0) == 1  # nearly equal votes
+
+
+def test_weighted_top_k():
+    classes = np.array([0, 1, 1, 2, 2, 2])
+    scores = np.array([0.9, 0.5, 0.39, 0.38, 0.37, 0.36])
+    assert rules.weighted_top_k(classes, scores, ties(6), k=1) == 0
+    assert rules.weighted_top_k(classes, scores, ties(6), k=3) == 0  # 0.9 against 0.89
+    assert rules.top_k(classes, scores, ties(6), k=3) == 1
+    assert rules.weighted_top_k(classes, scores, ties(6), k=6) == 3  # 1.11
+
+
+def test_hybrid_takes_the_program_that_answers():
+    classes, modes = np.array([[4, 7], [4, -1], [-1, -1]]), np.array([[0, 1]] * 3)
+    assert rules.hybrid(classes, modes, np.zeros((3, 2))).tolist() == [1, 0, -1]

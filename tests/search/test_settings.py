@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from problems.errors import UserError
+from search.evaluate import EvaluateConfig
 from search.settings import describe, load, merge
 
 
@@ -91,3 +92,10 @@ def test_help_shows_defaults_and_the_strings_under_fields():
     assert "the run's folder" in text
     assert "generator.name=embedded" in text
     assert "modes={cot: 8}" in text
+
+
+def test_one_word_is_a_list_of_one():
+    config = load(EvaluateConfig, ["by=difficulty", "n=64", "k=auto"])
+    assert (config.by, config.n, config.k) == (["difficulty"], [64], "auto")
+    assert load(EvaluateConfig, ["n=[1,8]", "k=3"]).n == [1, 8]
+    assert load(EvaluateConfig, ["k=3"]).k == 3

@@ -1,0 +1,123 @@
+"""Two gradings of one pool: ours, and the one that came along with imported candidates.
+
+frame = with_imported(frame, run)
+print(gradings(frame))                  # how often both agree, and examples where they do not
+frame = graded_by_them(frame, run)      # `assay evaluate RUN grading=theirs`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from problems.answers import classes
+from problems.errors import UserError
+from search.runs import Part, Run
+from search.table import printable, table_line, table_rule
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["GRADINGS", "STAGE", "graded_by_them", "gradings", "with_imported"]
+
+GRADINGS = ("ours", "theirs")
+STAGE = "imported"
+_KEY = ["problem_id", "origin", "mode", "sample"]
+_JUDGED = {True: "right", False: "wrong"}
+_OPEN = "undecided"
+_ROWS = (*_JUDGED.values(), _OPEN)
+EXAMPLES = 5
+CELL = 12
+
+
+def with_imported(frame: pd.DataFrame, run: Run, parts: Sequence[Part]) -> pd.DataFrame:
+    """The frame with imported_answer and imported_label, where the run has them.
+
+    `frame` holds the candidates of `parts`; `imported_label` is `<NA>` where they gave none.
+    """
+    import pandas as pd
+
+    there = run.parts(STAGE, parts) if STAGE in run.record["stages"] else []
+    tables = [run.read(STAGE, part).to_pandas() for part in there]
+    if not tables:
+        return frame
+    theirs = pd.concat(tables, ignore_index=True)
+    theirs["imported_label"] = theirs["imported_label"].astype("boolean")
+    return frame.merge(theirs, on=_KEY, how="left", validate="one_to_one")
+
+
+def graded_by_them(frame: pd.DataFrame, run: Run) -> pd.DataFrame:
+    """The frame with their labels in place of ours, and their answers where those came along.
+
+    Classes are formed of the answers by our equivalence. Raises `UserError` where the run has no
+    labels of theirs.
+    """
+    if not _has_labels(frame):
+        raise UserError(f"{run.path}: grading=theirs, but no labels came along with its candidates")
+    frame = frame.assign(label=frame["imported_label"])
+    if not frame["imported_answer"].notna().any():
+        return frame
+    frame = frame.assign(answer=frame["imported_answer"], answer_class=-1)
+    options = {problem.id: problem.options for problem in run.problems}
+    for problem_id, rows in frame.groupby("problem_id", sort=False):
+        answers = [
+            None if answer is None or answer != answer else answer for answer in rows["answer"]
+        ]
+        frame.loc[rows.index, "answer_class"] = classes(answers, options[str(problem_id)])
+    return frame
+
+
+def _has_labels(frame: pd.DataFrame) -> bool:
+    return "imported_label" in frame and bool(frame["imported_label"].notna().any())
+
+
+def gradings(frame: pd.DataFrame, examples: int = EXAMPLES) -> str | None:
+    """A table of both gradings, with examples of what they differ in; `None` without theirs."""
+    if not _has_labels(frame):
+        return None
+    ours, theirs = (_words(frame[name]) for name in ("label", "imported_label"))
+    counts = {(a, b): int(((theirs == a) & (ours == b)).sum()) for a in _ROWS for b in _ROWS}
+    decided = sum(counts[a, b] for a in _JUDGED.values() for b in _JUDGED.values())
+    agreed = sum(counts[a, a] for a in _JUDGED.values())
+    lines = [
+        "  imported labels (theirs) against the strict grader (ours), candidates",
+        "",
+        table_line("", [f"{f'ours {name}':>{CELL + 4}}" for name in _ROWS]),
+        table_rule(len(_ROWS), CELL + 4),
+    ]
+    lines += [
+        table_line(f"theirs {a}", [f"{counts[a, b]:>{CELL + 4},}" for b in _ROWS]) for a in _ROWS
+    ]
+    share = f"{100 * agreed / decided:.1f} % of" if decided else "0 of"
+    lines.append(
+        f"  agree on {share} the {decided:,} that both decide; only theirs right "
+        f"{counts['right', 'wrong']:,}, only ours right {counts['wrong', 'right']:,}"
+    )
+    lines += _examples(frame[(ours != theirs) & (ours != _OPEN) & (theirs != _OPEN)], examples)
+    return "\n".join(lines)
+
+
+def _words(labels: pd.Series[bool]) -> pd.Series[str]:
+    return labels.astype(object).map(_JUDGED).fillna(_OPEN)
+
+
+def _examples(rows: pd.DataFrame, most: int) -> list[str]:
+    if rows.empty or not most:
+        return []
+    # One of each problem: a hard answer repeats itself.
+    shown = rows.drop_duplicates("problem_id").head(most)
+    lines = ["  where they differ, for example"]
+    for row in shown.to_dict("records"):
+        kind = f"{row['origin']} {row['mode']}".strip()
+        place = f"{row['problem_id']} {kind} {row['sample']}"
+        verdict = "theirs right" if row["imported_label"] else "ours right"
+        answers = f"ours {_cut(row['answer'])}, theirs {_cut(row['imported_answer'])}"
+        lines.append(f"    {_cut(place, 32):<32}  {verdict:<12}  {answers}")
+    return lines
+
+
+def _cut(value: object, width: int = 18) -> str:
+    if not isinstance(value, str):
+        return "—"
+    text = printable(value)
+    return text if len(text) <= width else text[: width - 1] + "…"

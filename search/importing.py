@@ -1,0 +1,460 @@
+"""`assay import`: candidates that others sampled, as a run of our own.
+
+    assay import samples.jsonl run=runs/x format=qwen
+    assay import out-rs0.jsonl out-rs1.jsonl run=runs/x mapping=mine.yaml
+
+A file is read twice: first everything is checked and counted, then the parts are written, in a
+folder beside the run that takes its place when all is there. So an import is whole or absent, and
+holds one slice of problems in memory where the lines of a problem stand together.
+
+What came along (answers, labels) is kept apart from ours, as the stage `imported`; scores become
+the scores of a verifier. Then `grade`, `score`, `evaluate`, `report` as for a sampled run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import math
+import re
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from problems.errors import UserError
+from problems.problem import Problem, read_jsonl
+from problems.records import differences
+from search.mapping import (
+    AGGREGATES,
+    Fields,
+    Imported,
+    Row,
+    UnmappedError,
+    convert,
+    look_up,
+    selected,
+)
+from search.runs import Part, Run
+from search.sampling import Candidate, candidates_table
+from search.scoring import scores_table
+from search.settings import CONFIGS, as_dict, merge, read_yaml
+from search.work import progress_bar
+
+if TYPE_CHECKING:
+    import pyarrow
+
+__all__ = ["ImportConfig", "formats", "import_pool", "read_records", "run"]
+
+FOLDER = CONFIGS / "imports"
+# Candidates in one part, about: the unit in which `grade` and `score` resume.
+PART = 512
+
+
+@dataclass
+class ImportConfig:
+    """What `assay import` reads."""
+
+    files: list[str] = field(default_factory=list)
+    """JSONL (.gz too), JSON lists or Parquet; several are read as one"""
+    run: str = ""
+    """the run's folder, a new one"""
+    format: str = "assay"
+    """who wrote the files; a name of configs/imports/, or empty with `mapping`"""
+    mapping: str = ""
+    """YAML file of a mapping of your own, in place of a format's"""
+    fields: Fields = field(default_factory=Fields)
+    """single fields of the mapping, over those of the format"""
+    scores_name: str = ""
+    """what imported scores are called; empty = the format's or the mapping's name"""
+    aggregate: str = "last"
+    """of a candidate's step scores: last | min | prod | mean"""
+    join: bool = False
+    """rows of one problem that hold lists are more samples of it, not an error"""
+    problems_per_part: int = 0
+    """problems in one part, the unit of resuming; 0 = so many that it has about 512 samples"""
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A candidate with its place in the run."""
+
+    problem: int
+    sample: int
+    candidate: Imported
+
+
+def run(config: ImportConfig) -> None:
+    """`assay import`."""
+    done, is_new = import_pool(config)
+    parts = done.parts("candidates")
+    if not is_new:
+        print(f"{done.path}: holds these candidates already ({len(parts)} parts)")
+        return
+    total = sum(done.read("candidates", part).num_rows for part in parts)
+    print(
+        f"{len(done.problems)} problems, {total} candidates in {done.path}; "
+        f"next: assay grade {done.path}"
+    )
+
+
+def import_pool(config: ImportConfig) -> tuple[Run, bool]:
+    """The run that holds the files' candidates, and whether it was made now.
+
+    Raises `UserError` naming file and line for what cannot be read or mapped, and where the run's
+    folder holds anything else.
+    """
+    fields, name = _mapping(config)
+    if not config.files:
+        raise UserError("files: expected a file, for example assay import FILE.jsonl run=runs/x")
+    if not config.run:
+        raise UserError("run: expected the folder of a new run, for example run=runs/x")
+    if config.aggregate not in AGGREGATES:
+        raise UserError(f"aggregate={config.aggregate}: expected one of {', '.join(AGGREGATES)}")
+    path = Path(config.run)
+    scores_name = config.scores_name or name
+    key = {
+        "files": [_hash(Path(file)) for file in config.files],
+        "fields": as_dict(fields),
+        "scores_name": scores_name,
+        "aggregate": config.aggregate,
+        "join": config.join,
+    }
+    there = _there(path, key)
+    if there is not None:
+        return there, False
+    counted = _count(config, fields)
+    size = config.problems_per_part or max(
+        1, round(PART * len(counted.problems) / counted.candidates.total())
+    )
+    # A folder beside it: one file system, so that the whole is moved at once.
+    begun = path.with_name(f".{path.name}.importing")
+    shutil.rmtree(begun, ignore_errors=True)
+    try:
+        opened = Run.open_or_create(begun, counted.problems)
+        run_key = {"import": key, "problems_per_part": size}
+        opened.register("candidates", run_key, {})
+        _write(opened, config, fields, counted, scores_name)
+        parts = len(opened.parts("candidates"))
+        opened.register("candidates", run_key, {**as_dict(config), "parts": parts})
+        if path.exists():
+            path.rmdir()
+        begun.rename(path)
+    except BaseException:
+        shutil.rmtree(begun, ignore_errors=True)
+        raise
+    for column, count in counted.shared.items():
+        print(f"note: {column} left out in {count} rows: one value for several solutions")
+    return Run.open(path), True
+
+
+def formats() -> list[str]:
+    """The formats that Assay knows."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def _mapping(config: ImportConfig) -> tuple[Fields, str]:
+    """The mapping to use, and its name."""
+    if config.mapping:
+        path = Path(config.mapping)
+    else:
+        if config.format not in formats():
+            raise UserError(f"format={config.format}: expected one of {', '.join(formats())}")
+        path = FOLDER / f"{config.format}.yaml"
+    default = Fields()
+    own = {k: v for k, v in as_dict(config.fields).items() if v != getattr(default, k)}
+    return merge(Fields, [read_yaml(path), own]), path.stem
+
+
+def _there(path: Path, key: dict[str, Any]) -> Run | None:
+    """The run where it holds just this import; `None` where there is nothing yet."""
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return None
+    if not (path / "run.json").exists():
+        raise UserError(f"{path}: is there and is no run; give another run=")
+    opened = Run.open(path)
+    found = opened.key("candidates") if "candidates" in opened.record["stages"] else {}
+    if "import" not in found:
+        raise UserError(f"{path}: holds a run that was not imported; give another run=")
+    lines = differences(found["import"], key)
+    if lines:
+        raise UserError(
+            f"{path}: holds another import ({'; '.join(lines)}); give another run= or delete it"
+        )
+    lost = opened.record["stages"]["candidates"]["config"]["parts"] - len(
+        opened.parts("candidates")
+    )
+    if lost:
+        raise UserError(f"{path}: {lost} parts of candidates are lost; delete it and import again")
+    return opened
+
+
+def _hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    return f"sha256:{digest.hexdigest()}"
+
+
+# Reading
+
+
+def read_records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields (where it stands, row) of a JSONL file, a JSON list or a Parquet file."""
+    if path.suffix == ".parquet":
+        yield from _parquet_rows(path)
+    elif path.suffix == ".json":
+        try:
+            rows = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, OSError) as error:
+            raise UserError(f"{path}: not a JSON file ({error})") from error
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise UserError(f"{path}: expected a JSON list of objects (or use a .jsonl file)")
+        yield from ((f"{path}, item {index}", row) for index, row in enumerate(rows))
+    else:
+        for number, row in read_jsonl(path):
+            yield f"{path}, line {number}", row
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        index = 0
+        with pyarrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=64):
+                for row in batch.to_pylist():
+                    yield f"{path}, row {index}", row
+                    index += 1
+    except (OSError, pyarrow.ArrowException) as error:
+        raise UserError(f"{path}: not a Parquet file ({str(error).splitlines()[0]})") from error
+
+
+class _Book:
+    """The problems and places found so far; refuses what contradicts them."""
+
+    def __init__(self, *, join: bool) -> None:
+        self.join = join
+        self.problems: list[Problem] = []
+        self._numbers: dict[str, int] = {}
+        self._seen: list[str] = []
+        self._taken: dict[tuple[int, str, str], set[int]] = defaultdict(set)
+        self._next: Counter[tuple[int, str, str]] = Counter()
+
+    def place(self, row: Row, where: str, listed: dict[int, str]) -> list[_Placed]:
+        """The row's candidates in their places; `listed`: where problems stood in this file."""
+        number = self._number(row.problem, where)
+        numbered = all(candidate.sample is not None for candidate in row.candidates)
+        if not (row.alone or numbered or self.join) and number in listed:
+            raise UserError(
+                f"{where}: problem {row.problem.id!r} is there twice, first in {listed[number]} "
+                "(join=true takes such rows as more samples of it)"
+            )
+        listed[number] = where
+        return [self._placed(number, candidate, where) for candidate in row.candidates]
+
+    def _number(self, problem: Problem, where: str) -> int:
+        number = self._numbers.setdefault(problem.id, len(self.problems))
+        if number == len(self.problems):
+            self.problems.append(problem)
+            self._seen.append(where)
+        elif self.problems[number] != problem:
+            names = [each.name for each in dataclasses.fields(Problem)]
+            name = next(
+                n for n in names if getattr(problem, n) != getattr(self.problems[number], n)
+            )
+            raise UserError(
+                f"{where}: problem {problem.id!r} differs from that of {self._seen[number]} in "
+                f"its {name}"
+            )
+        return number
+
+    def _placed(self, number: int, candidate: Imported, where: str) -> _Placed:
+        place = number, candidate.origin, candidate.mode
+        sample = self._next[place] if candidate.sample is None else candidate.sample
+        if sample in self._taken[place]:
+            kind = f"{candidate.origin} {candidate.mode}".strip()
+            raise UserError(
+                f"{where}: sample {sample} ({kind}) of problem {self.problems[number].id!r} is "
+                "there twice"
+            )
+        self._taken[place].add(sample)
+        self._next[place] = max(self._next[place], sample + 1)
+        return _Placed(number, sample, candidate)
+
+
+def _read(config: ImportConfig, fields: Fields, book: _Book) -> Iterator[tuple[Row, list[_Placed]]]:
+    """Every row that the mapping takes, with its candidates in their places."""
+    only = dict(fields.only)
+    found_any = False
+    for file in config.files:
+        listed: dict[int, str] = {}
+        for where, raw in read_records(Path(file)):
+            _resolve(only, raw)
+            if not selected(raw, only):
+                continue
+            try:
+                row = convert(raw, fields, where, config.aggregate)
+            except UnmappedError as error:
+                raise UserError(f"{error}{_hint(raw, where)}") from error
+            found_any = True
+            yield row, book.place(row, where, listed)
+    if not found_any:
+        told = ", ".join(f"{path}={value}" for path, value in only.items())
+        raise UserError(f"{config.files[0]}: holds no rows" + (f" with {told}" if told else ""))
+
+
+def _resolve(only: dict[str, str], row: dict[str, Any]) -> None:
+    """Empty values become those of the first row; a field that it does not have selects nothing."""
+    for path in [path for path, value in only.items() if value == ""]:
+        value = look_up(path, row)
+        with contextlib.suppress(KeyError):
+            del only[path]
+        if isinstance(value, (str, int, float)):
+            only[path] = str(value)
+
+
+def _hint(row: dict[str, Any], where: str) -> str:
+    """The formats that would fit the row, for the message that the chosen one does not."""
+    fit = []
+    for name in formats():
+        with contextlib.suppress(UserError):
+            if convert(row, merge(Fields, [read_yaml(FOLDER / f"{name}.yaml")]), where).candidates:
+                fit.append(name)
+    return f"; format={' or '.join(fit)} fits" if fit else ""
+
+
+@dataclass
+class _Counted:
+    """What the first reading found; `candidates` counts them by the number of their problem."""
+
+    problems: list[Problem]
+    candidates: Counter[int] = field(default_factory=Counter)
+    origins: set[str] = field(default_factory=set)
+    scores: set[str] = field(default_factory=set)
+    has_theirs: bool = False
+    shared: Counter[str] = field(default_factory=Counter)
+
+
+def _count(config: ImportConfig, fields: Fields) -> _Counted:
+    book = _Book(join=config.join)
+    counted = _Counted(book.problems)
+    for row, placed in _read(config, fields, book):
+        counted.shared.update(row.shared)
+        for each in placed:
+            theirs = each.candidate
+            counted.candidates[each.problem] += 1
+            counted.origins.add(theirs.origin)
+            counted.scores |= set(theirs.scores)
+            counted.has_theirs |= theirs.answer is not None or theirs.label is not None
+    if not counted.candidates:
+        raise UserError(f"{config.files[0]}: holds no solutions")
+    return counted
+
+
+# Writing
+
+
+def _write(
+    opened: Run, config: ImportConfig, fields: Fields, counted: _Counted, scores_name: str
+) -> None:
+    """Writes each slice of problems when its last candidate has been read."""
+    key = opened.key("candidates")
+    for origin in counted.origins - {""}:
+        opened.register("candidates", key, {}, origin)
+    if counted.has_theirs:
+        opened.register("imported", key, {})
+    verifiers = {
+        name: re.sub(r"[^\w.-]+", "-", name or scores_name) for name in sorted(counted.scores)
+    }
+    for verifier in verifiers.values():
+        opened.register(f"scores/{verifier}", {**key, "verifier": verifier}, {})
+    size = int(key["problems_per_part"])
+    missing: Counter[int] = Counter()
+    for problem, count in counted.candidates.items():
+        missing[problem // size] += count
+    waiting: dict[int, list[_Placed]] = defaultdict(list)
+    with progress_bar(counted.candidates.total(), "import") as bar:
+        for _, placed in _read(config, fields, _Book(join=config.join)):
+            for each in placed:
+                index = each.problem // size
+                waiting[index].append(each)
+                if len(waiting[index]) == missing[index]:
+                    _write_slice(opened, index, waiting.pop(index), verifiers, counted.has_theirs)
+                    bar.update(missing[index])
+
+
+def _write_slice(
+    opened: Run, index: int, rows: list[_Placed], verifiers: dict[str, str], has_theirs: bool
+) -> None:
+    """Writes the parts of a slice of problems, one for each origin and mode."""
+    groups: dict[tuple[str, str], list[_Placed]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: (row.problem, row.sample)):
+        groups[row.candidate.origin, row.candidate.mode].append(row)
+    for (origin, mode), own in groups.items():
+        part = Part(index, mode, 0, 1 + max(row.sample for row in own), origin)
+        keys = [
+            {
+                "problem_id": opened.problems[row.problem].id,
+                "origin": origin,
+                "mode": mode,
+                "sample": row.sample,
+            }
+            for row in own
+        ]
+        found = [_candidate(key, row.candidate) for key, row in zip(keys, own, strict=True)]
+        opened.write("candidates", part, candidates_table(found), 0.0)
+        if has_theirs:
+            opened.write("imported", part, _imported_table(keys, own), 0.0)
+        for theirs, verifier in verifiers.items():
+            scored = [
+                {**key, "score": row.candidate.scores.get(theirs, math.nan)}
+                for key, row in zip(keys, own, strict=True)
+            ]
+            opened.write(f"scores/{verifier}", part, scores_table(scored, values=False), 0.0)
+
+
+def _candidate(key: dict[str, Any], theirs: Imported) -> Candidate:
+    return Candidate(
+        **key,
+        text=theirs.text,
+        token_ids=theirs.token_ids,
+        tokens=theirs.tokens,
+        prompt_tokens=theirs.prompt_tokens,
+        logprob=theirs.logprob,
+        stop=theirs.stop,
+    )
+
+
+def _imported_table(keys: Sequence[dict[str, Any]], rows: Sequence[_Placed]) -> pyarrow.Table:
+    """The rows of an imported part: their answers and labels, null where unknown."""
+    import pyarrow as pa
+
+    schema = pa.schema(
+        [
+            ("problem_id", pa.string()),
+            ("origin", pa.string()),
+            ("mode", pa.string()),
+            ("sample", pa.int32()),
+            ("imported_answer", pa.string()),
+            ("imported_label", pa.bool_()),
+        ]
+    )
+    found = [
+        {
+            **key,
+            "imported_answer": row.candidate.answer,
+            "imported_label": row.candidate.label,
+        }
+        for key, row in zip(keys, rows, strict=True)
+    ]
+    return pa.Table.from_pylist(found, schema=schema)

@@ -1,0 +1,254 @@
+"""What an evaluation is asked for: its configuration, its rules' names, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from problems.errors import UserError
+from problems.problem import MODES
+from search import rules as selection
+from search.curves import Mix
+from search.estimates import orders
+from search.pool import PoolArrays
+from search.subsets import Vote
+
+__all__ = [
+    "ALWAYS",
+    "MIX_LABELS",
+    "RULE_LABELS",
+    "SCORED_RULES",
+    "EvaluateConfig",
+    "applicable",
+    "check_config",
+    "count",
+    "grids",
+    "rule_label",
+    "scores_of",
+    "sizes_of",
+]
+
+RULE_LABELS = {
+    "single": "single sample",
+    "hybrid": "hybrid (PoT, else CoT)",
+    "shortest": "shortest",
+    "logprob": "log-probability",
+    "majority": "majority vote",
+    "best_of_n": "best-of-n",
+    "weighted": "weighted vote",
+    "top_k": "top-k vote",
+    "weighted_top_k": "weighted top-k vote",
+    "pass": "pass@n (ceiling)",
+}
+SCORED_RULES = ("best_of_n", "weighted", "top_k", "weighted_top_k")
+ALWAYS = ("single", "majority", "pass")  # what the others are compared with
+MIX_LABELS: dict[Mix, str] = {"cot": "CoT only", "pot": "PoT only", "both": "both"}
+LISTED = 3  # problems named in a note
+
+
+@dataclass
+class EvaluateConfig:
+    """How a pool is evaluated."""
+
+    n: list[int] = field(default_factory=list)
+    """numbers of candidates; empty = powers of two up to the pool's size"""
+    rules: list[str] = field(default_factory=list)
+    """shortest, logprob, best_of_n, weighted, top_k, weighted_top_k, hybrid, beside the single
+    sample, the majority and pass@n; empty = all that the pool has the numbers for"""
+    k: int | str = 0
+    """candidates that vote in top-k; 0 = half the square root of n, at least 3; auto = chosen for
+    each n on other problems, those of `tune` or by cross-fitting"""
+    transform: str = "none"
+    """of the scores into weights of the weighted votes: none (negative ones count 0) | sigmoid |
+    rank | softmax"""
+    softmax_temperature: float | str = 1.0
+    """of the softmax transform; auto = chosen as k is"""
+    draws: int = 200
+    """random subsets of each problem's candidates at each n"""
+    error: float = 0.0
+    """wanted standard error of what is estimated over subsets: as many more are drawn, up to a
+    hundred times draws; 0 = draws as they are"""
+    bootstrap: int = 1000
+    """resamples of the problems for the 95 % intervals"""
+    short: str = "use"
+    """problems with fewer candidates than the others: use (all that they have) | refuse"""
+    by: list[str] = field(default_factory=list)
+    """break accuracy down by: difficulty (fifths by the generator's solve rate), origin"""
+    seed: int = 0
+    """of the subsets, the tie-breaks, the folds and the resamples"""
+    verifier: str = ""
+    """whose scores to use; empty = the only one"""
+
+
+BREAKDOWNS = ("difficulty", "origin")
+MODE_WORDS = {"cot": "CoT", "pot": "PoT"}
+
+
+def rule_label(rule: str, n: int | None = None, k: int | str = 0) -> str:
+    """The rule's name for people: `top-k vote`, or at a known n `top-3 vote`.
+
+    With `k` "auto" it has no one number of voters, and keeps its letter.
+    """
+    if n is not None and k != "auto" and rule in ("top_k", "weighted_top_k"):
+        return RULE_LABELS[rule].replace("top-k", f"top-{Vote(k=int(k)).voters(n)}")
+    if n is not None and rule == "pass":
+        return f"pass@{n} (ceiling)"
+    return RULE_LABELS[rule]
+
+
+def check_config(config: EvaluateConfig) -> None:
+    """Raises `UserError` for the first key with a value that means nothing."""
+
+    def refuse(key: str, value: object, expected: str) -> None:
+        raise UserError(f"evaluate: {key}={value}, expected {expected}")
+
+    if isinstance(config.k, str) and config.k != "auto":
+        refuse("k", config.k, "a number or auto")
+    heat = config.softmax_temperature
+    if heat != "auto" and (isinstance(heat, str) or not 0 < heat < float("inf")):
+        refuse("softmax_temperature", heat, "a number above 0 or auto")
+    for name, least in (("k", 0), ("draws", 1), ("bootstrap", 1), ("error", 0)):
+        value = getattr(config, name)
+        if value != "auto" and not value >= least:
+            refuse(name, value, f"at least {least}")
+    for n in config.n:
+        if n < 1:
+            refuse("n", n, "at least 1")
+    choices = {
+        "transform": ([config.transform], selection.TRANSFORMS),
+        "short": ([config.short], ("use", "refuse")),
+        "by": (config.by, BREAKDOWNS),
+        "rules": (config.rules, tuple(RULE_LABELS)),
+    }
+    for key, (given, known) in choices.items():
+        for value in given:
+            if value not in known:
+                refuse(key, value, f"one of {', '.join(known)}")
+
+
+def scores_of(pool: PoolArrays, verifier: str) -> tuple[str, NDArray[np.float32] | None]:
+    """The verifier's name and its scores, shape (P, S); "" and None where a pool has none.
+
+    Raises `UserError` for an unknown verifier, for several without a choice, and where a candidate
+    with an answer has no finite score.
+    """
+    known = ", ".join(f"'{name}'" for name in pool.scores) or "none"
+    if verifier and verifier not in pool.scores:
+        raise UserError(f"evaluate: no scores by verifier '{verifier}' (the pool has: {known})")
+    if not pool.scores:
+        return "", None
+    if not verifier and len(pool.scores) > 1:
+        raise UserError(f"evaluate: choose one with verifier=… (the pool has scores by {known})")
+    name = verifier or next(iter(pool.scores))
+    scores = pool.scores[name]
+    unscored = ~np.isfinite(scores) & pool.present & (pool.classes >= 0)
+    if unscored.any():
+        problem = pool.problem_ids[int(unscored.any(axis=1).argmax())]
+        raise UserError(
+            f"evaluate: {int(unscored.sum())} candidates with an answer have no score by verifier "
+            f"'{name}' (first in problem {problem!r}); score the run first"
+        )
+    return name, scores
+
+
+def applicable(
+    pool: PoolArrays, scores: NDArray[Any] | None, config: EvaluateConfig
+) -> tuple[list[str], list[str]]:
+    """The rules to evaluate, in the order of tables, and notes on those left out.
+
+    Raises `UserError` for one that was asked for by name and that the pool has no numbers for.
+    """
+    answered = pool.present & (pool.classes >= 0)
+    unknown = {
+        rule: int((answered & ~np.isfinite(own)).sum()) for rule, own in orders(pool, None).items()
+    }
+    lacking = {
+        rule: f"{count(unknown[rule], 'answer')} of {answered.sum():,} without "
+        f"{'a log-probability' if rule == 'logprob' else 'a number of tokens'}"
+        for rule in unknown
+        if unknown[rule]
+    }
+    if scores is None:
+        lacking |= dict.fromkeys(SCORED_RULES, "the pool has no scores")
+    if len(pool.mode_names) < len(MODES):
+        lacking["hybrid"] = "the pool has one mode"
+    for rule in config.rules:
+        if rule in lacking:
+            raise UserError(f"evaluate: rules: {rule}: {lacking[rule]}")
+    wanted = {*ALWAYS, *(config.rules or RULE_LABELS)}
+    names = [rule for rule in RULE_LABELS if rule in wanted and rule not in lacking]
+    # Where nothing is known of any answer there is no rule to miss.
+    notes = [
+        f"{RULE_LABELS[rule]} left out: {lacking[rule]}"
+        for rule in unknown
+        if 0 < unknown[rule] < answered.sum() and rule in wanted
+    ]
+    return names, notes
+
+
+def sizes_of(pool: PoolArrays) -> dict[Mix, int]:
+    """The candidates per problem of each mode, and of both in equal shares."""
+    sizes: dict[Mix, int] = {mode: pool.size(mode) for mode in pool.mode_names}
+    if len(sizes) == len(MODES):
+        sizes["both"] = 2 * min(sizes.values())
+    return sizes
+
+
+def grids(
+    pool: PoolArrays, config: EvaluateConfig
+) -> tuple[dict[Mix, int], dict[Mix, list[int]], list[str]]:
+    """Sizes by modes, the n to estimate for each, and notes on modes and problems with too few.
+
+    Raises `UserError` where no modes give the n wanted, or problems are short and refused.
+    """
+    sizes = sizes_of(pool)
+    found = {mix: _grid(config.n, size, sizes) for mix, size in sizes.items()}
+    if not any(found.values()):
+        raise UserError(
+            f"evaluate: n={min(config.n)} is more than the {max(sizes.values())} candidates per "
+            "problem that the pool holds"
+        )
+    notes = [
+        f"{MIX_LABELS[mix]} left out: it has no more than {sizes[mix]} candidates per problem"
+        for mix, ns in found.items()
+        if not ns
+    ]
+    return (
+        sizes,
+        {mix: ns for mix, ns in found.items() if ns},
+        [*notes, *_short(pool, sizes, config)],
+    )
+
+
+def _grid(wanted: list[int], size: int, sizes: Mapping[Mix, int]) -> list[int]:
+    """The n to estimate up to `size`: those wanted, or the powers of two and every mode's size."""
+    powers = [1 << exponent for exponent in range(size.bit_length())]
+    return sorted({n for n in wanted or [*powers, *sizes.values()] if n <= size})
+
+
+def _short(pool: PoolArrays, sizes: Mapping[Mix, int], config: EvaluateConfig) -> list[str]:
+    """Notes on problems with fewer candidates than most, the first of them named."""
+    notes = []
+    for mode in pool.mode_names:
+        short = np.flatnonzero(pool.of_mode(mode).sum(axis=1) < sizes[mode])
+        if not len(short):
+            continue
+        named = ", ".join(pool.problem_ids[p] for p in short[:LISTED])
+        more = ", …" * (len(short) > LISTED)
+        found = (
+            f"{count(len(short), 'problem')} with fewer than {sizes[mode]} {MODE_WORDS[mode]} "
+            f"candidates ({named}{more})"
+        )
+        if config.short == "refuse":
+            raise UserError(f"evaluate: {found}; short=use takes all that they have")
+        notes.append(f"{found}; all of theirs are used")
+    return notes
+
+
+def count(number: int, noun: str) -> str:
+    """`1 problem`, `1,319 problems`."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -1,0 +1,106 @@
+"""Both gradings of an imported pool: the table, and evaluation by theirs."""
+
+import json
+
+import pytest
+
+import assay
+from problems.errors import UserError
+from search.gradings import gradings
+from search.importing import ImportConfig, import_pool
+from search.results import EvaluateStage, load_frame, run_evaluate
+
+# Theirs takes 17.6 for 18 and misses "A: 18"; it has no label for the last.
+ROWS = [
+    {
+        "id": f"p{i}",
+        "problem": "3 * 6?",
+        "answer": "18",
+        "generations": ["#### 18", "#### 17.6", "So…\nA: 18", "#### 20"],
+        "extracted_answers": ["18", "18", None, "20"],
+        "is_correct": [True, True, False, None],
+        "scores": [0.5, 0.75, 0.25, 0.125],
+    }
+    for i in range(2)
+]
+
+
+@pytest.fixture
+def run(tmp_path, capsys):
+    path = tmp_path / "pool.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    words = ["import", str(path), f"run={tmp_path / 'run'}", "--format", "hf"]
+    assert assay.main(words) == 0
+    assert assay.main(["grade", str(tmp_path / "run")]) == 0
+    return str(tmp_path / "run"), capsys.readouterr().out
+
+
+TABLE = """\
+                              ours right      ours wrong  ours undecided
+  ──────────────────────────────────────────────────────────────────────
+  theirs right                         2               2               0
+  theirs wrong                         2               0               0
+  theirs undecided                     0               2               0
+  agree on 33.3 % of the 6 that both decide; only theirs right 2, only ours right 2
+  where they differ, for example
+    p0 cot 1                          theirs right  ours 17.6, theirs 18
+    p1 cot 1                          theirs right  ours 17.6, theirs 18
+"""
+
+
+def test_grade_and_evaluate_print_both(run, capsys):
+    path, printed = run
+    assert TABLE in printed
+    assert assay.main(["evaluate", path, "draws=5", "bootstrap=5"]) == 0
+    assert capsys.readouterr().out.endswith(TABLE)
+
+
+def test_evaluation_by_their_grading(run, capsys):
+    path, _ = run
+
+    def accuracy(grading, rule):
+        stage = EvaluateStage(run=path, grading=grading, n=[4], draws=5, bootstrap=5, json=True)
+        run_evaluate(stage)
+        rows = json.loads(capsys.readouterr().out)["accuracy"]
+        return next(row["accuracy"] for row in rows if row["rule"] == rule)
+
+    assert accuracy("ours", "single") == 0.5
+    # The second has our class of 17.6, but their answer 18.
+    assert accuracy("theirs", "single") == 0.5
+    assert accuracy("ours", "best_of_n") == 0.0
+    assert accuracy("theirs", "best_of_n") == 1.0
+    assert accuracy("ours", "majority") == 1.0
+    assert accuracy("theirs", "majority") == 1.0
+    with pytest.raises(UserError, match="grading=mine: expected one of ours, theirs"):
+        accuracy("mine", "single")
+
+
+def test_labels_alone_go_with_our_answers(tmp_path, capsys):
+    path = tmp_path / "pool.jsonl"
+    rows = [{k: v for k, v in row.items() if k != "extracted_answers"} for row in ROWS]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run, _ = import_pool(ImportConfig([str(path)], str(tmp_path / "run"), format="hf"))
+    assert assay.main(["grade", str(run.path)]) == 0
+    assert "theirs right  ours 17.6, theirs —" in capsys.readouterr().out
+    assert assay.main(["evaluate", str(run.path), "grading=theirs", "n=[4]", "--csv"]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert [row.split(",")[3] for row in rows if row.startswith("best_of_n,")] == ["1.0"]
+
+
+def test_a_pool_without_their_labels(tmp_path, capsys):
+    path = tmp_path / "pool.jsonl"
+    path.write_text(json.dumps({"question": "1 + 1?", "answer": "2", "solution": "#### 2"}))
+    words = ["import", str(path), f"run={tmp_path / 'run'}", "--format", "long"]
+    assert assay.main(words) == 0
+    assert assay.main(["grade", str(tmp_path / "run")]) == 0
+    assert "theirs" not in capsys.readouterr().out
+    assert assay.main(["evaluate", str(tmp_path / "run"), "grading=theirs"]) == 2
+    assert "no labels came along" in capsys.readouterr().err
+
+
+def test_no_table_without_labels(run):
+    from search.runs import Run
+
+    frame = load_frame(Run.open(run[0]))
+    assert gradings(frame.drop(columns="imported_label")) is None
+    assert gradings(frame.assign(imported_label=None)) is None

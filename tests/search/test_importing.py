@@ -1,0 +1,388 @@
+"""Import: every format in its true shape, whole or absent, and one clear line for what is wrong."""
+
+import gzip
+import json
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+import assay
+from generator.models import ModelConfig
+from problems.errors import UserError
+from search.grading import GradeConfig, grade
+from search.importing import ImportConfig, formats, import_pool
+from search.results import load_frame
+from search.runs import Run
+from search.settings import load
+from tests.search.shapes import ASSAY, FILES, HF, LM_EVAL, LONG, QWEN, RIGHT, SEARCH_AND_LEARN
+
+
+def written(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Writes rows to a file and imports it."""
+
+    def make(rows, name="run", **config):
+        path = rows if isinstance(rows, str) else written(tmp_path / f"{name}.jsonl", rows)
+        found, _ = import_pool(ImportConfig(files=[path], run=str(tmp_path / name), **config))
+        return found
+
+    return make
+
+
+def candidates(run):
+    parts = run.parts("candidates")
+    return [row for part in parts for row in run.read("candidates", part).to_pylist()]
+
+
+def imported(run):
+    return [row for p in run.parts("imported") for row in run.read("imported", p).to_pylist()]
+
+
+def scores(run, name):
+    stage = f"scores/{name}"
+    return [row["score"] for p in run.parts(stage) for row in run.read(stage, p).to_pylist()]
+
+
+def test_every_format_has_a_file_in_its_shape():
+    assert formats() == sorted(FILES)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_format_is_imported_and_graded(name, make):
+    run = make(FILES[name], format=name)
+    assert [p.question for p in run.problems] == ["What is 1 + 1?", "What is 2 * 3?"]
+    assert [p.answer for p in run.problems] == ["2", "6"]
+    frame = load_frame(grade(GradeConfig(run=str(run.path))))
+    assert frame["mode"].eq("cot").all()
+    if name == "lm-eval":  # one response each; "It is 5." claims nothing by the strict grader
+        assert frame["label"].tolist() == [True, False]
+    else:
+        assert frame["label"].tolist() == [True, False] * (len(frame) // 2)
+    if "imported_label" in frame and frame["imported_label"].notna().any():
+        assert frame["imported_label"].tolist() == frame["label"].tolist()
+
+
+def test_what_is_known_comes_along(make):
+    run = make(ASSAY)
+    assert candidates(run)[1] == {
+        "problem_id": "a",
+        "mode": "cot",
+        "sample": 1,
+        "text": "So it is \\boxed{3}.",
+        "token_ids": [],
+        "tokens": 8,
+        "prompt_tokens": 12,
+        "logprob": -2.5,
+        "stop": "length",
+        "origin": "",
+    }
+    assert math.isnan(candidates(run)[3]["logprob"])
+    assert [row["imported_answer"] for row in imported(run)] == ["2", "3", "6", "5"]
+    assert scores(run, "v") == [0.75, 0.25, 0.5, 0.125]
+    assert run.problems[0].solutions[0].text == "1 + 1 = 2\n#### 2"
+
+
+def test_tokens_and_logprobs_of_vllm_and_servers(make):
+    rows = candidates(make(FILES["vllm"], format="vllm"))
+    assert [row["tokens"] for row in rows] == [3, 2, 1, 1]
+    assert rows[0]["logprob"] == -1.5
+    assert math.isnan(rows[1]["logprob"])
+    assert [row["stop"] for row in rows] == ["stop", "length", "stop", "stop"]
+    rows = candidates(make(FILES["openai"], "o", format="openai"))
+    assert [row["tokens"] for row in rows] == [-1, -1, -1, -1]
+    assert rows[0]["logprob"] == -1.5  # the sum over its tokens
+    assert math.isnan(rows[1]["logprob"])
+
+
+@pytest.mark.parametrize(
+    ("aggregate", "expected"),
+    [
+        ("last", [0.75, 0.125, 0.5, 0.125]),
+        ("min", [0.5, 0.125, 0.5, 0.125]),
+        ("prod", [0.375, 0.015625, 0.5, 0.125]),
+        ("mean", [0.625, 0.875 / 3, 0.5, 0.125]),
+    ],
+)
+def test_step_scores_are_aggregated(aggregate, expected, make):
+    run = make(SEARCH_AND_LEARN, format="search-and-learn", aggregate=aggregate)
+    assert scores(run, "search-and-learn") == pytest.approx(expected, abs=1e-7)
+    assert [row["tokens"] for row in candidates(run)] == [9, 8, 9, 9]
+
+
+def test_scores_are_named(make):
+    run = make(SEARCH_AND_LEARN, format="search-and-learn", scores_name="prm")
+    assert run.verifiers() == ["prm"]
+
+
+def test_one_filter_of_the_harness_is_taken(make):
+    run = make(LM_EVAL, format="lm-eval")
+    assert [row["imported_answer"] for row in imported(run)] == ["2", None]
+    fields = {"only": {"filter": "flexible-extract"}}
+    config = load(ImportConfig, [{"fields": fields}])
+    run = make(LM_EVAL, "flexible", format="lm-eval", fields=config.fields)
+    assert [row["imported_answer"] for row in imported(run)] == ["2", "5"]
+
+
+def test_repeated_responses_have_no_label_of_their_own(make, capsys):
+    row = LM_EVAL[0] | {"resps": [["#### 2", "#### 3"]]}
+    run = make([row], format="lm-eval")
+    assert [c["text"] for c in candidates(run)] == ["#### 2", "#### 3"]
+    assert "imported" not in run.record["stages"]
+    out = capsys.readouterr().out
+    assert "labels left out in 1 rows: one value for several solutions" in out
+
+
+def test_origins_are_kept(make):
+    run = make(FILES["gsm8k-solutions"], format="gsm8k-solutions")
+    assert sorted({(row["origin"], row["sample"]) for row in candidates(run)}) == [
+        ("175b_finetuning", 0),
+        ("175b_verification", 0),
+        ("6b_finetuning", 0),
+        ("6b_verification", 0),
+    ]
+    assert run.problems[0].convention == "gsm8k"
+
+
+def test_lines_of_one_problem_need_not_stand_together(make):
+    run = make(LONG, format="long", problems_per_part=1)
+    assert [(c["problem_id"], c["sample"], c["text"]) for c in candidates(run)] == [
+        (run.problems[p].id, sample, LONG[line]["solution"])
+        for p, sample, line in ((0, 0, 0), (0, 1, 2), (1, 0, 1), (1, 1, 3))
+    ]
+    assert len(run.parts("candidates")) == 2
+
+
+def test_ids_are_made_of_the_question(make):
+    ids = [p.id for p in make(LONG, format="long").problems]
+    assert ids == [p.id for p in make([*LONG, LONG[0]], "again", format="long").problems]
+    assert all(len(each) == 14 and each.startswith("q-") for each in ids)
+
+
+PROGRAM = "```python\nprint(1 + 1)\n```"
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "kept"),
+    [
+        (PROGRAM, "pot", PROGRAM),
+        ("I compute it.\n" + PROGRAM, "pot", "I compute it.\n" + PROGRAM),
+        (PROGRAM + "\nSo it is \\boxed{2}.", "cot", PROGRAM + "\nSo it is \\boxed{2}."),
+        ("<llm-code>\nprint(1 + 1)\n</llm-code>", "pot", "```python\nprint(1 + 1)\n\n```\n"),
+        ("1 + 1 = 2\n#### 2", "cot", "1 + 1 = 2\n#### 2"),
+        ("```\nno language\n```\nA: 2", "cot", "```\nno language\n```\nA: 2"),
+    ],
+)
+def test_programs_are_recognised(text, mode, kept, make):
+    run = make([{"question": "What is 1 + 1?", "answer": "2", "solution": text}], format="long")
+    (row,) = candidates(run)
+    assert (row["mode"], row["text"]) == (mode, kept)
+    frame = load_frame(grade(GradeConfig(run=str(run.path))))
+    assert frame["label"].tolist() == [True]
+
+
+def test_problems_with_different_numbers_of_candidates(make):
+    rows = [
+        QWEN[0],
+        QWEN[1]
+        | {"code": [PROGRAM, *RIGHT], "pred": ["2", "2", "6"], "score": [False, False, True]},
+    ]
+    run = make(rows, format="qwen")
+    frame = load_frame(grade(GradeConfig(run=str(run.path))))
+    assert frame[["problem_id", "mode", "sample"]].to_numpy().tolist() == [
+        ["0", "cot", 0], ["0", "cot", 1], ["1", "cot", 0], ["1", "cot", 1], ["1", "pot", 0],
+    ]  # fmt: skip
+    assert frame["imported_label"].tolist() == [True, False, False, True, False]
+
+
+@pytest.mark.parametrize("kind", ["jsonl.gz", "json", "parquet"])
+def test_other_containers(kind, make, tmp_path):
+    path = tmp_path / f"pool.{kind}"
+    if kind == "jsonl.gz":
+        with gzip.open(path, "wt") as stream:
+            stream.writelines(json.dumps(row) + "\n" for row in HF)
+    elif kind == "json":
+        path.write_text(json.dumps(HF))
+    else:
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(HF), path)
+    run = make(str(path), format="hf")
+    plain = make(HF, "plain", format="hf")
+    # As text, for NaN is not equal to itself.
+    assert str(candidates(run)) == str(candidates(plain))
+    assert imported(run) == imported(plain)
+
+
+def test_a_mapping_of_ones_own(make, tmp_path):
+    mapping = tmp_path / "mine.yaml"
+    mapping.write_text("question: q.text\nreference: q.gold\nsolutions: out.*.0\nmodes: =cot\n")
+    rows = [{"q": {"text": "1 + 1?", "gold": 2}, "out": [["#### 2"], ["#### 3"]]}]
+    run = make(rows, mapping=str(mapping))
+    assert [c["text"] for c in candidates(run)] == ["#### 2", "#### 3"]
+    assert run.problems[0].answer == "2"
+    config = load(ImportConfig, ["fields.question=q.other"])
+    with pytest.raises(UserError, match=r"line 1: no field 'q.other' for 'question'; found out, q"):
+        make(rows, "other", mapping=str(mapping), fields=config.fields)
+
+
+def test_several_files_are_one_pool(tmp_path):
+    files = [
+        written(tmp_path / f"rs{i}.jsonl", [
+            {"problem": "1 + 1?", "expected_answer": "2", "generation": f"#### {i}"}
+        ])
+        for i in (1, 2)
+    ]  # fmt: skip
+    run, _ = import_pool(ImportConfig(files=files, run=str(tmp_path / "r"), format="long"))
+    assert [c["text"] for c in candidates(run)] == ["#### 1", "#### 2"]
+
+
+def test_the_same_again_is_nothing_to_do_and_another_is_refused(make, tmp_path, capsys):
+    run = make(HF, format="hf")
+    before = {p: p.stat().st_mtime_ns for p in run.path.rglob("*")}
+    words = ["import", str(tmp_path / "run.jsonl"), f"run={run.path}"]
+    assert assay.main([*words, "--format", "hf"]) == 0
+    assert "holds these candidates already" in capsys.readouterr().out
+    assert {p: p.stat().st_mtime_ns for p in run.path.rglob("*")} == before
+    with pytest.raises(UserError, match=r"holds another import .aggregate: .last. there, .min."):
+        make(HF, format="hf", aggregate="min")
+    with pytest.raises(UserError, match=r"holds another import .*files"):
+        make(HF[:1], format="hf")
+    other = tmp_path / "sampled"
+    Run.open_or_create(other, run.problems)
+    with pytest.raises(UserError, match="holds a run that was not imported"):
+        make(HF, "sampled", format="hf")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").touch()
+    with pytest.raises(UserError, match="is there and is no run"):
+        make(HF, "folder", format="hf")
+
+
+def test_a_run_that_lost_parts_is_not_taken_for_whole(make, capsys):
+    run = make(HF, format="hf", problems_per_part=1)
+    (run.path / "candidates" / "part-00001.cot.00000-00002.parquet").write_bytes(b"PAR1")
+    with pytest.raises(UserError, match="1 parts of candidates are lost; delete it and import"):
+        make(HF, format="hf", problems_per_part=1)
+
+
+def test_imported_candidates_are_scored(make, monkeypatch):
+    """Without token ids and counts: a verifier reads the text."""
+    import search.scoring
+    from search.scoring import ScoreStage, score
+    from verifier.config import ScoreConfig
+
+    class Longest:
+        def __init__(self, model):
+            pass
+
+        def score(self, problem, rows, config):
+            found = np.array([len(row.text) for row in rows], np.float32)
+            return SimpleNamespace(scores=found, values=None, tokens=found, prompt_tokens=found)
+
+    monkeypatch.setattr(search.scoring, "Scorer", Longest)
+    monkeypatch.setattr(search.scoring, "fingerprint", str)
+    run = grade(GradeConfig(run=str(make(LONG, format="long").path)))
+    model = ModelConfig(name="longest")
+    score(ScoreStage(str(run.path), model, scoring=ScoreConfig(values=False), workers=1))
+    frame = load_frame(Run.open(run.path))
+    assert frame["score:longest"].tolist() == [float(len(RIGHT[0]))] * 4
+    assert sorted(frame["score:long"]) == [0.125, 0.25, 0.5, 0.75]
+
+
+def test_an_import_is_whole_or_absent(make, tmp_path, monkeypatch):
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, "write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        make(HF, format="hf")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run.jsonl"]
+    # What a kill left behind is in nobody's way.
+    monkeypatch.undo()
+    (tmp_path / ".run.importing").mkdir()
+    (tmp_path / ".run.importing" / "run.json").write_text("{")
+    assert len(candidates(make(HF, format="hf"))) == 4
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run", "run.jsonl"]
+
+
+ROW = HF[0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "config", "expected"),
+    [
+        ([{"x": 1}], {}, "line 1: no field 'question | problem | prompt | instruction' for 'ques"),
+        ([{"x": 1}], {}, "found x"),
+        (QWEN, {"format": "search-and-learn"}, "found answer, code, gt,"),
+        (QWEN, {"format": "search-and-learn"}, "format=qwen fits"),
+        ([ROW, ROW], {}, "line 2: problem 'u-1' is there twice, first in"),
+        ([ROW, ROW | {"answer": "3"}], {}, "line 2: problem 'u-1' differs from that of"),
+        ([ROW | {"correctness_math_verify": [True]}], {}, "2 solutions, but 1 values in"),
+        ([ROW | {"correctness_math_verify": [2, 3]}], {}, "expected true, false or null in 'label"),
+        ([ROW | {"generations": [1, 2]}], {}, "line 1: expected texts in 'solutions', found 1"),
+        ([{**ROW, "generations": [], "correctness_math_verify": []}], {}, "holds no solutions"),
+        ([ROW | {"scores": ["high", "low"]}], {}, "expected numbers in 'scores', found 'high'"),
+        ([ROW | {"modes": ["cot", "tir"]}], {}, "expected one of cot, pot in 'modes', found 'tir'"),
+        ([], {}, "holds no rows"),
+        ([ROW], {"aggregate": "max"}, "aggregate=max: expected one of last, min, prod, mean"),
+        ([ROW], {"format": "gwen"}, "format=gwen: expected one of assay, gsm8k-solutions, hf"),
+        (
+            ASSAY[:1] * 2,
+            {"format": "assay"},
+            "line 2: sample 0 (cot) of problem 'a' is there twice",
+        ),
+    ],
+)
+def test_bad_input_is_one_clear_line(rows, config, expected, make, tmp_path):
+    with pytest.raises(UserError) as error:
+        make(rows, **{"format": "hf", **config})
+    assert expected in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_rows_of_one_problem_join_on_request(make):
+    assert [c["sample"] for c in candidates(make([ROW, ROW], format="hf", join=True))] == [
+        0, 1, 2, 3,
+    ]  # fmt: skip
+
+
+def test_files_that_cannot_be_read(tmp_path, capsys):
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text(json.dumps(ROW) + '\n{"id": \n')
+    cut = tmp_path / "cut.jsonl.gz"
+    cut.write_bytes(gzip.compress(json.dumps(ROW).encode() * 50)[:-12])
+    nothing = tmp_path / "nothing.parquet"
+    nothing.write_bytes(b"PAR1")
+    for path, expected in (
+        (broken, "broken.jsonl, line 2: not JSON"),
+        (cut, "cut.jsonl.gz: not a whole gzip file"),
+        (nothing, "nothing.parquet: not a Parquet file"),
+        (tmp_path / "absent.jsonl", "absent.jsonl: cannot be read"),
+    ):
+        assert assay.main(["import", str(path), f"run={tmp_path / 'r'}", "format=hf"]) == 2
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == 1
+        assert expected in lines[0]
+        assert not (tmp_path / "r").exists()
+
+
+def test_gsm8ks_model_solutions(make, shared_data):
+    """Both gradings of the 5276 solutions of Cobbe et al. agree; 56.3 % by 175B verification."""
+    path = shared_data / "gsm8k_model_solutions" / "example_model_solutions.jsonl"
+    frame = load_frame(grade(GradeConfig(run=str(make(str(path), format="gsm8k-solutions").path))))
+    assert len(frame) == 4 * 1319
+    assert (frame["label"].fillna(False) == frame["imported_label"]).all()
+    right = frame.groupby("origin")["label"].sum() / 1319
+    assert {name: round(100 * share, 1) for name, share in right.items()} == {
+        "175b_finetuning": 34.7,
+        "175b_verification": 56.3,
+        "6b_finetuning": 21.7,
+        "6b_verification": 39.0,
+    }
