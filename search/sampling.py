@@ -92,13 +92,13 @@ def sample(config: SampleConfig) -> Run:
     missing = opened.missing("candidates", planned, Shard.parse(config.shard))
     size = config.problems_per_part
     total = sum(len(opened.slice(part, size)) * (part.end - part.first) for part in missing)
-    # Where servers do the work, one process asks them all.
-    own_workers = 1 if config.engine.name == "server" else 0
     do_parts(
         missing,
         open_worker,
         (config,),
-        workers=workers_for(config.workers or own_workers, config.generator.device),
+        workers=workers_for(
+            config.workers or int(config.engine.one_process), config.generator.device
+        ),
         total=total,
         description="sample",
     )
@@ -121,16 +121,13 @@ def part_size(config: SampleConfig, opened: Run) -> int:
     """Problems in one part: as asked, as the run was begun, or enough for about 512 samples.
 
     An engine's batch runs empty at the end of each part, so small parts are slow; large ones lose
-    more to a kill. Servers get eight samples for each of the requests that they may have at once.
+    more to a kill. Engines that write many samples at once get eight times as many.
     """
     if config.problems_per_part:
         return config.problems_per_part
     if "candidates" in opened.record["stages"]:
         return int(opened.key("candidates")["problems_per_part"])
-    samples = 512
-    if config.engine.name == "server":
-        server = config.engine.server
-        samples = max(samples, 8 * server.in_flight * len(server.urls))
+    samples = max(512, 8 * config.engine.at_once)
     return max(1, round(samples / max(1, *config.modes.values())))
 
 
@@ -151,25 +148,14 @@ def prompt_of(generator: ModelConfig, prompt: PromptConfig) -> PromptConfig:
 
 def sampling_key(config: SampleConfig) -> dict[str, Any]:
     """Everything that changes samples. The number of samples does not: it only adds parts."""
-    key = {
+    return {
         "generator": fingerprint(config.generator),
         "prompt": as_dict(config.prompt),
         "sampling": as_dict(config.sampling),
-        "engine": config.engine.name,
+        **config.engine.identity(),
         "dtype": config.generator.dtype,
         "problems_per_part": config.problems_per_part,
     }
-    if config.engine.name == "server":
-        # Which machines serve the model, and how many, may change from one start to the next.
-        from generator.engines.connection import model_name
-
-        server = config.engine.server
-        key["server"] = {
-            "model": model_name(server),
-            "api": server.api,
-            "extra": server.extra,
-        }
-    return key
 
 
 def workers_for(workers: int, device: str) -> int:

@@ -47,6 +47,13 @@ class Calculator:
             at = text.find("=", at + 1)
         return [drawn]
 
+    def following(self, written: Sequence[int], text: str) -> list[int]:
+        """The tokens of a text that was written after the tokens `written`."""
+        if not written:
+            return self._ids(text)
+        before = self._text(written)
+        return self._encoded(written, before, before + text) or self._ids(text)
+
     def _encoded(self, written: Sequence[int], before: str, text: str) -> list[int]:
         """Tokens that turn `written`, which says `before`, into `text`; none where none do."""
         for context in _CONTEXTS:
