@@ -28,9 +28,14 @@ __all__ = ["VllmEngine"]
 
 # vLLM refuses hotter sampling.
 _HOTTEST = 2.0
-# Unless the user has set them: no log on the screen but errors; and processes that are started
-# afresh, since a forked one cannot use a GPU that its parent has looked at.
-_ENVIRONMENT = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_WORKER_MULTIPROC_METHOD": "spawn"}
+# Unless the user has set them. Its core in this process: one of its own outlives a `kill -9` of
+# this one, and keeps the GPU (workers for more GPUs do not). Workers are started afresh: a forked
+# one cannot use a GPU that its parent has looked at.
+_ENVIRONMENT = {
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
+}
 
 
 class VllmEngine:
