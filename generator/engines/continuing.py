@@ -107,7 +107,9 @@ class Continuing:
         """
         ids, ended, told = choice.token_ids, choice.ended, choice.logprobs
         aligned = ids is not None and told is not None and len(told) >= len(ids)
-        if ids and ended in ("eos", "stopped") and ids[-1] in self._ends:
+        # With a log-probability more than tokens, the end token is left out already.
+        whole = ids is not None and (told is None or len(told) <= len(ids))
+        if ids and whole and ended in ("eos", "stopped") and ids[-1] in self._ends:
             ids, ended = ids[:-1], "eos"
         if ended == "stopped":
             ended = "stop" if stop else "eos"
