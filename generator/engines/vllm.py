@@ -46,7 +46,7 @@ class VllmEngine:
         self.tokenizer = tokenizer
         self._engine = llm.llm_engine
         self._positions = int(self._engine.model_config.max_model_len)
-        self._continuing = Continuing(tokenizer)
+        self.continuing = Continuing(tokenizer)
         self._names = itertools.count()
 
     @classmethod
@@ -100,7 +100,7 @@ class VllmEngine:
                     if not output.finished or output.request_id not in making:
                         continue
                     number, sample, draft = making.pop(output.request_id)
-                    result = self._continuing.add(
+                    result = self.continuing.add(
                         draft,
                         _choice(output.outputs[0]),
                         calculator=requests[number].calculator,
