@@ -34,7 +34,7 @@ class Calculator:
 
         That is `[drawn]`, unless `drawn` completes `<<expression=`.
         """
-        if not self._has_equals(drawn):
+        if not self.has_equals(drawn):
             return [drawn]
         before, text = self._text(written), self._text([*written, drawn])
         if not text.startswith(before):
@@ -64,7 +64,8 @@ class Calculator:
                 return tokens
         return []
 
-    def _has_equals(self, token: int) -> bool:
+    def has_equals(self, token: int) -> bool:
+        """Whether a token may complete an expression."""
         if token not in self._equals:
             self._equals[token] = "=" in self._text([token])
         return self._equals[token]

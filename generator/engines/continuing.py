@@ -82,7 +82,7 @@ class Continuing:
             size = len(tokens)
             while found in self.decode(tokens[: size - 1]):
                 size -= 1
-            text, rest, ended = text[:at], 0.0, "stop"
+            text, rest, ended, untouched = text[:at], 0.0, "stop", False
             del logprobs[size:]
         if ended is None:
             return Draft(tokens, logprobs, draft.rounds + 1)
@@ -137,7 +137,9 @@ class Continuing:
         at, changed = start, False
         while at < len(tokens):
             drawn = tokens[at]
-            forced = self._calculator.tokens(tokens[:at], drawn)
+            forced = [drawn]
+            if self._calculator.has_equals(drawn):
+                forced = self._calculator.tokens(tokens[:at], drawn)
             if forced == [drawn]:
                 at += 1
                 continue

@@ -26,8 +26,8 @@ from problems.errors import UserError
 
 __all__ = ["VllmEngine"]
 
-# vLLM refuses hotter sampling.
-_HOTTEST = 2.0
+# vLLM refuses hotter sampling, and makes colder one hotter.
+_COLDEST, _HOTTEST = 0.01, 2.0
 # Unless the user has set them. Its core in this process: one of its own outlives a `kill -9` of
 # this one, and keeps the GPU (workers for more GPUs do not). Workers are started afresh: a forked
 # one cannot use a GPU that its parent has looked at.
@@ -72,9 +72,10 @@ class VllmEngine:
         of range and prompts that leave no room to answer.
         """
         params.check()
-        if params.temperature > _HOTTEST:
+        if params.temperature and not _COLDEST <= params.temperature <= _HOTTEST:
             raise UserError(
-                f"sampling.temperature={params.temperature}: vLLM takes at most {_HOTTEST:g}"
+                f"sampling.temperature={params.temperature}: vLLM takes 0 and what is from "
+                f"{_COLDEST:g} to {_HOTTEST:g}"
             )
         limits = [self._limit(request, params) for request in requests]
         # Request and sample of what is in the making, by its name at vLLM.

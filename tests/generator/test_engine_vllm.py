@@ -204,8 +204,9 @@ def test_positions_run_out(fake):
         list(engine.sample([Request([5] * 64, 1, "a")], SamplingParams()))
     with pytest.raises(UserError, match="a: the prompt is empty"):
         list(engine.sample([Request([], 1, "a")], SamplingParams()))
-    with pytest.raises(UserError, match=r"sampling\.temperature=2\.5: vLLM takes at most 2"):
-        list(engine.sample([Request([5], 1, "a")], SamplingParams(temperature=2.5)))
+    for temperature in (2.5, 0.001):
+        with pytest.raises(UserError, match=f"temperature={temperature}: vLLM takes 0 and .* to 2"):
+            list(engine.sample([Request([5], 1, "a")], SamplingParams(temperature=temperature)))
     assert list(engine.sample([], SamplingParams())) == []
 
 
