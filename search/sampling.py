@@ -111,8 +111,7 @@ def sample(config: SampleConfig) -> Run:
         open_worker,
         (config.run, size, origins, shots),
         workers=min(
-            # Where servers do the work, one process asks them all.
-            workers_for(config.workers or int(o.engine.name == "server"), o.generator.device)
+            workers_for(config.workers or int(o.engine.one_process), o.generator.device)
             for o in origins.values()
         ),
         total=sum(len(opened.slice(part, size)) * (part.end - part.first) for part in missing),
@@ -189,37 +188,20 @@ def part_size(config: SampleConfig, origins: Mapping[str, Origin], opened: Run) 
 
 
 def batch_samples(engine: EngineConfig) -> int:
-    """Samples to give an engine at once, many times what it writes at the same time.
-
-    Servers get eight samples for each of the requests that they may have at once.
-    """
-    samples = 512
-    if engine.name == "server":
-        samples = max(samples, 8 * engine.server.in_flight * len(engine.server.urls))
-    return samples
+    """Samples to give an engine at once, many times what it writes at the same time."""
+    return max(512, 8 * engine.at_once)
 
 
 def sampling_key(config: Origin, shots: Shots | None, problems_per_part: int) -> dict[str, Any]:
     """Everything that changes samples. The number of samples does not: it only adds parts."""
-    key = {
+    return {
         "generator": fingerprint(config.generator),
         "prompt": _prompt_key(config.prompt, shots),
         "sampling": as_dict(config.sampling),
-        "engine": config.engine.name,
+        **config.engine.identity(),
         "dtype": config.generator.dtype,
         "problems_per_part": problems_per_part,
     }
-    if config.engine.name == "server":
-        # Which machines serve the model, and how many, may change from one start to the next.
-        from generator.engines.connection import model_name
-
-        server = config.engine.server
-        key["server"] = {
-            "model": model_name(server),
-            "api": server.api,
-            "extra": server.extra,
-        }
-    return key
 
 
 def _prompt_key(prompt: FewShotConfig, shots: Shots | None) -> dict[str, Any]:

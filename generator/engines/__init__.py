@@ -28,6 +28,7 @@ __all__ = [
     "SamplingParams",
     "ServerConfig",
     "Stop",
+    "VllmConfig",
     "make_engine",
 ]
 
@@ -145,16 +146,59 @@ class ServerConfig:
 
 
 @dataclass
+class VllmConfig:
+    """vLLM in process (an OmegaConf schema)."""
+
+    tensor_parallel: int = 1
+    """GPUs that share the model"""
+    memory: float = 0.9
+    """part of each GPU's memory, or of the machine's on CPU, that vLLM takes at once"""
+    max_model_len: int = 0
+    """most tokens of prompt and answer together; 0 = as many as the model has positions"""
+    extra: dict[str, Any] = field(default_factory=dict)
+    """further arguments of `vllm.LLM`, for example {enforce_eager: true}; they win over Assay's"""
+
+
+@dataclass
 class EngineConfig:
     """Which engine, and how much it does at once (an OmegaConf schema)."""
 
     name: str = "transformers"
-    """transformers | server"""
+    """transformers | vllm | server"""
     batch_size: int = 0
     """samples written at the same time; 0 = as suits the model and the memory"""
     threads: int = 0
     """processor threads of torch; 0 = leave as it is"""
+    vllm: VllmConfig = field(default_factory=VllmConfig)
     server: ServerConfig = field(default_factory=ServerConfig)
+
+    @property
+    def one_process(self) -> bool:
+        """Whether one process keeps all of the hardware busy, whatever there is of it."""
+        return self.name != "transformers"
+
+    @property
+    def at_once(self) -> int:
+        """About how many samples are in the making at the same time; 0 = not known here."""
+        if self.name == "server":
+            return self.server.in_flight * len(self.server.urls)
+        if self.name == "vllm":
+            return self.batch_size or 256
+        return 0
+
+    def identity(self) -> dict[str, Any]:
+        """What of an engine changes samples, for the keys of stages; may ask the servers."""
+        if self.name == "server":
+            # Which machines serve the model, and how many, may change from one start to the next.
+            from generator.engines.connection import model_name
+
+            server = self.server
+            told = {"model": model_name(server), "api": server.api, "extra": server.extra}
+            return {"engine": self.name, "server": told}
+        if self.name == "vllm":
+            limit = {"max_model_len": self.vllm.max_model_len}
+            return {"engine": self.name, "vllm": {**limit, "extra": self.vllm.extra}}
+        return {"engine": self.name}
 
 
 def make_engine(config: EngineConfig, model: ModelConfig) -> Engine:
@@ -163,8 +207,12 @@ def make_engine(config: EngineConfig, model: ModelConfig) -> Engine:
         from generator.engines.hf import TransformersEngine
 
         return TransformersEngine.load(config, model)
+    if config.name == "vllm":
+        from generator.engines.vllm import VllmEngine
+
+        return VllmEngine.load(config, model)
     if config.name == "server":
         from generator.engines.server import ServerEngine
 
         return ServerEngine.load(config, model)
-    raise UserError(f"engine.name={config.name}: expected transformers or server")
+    raise UserError(f"engine.name={config.name}: expected transformers, vllm or server")

@@ -34,7 +34,7 @@ class Calculator:
 
         That is `[drawn]`, unless `drawn` completes `<<expression=`.
         """
-        if not self._has_equals(drawn):
+        if not self.has_equals(drawn):
             return [drawn]
         before, text = self._text(written), self._text([*written, drawn])
         if not text.startswith(before):
@@ -47,6 +47,13 @@ class Calculator:
             at = text.find("=", at + 1)
         return [drawn]
 
+    def following(self, written: Sequence[int], text: str) -> list[int]:
+        """The tokens of a text that was written after the tokens `written`."""
+        if not written:
+            return self._ids(text)
+        before = self._text(written)
+        return self._encoded(written, before, before + text) or self._ids(text)
+
     def _encoded(self, written: Sequence[int], before: str, text: str) -> list[int]:
         """Tokens that turn `written`, which says `before`, into `text`; none where none do."""
         for context in _CONTEXTS:
@@ -57,7 +64,8 @@ class Calculator:
                 return tokens
         return []
 
-    def _has_equals(self, token: int) -> bool:
+    def has_equals(self, token: int) -> bool:
+        """Whether a token may complete an expression."""
         if token not in self._equals:
             self._equals[token] = "=" in self._text([token])
         return self._equals[token]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -49,14 +49,19 @@ class Choice:
     """One completion of a reply.
 
     `token_ids` is `None` where the server does not tell them, and holds the end token where the
-    server counts it; `logprob` is NaN where it is not told. `ended` is "stopped" where the server
-    does not say by what.
+    server counts it; `logprobs` are those of the server's tokens, `None` where it does not tell all
+    of them. `ended` is "stopped" where the server does not say by what.
     """
 
     text: str
     token_ids: list[int] | None
-    logprob: float
+    logprobs: list[float] | None
     ended: Literal["eos", "length", "stop", "stopped"]
+
+    @property
+    def logprob(self) -> float:
+        """Of all that was sampled; NaN where it is not told."""
+        return math.nan if self.logprobs is None else math.fsum(self.logprobs)
 
 
 def fields(kind: str, params: SamplingParams, count: int, seed: int, limit: int) -> dict[str, Any]:
@@ -143,7 +148,7 @@ def _choice(row: Mapping[str, Any]) -> Choice | None:
     logprobs = probabilities.get("token_logprobs")
     if logprobs is None:
         logprobs = [entry.get("logprob") for entry in entries]
-    return Choice(text, _ids(ids), _sum(logprobs), ended)
+    return Choice(text, _ids(ids), _values(logprobs), ended)
 
 
 def _text(row: Mapping[str, Any]) -> str | None:
@@ -180,9 +185,7 @@ def _ids(ids: Any) -> list[int] | None:
     return ids if plain else None
 
 
-def _sum(logprobs: Sequence[Any]) -> float:
+def _values(logprobs: Any) -> list[float] | None:
     if not isinstance(logprobs, list) or not logprobs:
-        return math.nan
-    if not all(isinstance(value, int | float) for value in logprobs):
-        return math.nan
-    return math.fsum(logprobs)
+        return None
+    return logprobs if all(isinstance(value, int | float) for value in logprobs) else None

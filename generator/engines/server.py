@@ -16,9 +16,9 @@ log-probabilities, prompts as token ids (text from then on).
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import logging
+import math
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ import httpx2
 from generator.engines import Completion, EngineConfig, Request, SamplingParams, ServerConfig
 from generator.engines.background import iterate
 from generator.engines.connection import Connection, Node, PassingError, check
+from generator.engines.continuing import Continuing, Draft, seed_of
 from generator.engines.protocol import Choice, choices_of, fields, message_of
 from generator.models import ModelConfig, load_tokenizer
 from problems.errors import UserError
@@ -39,13 +40,15 @@ _log = logging.getLogger(__name__)
 class _Work(NamedTuple):
     """`size` samples from index `first` of a request; `failures`: tries that came to nothing.
 
-    The order is the queue's: a prompt's samples stay together, for the sake of prompt caches.
+    With a `draft` that holds tokens it is the rest of one sample. The order is the queue's: a
+    prompt's samples stay together, for the sake of prompt caches.
     """
 
     request: int
     first: int
     size: int
     failures: int = 0
+    draft: Draft = Draft()
 
 
 class ServerEngine:
@@ -61,7 +64,7 @@ class ServerEngine:
         self.model = self._connection.model
         self.tokenizer = tokenizer
         self._config = config
-        self._ends = _special_tokens(tokenizer)
+        self._continuing = Continuing(tokenizer)
 
     @classmethod
     def load(cls, config: EngineConfig, model: ModelConfig) -> ServerEngine:
@@ -79,9 +82,10 @@ class ServerEngine:
         for request in requests:
             if not request.prompt_ids:
                 raise UserError(f"{request.key}: the prompt is empty")
-            if request.calculator:
+            if request.calculator and self._config.api == "chat":
                 raise UserError(
-                    "sampling.calculator: no server knows it; use engine.name=transformers"
+                    "sampling.calculator: an answer in a chat cannot be gone on with; "
+                    "use engine.server.api=completions"
                 )
 
         async def produce(emit: Callable[[Completion], None]) -> None:
@@ -94,63 +98,36 @@ class ServerEngine:
         self, request: Request, work: _Work, node: Node, params: SamplingParams
     ) -> dict[str, Any]:
         """The JSON of a request. Raises `UserError` where the prompt leaves no room to answer."""
-        length, limit = len(request.prompt_ids), params.max_new_tokens
-        if node.positions:
-            limit = min(limit, node.positions - length)
-        if limit < 1:
+        prompt = [*request.prompt_ids, *work.draft.token_ids]
+        left = self._limit(request, node, params) - len(work.draft.token_ids)
+        if left < 1:
             raise UserError(
-                f"{request.key}: the prompt has {length} tokens, and the server's {node.positions} "
-                "positions leave no room for an answer"
+                f"{request.key}: the prompt has {len(prompt)} tokens, and the server's "
+                f"{node.positions} positions leave no room for an answer"
             )
-        seed = _seed(params.seed, request.key, work.first)
-        body = {"model": self.model, **fields(node.kind, params, work.size, seed, limit)}
+        seed = seed_of(params.seed, request.key, work.first, work.draft.rounds)
+        body = {"model": self.model, **fields(node.kind, params, work.size, seed, left)}
         if self._config.api == "chat":
             body["messages"] = request.messages or [
                 {"role": "user", "content": self._text(request.prompt_ids)}
             ]
             body |= {"logprobs": True} if node.logprobs else {}
         else:
-            body["prompt"] = request.prompt_ids if node.ids else self._text(request.prompt_ids)
+            body["prompt"] = prompt if node.ids else self._text(prompt)
             body |= {"logprobs": 1} if node.logprobs else {}
         body |= self._config.extra
         return {name: value for name, value in body.items() if value is not None}
+
+    def _limit(self, request: Request, node: Node, params: SamplingParams) -> int:
+        """How many tokens a sample may have."""
+        room = node.positions - len(request.prompt_ids) if node.positions else math.inf
+        return int(min(params.max_new_tokens, room))
 
     def _text(self, ids: Sequence[int]) -> str:
         """A prompt as text, without the start token: the server will put its own in front."""
         if ids and ids[0] == self.tokenizer.bos_token_id:
             ids = ids[1:]
-        return self._decode(ids, special=True)
-
-    def _completion(
-        self, request: int, sample: int, choice: Choice, params: SamplingParams
-    ) -> Completion:
-        ids, ended = choice.token_ids, choice.ended
-        if ids and ended in ("eos", "stopped") and ids[-1] in self._ends:
-            ids, ended = ids[:-1], "eos"
-        if ended == "stopped":
-            ended = "stop" if params.stop else "eos"
-        if ids is not None and ended == "stop":
-            ids = self._cut(ids, choice.text)
-        if ids is None:
-            ids = list(self.tokenizer(choice.text, add_special_tokens=False)["input_ids"])
-        return Completion(request, sample, choice.text, ids, choice.logprob, ended)
-
-    def _cut(self, ids: list[int], text: str) -> list[int] | None:
-        """The fewest first tokens that hold `text`; `None` where they do not (llama.cpp leaves out
-        as many tokens as the stop text would have by itself).
-        """
-        if not self._decode(ids).startswith(text):
-            return None
-        while ids and self._decode(ids[:-1]).startswith(text):
-            ids = ids[:-1]
-        return ids
-
-    def _decode(self, ids: Sequence[int], *, special: bool = False) -> str:
-        return str(
-            self.tokenizer.decode(
-                ids, skip_special_tokens=not special, clean_up_tokenization_spaces=False
-            )
-        )
+        return self._continuing.decode(ids, special=True)
 
     def _same_tokenizer(self, node: Node, choices: Sequence[Choice]) -> None:
         """Raises `UserError` where a server's token ids mean other texts to our tokenizer."""
@@ -160,7 +137,8 @@ class ServerEngine:
         # White space and broken characters are decoded differently here and there, and an end token
         # may follow that is not a special one to our tokenizer.
         node.checked = any(
-            _bare(self._decode(c.token_ids or [])).startswith(_bare(c.text)) for c in told
+            _bare(self._continuing.decode(c.token_ids or [])).startswith(_bare(c.text))
+            for c in told
         )
         if not node.checked:
             raise UserError(
@@ -265,13 +243,28 @@ class _Job:
         node.failures = 0
         self._engine._same_tokenizer(node, found)
         for sample, choice in enumerate(found, start=work.first):
-            self._emit(self._engine._completion(work.request, sample, choice, self._params))
+            self._take(node, work, sample, choice)
         if len(found) < work.size:
             if len(found) == 1:
                 node.most = 1
             first, size = work.first + len(found), work.size - len(found)
             self._queue.put_nowait(_Work(work.request, first, size))
-        self._left -= len(found)
+
+    def _take(self, node: Node, work: _Work, sample: int, choice: Choice) -> None:
+        """Hands a sample on, or asks for the rest of it."""
+        request = self._requests[work.request]
+        result = self._engine._continuing.add(
+            work.draft,
+            choice,
+            calculator=request.calculator,
+            stop=self._params.stop,
+            limit=self._engine._limit(request, node, self._params),
+        )
+        if isinstance(result, Draft):
+            self._queue.put_nowait(_Work(work.request, sample, 1, draft=result))
+            return
+        self._emit(Completion(work.request, sample, *result))
+        self._left -= 1
         if not self._left and not self._over.done():
             self._over.set_result(None)
 
@@ -316,18 +309,6 @@ def _json(response: httpx2.Response) -> Any:
         return json.loads(response.content)
     except ValueError:
         return None
-
-
-def _seed(seed: int, key: str, sample: int) -> int:
-    """31 bits, the least that servers take, of a hash of all three."""
-    digest = hashlib.sha256(f"{seed}\x1f{key}\x1f{sample}".encode()).digest()
-    return int.from_bytes(digest[:4], "big") >> 1
-
-
-def _special_tokens(tokenizer: Any) -> frozenset[int]:
-    added = getattr(tokenizer, "added_tokens_decoder", {})
-    special = {token for token, about in added.items() if about.special}
-    return frozenset(special | set(getattr(tokenizer, "all_special_ids", ())))
 
 
 def _bare(text: str) -> str:

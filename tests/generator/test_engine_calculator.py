@@ -112,27 +112,6 @@ BYTES = {"<": 7, "1": 6, "=": 6, "+": 5.5}
 MERGED = {"<<": 7, "1": 6, "=": 4, "+": 5.5, "=1": 5, "==": 5, "=$": 5}
 
 
-@pytest.fixture
-def arithmetician(make_lm):
-    """Makes random models that write little but annotations, and end their texts at times."""
-
-    def make(tokenizer, likely):
-        size = len(tokenizer)
-        lm = make_lm(vocab=size, seed=3)
-        texts = [tokenizer.decode([i], skip_special_tokens=True) for i in range(size)]
-        bias = torch.tensor([0.0 if text and text.isascii() else -100.0 for text in texts])
-        bias[0] = 1.0
-        for token, more in likely.items():
-            bias[tokenizer.convert_tokens_to_ids(token)] = more
-        head = torch.nn.Linear(32, size)
-        head.weight = torch.nn.Parameter(0.15 * lm.lm_head.weight.detach())
-        head.bias = torch.nn.Parameter(bias)
-        lm.lm_head = head
-        return lm
-
-    return make
-
-
 def slow_sample(lm, tokenizer, request, index, params):
     """(token ids, log-probability, whether it ended): the whole text anew for every token.
 

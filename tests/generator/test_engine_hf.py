@@ -295,8 +295,8 @@ def test_what_cannot_be_sampled_is_told(make_lm, byte_tokenizer):
                 [Request([], 1, "p")], SamplingParams()
             )
         )
-    with pytest.raises(UserError, match=r"engine.name=vllm: expected transformers"):
-        make_engine(EngineConfig(name="vllm"), ModelConfig())
+    with pytest.raises(UserError, match=r"engine.name=tgi: expected transformers"):
+        make_engine(EngineConfig(name="tgi"), ModelConfig())
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

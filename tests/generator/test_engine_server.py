@@ -292,11 +292,6 @@ def test_retry_after_as_number_date_and_nonsense():
 # What servers grant
 
 
-def test_the_calculator_is_refused(model_server, engine_for):
-    with pytest.raises(UserError, match=r"sampling\.calculator: .* use engine\.name=transformers"):
-        list(engine_for(model_server()).sample([Request([5], 1, "p", calculator=True)], PARAMS))
-
-
 def test_many_samples_a_request_and_what_is_sent(model_server, engine_for):
     server = model_server()
     params = SamplingParams(

@@ -18,6 +18,7 @@ import torch
 from generator.engines import Request, SamplingParams, ServerConfig
 from generator.engines.server import ServerEngine
 from generator.models import ModelConfig, load_model, load_tokenizer
+from problems.calculator import continue_with
 
 FOLDER = Path(__file__).resolve().parents[2] / "models" / "smollm2-135m-instruct"
 SERVE = """
@@ -35,6 +36,17 @@ print("LISTENS", server.listening_address, flush=True)
 sys.stdin.read()
 """
 CHAT = "<|im_start|>user\nWhat is 2 + 3?<|im_end|>\n<|im_start|>assistant\n"
+FEW_SHOT = """Question: Ann has 3 bags of 4 pears. How many pears does she have?
+Answer: She has 3*4 = <<3*4=12>>12 pears.
+
+Question: Bob had 20 dollars and spent 7. How many dollars has he left?
+Answer: He has 20-7 = <<20-7=13>>13 dollars left.
+
+Question: Eve reads 15 pages a day for 6 days. How many pages does she read?
+Answer: She reads 15*6 = <<15*6=90>>90 pages.
+
+Question: A box holds 17 pens. How many pens are in 23 boxes?
+Answer:"""
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +127,24 @@ def test_it_draws_from_the_whole_distribution(real):
     assert len(first_tokens(top_k=40, min_p=0.05)) < 10
     # The same seeds again: batches of another make-up round differently.
     assert (seen & first_tokens()).total() > 290
+
+
+@pytest.mark.slow
+def test_the_calculator(real):
+    """Every annotation with a value has the right one, and the tokens say what the text says."""
+    url, folder = real
+    tokenizer = load_tokenizer(ModelConfig(name=folder))
+    engine = ServerEngine(ServerConfig(urls=[url]), tokenizer)
+    request = Request(tokenizer(FEW_SHOT)["input_ids"], 24, "p", calculator=True)
+    found = list(engine.sample([request], SamplingParams(max_new_tokens=40)))
+    assert {c.sample for c in found} == set(range(24))
+    results = 0
+    for c in found:
+        assert tokenizer.decode(c.token_ids) == c.text
+        assert len(c.token_ids) + (c.stop == "eos") <= 40
+        at = 0
+        while (at := c.text.find("=", at) + 1) > 0:
+            result = continue_with(c.text[:at]) or ""
+            assert c.text[at : at + len(result)] == result[: len(c.text) - at]
+            results += bool(result)
+    assert results > 12
