@@ -19,13 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search import rules
-from search.evaluate import SCORED_RULES, Evaluation
+from search.evaluate import Evaluation
 
 __all__ = ["choosing_rules", "describe", "pack"]
 
 # A value is one character: code × STEP + LOW. Exact for hundredths; a regression's prediction may
 # lie a little outside [0, 1].
 LOW, STEP, CODES = -0.1, 0.005, 240
+CHOOSING = ("majority", "best_of_n", "weighted", "top_k")
 FIRST = 32  # of the characters: below are the control characters
 
 
@@ -77,7 +78,7 @@ def pack(detail: Mapping[str, Any]) -> str:
 
 def choosing_rules(evaluation: Evaluation) -> list[str]:
     """The rules whose choice is shown at each problem."""
-    return [rule for rule in ("majority", *SCORED_RULES) if rule in evaluation.rules]
+    return [rule for rule in CHOOSING if rule in evaluation.rules]
 
 
 def _known(value: Any) -> Any:
@@ -114,8 +115,15 @@ def _choices(candidates: Sequence[Mapping[str, Any]], evaluation: Evaluation) ->
     if evaluation.verifier:
         chosen["best_of_n"] = int(rules.best_of_n(classes, scores, ties))
         chosen["weighted"] = int(rules.weighted(classes, scores, ties))
-        chosen["top_k"] = int(rules.top_k(classes, scores, ties, evaluation.config.k))
+        chosen["top_k"] = int(rules.top_k(classes, scores, ties, _voters(evaluation)))
     return {name: chosen[name] for name in names}
+
+
+def _voters(evaluation: Evaluation) -> int:
+    """The k of top-k at the largest n that was evaluated."""
+    frame = evaluation.frame
+    rows = frame[(frame["rule"] == "top_k") & (frame["modes"] == evaluation.mixes[-1])]
+    return int(rows.loc[rows["n"].idxmax(), "k"])
 
 
 def _classes(candidates: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

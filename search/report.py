@@ -215,9 +215,10 @@ def _difference_frame(rows: Sequence[Mapping[str, Any]], name: str, first: str) 
     return pd.DataFrame(
         {
             **{column: [row[column] for row in rows] for column in ("rule", "modes", "n")},
-            "difference": [row["interval"].value for row in rows],
-            "low": [row["interval"].low for row in rows],
-            "high": [row["interval"].high for row in rows],
+            "difference": [row["paired"].value for row in rows],
+            "low": [row["paired"].low for row in rows],
+            "high": [row["paired"].high for row in rows],
+            "p": [row["paired"].p for row in rows],
         }
     ).assign(run=name, against=first)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from search.curves import Interval, Mix, bootstrap_weights, interval
+from search.curves import Interval, Mix, bootstrap_weights
 from search.evaluate import (
     MIX_LABELS,
     RULE_LABELS,
@@ -23,6 +23,7 @@ from search.evaluate import (
     count,
     rule_label,
 )
+from search.paired import paired
 
 __all__ = [
     "Runs",
@@ -197,7 +198,7 @@ def between_runs(runs: Runs) -> list[Group]:
                 continue
             n = max(each["n"] for each in rows)
             last = [
-                (each["rule"], rule_label(each["rule"], n, first.config.k), each["interval"])
+                (each["rule"], rule_label(each["rule"], n, first.config.k), each["paired"])
                 for each in rows
                 if each["n"] == (1 if each["rule"] == "single" else n)
             ]
@@ -208,7 +209,7 @@ def between_runs(runs: Runs) -> list[Group]:
 
 
 def run_differences(one: Evaluation, other: Evaluation, mix: Mix) -> list[dict[str, Any]]:
-    """`one` minus `other` for every rule and n that both have: `interval`, over shared problems."""
+    """`one` minus `other` for every rule and n that both have: `paired`, over shared problems."""
     place = {problem: index for index, problem in enumerate(other.problem_ids)}
     shared = [i for i, problem in enumerate(one.problem_ids) if problem in place]
     if not shared:
@@ -218,9 +219,9 @@ def run_differences(one: Evaluation, other: Evaluation, mix: Mix) -> list[dict[s
     rows = []
     for cell, values in one.per_problem.items():
         if cell[1] == mix and cell in other.per_problem:
-            change = values[shared] - other.per_problem[cell][there]
-            found = {"interval": interval(change, weights), "problems": len(shared)}
-            rows.append({"rule": cell[0], "modes": mix, "n": cell[2], **found})
+            found = paired(values[shared], other.per_problem[cell][there], weights)
+            named = {"rule": cell[0], "modes": mix, "n": cell[2]}
+            rows.append({**named, "paired": found, "problems": len(shared)})
     order = list(RULE_LABELS)
     return sorted(rows, key=lambda row: (order.index(row["rule"]), row["n"]))
 
@@ -246,6 +247,7 @@ def forest(groups: Sequence[Group]) -> dict[str, Any]:
                 "left": place(each.low),
                 "width": round(place(each.high) - place(each.low), 2),
                 **_interval(each, "+"),
+                "p": _p(each),
             }
             for rule, name, each in rows
         ]
@@ -292,6 +294,11 @@ def _label(runs: Runs, name: str, mix: Mix) -> str:
 
 def _percent(share: float | np.floating[Any], sign: str = "") -> str:
     return f"{100 * share:{sign}.1f}".replace("-", "−")
+
+
+def _p(found: Interval) -> str:
+    p = getattr(found, "p", None)
+    return "" if p is None else "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def _interval(found: Interval, sign: str = "") -> dict[str, Any]:

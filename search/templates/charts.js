@@ -64,7 +64,7 @@ function drawChart(figure, mix, label, domain) {
   const svg = el("svg", { viewBox: `0 0 ${width} ${height}`, role: "img",
     "aria-label": `accuracy against ${axisNames[chart.axis]}, ${label}` });
   const step = domain[1] - domain[0] > 0.55 ? 0.2 : 0.1;
-  for (let v = domain[0]; v < domain[1] + 1e-9; v += step) {
+  for (let v = Math.ceil(domain[0] / step - 1e-9) * step; v < domain[1] + 1e-9; v += step) {
     svg.append(el("line", { class: "grid", x1: left, x2: right, y1: y(v), y2: y(v) }),
       el("text", { x: left - 6, y: y(v) + 4, "text-anchor": "end" }, String(Math.round(100 * v))));
   }
