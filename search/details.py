@@ -13,7 +13,7 @@ import base64
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +23,22 @@ from search.evaluate import Evaluation
 
 __all__ = ["choosing_rules", "describe", "pack"]
 
-# A value is one character: code × STEP + LOW. Exact for hundredths; a regression's prediction may
-# lie a little outside [0, 1].
-LOW, STEP, CODES = -0.1, 0.005, 240
 CHOOSING = ("majority", "best_of_n", "weighted", "top_k")
-FIRST = 32  # of the characters: below are the control characters
+CODES = 240
+FIRST = 32  # of the characters that stand for values: below are the control characters
+
+
+class Scale(NamedTuple):
+    """How values are written: a character each, FIRST + (value − low) / step.
+
+    `red` and `green` are what the ends of the colours stand for. Hundredths are exact on the usual
+    scale, which leaves room for a regression's predictions outside [0, 1].
+    """
+
+    low: float = -0.1
+    step: float = 0.005
+    red: float = 0.0
+    green: float = 1.0
 
 
 def describe(
@@ -121,9 +132,7 @@ def _choices(candidates: Sequence[Mapping[str, Any]], evaluation: Evaluation) ->
 
 def _voters(evaluation: Evaluation) -> int:
     """The k of top-k at the largest n that was evaluated."""
-    frame = evaluation.frame
-    rows = frame[(frame["rule"] == "top_k") & (frame["modes"] == evaluation.mixes[-1])]
-    return int(rows.loc[rows["n"].idxmax(), "k"])
+    return int(evaluation.frame["k"].dropna().iloc[-1])  # its rows are in the order of n
 
 
 def _classes(candidates: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -155,7 +164,7 @@ def _shown(candidates: Sequence[Mapping[str, Any]], chosen: set[int], limit: int
 
 
 def _written(
-    candidate: Mapping[str, Any], judged: Mapping[str, Any], scale: tuple[float, float]
+    candidate: Mapping[str, Any], judged: Mapping[str, Any], scale: Scale
 ) -> dict[str, Any]:
     text = candidate["text"]
     score = judged["score"]
@@ -175,7 +184,7 @@ def _pieces(
     values: NDArray[Any],
     starts: NDArray[Any],
     ends: NDArray[Any],
-    scale: tuple[float, float],
+    scale: Scale,
 ) -> dict[str, Any]:
     """The text cut into tokens, as lengths (negative: text outside all tokens), and the values.
 
@@ -193,20 +202,21 @@ def _pieces(
         starts, ends = units[starts], units[ends]
     gaps = starts - np.concatenate([[0], ends[:-1]])
     lengths = np.stack([-gaps, ends - starts], axis=1).ravel()
-    low, step = scale
-    codes = np.clip(np.rint((values[kept] - low) / step), 0, CODES).astype(int) + FIRST
+    codes = np.rint((values[kept] - scale.low) / scale.step)
+    codes = np.clip(codes, 0, CODES).astype(int) + FIRST
     return {"pieces": lengths[lengths != 0].tolist(), "values": "".join(map(chr, codes))}
 
 
-def _scale(values: Sequence[Any]) -> tuple[float, float]:
-    """(lowest value, step) of the codes: the usual one, or one that spans a reward's own range."""
+def _scale(values: Sequence[Any]) -> Scale:
+    """The usual scale, or one that spans the values of a reward with a range of its own."""
     known = [np.asarray(each, float) for each in values if each is not None and len(each)]
-    every = np.concatenate(known) if known else np.zeros(1)
+    every = np.concatenate(known) if known else np.zeros(0)
     every = every[np.isfinite(every)]
     low, high = float(every.min(initial=0)), float(every.max(initial=1))
-    if low >= LOW and high <= LOW + CODES * STEP:
-        return LOW, STEP
-    return round(low, 6), round((high - low) / CODES, 8)
+    usual = Scale()
+    if low >= usual.low and high <= usual.low + CODES * usual.step:
+        return usual
+    return Scale(round(low, 6), (high - low) / CODES, round(low, 1), round(high, 1))
 
 
 def _merge(candidates: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[int]]:

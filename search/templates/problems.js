@@ -1,5 +1,5 @@
 // The list of problems, and the details of those that are opened.
-const STEP = 60;
+const STEP = 60, ANSWERS = 10; // problems and answers that are shown at first
 const state = { run: 0, other: 0, rule: "majority", filter: "all", text: "", sort: "given", shown: STEP };
 const mark = (right) => ({ 1: "✓", 0: "✗" }[right] ?? "?");
 const tone = (right) => ({ 1: "yes", 0: "no" }[right] ?? "unknown");
@@ -156,8 +156,8 @@ function view(run, problem, { candidates, chosen, classes, shown, total, scale }
     heading.replaceChildren(picked === null ? "Candidates, best first" : "Candidates with this answer",
       shown < total ? ` (${shown} of ${total} are shown)` : "");
     if (candidates.some((candidate) => candidate.values)) {
-      const [low, high] = span(scale);
-      heading.append(` · verifier's value at each token: ${low}`, el("span", { class: "ramp" }), String(high));
+      const [, , red, green] = scale;
+      heading.append(` · verifier's value at each token: ${red}`, el("span", { class: "ramp" }), String(green));
     }
     cards.replaceChildren(...first.map((candidate) => card(candidate, scale)));
     more.hidden = first.length === kept.length;
@@ -185,16 +185,26 @@ function answers(classes, choose) {
   const scored = classes.some(({ score }) => score !== null);
   const grid = el("div", { class: "classes" },
     ...["answer", "", "votes", scored ? "mean score" : ""].map((text) => el("span", { class: "head" }, text)));
-  for (const { class: number, answer, label, votes, cot, pot, score } of classes) {
+  const add = (rows) => rows.forEach((each) => grid.append(...bars(each)));
+  const bars = ({ class: number, answer, label, votes, cot, pot, score }) => {
     const share = (count) => `width:${100 * count / most}%`;
-    grid.append(
+    return [
       el("button", { type: "button", class: "answer", onclick: () => choose(number) }, number < 0 ? "no answer" : answer),
       el("span", { class: tone(digit(label)) }, number < 0 ? "" : mark(digit(label))),
       el("span", { class: "bar" }, el("span", {}, el("i", { class: "cot", style: share(cot) }),
         el("i", { class: "pot", style: share(pot) })), el("b", {}, String(votes))),
       score === null ? el("span") : el("span", { class: "bar" }, el("span", {},
         el("i", { class: "score", style: `width:${100 * Math.max(0, score) / best}%` })),
-      el("b", {}, score.toFixed(2))));
+      el("b", {}, score.toFixed(2))),
+    ];
+  };
+  add(classes.slice(0, ANSWERS));
+  if (classes.length > ANSWERS) {
+    const rest = classes.slice(ANSWERS);
+    grid.append(el("button", { type: "button", class: "rest", onclick: (event) => {
+      event.target.remove();
+      add(rest);
+    } }, `${rest.length} other answers`));
   }
   return grid;
 }
@@ -217,24 +227,20 @@ function card(candidate, scale) {
   return el("section", { class: "candidate" }, el("header", {}, ...facts), solution(candidate, scale, readout), told);
 }
 
-// What the colours stand for: 0 to 1, or the problem's own range for a reward that leaves it.
-function span([low, step]) {
-  return low === -0.1 ? [0, 1] : [low.toFixed(1), (low + 240 * step).toFixed(1)].map(Number);
-}
-
 // pieces: lengths of the tokens' texts in order; a negative one is text that no token covers.
-// values: a character for each token, its code times the scale's step above the scale's lowest.
+// values: a character for each token, `step` above `low` for each place after a space.
 function solution({ text, pieces, values }, scale, readout) {
   const pre = el("pre");
   if (!values) { pre.append(text); return pre; }
-  const [low, high] = span(scale), tokens = [];
+  const [low, step, red, green] = scale, tokens = [];
   let at = 0;
   for (const length of pieces) {
     const part = text.slice(at, at + Math.abs(length));
     at += Math.abs(length);
     if (length < 0) { pre.append(part); continue; }
-    const value = scale[0] + scale[1] * (values.charCodeAt(tokens.length) - 32);
-    const token = el("span", { class: "t", style: `--v:${Math.max(0, Math.min(1, (value - low) / (high - low))).toFixed(3)}` }, part);
+    const value = low + step * (values.charCodeAt(tokens.length) - 32);
+    const shade = Math.max(0, Math.min(1, (value - red) / (green - red)));
+    const token = el("span", { class: "t", style: `--v:${shade.toFixed(3)}` }, part);
     token.value = value;
     tokens.push(token);
     pre.append(token);
