@@ -65,10 +65,10 @@ class Page:
     data_bytes: int
 
     def __str__(self) -> str:
-        size = f"{self.path} ({_megabytes(self.bytes)}"
+        size = f"{self.path} ({_size(self.bytes)}"
         if self.data is None:
             return f"{size}, one file)"
-        return f"{size}, and {_megabytes(self.data_bytes)} beside it in {self.data.name}/)"
+        return f"{size}, and {_size(self.data_bytes)} beside it in {self.data.name}/)"
 
 
 def write_page(
@@ -235,5 +235,5 @@ def _script_json(value: Any) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
+def _size(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"

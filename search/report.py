@@ -71,6 +71,8 @@ def run_report(config: ReportStage) -> None:
         raise UserError("runs: expected the folder of a run, for example assay report runs/demo")
     if len(paths) > 1 and not config.output:
         raise UserError("output: expected a folder for the report of several runs (output=FOLDER)")
+    if Path(config.output).is_file():
+        raise UserError(f"output: {config.output} is a file, expected a folder")
     if config.candidates < 0:
         raise UserError(f"candidates: {config.candidates}, expected 0 (all) or more")
     runs = {name: Run.open(path) for name, path in zip(_names(paths), paths, strict=True)}

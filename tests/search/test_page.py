@@ -221,7 +221,7 @@ def test_large_data_lie_beside_the_page_and_old_ones_go(tmp_path, monkeypatch):
     names = ["problems-0-0.js", "problems-0-1.js", "problems-0-2.js"]
     assert sorted(file.name for file in first.data.iterdir()) == names
     assert first.data_bytes == sum(len(t) for t in block_texts(first.data).values())
-    assert "0.0 MB beside it in data-" in str(first)
+    assert re.search(r", and \d\.\d kB beside it in data-\w+/\)$", str(first))
     text = first.path.read_text(encoding="utf-8")
     assert 'id="block-' not in text
     assert block(text, "data")["folder"] == first.data.name
