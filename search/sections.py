@@ -60,7 +60,11 @@ def facts(evaluation: Evaluation, seconds: Mapping[str, float]) -> list[str]:
     ]
     if evaluation.verifier:
         found.append(f"scores by {evaluation.verifier}")
-    return found + [f"{stage} {value:,.0f} s" for stage, value in seconds.items()]
+    spent = {
+        stage: f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
+        for stage, value in seconds.items()
+    }
+    return found + [f"{stage} {value} s" for stage, value in spent.items()]
 
 
 # The tables

@@ -54,7 +54,7 @@ def test_tables_and_settings_are_in_the_markup(text):
         assert words in text
     assert "<dt>params.top_p</dt><dd>1.0</dd>" in text
     assert "<dt>command</dt><dd>assay report</dd>" in text
-    assert "sample 3 s" in text
+    assert "sample 3.2 s" in text
 
 
 def test_texts_cannot_leave_their_block(text):

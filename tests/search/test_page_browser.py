@@ -121,6 +121,10 @@ def test_list_filters_candidates_and_tokens(page, browse):
         report.origin = document.querySelector(".candidate header").textContent;
         report.title = document.title;
         report.curves = all(".curves svg .curve").length;
+        const svg = document.querySelector(".curves svg"), box = svg.getBoundingClientRect();
+        svg.dispatchEvent(new PointerEvent("pointermove", { clientX: box.right - 5 }));
+        const tip = document.querySelector(".tip:not([hidden])");
+        report.tip = [tip.firstChild.textContent, tip.querySelector("tr").textContent];
         """,
     )
     assert found["errors"] == []
@@ -142,6 +146,8 @@ def test_list_filters_candidates_and_tokens(page, browse):
     assert "T = 0.7" in found["origin"]
     assert found["title"] == "A <run>"
     assert found["curves"] == 3 * 5
+    # CoT only: "easy" is right, of the three problems.
+    assert found["tip"] == ["n = 2", "majority vote33.3[0.0, 100.0]"]
 
 
 def test_a_link_opens_a_problem_and_keys_move(page, browse):
