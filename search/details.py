@@ -46,9 +46,9 @@ def describe(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The line of the list, and the details that are read when the problem is opened.
 
-    `limit` is how many candidates to write out, evenly from the modes; 0 = all. The line has
-    `share` (right candidates among all), `agreed` (the largest answer class among the answered)
-    and, for each rule, whether its answer is `right` (None: undecided).
+    `limit` is how many candidates to write out, evenly from the modes and origins; 0 = all. The
+    line has `share` (right candidates among all), `agreed` (the largest answer class among the
+    answered) and, for each rule, whether its answer is `right` (None: undecided).
     """
     everyone = [_judged(candidate) for candidate in problem["candidates"]]
     chosen = _choices(everyone, evaluation)
@@ -106,6 +106,7 @@ def _judged(candidate: Mapping[str, Any]) -> dict[str, Any]:
     label, score = _known(candidate["label"]), _known(candidate.get("score"))
     return {
         "mode": candidate["mode"],
+        "origin": _known(candidate.get("origin")) or "",
         "samples": [int(candidate["sample"])],
         "answer": _known(candidate["answer"]),
         "class": int(candidate["answer_class"]),
@@ -126,13 +127,8 @@ def _choices(candidates: Sequence[Mapping[str, Any]], evaluation: Evaluation) ->
     if evaluation.verifier:
         chosen["best_of_n"] = int(rules.best_of_n(classes, scores, ties))
         chosen["weighted"] = int(rules.weighted(classes, scores, ties))
-        chosen["top_k"] = int(rules.top_k(classes, scores, ties, _voters(evaluation)))
+        chosen["top_k"] = int(rules.top_k(classes, scores, ties, evaluation.config.k))
     return {name: chosen[name] for name in names}
-
-
-def _voters(evaluation: Evaluation) -> int:
-    """The k of top-k at the largest n that was evaluated."""
-    return int(evaluation.frame["k"].dropna().iloc[-1])  # its rows are in the order of n
 
 
 def _classes(candidates: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -156,11 +152,11 @@ def _classes(candidates: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _shown(candidates: Sequence[Mapping[str, Any]], chosen: set[int], limit: int) -> list[int]:
-    """Indices of those to write out: the first of each mode, and whatever a rule chose."""
-    each = max(1, limit // max(1, len({c["mode"] for c in candidates})))
-    return [
-        i for i, c in enumerate(candidates) if not limit or c["samples"][0] < each or i in chosen
-    ]
+    """Indices of those to write out: the first of each mode and origin, and the chosen ones."""
+    if not limit:
+        return list(range(len(candidates)))
+    each = max(1, limit // max(1, len({(c["mode"], c["origin"]) for c in candidates})))
+    return [i for i, c in enumerate(candidates) if c["samples"][0] < each or i in chosen]
 
 
 def _written(
@@ -169,7 +165,7 @@ def _written(
     text = candidate["text"]
     score = judged["score"]
     shown = {**judged, "text": text, "score": None if score is None else round(score, 4)}
-    for name in ("outcome", "output", "message", "origin"):
+    for name in ("outcome", "output", "message"):
         if value := _known(candidate.get(name)):
             shown[name] = value
     values = candidate.get("values")
@@ -222,7 +218,7 @@ def _scale(values: Sequence[Any]) -> Scale:
 def _merge(candidates: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[int]]:
     """Identical candidates as one, best score first; and where each of the given ones went."""
     first: dict[tuple[Any, ...], dict[str, Any]] = {}
-    names = ("mode", "text", "class", "outcome", "output", "origin", "score")
+    names = ("mode", "origin", "text", "class", "outcome", "output", "score")
     keys = [tuple(c.get(name) for name in names) for c in candidates]
     for key, candidate in zip(keys, candidates, strict=True):
         if key in first:

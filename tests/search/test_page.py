@@ -138,6 +138,20 @@ def test_a_choice_is_shown_whatever_the_limit():
     assert 5 <= found["shown"] <= 4 + 4
 
 
+def test_every_origin_has_its_share_of_what_is_shown():
+    problems = make_problems()
+    pools = [("cold", 8), ("hot", 8)]
+    problems[0]["candidates"] = [
+        candidate("cot", s, None, -1, False, 0.0, origin=origin, text=f"{origin} {s}")
+        for origin, size in pools
+        for s in range(size)
+    ]
+    # The evaluation is of the other problems: what is shown does not depend on it.
+    found = describe(problems[0], evaluated(problems[1:]), 4)[1]
+    assert {c["text"] for c in found["candidates"]} == {"cold 0", "cold 1", "hot 0", "hot 1"}
+    assert (found["shown"], found["total"]) == (4, 16)
+
+
 def test_tokens_count_as_javascript_does():
     first = details(1)["candidates"][0]
     # "𝟙" takes two UTF-16 units; the spaces are in no token; the empty last token is left out
