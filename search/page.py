@@ -134,15 +134,13 @@ def _describe(run: PageRun, candidates: int) -> _List:
 
 def _data(runs: Sequence[PageRun], lists: Sequence[_List]) -> dict[str, Any]:
     """What the script reads at once: curves, and a line for each problem."""
-    # Runs share a problem where both its id and its question are the same.
-    index: dict[tuple[str, str], int] = {}
+    index: dict[str, int] = {}
     problems: list[list[Any]] = []
     told = []
     for run, each in zip(runs, lists, strict=True):
         for line in each.lines:
-            key = (line["id"], line["question"])
-            if key not in index:
-                index[key] = len(problems)
+            if line["id"] not in index:
+                index[line["id"]] = len(problems)
                 problems.append([line["id"], line["question"], line["answer"]])
         rules = choosing_rules(run.evaluation)
         starts = np.cumsum([0, *map(len, each.blocks)])[:-1].tolist()
@@ -151,7 +149,7 @@ def _data(runs: Sequence[PageRun], lists: Sequence[_List]) -> dict[str, Any]:
                 "name": run.name,
                 "rules": rules,
                 "panels": sections.panels(run.evaluation),
-                "places": [index[line["id"], line["question"]] for line in each.lines],
+                "places": [index[line["id"]] for line in each.lines],
                 "starts": starts,
                 "share": [line["share"] for line in each.lines],
                 "agreed": [line["agreed"] for line in each.lines],

@@ -76,6 +76,7 @@ def run_report(config: ReportStage) -> None:
     if config.candidates < 0:
         raise UserError(f"candidates: {config.candidates}, expected 0 (all) or more")
     runs = {name: Run.open(path) for name, path in zip(_names(paths), paths, strict=True)}
+    _check_same_questions(runs)
     evaluations = {}
     for name, run in runs.items():
         settings = fields_of(EvaluateConfig, config)
@@ -242,6 +243,19 @@ def _names(paths: Sequence[Path]) -> list[str]:
         if len(set(names)) == len(names):
             return names
     raise AssertionError("different paths have different names")
+
+
+def _check_same_questions(runs: Mapping[str, Run]) -> None:
+    """Raises `UserError` where an id stands for different questions: nothing could be paired."""
+    seen: dict[str, tuple[str, str]] = {}
+    for name, run in runs.items():
+        for problem in run.problems:
+            first, question = seen.setdefault(problem.id, (name, problem.question))
+            if question != problem.question:
+                raise UserError(
+                    f"runs: problem {problem.id!r} asks another question in {name} than in "
+                    f"{first}; runs side by side need the same problems, or other ids"
+                )
 
 
 def _settings(run: Run) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -86,9 +87,10 @@ def main() -> None:
         if not (folder / "run.json").exists():
             make_run(folder, settings)
             print(f"the run was made in {time.perf_counter() - started:.0f} s")
-        started = time.perf_counter()
+        started = time.process_time()  # of this process: others do not count
         run_report(ReportStage(run=str(folder), candidates=0))
-        print(f"reported in {time.perf_counter() - started:.1f} s")
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+        print(f"reported in {time.process_time() - started:.1f} s of CPU time, {peak:.1f} GB")
         report = folder / "report"
         data = [file.stat().st_size for file in report.glob("data-*/*")]
         print(f"page {(report / 'index.html').stat().st_size / 1e6:.2f} MB")

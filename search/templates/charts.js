@@ -1,4 +1,6 @@
 // Curves: one chart for each modes; its lines are the rules of a run, or one rule in every run.
+// Drawn here rather than by a library: lines, bands and one logarithmic axis are less than a library's
+// own size in every page, and take the page's colours, in light, dark and print.
 const shapes = [
   "M-3.4 0a3.4 3.4 0 1 0 6.8 0a3.4 3.4 0 1 0 -6.8 0z",
   "M-3-3h6v6h-6z",

@@ -256,6 +256,7 @@ function solution({ text, pieces, values }, scale, readout) {
   };
   pre.addEventListener("pointerover", ({ target }) => { if (target.value !== undefined) tell(target); });
   pre.tabIndex = 0;
+  pre.setAttribute("role", "group");
   pre.setAttribute("aria-label", "solution; left and right arrows read the value at each token");
   pre.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];

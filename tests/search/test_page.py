@@ -289,8 +289,7 @@ def both(tmp_path_factory):
     problems = make_problems()[1:]
     for each in problems[0]["candidates"][:2]:
         each.update(answer="5", answer_class=1, label=True)
-    extra = {"id": "rescued", "question": "Another with the same id?", "answer": "1"}
-    problems.append({**make_problems()[0], **extra, "id": "more"})
+    problems.append({**make_problems()[0], "id": "more"})
     other = make_run("two", problems)
     other = PageRun("two", other.evaluation, {"sample": {"params": {"top_p": 0.9}}}, problems)
     path = tmp_path_factory.mktemp("both") / "index.html"

@@ -16,9 +16,9 @@ from search.sampling import Candidate, candidates_table
 from search.scoring import scores_table
 
 
-def make_run(folder, right=(0, 3), problems=3, temperature=0.7):
+def make_run(folder, right=(0, 3), problems=3, temperature=0.7, question="What is {}?"):
     """A graded and scored run: four candidates in words each, those at `right` are right."""
-    asked = [Problem(f"p{i}", f"What is {i}?", "5") for i in range(problems)]
+    asked = [Problem(f"p{i}", question.format(i), "5") for i in range(problems)]
     run = Run.open_or_create(folder, asked)
     config = {"candidates": {"sampling": {"temperature": temperature}}}
     for stage in ("candidates", "answers", "scores/v"):
@@ -107,6 +107,17 @@ def test_several_runs(tmp_path, capsys):
     assert "<h1>a/test, b/test</h1>" in text
     assert "sampling.temperature</th><td>0.7</td><td>1.0</td>" in text
     assert "a/test\n\n" in (output / "table.txt").read_text()
+
+
+def test_an_id_must_stand_for_one_question(tmp_path, capsys):
+    one = make_run(tmp_path / "one")
+    other = make_run(tmp_path / "other", question="How much is {}?")
+    assert assay.main(["report", str(one), str(other), f"output={tmp_path}/both"]) == 2
+    assert capsys.readouterr().err == (
+        "assay: runs: problem 'p0' asks another question in other than in one; "
+        "runs side by side need the same problems, or other ids\n"
+    )
+    assert not (tmp_path / "both").exists()
 
 
 def test_names_are_as_short_as_they_can_be(tmp_path):
