@@ -70,8 +70,8 @@ def make_problems():
     ]
 
 
-def evaluated(problems, **config):
-    """The evaluation of a page's problems, with the scores of a verifier "v"."""
+def evaluated(problems, *, scored=True, **config):
+    """The evaluation of a page's problems, with their scores as those of a verifier "v"."""
     rows = [
         {"problem_id": p["id"], **{k: c[k] for k in ("mode", "sample", "answer_class", "label")}}
         | {"score:v": c["score"], "tokens": 10}
@@ -79,5 +79,6 @@ def evaluated(problems, **config):
         for c in p["candidates"]
     ]
     frame = pd.DataFrame(rows).astype({"label": "boolean", "score:v": "float64"})
+    frame = frame if scored else frame.drop(columns="score:v")
     config = EvaluateConfig(**{"draws": 20, "bootstrap": 50, **config})
     return evaluate(PoolArrays.from_frame(frame), config)

@@ -204,6 +204,32 @@ def test_blocks_are_loaded_when_they_are_needed(tmp_path, monkeypatch, browse):
     assert found["missing"].startswith(f"{page.data.name}/problems-0-2.js is missing")
 
 
+def test_without_a_verifier(tmp_path, browse):
+    problems = make_problems()
+    for problem in problems:
+        for each in problem["candidates"]:
+            each["score"] = None
+            for name in ("values", "starts", "ends"):
+                each.pop(name, None)
+    run = PageRun("one", evaluated(problems, scored=False), {}, problems)
+    found = browse(
+        write_page(tmp_path / "index.html", "t", [run]),
+        """
+        report.hidden = document.getElementById("rule-choice").hidden;
+        report.filters = all("[data-filter]").map((x) => x.textContent);
+        all(".problem > button")[1].click();
+        await until(() => all(".candidate").length);
+        report.texts = [".t", ".ramp", ".score"].map((x) => all(`.detail ${x}`).length);
+        report.verdicts = document.querySelectorAll(".detail .pair")[1].textContent;
+        """,
+    )
+    assert found["errors"] == []
+    assert found["hidden"] is True
+    assert found["filters"] == ["all3", "solved by vote1", "not solved2", "no candidate right1"]
+    assert found["texts"] == [0, 0, 0]
+    assert found["verdicts"] == "majority vote: 4 ✗"
+
+
 def test_several_runs(tmp_path, browse):
     second = make_problems()[1:]
     for each in second[0]["candidates"][:2]:
