@@ -14,6 +14,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+from problems.records import atomic_file
 from search.curves import Mix
 from search.evaluate import MIX_LABELS, RULE_LABELS, Evaluation
 
@@ -127,7 +128,8 @@ def _save(figure: Any, target: Path, formats: Sequence[str]) -> list[Path]:
     for suffix in formats:
         file = target.with_name(f"{target.name}.{suffix}")
         undated = {dates[suffix]: None} if suffix in dates else None
-        figure.savefig(file, dpi=200, metadata=undated)
+        with atomic_file(file, "wb") as stream:
+            figure.savefig(stream, format=suffix, dpi=200, metadata=undated)
         written.append(file)
     return written
 
