@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -144,7 +145,7 @@ def _classes(candidates: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             scores[number] = []
         found[number]["votes"] += 1
         found[number][c["mode"]] += 1
-        if c["score"] is not None:
+        if c["score"] is not None and math.isfinite(c["score"]):
             scores[number].append(c["score"])
     for number, each in found.items():
         each["score"] = round(float(np.mean(scores[number])), 4) if scores[number] else None
@@ -164,7 +165,8 @@ def _written(
 ) -> dict[str, Any]:
     text = candidate["text"]
     score = judged["score"]
-    shown = {**judged, "text": text, "score": None if score is None else round(score, 4)}
+    told = score is not None and math.isfinite(score)  # JSON has no infinity
+    shown = {**judged, "text": text, "score": round(score, 4) if told else None}
     for name in ("outcome", "output", "message"):
         if value := _known(candidate.get(name)):
             shown[name] = value

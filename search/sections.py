@@ -286,7 +286,7 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, 
             yield from _flat(value, f"{prefix}{key}.")
         else:
             text = value if isinstance(value, str) else json.dumps(value, default=str)
-            yield f"{prefix}{key}", text or "—"
+            yield f"{prefix}{key}", "—" if value is None else text or "—"
 
 
 # Texts

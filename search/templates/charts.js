@@ -16,7 +16,8 @@ const axisNames = {
   flops: "FLOPs per problem",
   seconds: "seconds per problem, as measured",
 };
-const chart = { axis: "n", lines: several ? "rule" : "0", hidden: new Set() };
+// `lines`: the number of the run whose rules are drawn, or "rule:NAME" for one rule in every run.
+const chart = { axis: "n", lines: "0", hidden: new Set() };
 
 // The lines of a chart: {key, label, tone (its colour), shape, series}.
 function linesOf(mix) {
@@ -155,7 +156,7 @@ function curves() {
   const axes = Object.keys(axisNames).filter((axis) => every.some((series) => series[axis]));
   choices("axis", axes.map((axis) => [axis, axisNames[axis]]), "n", (axis) => { chart.axis = axis; draw(); });
   const common = rules.includes("weighted") ? "weighted" : "majority";
-  chart.lines = several ? `rule:${common}` : "0";
+  if (several) chart.lines = `rule:${common}`;
   choices("lines", several ? [
     ...rules.map((rule) => [`rule:${rule}`, `runs, by ${data.labels[rule]}`]),
     ...data.runs.map((run, index) => [String(index), `rules, in ${run.name}`]),

@@ -210,6 +210,15 @@ def test_pieces_against_the_slow_way(seed):
     assert pieces == slow_pieces(text, values, starts, ends)
 
 
+def test_an_infinite_score_is_chosen_by_but_not_written():
+    problems = make_problems()
+    problems[1]["candidates"][0]["score"] = float("inf")
+    found = unpack(pack(details(1, problems=problems)))
+    best = found["candidates"][found["chosen"]["best_of_n"]]
+    assert (best["samples"], best["score"]) == ([0], None)
+    assert [each["score"] for each in found["classes"]] == [0.2, 0.95, None]
+
+
 def test_half_a_surrogate_pair_is_replaced():
     assert unpack(pack({"text": "a\ud835b"})) == {"text": "a?b"}
 

@@ -9,8 +9,9 @@ import pytest
 
 import assay
 from problems.problem import Problem
+from search.evaluate import EvaluateConfig
 from search.grading import Graded, answers_table
-from search.report import _names
+from search.report import _names, report_run
 from search.runs import Part, Run
 from search.sampling import Candidate, candidates_table
 from search.scoring import scores_table
@@ -87,6 +88,13 @@ def test_it_can_be_written_anew_and_in_a_folder(tmp_path, capsys):
     assert sorted(file.name for file in output.iterdir()) == FILES
     assert "<h1>Mine</h1>" in (output / "index.html").read_text()
     assert not (run / "report").exists()
+
+
+def test_the_loop_reports_by_the_same_way(tmp_path):
+    run = Run.open(make_run(tmp_path / "one"))
+    table = report_run(run, EvaluateConfig(draws=20, bootstrap=50), "The title")
+    assert "3 problems · 4 candidates each" in table
+    assert "<h1>The title</h1>" in (run.path / "report" / "index.html").read_text()
 
 
 def test_several_runs(tmp_path, capsys):
