@@ -151,12 +151,14 @@ COMMANDS = {
         words="runs",
     ),
     "report": Command(
-        "search.results",
+        "search.report",
         "run_report",
         "ReportStage",
-        "run",
-        "write the run's page, plots and tables",
-        "assay report RUN [key=value …]",
+        "",
+        "write page, figures and tables of a run, or of several side by side",
+        "assay report RUN [key=value …]\n"
+        "       assay report RUN_A RUN_B … output=FOLDER [key=value …]",
+        words="runs",
     ),
     "sandbox": Command(
         "search.programs",

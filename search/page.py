@@ -1,60 +1,195 @@
-"""A run as one self-contained HTML page: opens from disk, asks nothing of the network.
+"""Runs as one HTML page: opens from disk, asks nothing of the network.
 
-    write_page(Path("report/index.html"), "GSM8K", evaluation, settings, problems)
+    run = PageRun("test", evaluation, settings, problems)
+    write_page(Path("report/index.html"), "GSM8K", [run])
 
-The tables stand in the HTML; curves and the list of problems are drawn by a small script. Every
-problem's candidates lie in a JSON block of their own, which the browser does not parse before the
-problem is opened: a page with 200 problems of 64 candidates opens at once. Identical candidates are
-written once, with the numbers of their samples.
+Tables stand in the HTML; curves and the list of problems are drawn by a small script. A problem's
+candidates are deflated (`search/details.py`) and read when the problem is opened: from a block in
+the page, where all is small, else from a folder beside it. There each block is a script that
+registers itself, because a page opened from disk may load scripts but not fetch files.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
+import shutil
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from search import rules
-from search.curves import Interval, Mix
-from search.estimates import votes_of
-from search.evaluate import (
-    MIX_LABELS,
-    RULE_LABELS,
-    SCORED_RULES,
-    Evaluation,
-    best_rules,
-    count,
-    rule_label,
-)
+from problems.records import atomic_file
+from search import sections
+from search.details import choosing_rules, describe, pack
+from search.evaluate import RULE_LABELS, Evaluation
 
-__all__ = ["write_page"]
+__all__ = ["Page", "PageRun", "write_page"]
 
-# The rules that have a colour in the charts.
-DRAWN = ("majority", "best_of_n", "weighted", "top_k", "pass")
 TEMPLATES = Path(__file__).parent / "templates"
+SCRIPTS = ("base.js", "charts.js", "problems.js")
+SINGLE = 5_000_000  # bytes of candidates up to which they stand in the page itself
+BLOCK = 300_000  # bytes of candidates that are loaded together
+
+
+@dataclass(frozen=True)
+class PageRun:
+    """One run on the page.
+
+    `settings` are shown as given, one group for each key that holds a mapping; `seconds` is the
+    time spent, by stage. `problems` (read once) have `id`, `question`, `answer` (or None) and
+    `candidates`, each with `mode`, `sample`, `text`, `answer` (or None), `answer_class` (−1: none),
+    `label` (or None), and where known `outcome`, `output`, `message` (of a program), `origin`,
+    `score` (by the evaluation's verifier), and `values` with `starts` and `ends`: the value at each
+    token and the token's place in `text`. Nulls of pandas are understood.
+    """
+
+    name: str
+    evaluation: Evaluation
+    settings: Mapping[str, Any]
+    problems: Iterable[Mapping[str, Any]]
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Page:
+    """What was written: the page, and the folder of its data (`None`: all is in the page)."""
+
+    path: Path
+    data: Path | None
+    bytes: int
+    data_bytes: int
+
+    def __str__(self) -> str:
+        size = f"{self.path} ({_size(self.bytes)}"
+        if self.data is None:
+            return f"{size}, one file)"
+        return f"{size}, and {_size(self.data_bytes)} beside it in {self.data.name}/)"
 
 
 def write_page(
     path: Path | str,
     title: str,
-    evaluation: Evaluation,
-    settings: Mapping[str, Any],
-    problems: Sequence[Mapping[str, Any]],
+    runs: Sequence[PageRun],
     *,
-    seconds: Mapping[str, float] | None = None,
-) -> Path:
-    """Writes the page to `path` and returns it.
+    candidates: int = 0,
+    single: bool | None = None,
+) -> Page:
+    """Writes the page to `path`, whole or not at all.
 
-    `settings` is shown as given, one group for each key that holds a mapping. `seconds` is the time
-    spent, by stage. `problems` have `id`, `question`, `answer` (or None) and `candidates`, each
-    with `mode`, `sample`, `text`, `answer` (or None), `answer_class` (−1: none), `label` (or None),
-    and where known `origin` (of a mixture), `outcome`, `output`, `message` (of a program), `score`
-    (by the evaluation's verifier), and `values` with `offsets`: the value at each token and the
-    (start, end) of the token in `text`. Nulls of pandas are understood.
+    `candidates` is how many of each problem it shows (0 = all; votes and choices are of all).
+    `single` puts everything into the one file; by default where it stays below 5 MB. Otherwise the
+    candidates lie in `data-HASH/` beside the page; data of an earlier page is removed.
     """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    lists = [_describe(run, candidates) for run in runs]
+    blocks = {
+        f"{number}-{index}": _script_json(packed)
+        for number, each in enumerate(lists)
+        for index, packed in enumerate(each.blocks)
+    }
+    size = sum(map(len, blocks.values()))
+    if single is None:
+        single = size <= SINGLE
+    folder = None if single or not blocks else _write_blocks(target.parent, blocks)
+    data = {"folder": folder.name if folder else "", **_data(runs, lists)}
+    page = _render(title, runs, data, {} if folder else blocks)
+    # Sampled text may hold half a surrogate pair, which UTF-8 cannot.
+    encoded = page.encode("utf-8", errors="replace")
+    with atomic_file(target, "wb") as stream:
+        stream.write(encoded)
+    for old in target.parent.glob("data-*"):
+        if old != folder and old.is_dir() and re.fullmatch(r"data-[0-9a-f]{12}", old.name):
+            shutil.rmtree(old)
+    return Page(target, folder, len(encoded), size if folder else 0)
+
+
+@dataclass(frozen=True)
+class _List:
+    """A run's list of problems, and their packed details in blocks that are loaded together."""
+
+    lines: list[dict[str, Any]]
+    blocks: list[list[str]]
+
+
+def _describe(run: PageRun, candidates: int) -> _List:
+    found = _List([], [])
+    room = 0
+    for problem in run.problems:
+        line, detail = describe(problem, run.evaluation, candidates)
+        packed = pack(detail)
+        if len(packed) > room:
+            found.blocks.append([])
+            room = BLOCK
+        room -= len(packed)
+        found.blocks[-1].append(packed)
+        found.lines.append(line)
+    return found
+
+
+def _data(runs: Sequence[PageRun], lists: Sequence[_List]) -> dict[str, Any]:
+    """What the script reads at once: curves, and a line for each problem."""
+    index: dict[str, int] = {}
+    problems: list[list[Any]] = []
+    told = []
+    for run, each in zip(runs, lists, strict=True):
+        for line in each.lines:
+            if line["id"] not in index:
+                index[line["id"]] = len(problems)
+                problems.append([line["id"], line["question"], line["answer"]])
+        rules = choosing_rules(run.evaluation)
+        starts = np.cumsum([0, *map(len, each.blocks)])[:-1].tolist()
+        told.append(
+            {
+                "name": run.name,
+                "rules": rules,
+                "panels": sections.panels(run.evaluation),
+                "places": [index[line["id"]] for line in each.lines],
+                "starts": starts,
+                "share": [line["share"] for line in each.lines],
+                "agreed": [line["agreed"] for line in each.lines],
+                "right": {
+                    rule: "".join(_MARKS[line["right"][rule]] for line in each.lines)
+                    for rule in rules
+                },
+            }
+        )
+    return {"labels": RULE_LABELS, "runs": told, "problems": problems}
+
+
+_MARKS = {True: "1", False: "0", None: "?"}
+
+
+def _write_blocks(parent: Path, blocks: Mapping[str, str]) -> Path:
+    """A folder of scripts, one a block, named by their content; it is there whole or not at all."""
+    scripts = {
+        f"problems-{key}.js": f"assayBlock({json.dumps(key)},{text});\n"
+        for key, text in blocks.items()
+    }
+    digest = hashlib.sha256()
+    for name, text in scripts.items():
+        digest.update(f"{name}\n{text}".encode())
+    folder = parent / f"data-{digest.hexdigest()[:12]}"
+    if folder.is_dir() and {file.name for file in folder.iterdir()} == set(scripts):
+        return folder
+    with tempfile.TemporaryDirectory(prefix=".data-", dir=parent) as made:
+        inside = Path(made) / folder.name
+        inside.mkdir()
+        for name, text in scripts.items():
+            (inside / name).write_text(text, encoding="ascii")
+        shutil.rmtree(folder, ignore_errors=True)
+        inside.replace(folder)
+    return folder
+
+
+def _render(
+    title: str, runs: Sequence[PageRun], data: Mapping[str, Any], blocks: Mapping[str, str]
+) -> str:
     import jinja2
     from markupsafe import Markup
 
@@ -65,36 +200,31 @@ def write_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    prepared = [_problem(problem, evaluation) for problem in problems]
-    shown_rules = [
-        {"rule": rule, "label": RULE_LABELS[rule]}
-        for rule in ("majority", *SCORED_RULES)
-        if rule in evaluation.rules and rule in DRAWN
-    ]
-    data = {
-        "panels": [_panel(evaluation, mix) for mix in evaluation.mixes],
-        "rules": shown_rules,
-        "problems": [summary for summary, _ in prepared],
-    }
-    page = environment.get_template("page.html.jinja").render(
+    pairs = [(run.name, run.evaluation) for run in runs]
+    script = "\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    return environment.get_template("page.html.jinja").render(
         title=title,
-        facts=_facts(evaluation, seconds or {}),
-        problems_count=len(evaluation.problem_ids),
-        table=_table(evaluation),
-        notes=evaluation.notes,
-        curve_tables=[_curve_table(evaluation, mix) for mix in evaluation.mixes],
-        differences=_differences(evaluation),
-        settings=_settings(settings),
+        runs=[
+            {
+                "name": run.name,
+                "facts": sections.facts(run.evaluation, run.seconds),
+                "notes": run.evaluation.notes,
+                "settings": sections.settings_groups(run.settings),
+            }
+            for run in runs
+        ],
+        tables=sections.accuracy_tables(pairs),
+        curve_tables=sections.curve_tables(pairs),
+        to_majority=sections.forest(sections.differences_to_majority(pairs)),
+        between_runs=sections.forest(sections.between_runs(pairs)),
+        differing=sections.differing_settings([run.settings for run in runs]),
+        folder=data["folder"],
         data=Markup(_script_json(data)),
-        blocks=[Markup(_script_json(detail)) for _, detail in prepared],
+        blocks=[(key, Markup(text)) for key, text in blocks.items()],
+        has_problems=bool(data["problems"]),
         style=Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),
-        script=Markup((TEMPLATES / "page.js").read_text(encoding="utf-8")),
+        script=Markup(f'"use strict";\n(() => {{\n{script}}})();\n'),
     )
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Sampled text may hold half a surrogate pair, which UTF-8 cannot.
-    target.write_text(page, encoding="utf-8", errors="replace")
-    return target
 
 
 def _script_json(value: Any) -> str:
@@ -103,255 +233,5 @@ def _script_json(value: Any) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _percent(share: float, sign: str = "") -> str:
-    return f"{100 * share:{sign}.1f}".replace("-", "−")
-
-
-def _facts(evaluation: Evaluation, seconds: Mapping[str, float]) -> list[str]:
-    sizes = [
-        f"{size} {MIX_LABELS[mix].removesuffix(' only')}"
-        for mix, size in evaluation.sizes.items()
-        if mix != "both"
-    ]
-    facts = [
-        count(len(evaluation.problem_ids), "problem"),
-        f"{' + '.join(sizes)} candidates each",
-    ]
-    if evaluation.verifier:
-        facts.append(f"scores by {evaluation.verifier}")
-    facts += [f"{stage} {value:,.0f} s" for stage, value in seconds.items()]
-    return facts
-
-
-def _table(evaluation: Evaluation) -> dict[str, Any]:
-    n, mixes = evaluation.table_n, evaluation.mixes
-    best = {mix: best_rules(evaluation, mix, n) for mix in mixes}
-    rows = []
-    for rule in evaluation.rules:
-        cells = []
-        for mix in mixes:
-            found = evaluation.at(rule, mix, 1 if rule == "single" else n)
-            cells.append({**_interval(found), "best": rule in best[mix]})
-        rows.append(
-            {"rule": rule, "label": rule_label(rule, n, evaluation.config.k), "cells": cells}
-        )
-    frame = evaluation.frame
-    tokens = frame[(frame["rule"] == "pass") & (frame["n"] == n)].set_index("modes")["tokens"]
-    equal = "Every column costs the same number of candidates: both takes half of each mode."
-    return {
-        "n": n,
-        "cost": equal if "both" in mixes else "",
-        "columns": [MIX_LABELS[mix] for mix in mixes],
-        "rows": rows,
-        "tokens": [f"{tokens[mix]:,.0f}" for mix in mixes] if tokens.notna().all() else [],
-    }
-
-
-def _interval(found: Interval, sign: str = "") -> dict[str, Any]:
-    return {
-        "value": _percent(found.value, sign),
-        "low": _percent(found.low, sign),
-        "high": _percent(found.high, sign),
-    }
-
-
-def _panel(evaluation: Evaluation, mix: Mix) -> dict[str, Any]:
-    """One chart's data; a series has one value, low and high for each n."""
-    frame = evaluation.frame[evaluation.frame["modes"] == mix]
-    series = []
-    for rule in evaluation.rules:
-        rows = frame[frame["rule"] == rule]
-        if rule in DRAWN:
-            series.append(
-                {
-                    "rule": rule,
-                    "label": RULE_LABELS[rule],
-                    "value": rows["accuracy"].round(5).tolist(),
-                    "low": rows["low"].round(5).tolist(),
-                    "high": rows["high"].round(5).tolist(),
-                }
-            )
-    axis = "candidates per problem, n" + (" (half CoT, half PoT)" if mix == "both" else "")
-    return {"label": MIX_LABELS[mix], "axis": axis, "ns": evaluation.ns(mix), "series": series}
-
-
-def _curve_table(evaluation: Evaluation, mix: Mix) -> dict[str, Any]:
-    ns = evaluation.ns(mix)
-    rows = [
-        {
-            "rule": rule,
-            "label": RULE_LABELS[rule],
-            "cells": [_percent(evaluation.per_problem[rule, mix, n].mean()) for n in ns],
-        }
-        for rule in evaluation.rules
-        if rule != "single"
-    ]
-    return {"label": MIX_LABELS[mix], "ns": ns, "rows": rows}
-
-
-def _differences(evaluation: Evaluation) -> dict[str, Any]:
-    """Groups of rows for the plot of differences; places are percent of its width."""
-    groups: list[dict[str, Any]] = []
-    found = []
-    for mix in evaluation.mixes if evaluation.verifier else ():
-        n = evaluation.ns(mix)[-1]
-        if n > 1:
-            cells = [
-                (rule, evaluation.difference((rule, mix, n), ("majority", mix, n)))
-                for rule in SCORED_RULES
-                if rule in evaluation.rules
-            ]
-            found.append((mix, n, cells))
-    ends = [end for _, _, cells in found for _, each in cells for end in (each.low, each.high)]
-    low, high = min([0.0, *ends]), max([0.0, *ends])
-    span = (high - low) * 1.08 or 1.0
-    low -= (span - (high - low)) / 2
-
-    def place(x: float) -> float:
-        return round(100 * (x - low) / span, 2)
-
-    for mix, n, cells in found:
-        rows = [
-            {
-                "rule": rule,
-                "label": rule_label(rule, n, evaluation.config.k),
-                "at": place(each.value),
-                "left": place(each.low),
-                "width": round(place(each.high) - place(each.low), 2),
-                **_interval(each, "+"),
-            }
-            for rule, each in cells
-        ]
-        # "value", "low" and "high" are the texts, "at", "left" and "width" the places.
-        groups.append({"label": MIX_LABELS[mix], "n": n, "rows": rows})
-    return {"groups": groups, "zero": place(0.0)}
-
-
-def _settings(settings: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """(group, rows) of the settings; what is in no group comes first, as "run"."""
-    loose = {key: value for key, value in settings.items() if not isinstance(value, Mapping)}
-    groups = [("run", list(_flat(loose)))] if loose else []
-    for key, value in settings.items():
-        if isinstance(value, Mapping) and value:
-            groups.append((key, list(_flat(value))))
-    return groups
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
-    for key, value in settings.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            text = value if isinstance(value, str) else json.dumps(value, default=str)
-            yield f"{prefix}{key}", text or "—"
-
-
-def _problem(
-    problem: Mapping[str, Any], evaluation: Evaluation
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The line of the list, and the details that are read when the problem is opened."""
-    candidates = [_candidate(candidate) for candidate in problem["candidates"]]
-    chosen = _choices(candidates, evaluation)
-    right = {
-        rule: candidates[index]["label"] if index >= 0 else False for rule, index in chosen.items()
-    }
-    answered = [c["class"] for c in candidates if c["class"] >= 0]
-    votes = np.bincount(answered) if answered else np.zeros(1)
-    merged, place = _merge(candidates)
-    summary = {
-        "id": str(problem["id"]),
-        "question": problem["question"],
-        "answer": _known(problem["answer"]),
-        "share": round(sum(c["label"] is True for c in candidates) / max(1, len(candidates)), 4),
-        "agreed": round(float(votes.max() / max(1, len(answered))), 4),
-        "right": right,
-    }
-    places = {rule: place[index] if index >= 0 else -1 for rule, index in chosen.items()}
-    return summary, {"candidates": merged, "chosen": places}
-
-
-def _known(value: Any) -> Any:
-    """The value, with None for every kind of null."""
-    import pandas as pd
-
-    return None if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)) else value
-
-
-def _candidate(candidate: Mapping[str, Any]) -> dict[str, Any]:
-    label, score = _known(candidate["label"]), _known(candidate.get("score"))
-    shown: dict[str, Any] = {
-        "mode": candidate["mode"],
-        "samples": [int(candidate["sample"])],
-        "text": candidate["text"],
-        "answer": _known(candidate["answer"]),
-        "class": int(candidate["answer_class"]),
-        "label": None if label is None else bool(label),
-        "score": None if score is None else round(float(score), 4),
-    }
-    for name in ("origin", "outcome", "output", "message"):
-        if value := _known(candidate.get(name)):
-            shown[name] = value
-    values, offsets = candidate.get("values"), candidate.get("offsets")
-    if values is not None and offsets is not None and len(values):
-        shown |= _pieces(candidate["text"], values, offsets)
-    return shown
-
-
-def _pieces(
-    text: str, values: Sequence[float], offsets: Sequence[tuple[int, int]]
-) -> dict[str, list[int]]:
-    """The text cut into tokens, as lengths (negative: text outside all tokens), and the values.
-
-    Lengths count UTF-16 units, as JavaScript does; values are in hundredths. Tokens that add no
-    text (bytes of a character begun before, an end mark) are left out.
-    """
-    lengths: list[int] = []
-    kept: list[int] = []
-    at = 0
-    for value, (start, end) in zip(values, offsets, strict=True):
-        start, end = max(int(start), at), min(int(end), len(text))
-        if end <= start:
-            continue
-        if start > at:
-            lengths.append(-_utf16(text[at:start]))
-        lengths.append(_utf16(text[start:end]))
-        kept.append(round(100 * float(value)))
-        at = end
-    return {"pieces": lengths, "values": kept}
-
-
-def _utf16(text: str) -> int:
-    return len(text) + sum(ord(character) > 0xFFFF for character in text)
-
-
-def _choices(candidates: Sequence[Mapping[str, Any]], evaluation: Evaluation) -> dict[str, int]:
-    """What each rule chooses among all candidates of a problem: an index, −1 for none."""
-    if not candidates:
-        return {rule: -1 for rule in ("majority", *SCORED_RULES) if rule in evaluation.rules}
-    classes = np.array([c["class"] for c in candidates])
-    scores = np.array([np.nan if c["score"] is None else c["score"] for c in candidates])
-    ties = rules.tie_draw(classes.shape, evaluation.config.seed)
-    votes = votes_of(evaluation.config)
-    return {
-        rule: int(votes[rule](classes, scores, ties))
-        for rule in ("majority", *SCORED_RULES)
-        if rule in evaluation.rules and rule in DRAWN
-    }
-
-
-def _merge(candidates: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[int]]:
-    """Identical candidates as one, best score first; and where each of the given ones went."""
-    first: dict[tuple[Any, ...], dict[str, Any]] = {}
-    keys = [
-        (c.get("origin"), c["mode"], c["text"], c["class"], c.get("outcome"), c.get("output"))
-        for c in candidates
-    ]
-    for key, candidate in zip(keys, candidates, strict=True):
-        if key in first:
-            first[key]["samples"] += candidate["samples"]
-        else:
-            first[key] = candidate
-    ranked = sorted(first, key=lambda key: -np.inf if (s := first[key]["score"]) is None else s)
-    ranked.reverse()
-    place = {key: index for index, key in enumerate(ranked)}
-    return [first[key] for key in ranked], [place[key] for key in keys]
+def _size(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"

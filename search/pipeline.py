@@ -28,7 +28,7 @@ from problems.problem import Problem
 from problems.prompts import PromptConfig
 from problems.sets import ProblemsConfig, load_problems
 from sandbox import Limits
-from search import results
+from search import report, results
 from search.evaluate import EvaluateConfig
 from search.grading import GradeConfig, grade
 from search.runs import Run
@@ -132,7 +132,7 @@ def run(config: PipelineConfig) -> None:
         runs[name] = steps.do(f"{name}: score", partial(_score, config, name, verifier))
     for name, test in runs.items():
         print(f"\n{name}: {len(test.problems)} problems of {config.problems.name}\n")
-        print(results.report_run(test, config.evaluate, title=f"{output.name}: {name}"))
+        print(report.report_run(test, config.evaluate, title=f"{output.name}: {name}"))
     print()
     print(results.costs(output, runs))
     if config.show:

@@ -1,6 +1,7 @@
 """Accuracy against the number of candidates, as a figure for a paper or a slide.
 
-    plot_curves(evaluation, Path("report/curves"))       # curves.svg, curves.png
+    plot_curves(evaluation, Path("report/curves"))       # curves.svg, curves.pdf, curves.png
+    plot_runs({"small": one, "large": other}, Path("report/curves"))
 
 One panel for each of CoT only, PoT only and both; a band is the 95 % interval over problems. The
 colours are Okabe and Ito's, told apart by people with any colour vision; markers differ as well.
@@ -8,15 +9,17 @@ colours are Okabe and Ito's, told apart by people with any colour vision; marker
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 from problems.errors import UserError
+from problems.records import atomic_file
 from search.curves import Mix
 from search.evaluate import MIX_LABELS, RULE_LABELS, Evaluation
 
-__all__ = ["AXES", "plot_curves"]
+__all__ = ["AXES", "plot_curves", "plot_runs"]
 
 # column of the evaluation's frame -> what is written under its axis
 AXES = {
@@ -39,6 +42,7 @@ STYLES: dict[str, tuple[str, str, Any]] = {
 }
 # Drawn only where they were asked for by name: a figure holds six lines well.
 ON_REQUEST = ("weighted_top_k", "shortest")
+FORMATS = ("svg", "pdf", "png")
 MOST_TICKS = 8
 PANEL, HEIGHT, LABELS = 3.1, 3.5, 1.45  # inches
 
@@ -68,7 +72,7 @@ def plot_curves(
     evaluation: Evaluation,
     path: Path | str,
     *,
-    formats: Sequence[str] = ("svg", "png"),
+    formats: Sequence[str] = FORMATS,
     x: str = "n",
 ) -> list[Path]:
     """Writes the figure to `path` with each format as its suffix; returns the files written.
@@ -94,13 +98,63 @@ def plot_curves(
         low, high = panels[0].get_ylim()
         panels[0].set_ylim(max(low, 0), min(high, 102))
         _label_lines(panels[-1], evaluation, mixes[-1])
-        written = []
-        for suffix in formats:
-            file = target.with_name(f"{target.name}.{suffix}")
-            # No date inside, so that the bytes depend on the numbers alone.
-            undated = {"Date": None} if suffix == "svg" else {}
-            figure.savefig(file, dpi=200, metadata=undated or None)
-            written.append(file)
+        return _save(figure, target, formats)
+
+
+def plot_runs(
+    evaluations: Mapping[str, Evaluation],
+    path: Path | str,
+    *,
+    rule: str = "",
+    formats: Sequence[str] = FORMATS,
+    x: str = "n",
+) -> list[Path]:
+    """The same for several runs: one rule's accuracy, a line for each run.
+
+    `rule` is by default the weighted vote, where every run has scores, else the majority vote.
+    """
+    for evaluation in evaluations.values():
+        check_axis(evaluation, x)
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not rule:
+        scored = all("weighted" in evaluation.rules for evaluation in evaluations.values())
+        rule = "weighted" if scored else "majority"
+    mixes = [mix for mix in MIX_LABELS if any(mix in each.mixes for each in evaluations.values())]
+    with matplotlib.rc_context(SETTINGS):
+        figure = Figure(figsize=(PANEL * len(mixes) + LABELS, HEIGHT), layout="constrained")
+        panels = figure.subplots(1, len(mixes), sharey=True, squeeze=False)[0]
+        for panel, mix in zip(panels, mixes, strict=True):
+            ns: set[int] = set()
+            for style, (name, each) in zip(cycle(STYLES.values()), evaluations.items()):
+                if mix in each.mixes:
+                    ns.update(each.ns(mix))
+                    frame = each.frame[each.frame["modes"] == mix]
+                    _line(panel, frame[frame["rule"] == rule], style, x, label=name)
+            _axes(panel, mix, sorted(ns), x)
+        panels[0].set_ylabel(f"accuracy of the {RULE_LABELS[rule]} (%)")
+        handles = {
+            text: handle
+            for panel in panels
+            for handle, text in zip(*panel.get_legend_handles_labels(), strict=True)
+        }
+        figure.legend(handles.values(), handles, loc="outside right center", frameon=False)
+        return _save(figure, target, formats)
+
+
+def _save(figure: Any, target: Path, formats: Sequence[str]) -> list[Path]:
+    # No date inside, so that the bytes depend on the numbers alone.
+    dates = {"svg": "Date", "pdf": "CreationDate"}
+    written = []
+    for suffix in formats:
+        file = target.with_name(f"{target.name}.{suffix}")
+        undated = {dates[suffix]: None} if suffix in dates else None
+        with atomic_file(file, "wb") as stream:
+            figure.savefig(stream, format=suffix, dpi=200, metadata=undated)
+        written.append(file)
     return written
 
 
@@ -116,23 +170,33 @@ def check_axis(evaluation: Evaluation, x: str) -> None:
 def _draw(panel: Any, evaluation: Evaluation, mix: Mix, x: str) -> None:
     frame = evaluation.frame[evaluation.frame["modes"] == mix]
     for rule in _drawn(evaluation):
-        colour, marker, line = STYLES[rule]
-        rows = frame[frame["rule"] == rule]
-        panel.fill_between(
-            rows[x], 100 * rows["low"], 100 * rows["high"], color=colour, alpha=0.1, linewidth=0
-        )
-        panel.plot(
-            rows[x],
-            100 * rows["accuracy"],
-            color=colour,
-            linestyle=line,
-            linewidth=1.6,
-            marker=marker,
-            markersize=3.6,
-        )
+        _line(panel, frame[frame["rule"] == rule], STYLES[rule], x)
+    _axes(panel, mix, evaluation.ns(mix), x)
+
+
+def _line(
+    panel: Any, rows: Any, style: tuple[str, str, Any], x: str, label: str | None = None
+) -> None:
+    colour, marker, line = style
+    panel.fill_between(
+        rows[x], 100 * rows["low"], 100 * rows["high"], color=colour, alpha=0.1, linewidth=0
+    )
+    panel.plot(
+        rows[x],
+        100 * rows["accuracy"],
+        color=colour,
+        linestyle=line,
+        linewidth=1.6,
+        marker=marker,
+        markersize=3.6,
+        label=label,
+    )
+
+
+def _axes(panel: Any, mix: Mix, ns: list[int], x: str) -> None:
     panel.set_title(MIX_LABELS[mix])
     if x == "n":
-        ticks = _ticks(evaluation.ns(mix))
+        ticks = _ticks(ns)
         panel.set_xscale("log", base=2)
         panel.set_xticks(ticks, [str(n) for n in ticks])
         panel.set_xlabel(AXES[x] + (" (half CoT, half PoT)" * (mix == "both")))

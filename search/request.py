@@ -149,8 +149,8 @@ def scores_of(pool: PoolArrays, verifier: str) -> tuple[str, NDArray[np.float32]
     if unscored.any():
         problem = pool.problem_ids[int(unscored.any(axis=1).argmax())]
         raise UserError(
-            f"evaluate: {int(unscored.sum())} candidates with an answer have no score by verifier "
-            f"'{name}' (first in problem {problem!r}); score the run first"
+            f"evaluate: {int(unscored.sum())} candidates with an answer have no finite score by "
+            f"verifier '{name}' (first in problem {problem!r}); score the run first"
         )
     return name, scores
 

@@ -1,7 +1,6 @@
-"""The stages `evaluate` and `report`: what a run's candidates are worth, as tables, plots, a page.
+"""The stage `evaluate`: what a run's candidates are worth. `search/report.py` writes it as a page.
 
-assay evaluate run=runs/demo            the table
-assay report run=runs/demo              report/index.html, curves.svg, curves.png, table.csv
+assay evaluate runs/demo
 """
 
 from __future__ import annotations
@@ -13,11 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from problems.answers import classes
 from problems.errors import UserError
-from problems.records import atomic_file, write_json
 from search.comparison import comparison, frame_of
 from search.cost import equal_flops, with_costs
 from search.evaluate import EvaluateConfig, Evaluation, evaluate
@@ -32,26 +28,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EvaluateStage",
-    "ReportStage",
     "load_frame",
     "run_evaluate",
-    "run_report",
-    "write_report",
 ]
 
 _KEY = ["problem_id", "origin", "mode", "sample"]
-_SHOWN = [
-    "origin",
-    "mode",
-    "sample",
-    "text",
-    "answer",
-    "answer_class",
-    "label",
-    "outcome",
-    "output",
-    "message",
-]
 _VALUES = ["values", "starts", "ends"]
 
 
@@ -72,23 +53,6 @@ class EvaluateStage(EvaluateConfig):
     """print a row per rule, modes and n as CSV instead of the table"""
     grading: str = "ours"
     """whose labels count: ours, or theirs where labels came along with imported candidates"""
-
-
-@dataclass
-class ReportStage(EvaluateConfig):
-    """What `assay report` reads."""
-
-    run: str = ""
-    """the run's folder"""
-    title: str = ""
-    """heading of the page; empty = the run's name"""
-    tune: str = ""
-    """a graded and scored run of held-out problems to choose what is auto by; empty =
-    cross-fitting"""
-    candidates: int = 64
-    """candidates of each problem that the page shows; 0 = all"""
-    x: str = "n"
-    """what the figures draw accuracy against: n | tokens | flops | seconds (docs/costs.md)"""
 
 
 def run_evaluate(config: EvaluateStage) -> None:
@@ -120,22 +84,6 @@ def run_evaluate(config: EvaluateStage) -> None:
         if len(found) > 1:
             show = comparison(found, seconds=stage_seconds(run))
         print("\n\n".join([show, *([both] if both else [])]))
-
-
-def run_report(config: ReportStage) -> None:
-    """`assay report`: writes page, plots and tables, and prints the table."""
-    run = _open(config.run)
-    settings = fields_of(EvaluateConfig, config)
-    names = scored_by(run)
-    # The page shows one verifier's values: the one asked for, else the first.
-    if not config.verifier and names:
-        settings.verifier = names[0]
-    evaluation = evaluate_run(run, settings, tuning_pool(run, config.tune))
-    print(table(evaluation, seconds=stage_seconds(run)))
-    if len(names) > 1 and not config.verifier:
-        print(f"  by {names[0]}; others: verifier=…; side by side: assay evaluate {run.path}")
-    page = write_report(run, evaluation, config.title, config.candidates, config.x)
-    print(f"\nreport written to {page}")
 
 
 def scored_by(run: Run) -> list[str]:
@@ -183,75 +131,8 @@ def stage_seconds(run: Run) -> dict[str, float]:
     return {stage: seconds for stage, seconds in found.items() if seconds}
 
 
-def write_report(
-    run: Run, evaluation: Evaluation, title: str = "", candidates: int = 64, x: str = "n"
-) -> Path:
-    """Writes the page, the curves (SVG, PNG) and the tables (text, CSV, JSON) into report/."""
-    from search.page import write_page
-    from search.plot import plot_curves
-
-    folder = run.path / "report"
-    folder.mkdir(exist_ok=True)
-    plot_curves(evaluation, folder / "curves", x=x)
-    with atomic_file(folder / "table.txt") as stream:
-        stream.write(table(evaluation, bold=False, seconds=stage_seconds(run)) + "\n")
-    with atomic_file(folder / "accuracy.csv") as stream:
-        evaluation.frame.to_csv(stream, index=False)
-    write_json(folder / "evaluation.json", as_json(evaluation))
-    settings = {name: entry["config"] for name, entry in run.record["stages"].items()}
-    settings["versions"] = run.record["stages"]["answers"]["versions"]
-    page = folder / "index.html"
-    write_page(
-        page,
-        title=title or run.path.name,
-        evaluation=evaluation,
-        settings=settings,
-        problems=page_problems(run, evaluation.verifier, candidates),
-        seconds=stage_seconds(run),
-    )
-    return page
-
-
-def page_problems(run: Run, verifier: str, limit: int) -> list[dict[str, Any]]:
-    """What the page shows of each problem and of its first candidates, `limit` in all.
-
-    Every mode of every origin has the same share of them.
-    """
-    frame = load_frame(run, texts=True)
-    if limit:
-        shares = len(frame[["origin", "mode"]].drop_duplicates())
-        frame = frame[frame["sample"] < max(1, limit // shares)]
-    groups = {str(name): rows for name, rows in frame.groupby("problem_id", sort=False)}
-    shown = []
-    for problem in run.problems:
-        if problem.id not in groups:
-            continue
-        rows = _records(groups[problem.id])
-        shown.append(
-            {
-                "id": problem.id,
-                "question": problem.question,
-                "answer": problem.answer,
-                "candidates": [_page_candidate(row, verifier) for row in rows],
-            }
-        )
-    return shown
-
-
 def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(k): v for k, v in row.items()} for row in rows.to_dict("records")]
-
-
-def _page_candidate(row: Mapping[str, Any], verifier: str) -> dict[str, Any]:
-    shown = {name: row[name] for name in _SHOWN}
-    shown["score"] = row.get(f"score:{verifier}")
-    values = row.get(f"values:{verifier}")
-    if isinstance(values, np.ndarray):
-        shown["values"] = values
-        shown["offsets"] = list(
-            zip(row[f"starts:{verifier}"], row[f"ends:{verifier}"], strict=True)
-        )
-    return shown
 
 
 def load_frame(
@@ -417,10 +298,3 @@ def _members(rows: pd.DataFrame, verifier: str) -> list[Any]:
         graded = Graded(**{f.name: values[f.name] for f in dataclasses.fields(Graded)})
         found.append(Member(candidate, graded, float(values.get(f"score:{verifier}", "nan"))))
     return found
-
-
-def report_run(run: Run, config: EvaluateConfig, title: str) -> str:
-    """Evaluates a run, writes its report, and returns the table."""
-    evaluation = evaluate_run(run, config)
-    write_report(run, evaluation, title)
-    return table(evaluation)

@@ -38,7 +38,7 @@ def test_the_wheel_holds_the_rooms_and_nothing_else(wheel):
         "configs/imports/qwen.yaml",
         "search/templates/page.html.jinja",
         "search/templates/page.css",
-        "search/templates/page.js",
+        "search/templates/sections/problems.html.jinja",
         f"{info}/licenses/LICENSE",
     ):
         assert needed in names

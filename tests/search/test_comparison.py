@@ -148,7 +148,7 @@ def test_evaluate_compares_all_verifiers_that_scored(scored_run, capsys):
     assert capsys.readouterr().out.startswith("verifier,rule,modes,n,accuracy")
     stage.verifiers = ["b", "c"]
     with pytest.raises(
-        UserError, match="8 candidates with an answer have no score by verifier 'c'"
+        UserError, match="8 candidates with an answer have no finite score by verifier 'c'"
     ):
         run_evaluate(stage)
     stage.verifier = "a"

@@ -17,13 +17,8 @@ from search.evaluate import SCORED_RULES, EvaluateConfig, evaluate
 from search.grading import GradeConfig, grade
 from search.plot import AXES, plot_curves
 from search.pool import PoolArrays
-from search.results import (
-    EvaluateStage,
-    ReportStage,
-    evaluate_run,
-    run_evaluate,
-    run_report,
-)
+from search.report import ReportStage, run_report
+from search.results import EvaluateStage, evaluate_run, run_evaluate
 from search.runs import Part, Run
 from search.sampling import Candidate, candidates_table
 from search.scoring import scores_table

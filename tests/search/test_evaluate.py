@@ -273,7 +273,7 @@ def test_labels_of_rules():
         (
             lambda f: f.assign(**{"score:v": f["score:v"].where(f["problem_id"] != "p04")}),
             {},
-            "16 candidates with an answer have no score by verifier 'v' (first in problem 'p04')",
+            "16 candidates with an answer have no finite score by verifier 'v' (first in problem",
         ),
         (lambda f: f, {"n": [99]}, "n=99 is more than the 16 candidates per problem"),
         (lambda f: f, {"n": [0]}, "n=0, expected at least 1"),
@@ -303,7 +303,7 @@ def test_labels_of_rules():
         (
             lambda f: f.assign(**{"score:v": f["score:v"].replace(f["score:v"].max(), np.inf)}),
             {},
-            "candidates with an answer have no score by verifier 'v'",
+            "candidates with an answer have no finite score by verifier 'v'",
         ),
         (
             lambda f: f[(f["problem_id"] != "p03") | (f["sample"] < 2)],

@@ -2,13 +2,12 @@
 
 import dataclasses
 import itertools
-import re
 
 import pandas as pd
 import pytest
 
 from search.evaluate import EvaluateConfig, evaluate
-from search.plot import _apart, _ticks, plot_curves
+from search.plot import _apart, _ticks, plot_curves, plot_runs
 from search.pool import PoolArrays
 
 
@@ -27,18 +26,32 @@ def evaluation():
 
 def test_writes_each_format(evaluation, tmp_path):
     files = plot_curves(evaluation, tmp_path / "report" / "curves")
-    assert [file.name for file in files] == ["curves.svg", "curves.png"]
-    assert files[1].read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert [file.name for file in files] == ["curves.svg", "curves.pdf", "curves.png"]
+    assert files[1].read_bytes()[:5] == b"%PDF-"
+    assert files[2].read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     text = files[0].read_text()
     for words in ("CoT only", "PoT only", "both", "majority vote", "pass@n (ceiling)"):
         assert words in text
 
 
 def test_the_same_evaluation_gives_the_same_bytes(evaluation, tmp_path):
-    one = plot_curves(evaluation, tmp_path / "one", formats=["svg"])[0]
-    other = plot_curves(evaluation, tmp_path / "other", formats=["svg"])[0]
-    assert one.read_bytes() == other.read_bytes()
-    assert not re.search(r"<dc:date>", one.read_text())
+    one, other = (
+        [file.read_bytes() for file in plot_curves(evaluation, tmp_path / name)]
+        for name in ("one", "other")
+    )
+    assert one == other
+    assert b"<dc:date>" not in one[0]
+
+
+def test_several_runs_are_lines_of_one_rule(evaluation, tmp_path):
+    runs = {"small": evaluation, "large": evaluation}
+    file = plot_runs(runs, tmp_path / "runs", formats=["svg"])[0]
+    text = file.read_text()
+    for words in ("small", "large", "accuracy of the weighted vote (%)", "PoT only"):
+        assert words in text
+    assert "majority vote" not in text
+    text = plot_runs(runs, tmp_path / "runs", rule="majority", formats=["svg"])[0].read_text()
+    assert "accuracy of the majority vote (%)" in text
 
 
 def test_more_lines_where_they_are_asked_for(evaluation, tmp_path):

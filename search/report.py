@@ -1,0 +1,305 @@
+"""The stage `report`: the page, the figures and the tables of one run, or of several side by side.
+
+assay report runs/demo                            into runs/demo/report/
+assay report runs/small runs/large output=both    one page of both, with their paired differences
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from problems.errors import UserError
+from problems.records import atomic_file, write_json
+from search.evaluate import EvaluateConfig, Evaluation
+from search.page import Page, PageRun, write_page
+from search.results import (
+    as_json,
+    evaluate_run,
+    load_frame,
+    scored_by,
+    stage_seconds,
+    tuning_pool,
+)
+from search.runs import Run
+from search.sections import run_differences
+from search.settings import fields_of
+from search.table import table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ReportStage", "report_run", "run_report", "write_report"]
+
+_SHOWN = [
+    "mode",
+    "sample",
+    "text",
+    "answer",
+    "answer_class",
+    "label",
+    "outcome",
+    "output",
+    "message",
+    "origin",
+]
+_VALUES = ["values", "starts", "ends"]
+
+
+@dataclass
+class ReportStage(EvaluateConfig):
+    """What `assay report` reads."""
+
+    run: str = ""
+    """the run's folder"""
+    runs: list[str] = field(default_factory=list)
+    """the folders of several runs, side by side; the first is what the others are compared with"""
+    output: str = ""
+    """folder to write into; empty = report/ in the run (several runs: must be given)"""
+    title: str = ""
+    """heading of the page; empty = the runs' names"""
+    candidates: int = 100
+    """candidates of each problem that the page shows; 0 = all (votes always count all)"""
+    single: bool | None = None
+    """everything in one file; empty = where it stays below 5 MB, else candidates beside the page"""
+    x: str = "n"
+    """what the figures draw accuracy against: n | tokens | flops | seconds (docs/costs.md)"""
+    tune: str = ""
+    """a graded and scored run of held-out problems to choose what is auto by; empty =
+    cross-fitting"""
+
+
+def run_report(config: ReportStage) -> None:
+    """`assay report`: writes page, figures and tables, and prints the table of each run."""
+    if config.run and config.runs:
+        raise UserError("runs: give the runs as words or one as run=…, not both")
+    paths = [Path(path) for path in config.runs or [config.run] if path]
+    if not paths:
+        raise UserError("runs: expected the folder of a run, for example assay report runs/demo")
+    if len(paths) > 1 and not config.output:
+        raise UserError("output: expected a folder for the report of several runs (output=FOLDER)")
+    if Path(config.output).is_file():
+        raise UserError(f"output: {config.output} is a file, expected a folder")
+    if config.candidates < 0:
+        raise UserError(f"candidates: {config.candidates}, expected 0 (all) or more")
+    runs = {name: Run.open(path) for name, path in zip(_names(paths), paths, strict=True)}
+    _check_same_questions(runs)
+    evaluations = {}
+    for name, run in runs.items():
+        settings = fields_of(EvaluateConfig, config)
+        verifiers = scored_by(run)
+        # The page shows one verifier's values: the one asked for, else the first.
+        if not settings.verifier and verifiers:
+            settings = dataclasses.replace(settings, verifier=verifiers[0])
+        evaluations[name] = evaluate_run(run, settings, tuning_pool(run, config.tune))
+        if len(runs) > 1:
+            print(f"{name}\n")
+        print(table(evaluations[name], seconds=stage_seconds(run)))
+        if len(verifiers) > 1 and not config.verifier:
+            print(
+                f"  by {verifiers[0]}; others: verifier=…; side by side: assay evaluate {run.path}"
+            )
+    page = write_report(
+        runs,
+        evaluations,
+        Path(config.output) if config.output else paths[0] / "report",
+        title=config.title,
+        candidates=config.candidates,
+        single=config.single,
+        x=config.x,
+    )
+    print(f"\nreport written to {page}")
+
+
+def report_run(run: Run, config: EvaluateConfig, title: str) -> str:
+    """Evaluates a run, writes its report into report/, and returns the table."""
+    evaluation = evaluate_run(run, config)
+    name = run.path.name
+    write_report({name: run}, {name: evaluation}, run.path / "report", title=title)
+    return table(evaluation)
+
+
+def write_report(
+    runs: Mapping[str, Run],
+    evaluations: Mapping[str, Evaluation],
+    folder: Path,
+    *,
+    title: str = "",
+    candidates: int = 100,
+    single: bool | None = None,
+    x: str = "n",
+) -> Page:
+    """Writes the page, the figures (SVG, PDF, PNG) and the tables (text, CSV, Parquet, JSON).
+
+    `runs` and `evaluations` have the same names. Tables of several runs have a column `run`.
+    """
+    from search.plot import plot_curves, plot_runs
+
+    folder.mkdir(parents=True, exist_ok=True)
+    if len(runs) == 1:
+        (evaluation,) = evaluations.values()
+        plot_curves(evaluation, folder / "curves", x=x)
+    else:
+        plot_runs(evaluations, folder / "curves", x=x)
+    for name, frame in tidy_tables(evaluations).items():
+        with atomic_file(folder / f"{name}.csv") as stream:
+            frame.to_csv(stream, index=False)
+        with atomic_file(folder / f"{name}.parquet", "wb") as stream:
+            frame.to_parquet(stream, index=False)
+    texts = [
+        (f"{name}\n\n" if len(runs) > 1 else "")
+        + table(evaluations[name], bold=False, seconds=stage_seconds(run))
+        for name, run in runs.items()
+    ]
+    with atomic_file(folder / "table.txt") as stream:
+        stream.write("\n\n".join(texts) + "\n")
+    dicts = {name: as_json(evaluation) for name, evaluation in evaluations.items()}
+    write_json(folder / "evaluation.json", next(iter(dicts.values())) if len(dicts) == 1 else dicts)
+    shown = [
+        PageRun(
+            name,
+            evaluations[name],
+            _settings(run),
+            page_problems(run, evaluations[name].verifier),
+            stage_seconds(run),
+        )
+        for name, run in runs.items()
+    ]
+    return write_page(
+        folder / "index.html",
+        title or ", ".join(runs),
+        shown,
+        candidates=candidates,
+        single=single,
+    )
+
+
+def tidy_tables(evaluations: Mapping[str, Evaluation]) -> dict[str, pd.DataFrame]:
+    """Tables with a row an observation, for plots of one's own.
+
+    `accuracy`: the evaluation's frame. `differences`: rule minus majority within each run, and for
+    several runs each minus the first (`against` says which). `problems`: the expected accuracy of
+    every rule, modes and n on every problem.
+    """
+    import pandas as pd
+
+    several = len(evaluations) > 1
+
+    def joined(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+        whole = pd.concat([frame for frame in frames if len(frame)] or frames, ignore_index=True)
+        return whole if several else whole.drop(columns="run")
+
+    accuracies, differences, problems = [], [], []
+    for name, evaluation in evaluations.items():
+        accuracies.append(evaluation.frame.assign(run=name))
+        differences.append(evaluation.differences.assign(run=name, against="majority"))
+        problems += [
+            pd.DataFrame(
+                {
+                    "run": name,
+                    "problem_id": evaluation.problem_ids,
+                    "rule": rule,
+                    "modes": mix,
+                    "n": n,
+                    "accuracy": np.round(values, 6),
+                }
+            )
+            for (rule, mix, n), values in evaluation.per_problem.items()
+        ]
+    first, *others = evaluations
+    for name in others:
+        rows = [
+            row
+            for mix in evaluations[first].mixes
+            for row in run_differences(evaluations[name], evaluations[first], mix)
+        ]
+        differences.append(_difference_frame(rows, name, first))
+    return {
+        "accuracy": _first_column(joined(accuracies)),
+        "differences": _first_column(joined(differences)),
+        "problems": joined(problems),
+    }
+
+
+def _difference_frame(rows: Sequence[Mapping[str, Any]], name: str, first: str) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(
+        {
+            **{column: [row[column] for row in rows] for column in ("rule", "modes", "n")},
+            "difference": [row["paired"].value for row in rows],
+            "low": [row["paired"].low for row in rows],
+            "high": [row["paired"].high for row in rows],
+            "p": [row["paired"].p for row in rows],
+        }
+    ).assign(run=name, against=first)
+
+
+def _first_column(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with `run`, where there is one, as its first column."""
+    if "run" not in frame:
+        return frame
+    return frame[["run", *frame.columns.drop("run")]]
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Names for runs: the folders' own, with as many of their parents as tells them apart."""
+    parts = [path.resolve().parts for path in paths]
+    if len(set(parts)) < len(parts):
+        raise UserError("runs: one run is given twice")
+    for length in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(each[-length:]) for each in parts]
+        if len(set(names)) == len(names):
+            return names
+    raise AssertionError("different paths have different names")
+
+
+def _check_same_questions(runs: Mapping[str, Run]) -> None:
+    """Raises `UserError` where an id stands for different questions: nothing could be paired."""
+    seen: dict[str, tuple[str, str]] = {}
+    for name, run in runs.items():
+        for problem in run.problems:
+            first, question = seen.setdefault(problem.id, (name, problem.question))
+            if question != problem.question:
+                raise UserError(
+                    f"runs: problem {problem.id!r} asks another question in {name} than in "
+                    f"{first}; runs side by side need the same problems, or other ids"
+                )
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    """The resolved configuration of every stage, and the versions that they ran with."""
+    stages = run.record["stages"]
+    settings = {name: entry["config"] for name, entry in stages.items()}
+    versions = {name: entry.get("versions", {}) for name, entry in stages.items()}
+    same = all(each == next(iter(versions.values())) for each in versions.values())
+    settings["versions"] = next(iter(versions.values())) if same else versions
+    return settings
+
+
+def page_problems(run: Run, verifier: str) -> Iterator[dict[str, Any]]:
+    """What the page is made from: each problem with all of its candidates."""
+    frame = load_frame(run, texts=True)
+    groups = dict(iter(frame.groupby("problem_id", sort=False)))
+    for problem in run.problems:
+        rows = groups.pop(problem.id, None)
+        if rows is not None:
+            yield {
+                "id": problem.id,
+                "question": problem.question,
+                "answer": problem.answer,
+                "candidates": [_candidate(row, verifier) for row in rows.to_dict("records")],
+            }
+
+
+def _candidate(row: Mapping[Any, Any], verifier: str) -> dict[str, Any]:
+    shown = {name: row[name] for name in _SHOWN if name in row}
+    shown["score"] = row.get(f"score:{verifier}")
+    if isinstance(row.get(f"values:{verifier}"), np.ndarray):
+        shown |= {name: row[f"{name}:{verifier}"] for name in _VALUES}
+    return shown
