@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generator.engines import Engine, EngineConfig, Request, SamplingParams, make_engine
-from generator.models import ModelConfig, fingerprint, load_tokenizer, resolve
+from generator.models import ModelConfig, fingerprint, load_tokenizer, pinned, resolve
 from problems.errors import UserError
 from problems.problem import MODES, Problem
 from problems.prompts import PromptConfig, Prompter
@@ -82,6 +82,8 @@ def sample(config: SampleConfig) -> Run:
 
     Raises `UserError` where the run was made with other settings, naming them.
     """
+    # Workers load what the key names, even if the hub's branch moves meanwhile.
+    config = dataclasses.replace(config, generator=pinned(config.generator))
     config = dataclasses.replace(config, prompt=prompt_of(config.generator, config.prompt))
     _check(config)
     problems = load_problems(config.problems)

@@ -24,7 +24,13 @@ from generator.engines import Completion, EngineConfig, Request, SamplingParams,
 from generator.engines.cache import Cohort, attending, supports
 from generator.engines.calculator import Calculator
 from generator.engines.sampling import choose, uniforms
-from generator.models import ModelConfig, load_model, load_tokenizer
+from generator.models import (
+    ModelConfig,
+    check_vocabulary,
+    load_model,
+    load_tokenizer,
+    vocabulary_rows,
+)
 from problems.errors import UserError
 
 __all__ = ["TransformersEngine"]
@@ -92,7 +98,9 @@ class TransformersEngine:
     @classmethod
     def load(cls, config: EngineConfig, model: ModelConfig) -> TransformersEngine:
         """Loads model and tokenizer. Raises `UserError` where that is not possible."""
-        return cls(load_model(model), load_tokenizer(model), config)
+        lm, tokenizer = load_model(model), load_tokenizer(model)
+        check_vocabulary(lm, tokenizer, model.name)
+        return cls(lm, tokenizer, config)
 
     def sample(self, requests: Sequence[Request], params: SamplingParams) -> Iterator[Completion]:
         """Yields every completion of every request once, as they finish.
@@ -120,11 +128,17 @@ class TransformersEngine:
         """How many tokens each request's samples may have: the model has only so many positions."""
         config = self.model.config.get_text_config()
         positions = getattr(config, "max_position_embeddings", None)
+        known = vocabulary_rows(self.model)
         limits = []
         for request in requests:
             length = len(request.prompt_ids)
             if length == 0:
                 raise UserError(f"{request.key}: the prompt is empty")
+            if max(request.prompt_ids) >= known:
+                raise UserError(
+                    f"{request.key}: the prompt holds token {max(request.prompt_ids)}, and the "
+                    f"model knows {known} tokens"
+                )
             limit = params.max_new_tokens
             if positions:
                 limit = min(limit, positions - length)
