@@ -388,7 +388,7 @@ class _Waiting:
         return [group for group in [*going_on, few, *groups] if group]
 
     def put_back(self, samples: Sequence[_Sample]) -> None:
-        """They begin anew, before the others, and with the same tokens: their numbers are theirs."""
+        """They begin anew, before the others, and become what they would have been."""
         for name, index in sorted(((s.request, s.index) for s in samples), reverse=True):
             end = index + 1
             if self._queue and self._queue[0][:2] == (name, end):

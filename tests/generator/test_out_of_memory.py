@@ -1,4 +1,4 @@
-"""Memory that runs out while sampling: the batch is halved, and every sample is what it would be."""
+"""Memory that runs out while sampling: the batch is halved, and every sample is the same."""
 
 import pytest
 import torch
