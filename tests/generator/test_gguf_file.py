@@ -143,6 +143,10 @@ def test_fetch_makes_a_folder_of_it(lm, file, tmp_path, monkeypatch, capsys):
     assert torch.allclose(made(input_ids=ids).logits, lm(input_ids=ids).logits, atol=1e-5)
     with pytest.raises(UserError, match=r"fetch none.gguf: no such file"):
         fetch("none.gguf", tmp_path / "x")
+    file.write_bytes(file.read_bytes()[:3000])
+    with pytest.raises(UserError, match="cannot be loaded"):
+        fetch(str(file), tmp_path / "x")
+    assert not (tmp_path / "x").exists()
 
 
 def test_fingerprints_follow_the_content(file, tmp_path):
