@@ -134,6 +134,8 @@ def generate_batch(
     outputs = model.generate_batch(
         inputs=inputs, generation_config=_generation(new), progress_bar=False
     )
+    if errors := [o.error for o in outputs.values() if getattr(o, "error", None)]:
+        raise RuntimeError(errors[0])
     return sum(len(output.generated_tokens) for output in outputs.values())
 
 

@@ -96,7 +96,7 @@ def test_its_weights_are_those_written(lm, byte_tokenizer, file, capfd):
     config = ModelConfig(name=str(file), device="cpu")
     model, tokenizer = load_model(config), load_tokenizer(config)
     ids = torch.tensor([byte_tokenizer("2+2=4 fish")["input_ids"]])
-    assert tokenizer("2+2=4 fish")["input_ids"] == ids[0].tolist()
+    assert tokenizer("2+2=4 fish", add_special_tokens=False)["input_ids"] == ids[0].tolist()
     assert torch.allclose(model(input_ids=ids).logits, lm(input_ids=ids).logits, atol=1e-5)
     assert tokenizer.eos_token_id == model.generation_config.eos_token_id == 0
     assert not model.training
