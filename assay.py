@@ -70,7 +70,7 @@ COMMANDS = {
         "run",
         "FetchConfig",
         "name",
-        "put a small real model into a local folder",
+        "put a small real model, or a GGUF file's, into a local folder",
         "assay fetch smollm2-135m-instruct [to=models/smollm2-135m-instruct]",
     ),
     "train-generator": Command(

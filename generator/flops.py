@@ -24,12 +24,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.models import ModelConfig, hub_reachable, quiet, resolve
+from generator.models import ModelConfig, base_of_adapter, hub_reachable, quiet, resolve
 from problems.errors import UserError
 
 __all__ = ["ModelShape", "model_shape"]
@@ -179,14 +180,18 @@ def model_shape(model: ModelConfig, *, cached: bool = False) -> ModelShape | Non
 
     try:
         with quiet():
+            model = model if cached else base_of_adapter(model)
+            found = Path(resolve(model.name))
+            file = {"gguf_file": found.name} if found.is_file() else {}
             config = AutoConfig.from_pretrained(
-                resolve(model.name),
+                str(found.parent if file else found),
                 revision=model.revision or None,
                 trust_remote_code=False,
                 local_files_only=cached or not hub_reachable(),
+                **file,
             )
             return ModelShape.from_config(config.to_dict())
-    except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (UserError, ImportError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

@@ -25,7 +25,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generator.coverage import Coverage, CoverageConfig, measure_coverage
-from generator.models import ModelConfig, device_of, fingerprint, load_model, load_tokenizer, quiet
+from generator.models import (
+    ModelConfig,
+    check_vocabulary,
+    device_of,
+    fingerprint,
+    load_model,
+    load_tokenizer,
+    quiet,
+)
 from generator.output import OutputFolder
 from generator.packing import IGNORED, Packed, pack
 from generator.rationales import Example, RationalesConfig, build_examples, tell
@@ -237,6 +245,7 @@ def _train(
 
     dtype = "float32" if config.model.dtype == "auto" else config.model.dtype
     model = load_model(dataclasses.replace(config.model, dtype=dtype))
+    check_vocabulary(model, prompter.tokenizer, config.model.name)
     _split_batch(config, arguments, rows, model, counts["cot"] + counts["pot"])
     trainer = GeneratorTrainer(model, arguments, rows, folder, config.save_every_seconds)
     _check_launch(config, trainer)

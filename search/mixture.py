@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from generator.engines import EngineConfig, SamplingParams
-from generator.models import ModelConfig, load_tokenizer, resolve
+from generator.models import ModelConfig, load_tokenizer, pinned, resolve
 from problems.errors import UserError
 from problems.problem import MODES
 from problems.prompts import PromptConfig
@@ -54,7 +54,9 @@ class Origin:
 
 
 def origins_of(base: Origin, mixture: Mapping[str, Any]) -> dict[str, Origin]:
-    """The members of a mixture by name, their prompt forms resolved; without one, `{"": base}`.
+    """The members of a mixture by name; without one, `{"": base}`.
+
+    Prompt forms are resolved, and hub ids pinned to a commit.
 
     Raises `UserError` naming the member and the key that is wrong.
     """
@@ -77,7 +79,11 @@ def origins_of(base: Origin, mixture: Mapping[str, Any]) -> dict[str, Origin]:
 
 
 def _resolved(origin: Origin) -> Origin:
-    return dataclasses.replace(origin, prompt=prompt_of(origin.generator, origin.prompt))
+    # Workers load what the key names, even if the hub's branch moves meanwhile.
+    generator = pinned(origin.generator)
+    return dataclasses.replace(
+        origin, generator=generator, prompt=prompt_of(generator, origin.prompt)
+    )
 
 
 def prompt_of(generator: ModelConfig, prompt: P) -> P:

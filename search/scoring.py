@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from generator.flops import model_shape
-from generator.models import ModelConfig, fingerprint
+from generator.models import ModelConfig, fingerprint, pinned
 from problems.errors import UserError
 from problems.problem import Problem
 from search.runs import Part, Run, Shard
@@ -115,7 +115,9 @@ def score(config: ScoreStage) -> Run:
     """Scores every graded part that these verifiers have not scored yet."""
     if not config.run:
         raise UserError("run: expected the folder of the run, for example assay score runs/demo")
-    singles = single_stages(config)
+    singles = [
+        dataclasses.replace(one, verifier=pinned(one.verifier)) for one in single_stages(config)
+    ]
     opened = Run.open(config.run)
     opened.key("answers")
     # All are checked before the first one works for hours.

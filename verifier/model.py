@@ -33,7 +33,14 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from generator.models import ModelConfig, load_model, load_tokenizer, quiet
+from generator.models import (
+    ModelConfig,
+    check_vocabulary,
+    load_model,
+    load_tokenizer,
+    pinned,
+    quiet,
+)
 from problems.errors import UserError
 from problems.prompts import PromptConfig, Prompter
 from verifier.attention import Layout, attention_arguments, use_shared_prefix_attention
@@ -154,6 +161,7 @@ class Verifier(nn.Module):
         frozen = config.lora.rank > 0
         base = config.base if frozen else dataclasses.replace(config.base, dtype="float32")
         tokenizer, lm = load_tokenizer(base), load_model(base)
+        check_vocabulary(lm, tokenizer, base.name)
         token, index = reserve_token(lm, tokenizer)
         settings = VerifierSettings(
             reserved_token=token,
@@ -378,6 +386,6 @@ def _file(model: ModelConfig, name: str) -> Path:
     from huggingface_hub import hf_hub_download
 
     try:
-        return Path(hf_hub_download(model.name, name, revision=model.revision or None))
+        return Path(hf_hub_download(model.name, name, revision=pinned(model).revision or None))
     except (OSError, ValueError) as error:
         raise UserError(f"{model.name}: no verifier found on the hub ({name})") from error

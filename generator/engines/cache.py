@@ -109,9 +109,11 @@ class Cohort:
             room = new if new > 1 else _FIRST_COLUMNS
             layer = Layer(*(t.new_empty((*t.shape[:2], room, t.shape[3])) for t in (keys, values)))
             self.layers[index] = layer
-        elif layer.keys.shape[2] < end:
-            used = self.columns
+        used = self.columns
+        # Each by itself: where memory ran out between them, only one is wide already.
+        if layer.keys.shape[2] < end:
             layer.keys = _widened(layer.keys[: self.rows], used, 2 * used)
+        if layer.values.shape[2] < end:
             layer.values = _widened(layer.values[: self.rows], used, 2 * used)
         layer.keys[: self.rows, :, self.columns : end] = keys
         layer.values[: self.rows, :, self.columns : end] = values

@@ -13,6 +13,7 @@ that rounding decides). The same requests in the same order give the same bits.
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,13 @@ from generator.engines import Completion, EngineConfig, Request, SamplingParams,
 from generator.engines.cache import Cohort, attending, supports
 from generator.engines.calculator import Calculator
 from generator.engines.sampling import choose, uniforms
-from generator.models import ModelConfig, load_model, load_tokenizer
+from generator.models import (
+    ModelConfig,
+    check_vocabulary,
+    load_model,
+    load_tokenizer,
+    vocabulary_rows,
+)
 from problems.errors import UserError
 
 __all__ = ["TransformersEngine"]
@@ -86,13 +93,16 @@ class TransformersEngine:
         self.tokenizer = tokenizer
         self.device = model.device
         self.batch_size = config.batch_size
+        self._most = sys.maxsize
         self._ends = _end_tokens(model, tokenizer)
         self._calculator = Calculator(tokenizer)
 
     @classmethod
     def load(cls, config: EngineConfig, model: ModelConfig) -> TransformersEngine:
         """Loads model and tokenizer. Raises `UserError` where that is not possible."""
-        return cls(load_model(model), load_tokenizer(model), config)
+        lm, tokenizer = load_model(model), load_tokenizer(model)
+        check_vocabulary(lm, tokenizer, model.name)
+        return cls(lm, tokenizer, config)
 
     def sample(self, requests: Sequence[Request], params: SamplingParams) -> Iterator[Completion]:
         """Yields every completion of every request once, as they finish.
@@ -102,29 +112,113 @@ class TransformersEngine:
         params.check()
         waiting = _Waiting(requests, params, self._room(requests, params))
         size = self.batch_size or _rows_that_fit(self.model, params.max_new_tokens)
-        join_at = max(1, size // _JOIN)
         groups: list[_Group] = []
         computed = _Computed()
         while waiting or groups:
-            free = size - sum(len(group.samples) for group in groups)
-            if waiting and (free >= join_at or not groups):
-                for chunk in waiting.take(free):
-                    group, logits = self._start(chunk, requests, computed)
-                    yield from self._advance([group], logits, params)
-                    groups.append(group)
+            size = min(size, self._most)
+            free = size - _rows(groups)
+            joins = waiting and (free >= max(1, size // _JOIN) or not groups)
+            chunks = waiting.take(free) if joins else []
+            failed = False
+            while chunks and not failed:
+                begun = self._begun(chunks[0], requests, computed, params)
+                if failed := begun is None:
+                    self._shrink(_rows(groups) + len(chunks[0]), fitting=_rows(groups))
+                else:
+                    groups.append(begun[0])
+                    del chunks[0]
+                    yield from begun[1]
             groups = [group for group in groups if group.samples]
-            if groups:
-                yield from self._advance(groups, self._step(groups), params)
+            if groups and not failed:
+                done = self._moved(groups, params)
+                if failed := done is None:
+                    self._shrink(_rows(groups))
+                else:
+                    yield from done
+            if failed:
+                computed = _Computed()
+                waiting.put_back([s for chunk in chunks for s in chunk] + self._evicted(groups))
+                _free_memory(self.device)
+
+    def _begun(
+        self,
+        chunk: list[_Sample],
+        requests: Sequence[Request],
+        computed: _Computed,
+        params: SamplingParams,
+    ) -> tuple[_Group, list[Completion]] | None:
+        """The group of `chunk` after its first tokens, and what ended with them.
+
+        None where memory has run out; the samples are then as they were.
+        """
+        try:
+            group, logits = self._start(chunk, requests, computed)
+            return group, self._advance([group], logits, params)
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
+        return None
+
+    def _moved(self, groups: Sequence[_Group], params: SamplingParams) -> list[Completion] | None:
+        """What ended with the next token of every sample.
+
+        None where memory has run out; all is then as it was.
+        """
+        before = [group.cohort.columns for group in groups]
+        try:
+            return self._advance(groups, self._step(groups), params)
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
+        # Keys written for the failed step lie past the columns, and are written again.
+        for group, columns in zip(groups, before, strict=True):
+            group.cohort.columns = columns
+        return None
+
+    def _shrink(self, rows: int, fitting: int = 0) -> None:
+        """Remembers that `rows` samples at a time are too many: half, or as many as still run.
+
+        Raises `UserError` where it was a single one.
+        """
+        if rows == 1:
+            raise UserError(
+                "engine transformers: out of memory with one sample at a time; a smaller model, "
+                "dtype=bfloat16, or a smaller sampling.max_new_tokens would fit"
+            )
+        self._most = max(fitting, rows // 2)
+        print(
+            f"sample: out of memory with {rows} samples at a time, going on with {self._most}",
+            file=sys.stderr,
+        )
+
+    def _evicted(self, groups: list[_Group]) -> list[_Sample]:
+        """Takes out what is too many, from the group that began last."""
+        gone: list[_Sample] = []
+        while (extra := _rows(groups) - self._most) > 0:
+            last = groups[-1]
+            kept = max(0, len(last.samples) - extra)
+            gone += last.samples[kept:]
+            last.cohort.drop(range(kept, len(last.samples)))
+            del last.samples[kept:]
+            if not kept:
+                groups.pop()
+        return gone
 
     def _room(self, requests: Sequence[Request], params: SamplingParams) -> list[int]:
         """How many tokens each request's samples may have: the model has only so many positions."""
         config = self.model.config.get_text_config()
         positions = getattr(config, "max_position_embeddings", None)
+        known = vocabulary_rows(self.model)
         limits = []
         for request in requests:
             length = len(request.prompt_ids)
             if length == 0:
                 raise UserError(f"{request.key}: the prompt is empty")
+            if max(request.prompt_ids) >= known:
+                raise UserError(
+                    f"{request.key}: the prompt holds token {max(request.prompt_ids)}, and the "
+                    f"model knows {known} tokens"
+                )
             limit = params.max_new_tokens
             if positions:
                 limit = min(limit, positions - length)
@@ -293,6 +387,14 @@ class _Waiting:
         # A prompt that samples are left of is the one computed last, before and after.
         return [group for group in [*going_on, few, *groups] if group]
 
+    def put_back(self, samples: Sequence[_Sample]) -> None:
+        """They begin anew, before the others, and become what they would have been."""
+        for name, index in sorted(((s.request, s.index) for s in samples), reverse=True):
+            end = index + 1
+            if self._queue and self._queue[0][:2] == (name, end):
+                end = self._queue.popleft()[2]
+            self._queue.appendleft((name, index, end))
+
     def _sample(self, name: int, index: int) -> _Sample:
         limit, request = self._limits[name], self._requests[name]
         draws = uniforms(self._seed, request.key, index, limit)
@@ -313,6 +415,22 @@ def _positions(cohort: Cohort, device: torch.device) -> torch.Tensor:
     return cohort.length - cohort.padding
 
 
+def _rows(groups: Sequence[_Group]) -> int:
+    return sum(len(group.samples) for group in groups)
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    from accelerate.utils.memory import should_reduce_batch_size
+
+    return isinstance(error, torch.OutOfMemoryError) or should_reduce_batch_size(error)
+
+
+def _free_memory(device: torch.device) -> None:
+    """Gives back what the allocator keeps, which is in pieces of the sizes used so far."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
 def _rows_that_fit(model: Any, new_tokens: int) -> int:
     """Samples at a time: as many as keep the processor busy and fit the memory for their caches."""
     config = model.config.get_text_config()
@@ -321,6 +439,12 @@ def _rows_that_fit(model: Any, new_tokens: int) -> int:
     element = 2 if model.dtype in (torch.bfloat16, torch.float16) else 4
     token = 2 * config.num_hidden_layers * heads * size * element
     kind = model.device.type
-    memory = torch.cuda.mem_get_info(model.device)[0] // 2 if kind == "cuda" else _CPU_CACHE_BYTES
+    memory = _free_bytes(model.device) // 2 if kind == "cuda" else _CPU_CACHE_BYTES
     # Caches grow by doubling, so half of them may be room to grow.
     return max(8, min(_MAX_ROWS.get(kind, 256), memory // (2 * token * new_tokens)))
+
+
+def _free_bytes(device: torch.device) -> int:
+    """Memory of a GPU that is free, or kept by PyTorch's allocator without being used."""
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return int(torch.cuda.mem_get_info(device)[0]) + kept
