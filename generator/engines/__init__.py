@@ -154,6 +154,8 @@ class EngineConfig:
     """samples written at the same time; 0 = as suits the model and the memory"""
     threads: int = 0
     """processor threads of torch; 0 = leave as it is"""
+    quantize: str = "none"
+    """none | int8 (transformers on CPU: faster, another distribution)"""
     server: ServerConfig = field(default_factory=ServerConfig)
 
 

@@ -23,6 +23,7 @@ import torch
 from generator.engines import Completion, EngineConfig, Request, SamplingParams, Stop
 from generator.engines.cache import Cohort, attending, supports
 from generator.engines.calculator import Calculator
+from generator.engines.lean import LeanStep
 from generator.engines.sampling import choose, uniforms
 from generator.models import ModelConfig, load_model, load_tokenizer
 from problems.errors import UserError
@@ -73,7 +74,7 @@ class _Computed:
 class TransformersEngine:
     """Samples from `model`, which it leaves as it was."""
 
-    def __init__(self, model: Any, tokenizer: Any, config: EngineConfig | None = None) -> None:
+    def __init__(self, model: Any, tokenizer: Any, config: EngineConfig | None = None, own: bool = False) -> None:
         config = config or EngineConfig()
         if not supports(model):
             raise UserError(
@@ -86,13 +87,14 @@ class TransformersEngine:
         self.tokenizer = tokenizer
         self.device = model.device
         self.batch_size = config.batch_size
+        self._lean = LeanStep.of(model, int8=config.quantize == "int8") if own else None
         self._ends = _end_tokens(model, tokenizer)
         self._calculator = Calculator(tokenizer)
 
     @classmethod
     def load(cls, config: EngineConfig, model: ModelConfig) -> TransformersEngine:
         """Loads model and tokenizer. Raises `UserError` where that is not possible."""
-        return cls(load_model(model), load_tokenizer(model), config)
+        return cls(load_model(model), load_tokenizer(model), config, own=True)
 
     def sample(self, requests: Sequence[Request], params: SamplingParams) -> Iterator[Completion]:
         """Yields every completion of every request once, as they finish.
@@ -174,6 +176,8 @@ class TransformersEngine:
             device=self.device,
         )
         positions = torch.cat([_positions(group.cohort, self.device) for group in groups])
+        if self._lean is not None:
+            return self._lean([group.cohort for group in groups], ids[:, 0], positions)
         return self._forward([group.cohort for group in groups], ids, positions[:, None])
 
     def _forward(

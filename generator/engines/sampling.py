@@ -52,9 +52,7 @@ def choose(
 
     Raises `UserError` where the model gives no number.
     """
-    total = torch.logsumexp(logits, dim=-1)
-    if not bool(torch.isfinite(total).all()):
-        raise UserError("the model's logits are not finite (damaged weights, or dtype overflow)")
+    untempered = torch.log_softmax(logits, dim=-1)
     if params.temperature == 0:
         tokens = logits.argmax(dim=-1)
     else:
@@ -66,7 +64,9 @@ def choose(
         else:
             weights = torch.softmax(scaled, dim=-1)
             tokens = _inverse_cdf(_probable(weights, params.min_p), draws)
-    logprobs = logits.gather(1, tokens[:, None])[:, 0] - total
+    logprobs = untempered.gather(1, tokens[:, None])[:, 0]
+    if not bool(torch.isfinite(logprobs).all()):
+        raise UserError("the model's logits are not finite (damaged weights, or dtype overflow)")
     return tokens, logprobs
 
 
