@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 
 from generator.engines import Completion, EngineConfig, Request, SamplingParams, Stop
@@ -48,19 +49,33 @@ class _Sample:
     request: int
     index: int
     limit: int
-    draws: list[float]
+    key: str
     calculator: bool
-    tokens: list[int] = field(default_factory=list)
     forced: list[int] = field(default_factory=list)
-    logprob: float = 0.0
 
 
-@dataclass
 class _Group:
-    """Samples that started together, with their cache: sample i is row i."""
+    """Samples that started together, with their cache: sample i is row i of everything.
 
-    samples: list[_Sample]
-    cohort: Cohort
+    They are of one length, `written`; of `tokens` and `draws` (rows, most tokens) so many columns
+    are used.
+    """
+
+    def __init__(self, samples: list[_Sample], cohort: Cohort, seed: int) -> None:
+        self.samples, self.cohort = samples, cohort
+        self.limits = np.array([sample.limit for sample in samples])
+        most = int(self.limits.max())
+        self.draws = np.stack([uniforms(seed, s.key, s.index, most) for s in samples])
+        self.tokens = np.zeros((len(samples), most), dtype=np.int64)
+        self.logprobs = np.zeros(len(samples))
+        self.written = 0
+
+    def drop(self, gone: Sequence[int]) -> None:
+        """Takes rows out, as `Cohort.drop`."""
+        order = self.cohort.drop(gone)
+        self.samples = [self.samples[row] for row in order]
+        self.limits, self.logprobs = self.limits[order], self.logprobs[order]
+        self.draws, self.tokens = self.draws[order], self.tokens[order]
 
 
 class _Computed:
@@ -102,7 +117,7 @@ class TransformersEngine:
         Raises `UserError` for parameters out of range and prompts that leave no room to answer.
         """
         params.check()
-        waiting = _Waiting(requests, params, self._room(requests, params))
+        waiting = _Waiting(requests, self._room(requests, params))
         size = self.batch_size or _rows_that_fit(self.model, params.max_new_tokens)
         join_at = max(1, size // _JOIN)
         groups: list[_Group] = []
@@ -111,7 +126,7 @@ class TransformersEngine:
             free = size - sum(len(group.samples) for group in groups)
             if waiting and (free >= join_at or not groups):
                 for chunk in waiting.take(free):
-                    group, logits = self._start(chunk, requests, computed)
+                    group, logits = self._start(chunk, requests, computed, params.seed)
                     yield from self._advance([group], logits, params)
                     groups.append(group)
             groups = [group for group in groups if group.samples]
@@ -140,7 +155,11 @@ class TransformersEngine:
 
     @torch.inference_mode()
     def _start(
-        self, samples: list[_Sample], requests: Sequence[Request], computed: _Computed
+        self,
+        samples: list[_Sample],
+        requests: Sequence[Request],
+        computed: _Computed,
+        seed: int,
     ) -> tuple[_Group, torch.Tensor]:
         """The samples' group and the logits of their first tokens.
 
@@ -155,9 +174,9 @@ class TransformersEngine:
             )
         if len(names) == 1:
             cohort = Cohort(rows=len(samples), prefix=computed.prompts)
-            return _Group(samples, cohort), computed.logits.expand(len(samples), -1)
+            return _Group(samples, cohort, seed), computed.logits.expand(len(samples), -1)
         rows = [names.index(sample.request) for sample in samples]
-        return _Group(samples, computed.prompts.repeat(rows)), computed.logits[rows]
+        return _Group(samples, computed.prompts.repeat(rows), seed), computed.logits[rows]
 
     def _prompts(self, prompts: Sequence[list[int]]) -> tuple[Cohort, torch.Tensor]:
         longest = max(map(len, prompts))
@@ -171,14 +190,12 @@ class TransformersEngine:
     @torch.inference_mode()
     def _step(self, groups: Sequence[_Group]) -> torch.Tensor:
         """The logits of the next token of every sample, (samples, vocabulary)."""
-        ids = torch.tensor(
-            [[sample.tokens[-1]] for group in groups for sample in group.samples],
-            device=self.device,
-        )
+        last = np.concatenate([group.tokens[:, group.written - 1] for group in groups])
+        ids = torch.from_numpy(last).to(self.device)
         positions = torch.cat([_positions(group.cohort, self.device) for group in groups])
         if self._lean is not None:
-            return self._lean([group.cohort for group in groups], ids[:, 0], positions)
-        return self._forward([group.cohort for group in groups], ids, positions[:, None])
+            return self._lean([group.cohort for group in groups], ids, positions)
+        return self._forward([group.cohort for group in groups], ids[:, None], positions[:, None])
 
     def _forward(
         self, cohorts: Sequence[Cohort], ids: torch.Tensor, positions: torch.Tensor
@@ -194,64 +211,81 @@ class TransformersEngine:
         self, groups: Sequence[_Group], logits: torch.Tensor, params: SamplingParams
     ) -> list[Completion]:
         """Gives every sample its next token; takes out and returns those that ended with it."""
-        draws = [s.draws[len(s.tokens)] for group in groups for s in group.samples]
-        tensor = torch.tensor(draws, dtype=torch.float64, device=self.device)
-        tokens, logprobs = choose(logits, tensor, params)
-        drawn = zip(tokens.tolist(), logprobs.tolist(), strict=True)
+        draws = np.concatenate([group.draws[:, group.written] for group in groups])
+        tokens, logprobs = choose(logits, torch.from_numpy(draws).to(self.device), params)
+        drawn, scores = tokens.cpu().numpy(), logprobs.cpu().numpy()
         done: list[Completion] = []
+        first = 0
         for group in groups:
-            ended: dict[int, Completion] = {}
-            for row, sample in enumerate(group.samples):
-                token, logprob = next(drawn)
-                if sample.forced:
-                    sample.tokens.append(sample.forced.pop(0))
-                elif token in self._ends:
-                    sample.logprob += logprob
-                    ended[row] = self._completion(sample, "eos")
-                else:
-                    self._append(sample, token, logprob)
-            if params.stop:
-                ended |= self._stopped(group, ended, params.stop)
-            for row, sample in enumerate(group.samples):
-                if len(sample.tokens) == sample.limit and row not in ended:
-                    ended[row] = self._completion(sample, "length")
-            if ended:
-                group.samples = [group.samples[row] for row in group.cohort.drop(list(ended))]
-                done += ended.values()
+            rows = slice(first, first + len(group.samples))
+            done += self._append(group, drawn[rows], scores[rows], params.stop)
+            first = rows.stop
         return done
 
-    def _append(self, sample: _Sample, token: int, logprob: float) -> None:
-        """Adds a drawn token, or what the calculator writes in its place."""
-        tokens = self._calculator.tokens(sample.tokens, token) if sample.calculator else [token]
-        if tokens[0] == token:
-            sample.logprob += logprob
-        sample.tokens.append(tokens[0])
-        sample.forced = tokens[1:]
+    def _append(
+        self, group: _Group, drawn: np.ndarray, scores: np.ndarray, stop: Sequence[str]
+    ) -> list[Completion]:
+        """Adds a group's drawn tokens, or what the calculator writes in their place."""
+        model_wrote = np.ones(len(drawn), dtype=bool)
+        tokens = drawn.copy()
+        for row, sample in enumerate(group.samples):
+            if sample.calculator:
+                tokens[row], model_wrote[row] = self._calculated(group, row, int(drawn[row]))
+        group.logprobs += np.where(model_wrote, scores, 0.0)
+        at_end = np.isin(tokens, self._ends) & model_wrote
+        ended = {row: self._completion(group, row, "eos") for row in np.flatnonzero(at_end)}
+        group.tokens[:, group.written] = tokens
+        group.written += 1
+        if stop:
+            ended |= self._stopped(group, ended, stop)
+        for row in np.flatnonzero(group.limits == group.written):
+            if row not in ended:
+                ended[row] = self._completion(group, row, "length")
+        if ended:
+            group.drop([int(row) for row in ended])
+        return list(ended.values())
+
+    def _calculated(self, group: _Group, row: int, drawn: int) -> tuple[int, bool]:
+        """The token to write for one that was drawn, and whether it is the model's."""
+        sample = group.samples[row]
+        if sample.forced:
+            return sample.forced.pop(0), False
+        if drawn in self._ends:
+            return drawn, True
+        written = group.tokens[row, : group.written].tolist()
+        token, *sample.forced = self._calculator.tokens(written, drawn)
+        return token, token == drawn
 
     def _stopped(
         self, group: _Group, ended: Mapping[int, Completion], stop: Sequence[str]
     ) -> dict[int, Completion]:
         """The rows, of those not `ended`, whose text now holds one of the texts `stop`."""
-        going = [row for row in range(len(group.samples)) if row not in ended]
         # A token is at least one byte, so the end of the text holds whatever has just come.
         last = 1 + max(len(text.encode()) for text in stop)
-        tails = [self._text(group.samples[row].tokens[-last:]) for row in going]
+        written = group.tokens[:, : group.written]
+        tails = [self._text(tokens.tolist()) for tokens in written[:, -last:]]
         return {
-            row: self._completion(group.samples[row], "stop", stop)
-            for row, tail in zip(going, tails, strict=True)
-            if any(text in tail for text in stop)
-            and any(text in self._text(group.samples[row].tokens) for text in stop)
+            row: self._completion(group, row, "stop", stop)
+            for row, tail in enumerate(tails)
+            if row not in ended
+            and any(text in tail for text in stop)
+            and any(text in self._text(written[row].tolist()) for text in stop)
         }
 
-    def _completion(self, sample: _Sample, reason: Stop, stop: Sequence[str] = ()) -> Completion:
-        tokens, text = sample.tokens, self._text(sample.tokens)
+    def _completion(
+        self, group: _Group, row: int, reason: Stop, stop: Sequence[str] = ()
+    ) -> Completion:
+        sample = group.samples[row]
+        tokens = group.tokens[row, : group.written].tolist()
+        text = self._text(tokens)
         if reason == "stop":
             text = text[: min(at for at in map(text.find, stop) if at >= 0)]
             size = len(tokens)
             while size and self._text(tokens[: size - 1]).startswith(text):
                 size -= 1
             tokens = tokens[:size]
-        return Completion(sample.request, sample.index, text, tokens, sample.logprob, reason)
+        logprob = float(group.logprobs[row])
+        return Completion(sample.request, sample.index, text, tokens, logprob, reason)
 
     def _text(self, tokens: Sequence[int]) -> str:
         return str(self.tokenizer.decode(tokens, skip_special_tokens=True))
@@ -260,10 +294,8 @@ class TransformersEngine:
 class _Waiting:
     """The samples that have not begun, in order."""
 
-    def __init__(
-        self, requests: Sequence[Request], params: SamplingParams, limits: Sequence[int]
-    ) -> None:
-        self._requests, self._limits, self._seed = requests, limits, params.seed
+    def __init__(self, requests: Sequence[Request], limits: Sequence[int]) -> None:
+        self._requests, self._limits = requests, limits
         self._queue = deque(
             (name, request.first, request.first + request.count)
             for name, request in enumerate(requests)
@@ -299,15 +331,14 @@ class _Waiting:
 
     def _sample(self, name: int, index: int) -> _Sample:
         limit, request = self._limits[name], self._requests[name]
-        draws = uniforms(self._seed, request.key, index, limit)
-        return _Sample(name, index, limit, draws.tolist(), request.calculator)
+        return _Sample(name, index, limit, request.key, request.calculator)
 
 
-def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
+def _end_tokens(model: Any, tokenizer: Any) -> list[int]:
     """Every token that ends a text: the tokenizer's, and those of the model's generation config."""
     configured = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
     listed = configured if isinstance(configured, (list, tuple)) else [configured]
-    return frozenset(t for t in (*listed, tokenizer.eos_token_id) if t is not None)
+    return sorted({t for t in (*listed, tokenizer.eos_token_id) if t is not None})
 
 
 def _positions(cohort: Cohort, device: torch.device) -> torch.Tensor:

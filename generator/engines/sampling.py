@@ -53,6 +53,9 @@ def choose(
     Raises `UserError` where the model gives no number.
     """
     untempered = torch.log_softmax(logits, dim=-1)
+    # One NaN or infinity makes all of its row NaN.
+    if bool(untempered[:, 0].isnan().any()):
+        raise UserError("the model's logits are not finite (damaged weights, or dtype overflow)")
     if params.temperature == 0:
         tokens = logits.argmax(dim=-1)
     else:
@@ -65,8 +68,6 @@ def choose(
             weights = torch.softmax(scaled, dim=-1)
             tokens = _inverse_cdf(_probable(weights, params.min_p), draws)
     logprobs = untempered.gather(1, tokens[:, None])[:, 0]
-    if not bool(torch.isfinite(logprobs).all()):
-        raise UserError("the model's logits are not finite (damaged weights, or dtype overflow)")
     return tokens, logprobs
 
 
