@@ -159,6 +159,8 @@ def sampling_key(config: SampleConfig) -> dict[str, Any]:
         "dtype": config.generator.dtype,
         "problems_per_part": config.problems_per_part,
     }
+    if config.engine.quantize != "none":
+        key["quantize"] = config.engine.quantize
     if config.engine.name == "server":
         # Which machines serve the model, and how many, may change from one start to the next.
         from generator.engines.connection import model_name

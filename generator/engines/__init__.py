@@ -165,6 +165,8 @@ def make_engine(config: EngineConfig, model: ModelConfig) -> Engine:
         from generator.engines.hf import TransformersEngine
 
         return TransformersEngine.load(config, model)
+    if config.quantize != "none":
+        raise UserError(f"engine.quantize={config.quantize}: only for engine.name=transformers")
     if config.name == "server":
         from generator.engines.server import ServerEngine
 

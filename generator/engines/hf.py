@@ -13,6 +13,7 @@ that rounding decides). The same requests in the same order give the same bits.
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -87,22 +88,36 @@ class _Computed:
 
 
 class TransformersEngine:
-    """Samples from `model`, which it leaves as it was."""
+    """Samples from `model`.
 
-    def __init__(self, model: Any, tokenizer: Any, config: EngineConfig | None = None, own: bool = False) -> None:
+    `own`: the model is nobody else's, so that its weights may be laid out anew (lean.py); otherwise
+    it is left as it was.
+    """
+
+    def __init__(
+        self, model: Any, tokenizer: Any, config: EngineConfig | None = None, own: bool = False
+    ) -> None:
         config = config or EngineConfig()
         if not supports(model):
             raise UserError(
                 f"engine transformers: {type(model).__name__} has layers that are not plain "
                 "attention, which this engine cannot sample from"
             )
+        if config.quantize != "none" and not own:
+            raise UserError("engine.quantize: only for a model that the engine loads")
         if config.threads:
             torch.set_num_threads(config.threads)
         self.model = model
         self.tokenizer = tokenizer
         self.device = model.device
         self.batch_size = config.batch_size
-        self._lean = LeanStep.of(model, int8=config.quantize == "int8") if own else None
+        self._int8 = _quantized(config, model)
+        self._lean = LeanStep.of(model, int8=self._int8) if own else None
+        if self._int8 and self._lean is None:
+            raise UserError(
+                f"engine.quantize=int8: {type(model).__name__} is not of a shape that can be "
+                "sampled from in 8 bits (see docs/engines.md); use none"
+            )
         self._ends = _end_tokens(model, tokenizer)
         self._calculator = Calculator(tokenizer)
 
@@ -117,6 +132,10 @@ class TransformersEngine:
         Raises `UserError` for parameters out of range and prompts that leave no room to answer.
         """
         params.check()
+        if self._lean is not None and not self._lean.current():
+            self._lean = None  # someone has put other weights or hooks into the model
+            if self._int8:
+                raise UserError("engine.quantize=int8: the model has been changed since")
         waiting = _Waiting(requests, self._room(requests, params))
         size = self.batch_size or _rows_that_fit(self.model, params.max_new_tokens)
         join_at = max(1, size // _JOIN)
@@ -332,6 +351,22 @@ class _Waiting:
     def _sample(self, name: int, index: int) -> _Sample:
         limit, request = self._limits[name], self._requests[name]
         return _Sample(name, index, limit, request.key, request.calculator)
+
+
+def _quantized(config: EngineConfig, model: Any) -> bool:
+    """Whether products are in 8 bits. Raises `UserError` where that is not possible."""
+    if config.quantize not in ("none", "int8"):
+        raise UserError(f"engine.quantize={config.quantize}: expected none or int8")
+    if config.quantize == "none":
+        return False
+    if model.device.type != "cpu":
+        raise UserError(
+            f"engine.quantize=int8: for the CPU only, and the model is on {model.device}"
+        )
+    if model.dtype != torch.float32:
+        raise UserError(f"engine.quantize=int8: expected dtype=float32, found {model.dtype}")
+    sys.stderr.write("engine.quantize=int8: samples come from a slightly different distribution\n")
+    return True
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> list[int]:

@@ -23,16 +23,19 @@ class Int8Product:
     def __init__(self, *linears: torch.nn.Linear) -> None:
         weight = torch.cat([m.weight.data for m in linears]).float()
         scale = _scale(weight)
-        self._weight = (weight / scale).round_().to(torch.int8).t()
+        whole = (weight / scale).round_().to(torch.int8)
+        self._weight = torch.ops.onednn.qlinear_prepack(whole, None)
         self._scale = scale[:, 0]
+        self._zeros = torch.zeros(len(scale), dtype=torch.int32)
         biases = [m.bias for m in linears if m.bias is not None]
         self._bias = torch.cat([b.data for b in biases]).float() if biases else None
 
     def current(self) -> bool:
-        """As of `_Product`; a rounded copy is never out of date while an engine lives."""
+        """Always: the rounded copy is what samples are drawn from, whatever the model becomes."""
         return True
 
     def __call__(self, rows: torch.Tensor) -> torch.Tensor:
+        """The product of `rows`, (rows, inputs) in float32: (rows, outputs)."""
         sums, scale = self._sums(rows)
         product = sums.mul_(scale)
         return product if self._bias is None else product.add_(self._bias)
@@ -47,10 +50,15 @@ class Int8Product:
         """The product but for the rows' scales, and these, (rows, 1)."""
         scale = _scale(rows)
         whole = (rows / scale).round_().to(torch.int8)
-        return torch._int_mm(whole, self._weight) * self._scale, scale
+        # The operator has one scale for all activations: 1, and the rows' own come after it.
+        sums: torch.Tensor = torch.ops.onednn.qlinear_pointwise(
+            *(whole, 1.0, 0),
+            *(self._weight, self._scale, self._zeros),
+            *(None, 1.0, 0, torch.float32, "none", [], ""),
+        )
+        return sums, scale
 
 
 def _scale(rows: torch.Tensor) -> torch.Tensor:
     """What makes each row's largest value 127, (rows, 1)."""
-    least, most = rows.aminmax(dim=1, keepdim=True)
-    return torch.maximum(most, least.neg()).clamp_(min=1e-30).div_(_LARGEST)
+    return rows.abs().amax(1, keepdim=True).clamp_(min=1e-30).div_(_LARGEST)
