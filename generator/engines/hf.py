@@ -252,16 +252,18 @@ class TransformersEngine:
                 tokens[row], model_wrote[row] = self._calculated(group, row, int(drawn[row]))
         group.logprobs += np.where(model_wrote, scores, 0.0)
         at_end = np.isin(tokens, self._ends) & model_wrote
-        ended = {row: self._completion(group, row, "eos") for row in np.flatnonzero(at_end)}
+        ended = {
+            row: self._completion(group, row, "eos") for row in np.flatnonzero(at_end).tolist()
+        }
         group.tokens[:, group.written] = tokens
         group.written += 1
         if stop:
             ended |= self._stopped(group, ended, stop)
-        for row in np.flatnonzero(group.limits == group.written):
+        for row in np.flatnonzero(group.limits == group.written).tolist():
             if row not in ended:
                 ended[row] = self._completion(group, row, "length")
         if ended:
-            group.drop([int(row) for row in ended])
+            group.drop(list(ended))
         return list(ended.values())
 
     def _calculated(self, group: _Group, row: int, drawn: int) -> tuple[int, bool]:

@@ -188,7 +188,7 @@ class LeanStep:
 
 def _is_shaped(model: Any) -> bool:
     """Whether the modules are those of a Llama, all on one device, without hooks or adapters."""
-    decoder = model.get_decoder() if hasattr(model, "get_decoder") else None
+    decoder: Any = model.get_decoder() if hasattr(model, "get_decoder") else None
     names = {name for name, _ in model.named_parameters(remove_duplicate=False)}
     layers = getattr(decoder, "layers", None)
     if not isinstance(layers, torch.nn.ModuleList) or model.dtype not in _TOLERANCE:

@@ -194,7 +194,7 @@ def test_quantize_is_checked(make_lm, byte_tokenizer):
                 make_lm().to(dtype), byte_tokenizer, EngineConfig(quantize=value), own=True
             )
     config = EngineConfig(name="server", quantize="int8", server=ServerConfig(urls=["http://a"]))
-    with pytest.raises(UserError, match="only for engine.name=transformers"):
+    with pytest.raises(UserError, match=r"only for engine\.name=transformers"):
         make_engine(config, ModelConfig())
 
 
