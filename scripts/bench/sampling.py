@@ -4,7 +4,8 @@ r"""Sampling with the engine `transformers` beside `model.generate`, in one run.
     python scripts/bench/sampling.py model=models/smollm2-135m-instruct cases=[1x64,1x100,32x8]
     python scripts/bench/sampling.py model=... divergence=64        # what int8 changes, besides
     python scripts/bench/sampling.py model=... vllm_python=PYTHON llama_python=PYTHON
-    python scripts/bench/sampling.py tokens=128 repeats=3 threads=1 problems=SET_OR_FILE seed=0
+    python scripts/bench/sampling.py tokens=128 repeats=3 threads=1 seed=0 \
+        problems=gsm_symbolic           # or a folder with GSM8K's test.jsonl
 
 A case is questions × samples of each, all of exactly `tokens` tokens at temperature 0.7: the ways
 differ in speed, not in length. `generate` gets every prompt as often as it has samples (all in one
@@ -117,7 +118,9 @@ def main() -> None:
     prompter = Prompter(prompt_of(config, PromptConfig(form="auto")), tokenizer)
     for case in options["cases"]:
         questions, count = map(int, case.split("x"))
-        problems = load_problems(ProblemsConfig(options["problems"], split="test", limit=questions))
+        source, limits = options["problems"], {"split": "test", "limit": questions}
+        here = {"name": "gsm8k", "path": source} if Path(source).is_dir() else {"name": source}
+        problems = load_problems(ProblemsConfig(**here, **limits))
         prompts = [prompter.ids(problem, "cot") for problem in problems]
         mean = sum(map(len, prompts)) / len(prompts)
         print(
