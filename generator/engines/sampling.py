@@ -58,8 +58,11 @@ def choose(
         raise UserError("the model's logits are not finite (damaged weights, or dtype overflow)")
     if params.temperature == 0:
         tokens = logits.argmax(dim=-1)
+        scale, scaled = 1.0, untempered
     else:
-        scaled = logits / params.temperature if params.temperature != 1 else logits
+        # In place: at 50,000 tokens a new tensor costs as much as the division.
+        scale = params.temperature
+        scaled = untempered.div_(scale) if scale != 1 else untempered
         if params.top_k or params.top_p < 1:
             weights, ids = _likeliest(scaled, params)
             picked = _inverse_cdf(_probable(weights, params.min_p), draws)
@@ -67,7 +70,7 @@ def choose(
         else:
             weights = torch.softmax(scaled, dim=-1)
             tokens = _inverse_cdf(_probable(weights, params.min_p), draws)
-    logprobs = untempered.gather(1, tokens[:, None])[:, 0]
+    logprobs = scaled.gather(1, tokens[:, None])[:, 0] * scale
     return tokens, logprobs
 
 
