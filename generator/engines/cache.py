@@ -29,7 +29,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from problems.errors import UserError
 
-__all__ = ["Cohort", "attending", "supports"]
+__all__ = ["Cohort", "attend", "attending", "supports"]
 
 NAME = "assay_cohorts"
 _FIRST_COLUMNS = 64
@@ -180,16 +180,9 @@ def shared_prefix(
         cohort.write(layer, key, value)
         mask = _prompt_mask(cohort, query, sliding_window)
         return sdpa_attention_forward(module, query, key, value, mask, scaling=scaling)
-    scaled = query * (query.shape[-1] ** -0.5 if scaling is None else scaling)
-    output = torch.empty_like(query)
-    first = 0
-    for cohort in cohorts:
-        rows = slice(first, first + cohort.rows)
-        own = cohort.write(layer, key[rows], value[rows])
-        prefix = cohort.prefix.layers[layer] if cohort.prefix else None
-        output[rows] = _attend(cohort, scaled[rows], own, prefix, sliding_window)
-        first += cohort.rows
-    return output.transpose(1, 2), None
+    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    new = (query[:, :, 0], key[:, :, 0], value[:, :, 0])
+    return attend(cohorts, layer, *new, scaling, sliding_window)[:, None], None
 
 
 ALL_ATTENTION_FUNCTIONS.register(NAME, shared_prefix)
@@ -211,15 +204,43 @@ def _prompt_mask(cohort: Cohort, query: torch.Tensor, window: int | None) -> tor
     return mask[:, None]
 
 
-def _attend(
-    cohort: Cohort, query: torch.Tensor, own: Layer, prefix: Layer | None, window: int | None
+def attend(
+    cohorts: Sequence[Cohort],
+    layer: int,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    scaling: float,
+    window: int | None = None,
 ) -> torch.Tensor:
-    """One new token a row: attention over the prefix and the row's own columns.
+    """One new token a row: writes its key and value, and attends to all there is.
 
-    `query` is scaled, (rows, heads, 1, size); so is the result. Memory-bound: the own keys and
-    values are read once each, the prefix's once for all rows.
+    `query` is (rows, heads, size), `key` and `value` are (rows, key heads, size); rows are those of
+    the cohorts in order. Returns (rows, heads, size).
     """
-    rows, heads, _, size = query.shape
+    parts, first = [], 0
+    for cohort in cohorts:
+        rows = slice(first, first + cohort.rows)
+        own = cohort.write(layer, key[rows, :, None], value[rows, :, None])
+        prefix = cohort.prefix.layers[layer] if cohort.prefix else None
+        parts.append(_attend(cohort, query[rows], own, prefix, scaling, window))
+        first += cohort.rows
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _attend(
+    cohort: Cohort,
+    query: torch.Tensor,
+    own: Layer,
+    prefix: Layer | None,
+    scaling: float,
+    window: int | None,
+) -> torch.Tensor:
+    """Attention of one cohort over its prefix and the rows' own columns.
+
+    Memory-bound: the own keys and values are read once each, the prefix's once for all rows.
+    """
+    rows, heads, size = query.shape
     keyed = own.keys.shape[1]
     group = heads // keyed
     seen = cohort.length + 1 if window is None else min(window, cohort.length + 1)
@@ -228,26 +249,27 @@ def _attend(
     # (rows × key heads) is one dimension of even stride, so bmm reads the cache where it lies.
     keys = own.keys[:rows].flatten(0, 1)[:, used]
     values = own.values[:rows].flatten(0, 1)[:, used]
-    scores = torch.bmm(query.reshape(-1, group, size), keys.mT).view(rows, keyed, group, -1)
+    scores = _scores(query.reshape(-1, group, size), keys, scaling).view(rows, keyed, group, -1)
     if cohort.padding is not None:
         columns = torch.arange(used.start, end, device=query.device)
         scores.masked_fill_((columns < cohort.padding[:, None])[:, None, None], float("-inf"))
     shared = 0 if prefix is None else max(0, seen - end)
     if prefix is None or shared == 0:
         weights = scores.softmax(-1, dtype=torch.float32).to(query.dtype)
-        return torch.bmm(weights.flatten(0, 1), values).view(rows, heads, 1, -1)
+        return torch.bmm(weights.flatten(0, 1), values).view(rows, heads, size)
     assert cohort.prefix is not None
     common = slice(cohort.prefix.columns - shared, cohort.prefix.columns)
     by_head = query.reshape(rows, keyed, group, size).transpose(0, 1).reshape(keyed, -1, size)
-    before = (
-        torch.bmm(by_head, prefix.keys[0][:, common].mT)
-        .view(keyed, rows, group, shared)
-        .transpose(0, 1)
-    )
-    weights = torch.cat((before, scores), -1).softmax(-1, dtype=torch.float32).to(query.dtype)
+    before = _scores(by_head, prefix.keys[0][:, common], scaling).view(keyed, rows, group, shared)
+    together = torch.cat((before.transpose(0, 1), scores), -1)
+    weights = together.softmax(-1, dtype=torch.float32).to(query.dtype)
     output = torch.bmm(weights[..., shared:].flatten(0, 1), values)
     first = weights[..., :shared].transpose(0, 1).reshape(keyed, -1, shared)
-    shares = torch.bmm(first, prefix.values[0][:, common]).view(keyed, rows, group, -1)
-    return (output.view(rows, keyed, group, -1) + shares.transpose(0, 1)).reshape(
-        rows, heads, 1, -1
-    )
+    shares = torch.bmm(first, prefix.values[0][:, common]).view(keyed, rows, group, size)
+    return (output.view(rows, keyed, group, size) + shares.transpose(0, 1)).view(rows, heads, size)
+
+
+def _scores(query: torch.Tensor, keys: torch.Tensor, scaling: float) -> torch.Tensor:
+    """Scaled products of (batch, queries, size) and (batch, keys, size)."""
+    into = query.new_empty((len(query), query.shape[1], keys.shape[1]))
+    return torch.baddbmm(into, query, keys.mT, beta=0, alpha=scaling)

@@ -14,17 +14,18 @@ that rounding decides). The same requests in the same order give the same bits.
 from __future__ import annotations
 
 import sys
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 
 from generator.engines import Completion, EngineConfig, Request, SamplingParams, Stop
 from generator.engines.cache import Cohort, attending, supports
 from generator.engines.calculator import Calculator
+from generator.engines.lean import LeanStep
 from generator.engines.sampling import choose, uniforms
+from generator.engines.waiting import Sample, Waiting
 from generator.models import (
     ModelConfig,
     check_vocabulary,
@@ -36,37 +37,34 @@ from problems.errors import UserError
 
 __all__ = ["TransformersEngine"]
 
-# Up to this many samples of one prompt are put together with those of others: reading a copy of the
-# prompt's keys for each costs less than one more pass through Python and small matrix products.
-_SMALL = 4
 # New samples join when this part of the batch is free: joining costs a pass of its own.
 _JOIN = 4
-# Prompts computed together, in tokens: bounds what their activations take.
-_PROMPT_TOKENS = 16384
 _CPU_CACHE_BYTES = 2 << 30
 _MAX_ROWS = {"cpu": 256, "cuda": 1024}
 
 
-@dataclass
-class _Sample:
-    """A sample in the making. `forced`: its next tokens, where the calculator has written them."""
-
-    request: int
-    index: int
-    limit: int
-    draws: list[float]
-    calculator: bool
-    tokens: list[int] = field(default_factory=list)
-    forced: list[int] = field(default_factory=list)
-    logprob: float = 0.0
-
-
-@dataclass
 class _Group:
-    """Samples that started together, with their cache: sample i is row i."""
+    """Samples that started together, with their cache: sample i is row i of everything.
 
-    samples: list[_Sample]
-    cohort: Cohort
+    They are of one length, `written`; of `tokens` and `draws` (rows, most tokens) so many columns
+    are used.
+    """
+
+    def __init__(self, samples: list[Sample], cohort: Cohort, seed: int) -> None:
+        self.samples, self.cohort = samples, cohort
+        self.limits = np.array([sample.limit for sample in samples])
+        most = int(self.limits.max())
+        self.draws = np.stack([uniforms(seed, s.key, s.index, most) for s in samples])
+        self.tokens = np.zeros((len(samples), most), dtype=np.int64)
+        self.logprobs = np.zeros(len(samples))
+        self.written = 0
+
+    def drop(self, gone: Sequence[int]) -> None:
+        """Takes rows out, as `Cohort.drop`."""
+        order = self.cohort.drop(gone)
+        self.samples = [self.samples[row] for row in order]
+        self.limits, self.logprobs = self.limits[order], self.logprobs[order]
+        self.draws, self.tokens = self.draws[order], self.tokens[order]
 
 
 class _Computed:
@@ -78,15 +76,23 @@ class _Computed:
 
 
 class TransformersEngine:
-    """Samples from `model`, which it leaves as it was."""
+    """Samples from `model`.
 
-    def __init__(self, model: Any, tokenizer: Any, config: EngineConfig | None = None) -> None:
+    `own`: the model is nobody else's, so that its weights may be laid out anew (lean.py); otherwise
+    it is left as it was.
+    """
+
+    def __init__(
+        self, model: Any, tokenizer: Any, config: EngineConfig | None = None, own: bool = False
+    ) -> None:
         config = config or EngineConfig()
         if not supports(model):
             raise UserError(
                 f"engine transformers: {type(model).__name__} has layers that are not plain "
                 "attention, which this engine cannot sample from"
             )
+        if config.quantize != "none" and not own:
+            raise UserError("engine.quantize: only for a model that the engine loads")
         if config.threads:
             torch.set_num_threads(config.threads)
         self.model = model
@@ -94,6 +100,13 @@ class TransformersEngine:
         self.device = model.device
         self.batch_size = config.batch_size
         self._most = sys.maxsize
+        self._int8 = _quantized(config, model)
+        self._lean = LeanStep.of(model, int8=self._int8) if own else None
+        if self._int8 and self._lean is None:
+            raise UserError(
+                f"engine.quantize=int8: {type(model).__name__} is not of a shape that can be "
+                "sampled from in 8 bits (see docs/engines.md); use none"
+            )
         self._ends = _end_tokens(model, tokenizer)
         self._calculator = Calculator(tokenizer)
 
@@ -102,7 +115,7 @@ class TransformersEngine:
         """Loads model and tokenizer. Raises `UserError` where that is not possible."""
         lm, tokenizer = load_model(model), load_tokenizer(model)
         check_vocabulary(lm, tokenizer, model.name)
-        return cls(lm, tokenizer, config)
+        return cls(lm, tokenizer, config, own=True)
 
     def sample(self, requests: Sequence[Request], params: SamplingParams) -> Iterator[Completion]:
         """Yields every completion of every request once, as they finish.
@@ -110,7 +123,11 @@ class TransformersEngine:
         Raises `UserError` for parameters out of range and prompts that leave no room to answer.
         """
         params.check()
-        waiting = _Waiting(requests, params, self._room(requests, params))
+        if self._lean is not None and not self._lean.current():
+            self._lean = None  # someone has put other weights or hooks into the model
+            if self._int8:
+                raise UserError("engine.quantize=int8: the model has been changed since")
+        waiting = Waiting(requests, self._room(requests, params))
         size = self.batch_size or _rows_that_fit(self.model, params.max_new_tokens)
         groups: list[_Group] = []
         computed = _Computed()
@@ -142,7 +159,7 @@ class TransformersEngine:
 
     def _begun(
         self,
-        chunk: list[_Sample],
+        chunk: list[Sample],
         requests: Sequence[Request],
         computed: _Computed,
         params: SamplingParams,
@@ -152,7 +169,7 @@ class TransformersEngine:
         None where memory has run out; the samples are then as they were.
         """
         try:
-            group, logits = self._start(chunk, requests, computed)
+            group, logits = self._start(chunk, requests, computed, params.seed)
             return group, self._advance([group], logits, params)
         except RuntimeError as error:
             if not _is_out_of_memory(error):
@@ -191,15 +208,14 @@ class TransformersEngine:
             file=sys.stderr,
         )
 
-    def _evicted(self, groups: list[_Group]) -> list[_Sample]:
+    def _evicted(self, groups: list[_Group]) -> list[Sample]:
         """Takes out what is too many, from the group that began last."""
-        gone: list[_Sample] = []
+        gone: list[Sample] = []
         while (extra := _rows(groups) - self._most) > 0:
             last = groups[-1]
             kept = max(0, len(last.samples) - extra)
             gone += last.samples[kept:]
-            last.cohort.drop(range(kept, len(last.samples)))
-            del last.samples[kept:]
+            last.drop(range(kept, len(last.samples)))
             if not kept:
                 groups.pop()
         return gone
@@ -232,7 +248,11 @@ class TransformersEngine:
 
     @torch.inference_mode()
     def _start(
-        self, samples: list[_Sample], requests: Sequence[Request], computed: _Computed
+        self,
+        samples: list[Sample],
+        requests: Sequence[Request],
+        computed: _Computed,
+        seed: int,
     ) -> tuple[_Group, torch.Tensor]:
         """The samples' group and the logits of their first tokens.
 
@@ -247,9 +267,9 @@ class TransformersEngine:
             )
         if len(names) == 1:
             cohort = Cohort(rows=len(samples), prefix=computed.prompts)
-            return _Group(samples, cohort), computed.logits.expand(len(samples), -1)
+            return _Group(samples, cohort, seed), computed.logits.expand(len(samples), -1)
         rows = [names.index(sample.request) for sample in samples]
-        return _Group(samples, computed.prompts.repeat(rows)), computed.logits[rows]
+        return _Group(samples, computed.prompts.repeat(rows), seed), computed.logits[rows]
 
     def _prompts(self, prompts: Sequence[list[int]]) -> tuple[Cohort, torch.Tensor]:
         longest = max(map(len, prompts))
@@ -263,12 +283,12 @@ class TransformersEngine:
     @torch.inference_mode()
     def _step(self, groups: Sequence[_Group]) -> torch.Tensor:
         """The logits of the next token of every sample, (samples, vocabulary)."""
-        ids = torch.tensor(
-            [[sample.tokens[-1]] for group in groups for sample in group.samples],
-            device=self.device,
-        )
+        last = np.concatenate([group.tokens[:, group.written - 1] for group in groups])
+        ids = torch.from_numpy(last).to(self.device)
         positions = torch.cat([_positions(group.cohort, self.device) for group in groups])
-        return self._forward([group.cohort for group in groups], ids, positions[:, None])
+        if self._lean is not None:
+            return self._lean([group.cohort for group in groups], ids, positions)
+        return self._forward([group.cohort for group in groups], ids[:, None], positions[:, None])
 
     def _forward(
         self, cohorts: Sequence[Cohort], ids: torch.Tensor, positions: torch.Tensor
@@ -284,128 +304,109 @@ class TransformersEngine:
         self, groups: Sequence[_Group], logits: torch.Tensor, params: SamplingParams
     ) -> list[Completion]:
         """Gives every sample its next token; takes out and returns those that ended with it."""
-        draws = [s.draws[len(s.tokens)] for group in groups for s in group.samples]
-        tensor = torch.tensor(draws, dtype=torch.float64, device=self.device)
-        tokens, logprobs = choose(logits, tensor, params)
-        drawn = zip(tokens.tolist(), logprobs.tolist(), strict=True)
+        draws = np.concatenate([group.draws[:, group.written] for group in groups])
+        tokens, logprobs = choose(logits, torch.from_numpy(draws).to(self.device), params)
+        drawn, scores = tokens.cpu().numpy(), logprobs.cpu().numpy()
         done: list[Completion] = []
+        first = 0
         for group in groups:
-            ended: dict[int, Completion] = {}
-            for row, sample in enumerate(group.samples):
-                token, logprob = next(drawn)
-                if sample.forced:
-                    sample.tokens.append(sample.forced.pop(0))
-                elif token in self._ends:
-                    sample.logprob += logprob
-                    ended[row] = self._completion(sample, "eos")
-                else:
-                    self._append(sample, token, logprob)
-            if params.stop:
-                ended |= self._stopped(group, ended, params.stop)
-            for row, sample in enumerate(group.samples):
-                if len(sample.tokens) == sample.limit and row not in ended:
-                    ended[row] = self._completion(sample, "length")
-            if ended:
-                group.samples = [group.samples[row] for row in group.cohort.drop(list(ended))]
-                done += ended.values()
+            rows = slice(first, first + len(group.samples))
+            done += self._append(group, drawn[rows], scores[rows], params.stop)
+            first = rows.stop
         return done
 
-    def _append(self, sample: _Sample, token: int, logprob: float) -> None:
-        """Adds a drawn token, or what the calculator writes in its place."""
-        tokens = self._calculator.tokens(sample.tokens, token) if sample.calculator else [token]
-        if tokens[0] == token:
-            sample.logprob += logprob
-        sample.tokens.append(tokens[0])
-        sample.forced = tokens[1:]
+    def _append(
+        self, group: _Group, drawn: np.ndarray, scores: np.ndarray, stop: Sequence[str]
+    ) -> list[Completion]:
+        """Adds a group's drawn tokens, or what the calculator writes in their place."""
+        model_wrote = np.ones(len(drawn), dtype=bool)
+        tokens = drawn.copy()
+        for row, sample in enumerate(group.samples):
+            if sample.calculator:
+                tokens[row], model_wrote[row] = self._calculated(group, row, int(drawn[row]))
+        group.logprobs += np.where(model_wrote, scores, 0.0)
+        at_end = np.isin(tokens, self._ends) & model_wrote
+        ended = {
+            row: self._completion(group, row, "eos") for row in np.flatnonzero(at_end).tolist()
+        }
+        group.tokens[:, group.written] = tokens
+        group.written += 1
+        if stop:
+            ended |= self._stopped(group, ended, stop)
+        for row in np.flatnonzero(group.limits == group.written).tolist():
+            if row not in ended:
+                ended[row] = self._completion(group, row, "length")
+        if ended:
+            group.drop(list(ended))
+        return list(ended.values())
+
+    def _calculated(self, group: _Group, row: int, drawn: int) -> tuple[int, bool]:
+        """The token to write for one that was drawn, and whether it is the model's."""
+        sample = group.samples[row]
+        if sample.forced:
+            return sample.forced.pop(0), False
+        if drawn in self._ends:
+            return drawn, True
+        written = group.tokens[row, : group.written].tolist()
+        token, *sample.forced = self._calculator.tokens(written, drawn)
+        return token, token == drawn
 
     def _stopped(
         self, group: _Group, ended: Mapping[int, Completion], stop: Sequence[str]
     ) -> dict[int, Completion]:
         """The rows, of those not `ended`, whose text now holds one of the texts `stop`."""
-        going = [row for row in range(len(group.samples)) if row not in ended]
         # A token is at least one byte, so the end of the text holds whatever has just come.
         last = 1 + max(len(text.encode()) for text in stop)
-        tails = [self._text(group.samples[row].tokens[-last:]) for row in going]
+        written = group.tokens[:, : group.written]
+        tails = [self._text(tokens.tolist()) for tokens in written[:, -last:]]
         return {
-            row: self._completion(group.samples[row], "stop", stop)
-            for row, tail in zip(going, tails, strict=True)
-            if any(text in tail for text in stop)
-            and any(text in self._text(group.samples[row].tokens) for text in stop)
+            row: self._completion(group, row, "stop", stop)
+            for row, tail in enumerate(tails)
+            if row not in ended
+            and any(text in tail for text in stop)
+            and any(text in self._text(written[row].tolist()) for text in stop)
         }
 
-    def _completion(self, sample: _Sample, reason: Stop, stop: Sequence[str] = ()) -> Completion:
-        tokens, text = sample.tokens, self._text(sample.tokens)
+    def _completion(
+        self, group: _Group, row: int, reason: Stop, stop: Sequence[str] = ()
+    ) -> Completion:
+        sample = group.samples[row]
+        tokens = group.tokens[row, : group.written].tolist()
+        text = self._text(tokens)
         if reason == "stop":
             text = text[: min(at for at in map(text.find, stop) if at >= 0)]
             size = len(tokens)
             while size and self._text(tokens[: size - 1]).startswith(text):
                 size -= 1
             tokens = tokens[:size]
-        return Completion(sample.request, sample.index, text, tokens, sample.logprob, reason)
+        logprob = float(group.logprobs[row])
+        return Completion(sample.request, sample.index, text, tokens, logprob, reason)
 
     def _text(self, tokens: Sequence[int]) -> str:
         return str(self.tokenizer.decode(tokens, skip_special_tokens=True))
 
 
-class _Waiting:
-    """The samples that have not begun, in order."""
-
-    def __init__(
-        self, requests: Sequence[Request], params: SamplingParams, limits: Sequence[int]
-    ) -> None:
-        self._requests, self._limits, self._seed = requests, limits, params.seed
-        self._queue = deque(
-            (name, request.first, request.first + request.count)
-            for name, request in enumerate(requests)
-            if request.count > 0
+def _quantized(config: EngineConfig, model: Any) -> bool:
+    """Whether products are in 8 bits. Raises `UserError` where that is not possible."""
+    if config.quantize not in ("none", "int8"):
+        raise UserError(f"engine.quantize={config.quantize}: expected none or int8")
+    if config.quantize == "none":
+        return False
+    if model.device.type != "cpu":
+        raise UserError(
+            f"engine.quantize=int8: for the CPU only, and the model is on {model.device}"
         )
-
-    def __bool__(self) -> bool:
-        return bool(self._queue)
-
-    def take(self, free: int) -> list[list[_Sample]]:
-        """Up to `free` samples, in the groups that shall start together."""
-        going_on: list[list[_Sample]] = []
-        groups: list[list[_Sample]] = []
-        few: list[_Sample] = []
-        while free and self._queue:
-            name, first, end = self._queue.popleft()
-            request = self._requests[name]
-            until = min(end, first + free)
-            if until < end:
-                self._queue.appendleft((name, until, end))
-            samples = [self._sample(name, index) for index in range(first, until)]
-            free -= len(samples)
-            if first > request.first:
-                going_on.append(samples)
-            elif request.count > _SMALL or until < end:
-                groups.append(samples)
-            elif (len(few) + len(samples)) * len(request.prompt_ids) > _PROMPT_TOKENS:
-                groups.insert(0, samples)
-            else:
-                few += samples
-        # A prompt that samples are left of is the one computed last, before and after.
-        return [group for group in [*going_on, few, *groups] if group]
-
-    def put_back(self, samples: Sequence[_Sample]) -> None:
-        """They begin anew, before the others, and become what they would have been."""
-        for name, index in sorted(((s.request, s.index) for s in samples), reverse=True):
-            end = index + 1
-            if self._queue and self._queue[0][:2] == (name, end):
-                end = self._queue.popleft()[2]
-            self._queue.appendleft((name, index, end))
-
-    def _sample(self, name: int, index: int) -> _Sample:
-        limit, request = self._limits[name], self._requests[name]
-        draws = uniforms(self._seed, request.key, index, limit)
-        return _Sample(name, index, limit, draws.tolist(), request.calculator)
+    if model.dtype != torch.float32:
+        raise UserError(f"engine.quantize=int8: expected dtype=float32, found {model.dtype}")
+    sys.stderr.write("engine.quantize=int8: samples come from a slightly different distribution\n")
+    return True
 
 
-def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
+def _end_tokens(model: Any, tokenizer: Any) -> list[int]:
     """Every token that ends a text: the tokenizer's, and those of the model's generation config."""
     configured = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
     listed = configured if isinstance(configured, (list, tuple)) else [configured]
-    return frozenset(t for t in (*listed, tokenizer.eos_token_id) if t is not None)
+    return sorted({t for t in (*listed, tokenizer.eos_token_id) if t is not None})
 
 
 def _positions(cohort: Cohort, device: torch.device) -> torch.Tensor:

@@ -52,13 +52,17 @@ def choose(
 
     Raises `UserError` where the model gives no number.
     """
-    total = torch.logsumexp(logits, dim=-1)
-    if not bool(torch.isfinite(total).all()):
+    untempered = torch.log_softmax(logits, dim=-1)
+    # One NaN or infinity makes all of its row NaN.
+    if bool(untempered[:, 0].isnan().any()):
         raise UserError("the model's logits are not finite (damaged weights, or dtype overflow)")
     if params.temperature == 0:
         tokens = logits.argmax(dim=-1)
+        scale, scaled = 1.0, untempered
     else:
-        scaled = logits / params.temperature if params.temperature != 1 else logits
+        # In place: at 50,000 tokens a new tensor costs as much as the division.
+        scale = params.temperature
+        scaled = untempered.div_(scale) if scale != 1 else untempered
         if params.top_k or params.top_p < 1:
             weights, ids = _likeliest(scaled, params)
             picked = _inverse_cdf(_probable(weights, params.min_p), draws)
@@ -66,7 +70,7 @@ def choose(
         else:
             weights = torch.softmax(scaled, dim=-1)
             tokens = _inverse_cdf(_probable(weights, params.min_p), draws)
-    logprobs = logits.gather(1, tokens[:, None])[:, 0] - total
+    logprobs = scaled.gather(1, tokens[:, None])[:, 0] * scale
     return tokens, logprobs
 
 

@@ -41,7 +41,7 @@ def _make_lm(
         }
     elif family != "gpt_neox":
         shape["num_key_value_heads"] = 2
-    config = CONFIG_MAPPING[family](**shape, **more)
+    config = CONFIG_MAPPING[family](**{**shape, **more})
     lm = AutoModelForCausalLM.from_config(config, attn_implementation=attention)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
