@@ -2,10 +2,10 @@
 
 A prompt is computed once and its keys are shared by all its samples (cache.py); samples that end
 leave the batch, and new ones take their place a group at a time. Prompts with few samples each are
-computed together and then repeated. Tokens are drawn by inverse CDF from each sample's own random
-numbers (sampling.py): a sample does not depend on what else is in the batch, up to the rounding of
-matrix products of another size (in float32 about one token in a million draws so close to an edge
-that rounding decides). The same requests in the same order give the same bits.
+computed together and then repeated. Tokens are drawn from each sample's own random numbers
+(sampling.py): a sample does not depend on what else is in the batch, up to the rounding of matrix
+products of another size (in float32 that decides about two tokens in a million). The same requests
+in the same order give the same bits.
 
     engine = TransformersEngine(model, tokenizer)
     texts = [c.text for c in engine.sample([Request(ids, count=64, key="p/cot")], SamplingParams())]
@@ -46,15 +46,17 @@ _MAX_ROWS = {"cpu": 256, "cuda": 1024}
 class _Group:
     """Samples that started together, with their cache: sample i is row i of everything.
 
-    They are of one length, `written`; of `tokens` and `draws` (rows, most tokens) so many columns
-    are used.
+    They are of one length, `written`; of `tokens`, (rows, most tokens), and `draws`, (samples at
+    first, most tokens, BITS), so many columns are used.
     """
 
     def __init__(self, samples: list[Sample], cohort: Cohort, seed: int) -> None:
         self.samples, self.cohort = samples, cohort
         self.limits = np.array([sample.limit for sample in samples])
         most = int(self.limits.max())
+        # Not moved when rows are: `drawing` says which of it is whose.
         self.draws = np.stack([uniforms(seed, s.key, s.index, most) for s in samples])
+        self.drawing = np.arange(len(samples))
         self.tokens = np.zeros((len(samples), most), dtype=np.int64)
         self.logprobs = np.zeros(len(samples))
         self.written = 0
@@ -64,7 +66,7 @@ class _Group:
         order = self.cohort.drop(gone)
         self.samples = [self.samples[row] for row in order]
         self.limits, self.logprobs = self.limits[order], self.logprobs[order]
-        self.draws, self.tokens = self.draws[order], self.tokens[order]
+        self.drawing, self.tokens = self.drawing[order], self.tokens[order]
 
 
 class _Computed:
@@ -304,7 +306,7 @@ class TransformersEngine:
         self, groups: Sequence[_Group], logits: torch.Tensor, params: SamplingParams
     ) -> list[Completion]:
         """Gives every sample its next token; takes out and returns those that ended with it."""
-        draws = np.concatenate([group.draws[:, group.written] for group in groups])
+        draws = np.concatenate([group.draws[group.drawing, group.written] for group in groups])
         tokens, logprobs = choose(logits, torch.from_numpy(draws).to(self.device), params)
         drawn, scores = tokens.cpu().numpy(), logprobs.cpu().numpy()
         done: list[Completion] = []

@@ -1,12 +1,19 @@
-"""Drawing tokens: random numbers that belong to a sample, and exact inverse-CDF sampling.
+"""Drawing tokens: each sample's own random numbers, and exact draws that rounding leaves alone.
 
 Every sample has its own stream of uniform numbers, made from (seed, key, index) by a counter-based
-generator, and its t-th token is the inverse of the cumulative distribution at the t-th number. So
-a sample depends on nothing but the model's probabilities, and one draw costs a sum over the
-vocabulary (on a CPU `torch.multinomial` is fifty times slower, and its stream is the batch's).
+generator, so that a sample depends on nothing but the model's probabilities. These, however, differ
+in their last digits with the make-up of a batch. The inverse of the cumulative distribution at one
+number would amplify that: a running sum over 50,000 tokens moves by 1e-6, which in a flat tail is
+another token. SmolLM2-135M would write another one 7 times in 10,000, and one text in ten would
+depend on what else is in the batch. Here a token is drawn bit by bit instead, each bit of its id by
+a number of its own: P(bit = 0 | the bits before). That changes it 2 times in a million, hardly more
+often than the two distributions differ at all (`scripts/bench/rounding.py`).
+
+Sums over halves of the vocabulary cost one pass (`torch.multinomial` takes fifty times longer on a
+CPU, and its stream is the batch's).
 
     >>> uniforms(seed=0, key="p1/cot", sample=3, count=2).shape
-    (2,)
+    (2, 20)
 """
 
 from __future__ import annotations
@@ -19,21 +26,23 @@ import torch
 from generator.engines import SamplingParams
 from problems.errors import UserError
 
-__all__ = ["choose", "uniforms"]
+__all__ = ["BITS", "choose", "uniforms"]
 
-_BLOCK = 256
+BITS = 20
+"""Random numbers for each token: enough for 2 ** 20 tokens."""
+_LOW_BITS = 8
 _NUCLEUS = 512
 
 
 def uniforms(seed: int, key: str, sample: int, count: int) -> np.ndarray:
-    """The first `count` numbers in [0, 1) of one sample's stream: float64, shape (count,).
+    """Numbers in [0, 1) for the first `count` tokens of a sample: float64, shape (count, BITS).
 
     Philox (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3") keyed by a hash; a
     longer stream begins with the shorter one.
     """
     digest = hashlib.sha256(f"{seed}\x1f{key}\x1f{sample}".encode()).digest()
     philox = np.random.Philox(key=int.from_bytes(digest[:16], "little"))
-    return np.random.Generator(philox).random(count)
+    return np.random.Generator(philox).random((count, BITS))
 
 
 def choose(
@@ -43,7 +52,7 @@ def choose(
 
     Args:
         logits: float32, shape (rows, vocabulary).
-        draws: float64 in [0, 1), shape (rows,); not read where the temperature is 0.
+        draws: float64 in [0, 1), shape (rows, BITS); not read where the temperature is 0.
         params: temperature, top-k, top-p, min-p, in this order: that of Hugging Face's `generate`.
 
     Returns:
@@ -65,11 +74,11 @@ def choose(
         scaled = untempered.div_(scale) if scale != 1 else untempered
         if params.top_k or params.top_p < 1:
             weights, ids = _likeliest(scaled, params)
-            picked = _inverse_cdf(_probable(weights, params.min_p), draws)
-            tokens = ids.gather(1, picked[:, None])[:, 0]
+            # Back to their places: how they rank may depend on the last digits.
+            weights = torch.zeros_like(scaled).scatter_(1, ids, weights)
         else:
             weights = torch.softmax(scaled, dim=-1)
-            tokens = _inverse_cdf(_probable(weights, params.min_p), draws)
+        tokens = _drawn(_probable(weights, params.min_p), draws)
     logprobs = scaled.gather(1, tokens[:, None])[:, 0] * scale
     return tokens, logprobs
 
@@ -112,31 +121,43 @@ def _probable(weights: torch.Tensor, min_p: float) -> torch.Tensor:
     return weights * (weights >= min_p * weights.amax(-1, keepdim=True))
 
 
-def _inverse_cdf(weights: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
-    """The index i of each row where the running sum of `weights` passes `draws` × their total.
+def _drawn(weights: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
+    """An index of each row, with probabilities as `weights`, (rows, size), are to their sum.
 
-    Two levels: sums of blocks first, then the running sum within one block; a running sum over the
-    whole vocabulary is several times slower and, in float32, less exact. An index of weight 0 is
-    never returned.
+    The low bits first, by the sums over all indices that share them: one pass over the weights.
+    Then the high bits among those indices. An index of weight 0 is never returned.
     """
     rows, size = weights.shape
-    padding = -size % _BLOCK
-    if padding:
-        weights = torch.nn.functional.pad(weights, (0, padding))
-    blocks = weights.view(rows, -1, _BLOCK)
-    ends = blocks.sum(-1).cumsum(-1, dtype=torch.float64)
-    target = draws * ends[:, -1]
-    block = _first_above(ends, target)
-    start = torch.where(block > 0, ends.gather(1, (block - 1).clamp(min=0)[:, None])[:, 0], 0.0)
-    within = blocks[torch.arange(rows, device=weights.device), block].cumsum(
-        -1, dtype=torch.float64
-    )
-    return block * _BLOCK + _first_above(within, target - start)
+    step = 1 << _LOW_BITS
+    if size <= step:
+        return _descend(weights, draws)
+    whole = size - size % step
+    sums = weights[:, :whole].view(rows, -1, step).sum(1)
+    sums[:, : size - whole] += weights[:, whole:]
+    low = _descend(sums, draws)
+    places = low[:, None] + torch.arange(0, size, step, device=weights.device)
+    held = weights.gather(1, places.clamp(max=size - 1)) * (places < size)
+    return low + step * _descend(held, draws[:, _LOW_BITS:])
 
 
-def _first_above(sums: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """First index of each row of running sums that exceeds `target`, which rounding may have put
-    past the end: then the last index at which the sum still grew.
+def _descend(weights: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
+    """The same, bit by bit from the lowest: `draws[:, bit]` decides by the sums of both sides.
+
+    The upper half of the weights is added to the lower one again and again: what is left of them
+    after the last time is the sums by lowest bit, and so on upwards.
     """
-    below_end = torch.nextafter(sums[:, -1], torch.zeros_like(sums[:, -1]))
-    return torch.searchsorted(sums, torch.minimum(target, below_end)[:, None], right=True)[:, 0]
+    sums = [weights]
+    while (size := sums[-1].shape[1]) > 1:
+        half = 1 << (size - 1).bit_length() - 1
+        folded = sums[-1][:, :half].clone()
+        folded[:, : size - half] += sums[-1][:, half:]
+        sums.append(folded)
+    index = torch.zeros(len(weights), 1, dtype=torch.int64, device=weights.device)
+    for bit, held in enumerate(reversed(sums[:-1])):
+        other = index + (1 << bit)
+        # Where the number of weights is no power of two, some indices have no other.
+        there = other < held.shape[1]
+        zero = held.gather(1, index).double()
+        one = held.gather(1, other.clamp(max=held.shape[1] - 1)).double() * there
+        index = torch.where(draws[:, bit, None] * (zero + one) < zero, index, other)
+    return index[:, 0]

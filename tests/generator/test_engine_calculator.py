@@ -125,7 +125,7 @@ def slow_sample(lm, tokenizer, request, index, params):
             continue
         with torch.inference_mode():
             logits = lm(input_ids=torch.tensor([request.prompt_ids + tokens])).logits[0, -1:]
-        drawn, single = choose(logits, torch.tensor([draws[len(tokens)]]), params)
+        drawn, single = choose(logits, torch.from_numpy(draws[len(tokens)])[None], params)
         if drawn.item() == 0:
             return tokens, logprob + single.item(), True
         before = tokenizer.decode(tokens)

@@ -208,7 +208,7 @@ def test_logprobs_leave_out_what_the_calculator_writes(writer, byte_tokenizer):
         if len(text) != len(c.token_ids):
             continue
         sampled = torch.ones(len(c.token_ids) + (c.stop == "eos"), dtype=torch.bool)
-        for result in re.finditer(r"(?<!\w)<<[1+]*1=([\d.]+(?:>>?)?)", text):
+        for result in re.finditer(r"(?<!\w)<<[\d+]*\d=([\d.]+(?:>>?)?)", text):
             sampled[result.start(1) : result.end(1)] = False
             checked += 1
         tokens = c.token_ids + [0] * (c.stop == "eos")
