@@ -5,7 +5,7 @@ r"""How often the rounding of another batch size changes a token, by two ways to
 
 The logits of the same greedy text are taken once with 7 and once with 24 samples in the batch. From
 each pair of distributions the chance that the drawn tokens differ is exact: by the inverse of the
-cumulative distribution at one number, bit by bit as the engine draws (generator/engines/sampling.py),
+cumulative distribution at one number, bit by bit as generator/engines/sampling.py draws,
 and at least, whatever the way (their total variation).
 """
 
