@@ -66,12 +66,12 @@ _LEGEND = (
 
 def sets_table() -> str:
     """Every set with its size, prompt, references and grading, as lines of at most 110 columns."""
-    head = f"  {'set':<17}{'paper':<13}{'problems':>8}  {'prompt':<18}{'references':<24}also right"
-    rows = [head, "  " + "─" * 104]
+    head = f"  {'set':<17}{'paper':<12}{'problems':>8}  {'prompt':<17}{'references':<23}also right"
+    rows = [head, "  " + "─" * 108]
     for name, one in SUITE.items():
         rows.append(
-            f"  {name:<17}{one.title:<13}{one.problems:>8}  {_PROMPTS[one.kind]:<18}"
-            f"{one.references:<24}{_also_right(name)}".rstrip()
+            f"  {name:<17}{one.title:<12}{one.problems:>8}  {_PROMPTS[one.kind]:<17}"
+            f"{one.references:<23}{_also_right(name)}".rstrip()
         )
     return "\n".join([*rows, "", *_LEGEND])
 
@@ -89,5 +89,5 @@ def _also_right(name: str) -> str:
     if convention.lists:
         found.append("5, 3 for [3, 5]")
     if convention.options_in_question or SUITE[name].kind == "choice":
-        found.append("the option's text")
+        found.append("option's text")
     return "; ".join(found)
