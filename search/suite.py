@@ -137,10 +137,10 @@ def suite(config: SuiteConfig) -> SuiteResult:
     engines.release()
     verifier = ""
     if config.verifier.name:
-        for opened in votes.values():
+        for name, opened in votes.items():
             stage = _score_stage(config, opened)
             verifier = verifier_name(stage)
-            score(stage)
+            votes[name] = score(stage)
     results: list[SetResult] = [
         set_result(name, greedy[name], votes.get(name), config.evaluate, verifier) for name in names
     ]

@@ -47,7 +47,7 @@ SUITE: Mapping[str, SuiteSet] = MappingProxyType(
 _PROMPTS = {
     "open": "Q",
     "choice": "Q + choices",
-    "mixed": "Q, choices in it",
+    "mixed": "Q (+ choices)",
 }
 
 
@@ -66,12 +66,12 @@ _LEGEND = (
 
 def sets_table() -> str:
     """Every set with its size, prompt, references and grading, as lines of at most 110 columns."""
-    head = f"  {'set':<17}{'paper':<12}{'problems':>8}  {'prompt':<17}{'references':<23}also right"
+    head = f"  {'set':<17}{'paper':<12}{'problems':>8}  {'prompt':<15}{'references':<24}also right"
     rows = [head, "  " + "─" * 108]
     for name, one in SUITE.items():
         rows.append(
-            f"  {name:<17}{one.title:<12}{one.problems:>8}  {_PROMPTS[one.kind]:<17}"
-            f"{one.references:<23}{_also_right(name)}".rstrip()
+            f"  {name:<17}{one.title:<12}{one.problems:>8}  {_PROMPTS[one.kind]:<15}"
+            f"{one.references:<24}{_also_right(name)}".rstrip()
         )
     return "\n".join([*rows, "", *_LEGEND])
 

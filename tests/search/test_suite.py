@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,10 @@ import pytest
 import assay
 from generator.engines import Completion
 from problems.sets import ProblemsConfig
-from search import sampling
+from search import sampling, scoring
 from search.published import PUBLISHED, PUBLISHED_SETS
 from search.sampling import Engines
+from search.settings import load
 from search.suite import SuiteConfig, problems_of
 from search.suite_results import SetResult, SuiteResult
 from search.suite_sets import SUITE, sets_table
@@ -161,6 +163,32 @@ def test_votes(evaluate):
     assert evaluate.loads == ["embedded"]
 
 
+def test_votes_by_a_verifier(evaluate, monkeypatch):
+    class Fooled:
+        """Scores wrong answers highest, so that best-of-n falls below the votes."""
+
+        def __init__(self, model):
+            pass
+
+        def score(self, problem, rows, config):
+            found = np.array([0.9 if "99" in row.text else 0.5 for row in rows], np.float32)
+            return SimpleNamespace(scores=found, values=None, tokens=found, prompt_tokens=found)
+
+    monkeypatch.setattr(scoring, "Scorer", Fooled)
+    monkeypatch.setattr(scoring, "fingerprint", str)
+    monkeypatch.setattr(scoring, "model_shape", lambda model: None)
+    words = ("modes={cot: 4, pot: 4}", "verifier=embedded")
+    for one in json.loads(evaluate(*words, "--json"))["sets"]:
+        found = accuracies(one)
+        votes = {vote: found[vote] for vote in ("majority", "best_of_n", "weighted", "top_k")}
+        # Two of eight are wrong: 1.8 against 3.0 in the weighted vote, 2 of the best 3.
+        assert votes == {"majority": 1.0, "best_of_n": 0.0, "weighted": 1.0, "top_k": 0.0}
+    lines = evaluate(*words).splitlines()
+    assert max(map(len, lines)) <= 110
+    (head,) = [line for line in lines if "best-of-n" in line]
+    assert " ".join(head.split()) == "majority vote best-of-n weighted vote top-3 vote pass@n"
+
+
 def test_more_sets_and_pages(evaluate):
     evaluate("sets=svamp")
     evaluate("report=true")
@@ -234,6 +262,12 @@ def test_rows_of_the_hub(evaluate, monkeypatch):
     told = json.loads(evaluate("data=me/nine", "--json"))
     assert asked == [("me/nine", "svamp", "test"), ("me/nine", "sat", "test")]
     assert accuracies(told["sets"][0])["cot"] == 0.5
+
+
+def test_the_configuration_that_comes_along():
+    config = load(SuiteConfig, ["suite.yaml", "data=x"])
+    assert (config.prompt.form, config.sampling.max_new_tokens) == ("alpaca", 1024)
+    assert (config.output, config.modes, config.sets) == ("runs/suite", {}, [])
 
 
 # ---- Averages and tables of numbers ----
