@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -191,7 +192,7 @@ def test_votes_by_a_verifier(evaluate, monkeypatch):
 
 def test_more_sets_and_pages(evaluate):
     evaluate("sets=svamp")
-    evaluate("report=true")
+    evaluate("sets=sat", "report=true")
     assert evaluate.loads == ["embedded"] * 2
     page = (evaluate.output / "suite.md").read_text()
     assert "- [sat](sat/report/index.html)" in page
@@ -249,6 +250,14 @@ def test_a_folder_a_hub_data_set_and_a_set_elsewhere(tmp_path):
     assert problems_of(hub, "sat").convention == "math"
 
 
+def test_a_set_elsewhere_by_words(evaluate, tmp_path):
+    file = tmp_path / "mine.jsonl"
+    file.write_text(json.dumps({"id": "svamp-1", "question": "1 + 2?", "reference": "3"}) + "\n")
+    words = ["sets=svamp", f"problems.svamp={file}", "problems.svamp.fields.answer=reference"]
+    (found,) = json.loads(evaluate(*words, "--json"))["sets"]
+    assert (found["problems"], accuracies(found)["hybrid"]) == (1, 1.0)
+
+
 def test_rows_of_the_hub(evaluate, monkeypatch):
     import datasets
 
@@ -304,6 +313,8 @@ def test_the_table_of_sets(capsys):
     assert max(map(len, text.splitlines())) <= 110
     for name in SUITE:
         assert any(line.split()[:1] == [name] for line in text.splitlines())
+    page = Path(assay.__file__).parent / "docs" / "suite.md"
+    assert text in page.read_text(encoding="utf-8")
 
 
 def test_an_engine_is_kept_until_another_is_asked_for(monkeypatch):
