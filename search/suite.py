@@ -21,11 +21,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from generator.engines import EngineConfig, SamplingParams
-from generator.models import ModelConfig
+from generator.models import ModelConfig, resolve
 from problems.errors import UserError
 from problems.problem import MODES
 from problems.records import atomic_file, write_json
-from problems.sets import ProblemsConfig
+from problems.sets import ProblemsConfig, load_problems
 from problems.shots import FewShotConfig
 from sandbox import Limits
 from search.evaluate import EvaluateConfig
@@ -39,7 +39,7 @@ from search.suite_sets import SUITE, sets_table
 from search.suite_table import markdown, table
 from verifier.config import ScoreConfig
 
-__all__ = ["SuiteConfig", "run", "suite"]
+__all__ = ["SuiteConfig", "problems_of", "run", "suite"]
 
 
 @dataclass
@@ -172,8 +172,15 @@ def _check(config: SuiteConfig, names: list[str]) -> None:
         raise UserError("sampling.temperature=0: samples that vote would all be the same")
     if config.verifier.name and not config.modes:
         raise UserError("verifier: it scores samples; ask for some, modes={cot: 16, pot: 16}")
+    if config.evaluate.n or config.evaluate.verifier:
+        raise UserError("evaluate.n, evaluate.verifier: all samples vote, by the verifier given")
     config.sampling.check()
     check_config(config.evaluate)
+    # All are looked for before the first one is sampled for hours.
+    for name in names:
+        load_problems(problems_of(config, name))
+    if config.verifier.name:
+        resolve(config.verifier.name)
 
 
 def problems_of(config: SuiteConfig, name: str) -> ProblemsConfig:

@@ -21,7 +21,7 @@ from problems.problem import MODES, Mode
 from search.curves import Floats, Interval, bootstrap_weights, interval
 from search.evaluate import EvaluateConfig, evaluate
 from search.pool import PoolArrays
-from search.published import PUBLISHED
+from search.published import CITATION, PUBLISHED
 from search.results import load_frame
 from search.suite_sets import SUITE
 
@@ -141,7 +141,16 @@ class SuiteResult:
             "average": {
                 what: _interval_dict(self.average(what)) for what in (*DECODINGS, *self.votes)
             },
-            "published": [dataclasses.asdict(row) for row in PUBLISHED],
+            "published": [
+                {
+                    "model": row.model,
+                    "decoding": row.decoding,
+                    "source": CITATION,
+                    "accuracy": {name: _fraction(row.of(name)) for name in self.names},
+                    "average": _fraction(row.mean(self.names)),
+                }
+                for row in PUBLISHED
+            ],
             "notes": self.notes(),
         }
 
@@ -154,25 +163,18 @@ class SuiteResult:
         import pandas as pd
 
         rows: list[dict[str, Any]] = []
-        head: dict[str, Any]
-        told: dict[str, Any]
-        whats = [*DECODINGS, *self.votes]
-        for what in whats:
+        for what in (*DECODINGS, *self.votes):
+            own = {"source": self.label, "decoding": what}
             for one in self.sets:
-                head = {"source": self.label, "set": one.name, "decoding": what}
-                n = 1 if what in DECODINGS else one.n
-                told = {"n": n, "problems": one.problems}
-                rows.append({**head, **told, **_interval_dict(self.at(one, what))})
-            head = {"source": self.label, "set": "average", "decoding": what}
-            rows.append({**head, **_interval_dict(self.average(what))})
+                told = {"n": 1 if what in DECODINGS else one.n, "problems": one.problems}
+                rows.append({**own, "set": one.name, **told, **_interval_dict(self.at(one, what))})
+            rows.append({**own, "set": "average", **_interval_dict(self.average(what))})
         for row in PUBLISHED:
+            own = {"source": row.model, "decoding": row.decoding}
             for name in self.names:
-                head = {"source": row.model, "set": name, "decoding": row.decoding, "n": 1}
-                told = {"problems": SUITE[name].problems, "accuracy": row.of(name) / 100}
-                rows.append({**head, **told})
-            mean = row.mean(self.names) / 100
-            head = {"source": row.model, "set": "average", "decoding": row.decoding}
-            rows.append({**head, "accuracy": mean})
+                told = {"n": 1, "problems": SUITE[name].problems}
+                rows.append({**own, "set": name, **told, "accuracy": _fraction(row.of(name))})
+            rows.append({**own, "set": "average", "accuracy": _fraction(row.mean(self.names))})
         columns = ["source", "set", "decoding", "n", "problems", "accuracy", "low", "high"]
         return pd.DataFrame(rows, columns=pd.Index(columns)).astype(
             {"n": "Int64", "problems": "Int64"}
@@ -220,6 +222,11 @@ class SuiteResult:
 
 def _interval_dict(found: Interval) -> dict[str, float]:
     return {"accuracy": found.value, "low": found.low, "high": found.high}
+
+
+def _fraction(percent: float) -> float:
+    """A printed percentage as a fraction, without the noise of the division."""
+    return round(percent / 100, 6)
 
 
 def hybrid_right(
