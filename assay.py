@@ -140,6 +140,16 @@ COMMANDS = {
         "accuracy of every selection rule, with intervals",
         "assay evaluate RUN [verifiers=[NAME,…]] [--json] [--csv] [key=value …]",
     ),
+    "evaluate-suite": Command(
+        "search.suite",
+        "run",
+        "SuiteConfig",
+        "",
+        "the nine evaluation sets of MAmmoTH, decoded as in the paper, beside its numbers",
+        "assay evaluate-suite data=FOLDER generator=PATH_OR_HUB_ID [sets=[gsm8k,svamp]] [limit=N]\n"
+        "       assay evaluate-suite … modes.cot=16 modes.pot=16 [verifier=PATH] [--json] [--csv]\n"
+        "       assay evaluate-suite --show-sets",
+    ),
     "compare": Command(
         "search.compare",
         "run",

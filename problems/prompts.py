@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from problems.answers import options_in
 from problems.errors import UserError
 from problems.problem import Mode, Problem
 
@@ -231,12 +232,12 @@ def same_question(one: Problem, other: Problem) -> bool:
 
 
 def with_options(question: str, options: Sequence[str]) -> str:
-    r"""The question with its choices as MAmmoTH writes them.
+    r"""The question with its choices as MAmmoTH writes them, once.
 
     >>> with_options("2 + 2?", ("3", "4"))
     '2 + 2?\nAnswer Choices: (A) 3 (B) 4'
     """
-    if not options:
+    if not options or options_in(question) == tuple(options):
         return question
     choices = " ".join(f"({chr(ord('A') + i)}) {option}" for i, option in enumerate(options))
     return f"{question}\nAnswer Choices: {choices}"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["GradeConfig", "Graded", "grade", "grade_candidates", "run"]
 
 # Raised whenever extraction, equivalence or program cleaning changes what a part would hold.
-GRADER = 2
+GRADER = 3
 
 
 @dataclass

@@ -33,7 +33,15 @@ from search.work import Do, Report, cores, do_parts
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["Candidate", "SampleConfig", "prompt_of", "run", "sample", "sample_candidates"]
+__all__ = [
+    "Candidate",
+    "Engines",
+    "SampleConfig",
+    "prompt_of",
+    "run",
+    "sample",
+    "sample_candidates",
+]
 
 
 @dataclass
@@ -87,9 +95,37 @@ def run(config: SampleConfig) -> None:
     print(f"{len(done.parts('candidates'))} parts of candidates in {done.path / 'candidates'}")
 
 
-def sample(config: SampleConfig) -> Run:
+class Engines:
+    """The engine asked for last: a model is loaded once for all that needs it one after the other.
+
+    Processes that it is sent to start without one.
+    """
+
+    def __init__(self) -> None:
+        self._engine: Engine | None = None
+        self._loaded: tuple[ModelConfig, EngineConfig] | None = None
+
+    def get(self, origin: Origin) -> Engine:
+        """The engine of an origin, loaded where another one was asked for last."""
+        if self._engine is None or self._loaded != _model(origin):
+            self.release()
+            self._engine = make_engine(origin.engine, origin.generator)
+            self._loaded = _model(origin)
+        return self._engine
+
+    def release(self) -> None:
+        """Lets go of the engine: two models need not fit into memory."""
+        self._engine = None
+        gc.collect()
+
+    def __reduce__(self) -> tuple[type[Engines], tuple[()]]:
+        return Engines, ()
+
+
+def sample(config: SampleConfig, engines: Engines | None = None) -> Run:
     """Brings the run up to the samples asked for; what is there stays.
 
+    `engines` keeps the engine from one call to the next, where this process itself samples.
     Raises `UserError` where the run was made with other settings, naming them.
     """
     _check(config)
@@ -109,7 +145,7 @@ def sample(config: SampleConfig) -> Run:
     do_parts(
         missing,
         open_worker,
-        (config.run, size, origins, shots),
+        (config.run, size, origins, shots, engines or Engines()),
         workers=min(
             workers_for(config.workers or int(o.engine.one_process), o.generator.device)
             for o in origins.values()
@@ -229,22 +265,18 @@ def workers_for(workers: int, device: str) -> int:
 
 
 def open_worker(
-    path: str, size: int, origins: Mapping[str, Origin], shots: Mapping[str, Shots | None]
+    path: str,
+    size: int,
+    origins: Mapping[str, Origin],
+    shots: Mapping[str, Shots | None],
+    engines: Engines,
 ) -> Do:
     """Returns what samples one part; a generator is loaded when the first of its parts comes."""
     opened = Run.open(path)
-    engine: Engine | None = None
-    loaded: tuple[ModelConfig, EngineConfig] | None = None
 
     def do(part: Part, report: Report) -> None:
-        nonlocal engine, loaded
         origin = origins[part.origin]
-        if engine is None or loaded != _model(origin):
-            # Two models need not fit into memory.
-            engine = None
-            gc.collect()
-            engine = make_engine(origin.engine, origin.generator)
-            loaded = _model(origin)
+        engine = engines.get(origin)
         start = time.perf_counter()
         prompter = Prompter(origin.prompt, engine.tokenizer, shots[part.origin])
         problems = opened.slice(part, size)

@@ -10,7 +10,7 @@ from problems.answers.comparison import same
 from problems.answers.forms import Canonical
 from problems.answers.tidying import tidy
 
-__all__ = ["option_letter", "options_in", "same_choice"]
+__all__ = ["option_letter", "option_with_text", "options_in", "same_choice"]
 
 _LETTER = re.compile(
     r"(?:(?:the\s+)?(?:correct\s+)?(?:option|choice|answer)\s*(?:is)?\s*:?\s*)?"
@@ -27,20 +27,20 @@ def option_letter(answer: str, options: tuple[str, ...]) -> str | None:
     the text of another option.
     """
     found = _LETTER.fullmatch(tidy(answer))
-    by_text = _holder(answer, options)
+    by_text = option_with_text(answer, options)
     if found and not (by_text and found[3] and found[3].islower()):
         letter = (found[1] or found[3]).upper()
         if ord(letter) - ord("A") < len(options):
             beside = found[2] or found[4]
             if beside and _HEDGE.match(beside):
                 return None
-            other = _holder(beside, options) if beside else None
+            other = option_with_text(beside, options) if beside else None
             return letter if other in (None, letter) else None
     return by_text
 
 
-def _holder(answer: str, options: tuple[str, ...]) -> str | None:
-    """The letter of the one option that says this: literally, else in other words."""
+def option_with_text(answer: str, options: tuple[str, ...]) -> str | None:
+    """The letter of the one option that says this: literally, else in other words; else None."""
     plain = _plain(answer)
     held = [index for index, option in enumerate(options) if _plain(option) == plain]
     form = canonical(answer)

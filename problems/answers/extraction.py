@@ -14,7 +14,7 @@ from typing import Literal
 
 from problems.annotations import strip_annotations
 from problems.answers.canonical import canonical
-from problems.answers.choices import option_letter
+from problems.answers.choices import option_letter, option_with_text
 from problems.answers.forms import Number, Text
 from problems.answers.tidying import tidy
 
@@ -46,7 +46,7 @@ def extract(text: str, options: Sequence[str] = (), *, last_number: bool = False
     finders: list[tuple[Source, Callable[[str], str | None]]] = [
         ("hash", _after_hashes),
         ("boxed", _last_box),
-        ("phrase", _after_phrase),
+        ("phrase", lambda said: _option_after_phrase(said, choices) or _after_phrase(said)),
     ]
     for source, find in finders:
         found = find(text)
@@ -75,6 +75,9 @@ def extract_output(output: str, options: Sequence[str] = ()) -> Extracted:
     if not lines or _ERROR.match(lines[-1]):
         return _NONE
     last = lines[-1]
+    letter = _whole_option(last, tuple(options))
+    if letter is not None:
+        return Extracted(letter, "program")
     labelled = _LABELLED.fullmatch(last)
     found = _after_phrase(last) or (labelled[1] if labelled else last)
     claim = _claim(_python_value(found), tuple(options))
@@ -190,6 +193,24 @@ def _after_phrase(text: str) -> str | None:
     return None
 
 
+def _option_after_phrase(text: str, options: tuple[str, ...]) -> str | None:
+    """The letter of the option that the line after the last "The answer is" holds whole.
+
+    Options may be sentences, or hold a full stop: "Rs. 750", "30 in. by 57 in.".
+    """
+    phrases = list(_PHRASE.finditer(text)) if options else []
+    line = _NEXT_LINE.match(text, phrases[-1].end()) if phrases else None
+    if line is None:
+        return None
+    said = line[1].strip()
+    return _whole_option(said, options) or _whole_option(said.removesuffix("."), options)
+
+
+def _whole_option(said: str, options: tuple[str, ...]) -> str | None:
+    """The letter where nothing but an option's text is said; a letter comes before that text."""
+    return option_letter(said, options) if option_with_text(said, options) else None
+
+
 def _named_letter(text: str, options: tuple[str, ...]) -> str | None:
     """A letter at an anchor ("option C"), alone on the last line, or alone in brackets there."""
     allowed = [chr(ord("A") + index) for index in range(len(options))]
@@ -221,8 +242,9 @@ _MAX_WORDS = 8
 
 def _claim(found: str, options: tuple[str, ...]) -> str | None:
     """The answer in what stands at an anchor; None where nothing there is an answer."""
-    text = tidy(_HEDGE.sub("", tidy(found)))
-    letter = option_letter(text, options) if options else None
+    said = tidy(found)
+    text = tidy(_HEDGE.sub("", said))
+    letter = (option_letter(said, options) or option_letter(text, options)) if options else None
     if letter is not None:
         return letter
     form = canonical(text)

@@ -118,6 +118,31 @@ def test_choices(text: str, answer: str | None) -> None:
     assert extract(text, OPTIONS).answer == answer
 
 
+SENTENCES = ("Rs. 750", "There is exactly 1 solution.", "30 in. by 57 in.", "about 20")
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("The answer is Rs. 750.", "A"),
+        ("The answer is Rs. 750. That is more.", None),
+        ("The answer is There is exactly 1 solution.", "B"),
+        ("The answer is 30 in. by 57 in.", "C"),
+        ("The answer is about 20.", "D"),
+        ("#### about 20", "D"),
+        ("The answer is B. There is exactly 1 solution.", "B"),
+    ],
+)
+def test_options_that_are_sentences(text: str, answer: str | None) -> None:
+    assert extract(text, SENTENCES).answer == answer
+
+
+def test_options_that_are_letters() -> None:
+    options = ("A", "~A", "B", "~B")
+    assert extract("The answer is B.", options).answer == "B"
+    assert extract_output("B", options).answer == "B"
+
+
 @pytest.mark.parametrize(
     ("output", "answer"),
     [
@@ -173,6 +198,10 @@ def test_output(output: str, answer: str | None) -> None:
 
 def test_output_choice() -> None:
     assert extract_output("0.5", OPTIONS).answer == "C"
+    # An option's text, before it is read as Python's way of printing a list or a result.
+    assert extract_output("9 2 0 7", ("9 2 0 0", "9 2 0 7")).answer == "B"
+    assert extract_output("[-1/2, -1/20]", ("[-1, 1]", "[-1/2, -1/20]")).answer == "B"
+    assert extract_output("on the line x = y", ("on a circle", "on the line x = y")).answer == "B"
     assert extract_output("B\n", OPTIONS).answer == "B"
 
 

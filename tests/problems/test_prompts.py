@@ -56,6 +56,16 @@ def test_text(config: PromptConfig, problem: Problem, mode: Any, text: str) -> N
     assert Prompter(config).text(problem, mode) == text
 
 
+def test_choices_that_the_question_lists_stand_there_once() -> None:
+    """As in NumGLUE; others than those listed are added."""
+    question = "Which? Answer Choices: (A) 3 (B) 4"
+    prompter = Prompter(PromptConfig(form="plain"))
+    listed = Problem(id="1", question=question, options=("3", "4"))
+    assert prompter.text(listed, "cot") == f"Question: {question}\nAnswer:"
+    other = Problem(id="1", question=question, options=("3", "5"))
+    assert prompter.text(other, "cot").count("Answer Choices:") == 2
+
+
 @pytest.mark.parametrize("form", ["alpaca", "plain"])
 @pytest.mark.parametrize(("mode", "text"), [("cot", "It is 2."), ("pot", "x = 2\nprint(x)")])
 def test_candidate_text_inverts_response_text(form: str, mode: Any, text: str) -> None:
