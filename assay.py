@@ -25,7 +25,8 @@ __all__ = ["main"]
 class Command:
     """A sub-command: where its function is, and what a bare word after it means.
 
-    `word` is the key that a bare word is the value of, `words` the one that all of them are.
+    `word` is the key that a bare word is the value of, `words` the one that all of them are. With
+    `others`, YAML files and settings of other keys than its own are among these words.
     """
 
     module: str
@@ -36,6 +37,7 @@ class Command:
     usage: str
     configs: tuple[str, ...] = ()
     words: str = ""
+    others: bool = False
 
 
 COMMANDS = {
@@ -55,6 +57,17 @@ COMMANDS = {
         "",
         "the whole loop, as a configuration describes it",
         "assay run CONFIG.yaml [key=value …]",
+    ),
+    "plan": Command(
+        "search.plan",
+        "run",
+        "PlanConfig",
+        "",
+        "memory, time and cost of a configuration on some hardware, from shapes alone",
+        "assay plan CONFIG.yaml hardware=8xH100-80G [--json] [key=value …]\n"
+        "       (the configuration of assay run, train-generator, train-verifier or sample)",
+        words="config",
+        others=True,
     ),
     "solve": Command(
         "search.solve",
@@ -270,7 +283,8 @@ def _dispatch(words: list[str]) -> int:
         return 0
     from search.settings import load
 
-    config = load(schema, [*command.configs, *_normal(command, _joined(rest, schema))])
+    given = _normal(command, _joined(rest, schema), schema)
+    config = load(schema, [*command.configs, *given])
     code = getattr(module, command.function)(config)
     return code if isinstance(code, int) else 0
 
@@ -300,17 +314,20 @@ def _joined(words: list[str], schema: Any) -> list[str]:
     return out
 
 
-def _normal(command: Command, words: list[str]) -> list[str | dict[str, Any]]:
+def _normal(command: Command, words: list[str], schema: Any) -> list[str | dict[str, Any]]:
     """Command-line words as `.yaml` files and `key=value`: `--show` is `show=true`."""
     from problems.errors import UserError
 
     out: list[str | dict[str, Any]] = []
     free = command.word
     many: list[str] = []
+    own = {field.name for field in dataclasses.fields(schema)}
     for word in words:
         if word.startswith("--"):
             key, equals, value = word[2:].partition("=")
             out.append(f"{key.replace('-', '_')}={value if equals else 'true'}")
+        elif command.others and re.split("[.=]", word)[0] not in own:
+            many.append(word.replace("${", "\\${"))
         elif _is_setting(word, question=free == "question"):
             out.append(word)
         elif command.words:
