@@ -20,6 +20,7 @@ from generator.flops import ModelShape
 from generator.shapes import ModelSize
 
 __all__ = [
+    "NO_ADAPTERS",
     "PARALLEL",
     "PRECISIONS",
     "Adapters",
@@ -94,6 +95,9 @@ class Adapters:
     bits: int = 0
 
 
+NO_ADAPTERS = Adapters()
+
+
 @dataclass(frozen=True)
 class Memory:
     """Bytes by part, on each device, and in the host's memory for each device."""
@@ -122,14 +126,13 @@ def training_memory(
     tokens: int,
     logit_tokens: float,
     checkpointing: bool = False,
-    adapters: Adapters | None = None,
+    adapters: Adapters = NO_ADAPTERS,
 ) -> Memory:
     """Memory of training at its peak, with a micro-batch of `tokens` tokens on each device.
 
     `logit_tokens` of these carry the language-model loss. With `checkpointing` a layer keeps its
     input alone, and one layer at a time is computed again (Chen et al. 2016, arXiv 1604.06174).
     """
-    adapters = adapters or Adapters()
     share = 1 / devices
     weights = _weight_bytes(size, precision, adapters)
     trained = trained_parameters(size, adapters)

@@ -1,8 +1,9 @@
 """Models by their shapes alone: how many parameters, and where, without any weights.
 
-A model is built on torch's `meta` device, which allocates nothing, so the counts are exact for every
-family that Transformers knows, tied embeddings and biases included. Shapes come from a folder's or
-the hub's config.json; those of well-known models are here, so that planning needs no network.
+A model is built on torch's `meta` device, which allocates nothing, so the counts are exact for
+every family that Transformers knows, tied embeddings and biases included. Shapes come from a
+folder's or the hub's config.json; those of well-known models are here, so that planning needs no
+network.
 
     found = known_model(ModelConfig(name="meta-llama/Llama-2-7b-hf"))
     found.size.total        # 6738415616

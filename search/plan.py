@@ -11,7 +11,7 @@ lengths are means (`search/workload.py`), the hardware's rates assumptions (`sea
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -93,12 +93,13 @@ def plan(config: PlanConfig) -> tuple[str, list[Stage], Planner]:
     """The plan's title, its stages, and the planner with its notes. Raises `UserError`."""
     planner = Planner(_choices(config))
     kind, planned = _loaded(config.config, config.kind)
-    stages = {
+    makers: dict[str, Callable[[Any], list[Stage]]] = {
         "generator": planner.generator,
         "verifier": planner.verifier,
         "sample": planner.sample,
         "run": planner.loop,
-    }[kind](planned)
+    }
+    stages = makers[kind](planned)
     files = [word for word in config.config if "=" not in word]
     return " ".join(["assay", COMMANDS[kind], *files]), stages, planner
 

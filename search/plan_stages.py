@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from generator.engines import EngineConfig, SamplingParams
-from generator.memory import PARALLEL, Adapters
+from generator.memory import NO_ADAPTERS, PARALLEL, Adapters
 from generator.models import ModelConfig
 from generator.shapes import KnownModel, known_model
 from generator.train import TrainGeneratorConfig, tokens_at_once
 from problems.errors import UserError
+from problems.problem import MODES
 from problems.prompts import PromptConfig
 from problems.sets import ProblemsConfig
 from search.hardware import Machine
@@ -57,7 +58,7 @@ class Choices:
     machine: Machine
     parallel: str = ""
     checkpointing: bool | None = None
-    adapters: Adapters = Adapters()
+    adapters: Adapters = NO_ADAPTERS
     prompt_tokens: float = 0.0
     cot_tokens: float = 0.0
     pot_tokens: float = 0.0
@@ -313,7 +314,7 @@ class Planner:
         self, modes: Mapping[str, int], mixture: Mapping[str, Any], key: str
     ) -> dict[str, int]:
         """Samples of each mode that has some, over all members of a mixture."""
-        counts = {mode: 0 for mode in ("cot", "pot")}
+        counts = dict.fromkeys(MODES, 0)
         for member in mixture.values() if mixture else [{}]:
             own = {**modes, **((member or {}).get("modes") or {})}
             for mode, count in own.items():
@@ -324,10 +325,10 @@ class Planner:
                 counts[mode] += count
         if mixture:
             self._note(f"{key}: members are planned with the generator and engine of the stage")
-        counts = {mode: count for mode, count in counts.items() if count}
-        if not counts:
+        asked = {str(mode): count for mode, count in counts.items() if count}
+        if not asked:
             raise UserError("modes: expected at least one sample")
-        return counts
+        return asked
 
     def _precision(self, model: ModelConfig, on_gpu: str) -> str:
         if model.dtype in ("bfloat16", "float16"):

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from generator.memory import (
+    NO_ADAPTERS,
     PARALLEL,
     PRECISIONS,
     Adapters,
@@ -96,7 +97,7 @@ class Training:
     precision: str
     parallel: str = "ddp"
     checkpointing: bool = False
-    adapters: Adapters = Adapters()
+    adapters: Adapters = NO_ADAPTERS
     extra_flops: float = 0.0
     micro_key: str = "micro_batch_tokens"
     divided_precision: str = "autocast"
