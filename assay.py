@@ -283,7 +283,8 @@ def _dispatch(words: list[str]) -> int:
         return 0
     from search.settings import load
 
-    given = _normal(command, _joined(rest, schema), schema)
+    own = [field.name for field in dataclasses.fields(schema)]
+    given = _normal(command, _joined(rest, schema), own)
     config = load(schema, [*command.configs, *given])
     code = getattr(module, command.function)(config)
     return code if isinstance(code, int) else 0
@@ -314,14 +315,18 @@ def _joined(words: list[str], schema: Any) -> list[str]:
     return out
 
 
-def _normal(command: Command, words: list[str], schema: Any) -> list[str | dict[str, Any]]:
-    """Command-line words as `.yaml` files and `key=value`: `--show` is `show=true`."""
+def _normal(
+    command: Command, words: list[str], own: Sequence[str] = ()
+) -> list[str | dict[str, Any]]:
+    """Command-line words as `.yaml` files and `key=value`: `--show` is `show=true`.
+
+    `own` are the command's keys.
+    """
     from problems.errors import UserError
 
     out: list[str | dict[str, Any]] = []
     free = command.word
     many: list[str] = []
-    own = {field.name for field in dataclasses.fields(schema)}
     for word in words:
         if word.startswith("--"):
             key, equals, value = word[2:].partition("=")

@@ -80,6 +80,7 @@ KNOWN: dict[str, dict[str, Any]] = {
     "codellama-13b-python": _llama(5120, 13824, 40, 40, 40, 32000),
     "codellama-34b-python": _llama(8192, 22016, 48, 64, 8, 32000),
     "llama-3-8b": _llama(4096, 14336, 32, 32, 8, 128256),
+    "llama-3.1-8b": _llama(4096, 14336, 32, 32, 8, 128256),
     "mistral-7b": _llama(4096, 14336, 32, 32, 8, 32000, model_type="mistral", sliding_window=None),
     "qwen2.5-1.5b": _llama(1536, 8960, 28, 12, 2, 151936, **_QWEN2, **_TIED),
     "qwen2.5-7b": _llama(3584, 18944, 28, 28, 4, 152064, **_QWEN2),
@@ -90,7 +91,7 @@ KNOWN: dict[str, dict[str, Any]] = {
 """Configurations of well-known models by their names in lower case, without what does not change
 shapes (organisation, -hf, -instruct, -chat, -math, versions)."""
 
-_IGNORED = re.compile(r"-(hf|instruct|chat|it|base|math(?=-)|v0\.[12])(?=-|$)")
+_IGNORED = re.compile(r"^meta-|-(hf|instruct|chat|it|base|math(?=-)|v0\.[12])(?=-|$)")
 
 
 def known_model(model: ModelConfig) -> KnownModel:

@@ -73,7 +73,7 @@ class Planner:
 
     def generator(self, config: GeneratorStage) -> list[Stage]:
         """`assay train-generator`."""
-        return [self._generator("train the generator", config, config.problems, "problems")]
+        return [self._generator("train generator", config, config.problems, "problems")]
 
     def verifier(self, config: VerifierStage) -> list[Stage]:
         """`assay train-verifier`; pools may be made later, so GSM8K's are taken."""
@@ -101,7 +101,7 @@ class Planner:
         """`assay run`."""
         annotations = config.generator.rationales.annotations
         train = split_of(config, config.train)
-        stages = [self._generator("fine-tune the generator", config.generator, train, "train")]
+        stages = [self._generator("train generator", config.generator, train, "train")]
         pool = split_of(config, config.pool)
         modes = self._modes(config.pool_modes, config.pool_mixture, "pool_mixture")
         stages += self._sampled(config, "pool", pool, modes)
@@ -213,7 +213,7 @@ class Planner:
         phases = config.epochs + config.adaptation_epochs * groups * shared / tokens
         return training_stage(
             Training(
-                name="train the verifier",
+                name="train verifier",
                 model=model,
                 tokens=tokens * phases,
                 steps=max(1, round(steps * phases / config.epochs)),
@@ -372,9 +372,9 @@ class Planner:
         return configured if asked is None else asked
 
     def _adapters(self, configured: Any) -> Adapters:
-        if self.choices.adapters.rank:
-            return self.choices.adapters
-        return Adapters(getattr(configured, "rank", 0), self.choices.adapters.bits)
+        asked = self.choices.adapters
+        own = 4 if getattr(configured, "bits", 0) == 4 else 0
+        return Adapters(asked.rank or getattr(configured, "rank", 0), asked.bits or own)
 
     def _tokens_at_once(self, model: KnownModel) -> int:
         shape = model.shape

@@ -89,26 +89,21 @@ def _planned_with(stage: Stage) -> str:
 
 
 def _memory(stages: Sequence[Stage]) -> list[str]:
+    """A line for each stage, a column for each part that any of them has."""
     shown = [stage for stage in stages if stage.memory.device]
     largest = max(stage.memory.total for stage in shown)
     unit, name = (GIB, "GiB") if largest >= GIB else (2**20, "MiB")
+    parts = {p: c for p, c in PARTS.items() if any(stage.memory.device.get(p) for stage in shown)}
     host = any(stage.memory.host for stage in shown)
-    parts = {part: column for part, column in PARTS.items() if part != "kv cache" or _caches(shown)}
-    columns = [*parts.values(), "sum", *["host"] * host]
-    title = f"{name} on each device"
-    lines = [f"  {title:<{NAMES}}" + "".join(f"{column:>7}" for column in [*columns, "has"])]
+    columns = [*parts.values(), "sum", "has", *["host"] * host]
+    names = min(NAMES, WIDTH - 4 - 7 * len(columns))
+    lines = [f"  {f'{name}, a device':<{names}}" + "".join(f"{column:>7}" for column in columns)]
     for stage in shown:
-        cells = [stage.memory.device.get(part, 0.0) / unit for part in parts]
-        cells += [stage.memory.total / unit] + [stage.memory.host / unit] * host
-        row = "".join(f"{_short(cell):>7}" for cell in cells)
-        fits = "" if stage.fits else " !"
-        has = _short(stage.capacity / unit)
-        lines.append(f"  {stage.name[:NAMES]:<{NAMES}}{row}{has:>7}{fits}")
+        cells = [*(stage.memory.device.get(part, 0.0) for part in parts), stage.memory.total]
+        cells += [stage.capacity, *[stage.memory.host] * host]
+        row = "".join(f"{_short(cell / unit):>7}" for cell in cells)
+        lines.append(f"  {stage.name[:names]:<{names}}{row}{'' if stage.fits else ' !'}")
     return lines
-
-
-def _caches(stages: Sequence[Stage]) -> bool:
-    return any("kv cache" in stage.memory.device for stage in stages)
 
 
 def _work(stages: Sequence[Stage], machine: Machine) -> list[str]:

@@ -29,13 +29,13 @@ _SIZES = {
 # Mean tokens of a question in the plain form, a solution in words, and a program.
 _LENGTHS = {
     "gsm8k": (65, 126, 42),
-    "gsm_symbolic": (65, 82, 37),
+    "gsm_symbolic": (65, 118, 37),
     # Not measured.
     "mathinstruct": (90, 180, 110),
 }
 _OTHER = (80, 200, 80)
-# What "#### " annotations of the calculator take in GSM8K's words.
-_ANNOTATIONS = {"gsm8k": 32}
+# What the annotations of the calculator take of the words.
+_ANNOTATIONS = {"gsm8k": 32, "gsm_symbolic": 36}
 # What a prompt has besides the question, more than the plain form, and what asks for a program.
 _FORMS = {"plain": 0, "alpaca": 24, "chat": 30, "auto": 24}
 _PROGRAM = 6
