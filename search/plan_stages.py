@@ -173,6 +173,7 @@ class Planner:
                 checkpointing=self._checkpointing(bool(trainer.get("gradient_checkpointing"))),
                 adapters=self._adapters(getattr(config, "lora", None)),
                 micro_key="trainer.per_device_train_batch_size",
+                micro_unit=config.pack_length,
                 divided_precision=self._precision(config.model, "master"),
             ),
             self.choices.machine,

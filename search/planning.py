@@ -100,6 +100,8 @@ class Training:
     adapters: Adapters = NO_ADAPTERS
     extra_flops: float = 0.0
     micro_key: str = "micro_batch_tokens"
+    micro_unit: int = 1
+    """tokens for which `micro_key` counts one"""
     divided_precision: str = "autocast"
     """what ZeRO computes in"""
 
@@ -141,12 +143,14 @@ def training_stage(work: Training, machine: Machine) -> Stage:
     stage = _training(work, machine)
     if stage.fits:
         return stage
-    found = []
+    found: dict[str, str] = {}
     for text, other in _alternatives(work, machine):
         tried = _training(other, machine)
-        if tried.fits:
-            found.append(f"{text} ({tried.memory.total / GIB:.1f} GiB)")
-    return dataclasses.replace(stage, advice=tuple(found))
+        change = text.removesuffix("checkpointing=true").strip()
+        # Checkpointing only where the change alone is not enough.
+        if tried.fits and change not in found:
+            found[change] = f"{text} ({tried.memory.total / GIB:.1f} GiB)"
+    return dataclasses.replace(stage, advice=tuple(found.values()))
 
 
 def _training(work: Training, machine: Machine) -> Stage:
@@ -233,29 +237,31 @@ def _exchanged(work: Training, trained: int, count: int, micro_batches: int) -> 
 
 
 def _alternatives(work: Training, machine: Machine) -> list[tuple[str, Training]]:
-    """Changes that need less memory, the least of a change first."""
+    """Changes that need less memory, the least of a change first, each with the words that ask for
+    it.
+    """
     replace = dataclasses.replace
-    small = max(1, work.micro_tokens // 4)
-    lower = replace(work, micro_tokens=small)
-    saving = replace(lower, checkpointing=True)
-    found = [
-        (f"{work.micro_key} for {small} tokens at once", lower),
-        ("checkpointing=true", replace(work, checkpointing=True)),
-        (f"checkpointing=true and {small} tokens at once", saving),
-    ]
+    changes = [("", work)]
+    small = max(work.micro_unit, work.micro_tokens // 4 // work.micro_unit * work.micro_unit)
+    if small < work.micro_tokens:
+        text = f"{work.micro_key}={small // work.micro_unit}"
+        changes.append((text, replace(work, micro_tokens=small)))
     if not machine.device.is_cpu:
         names = ["zero2", "zero3", "fsdp"] if machine.count > 1 else []
-        names += ["zero2-offload", "zero3-offload"]
-        for name in names:
-            if name != work.parallel:
-                own = work.divided_precision if "zero" in name else work.precision
-                other = replace(saving, parallel=name, precision=own)
-                found.append((f"parallel={name} checkpointing=true", other))
+        for name in [*names, "zero2-offload", "zero3-offload"]:
+            precision = work.divided_precision if "zero" in name else work.precision
+            divided = replace(work, parallel=name, precision=precision)
+            changes.append((f"parallel={name}", divided))
         for bits in (16, 4):
             adapters = Adapters(rank=work.adapters.rank or 16, bits=bits)
-            text = f"lora_rank={adapters.rank} lora_bits={bits} checkpointing=true"
-            found.append((text, replace(saving, adapters=adapters)))
-    return found
+            text = f"lora_rank={adapters.rank} lora_bits={bits}"
+            changes.append((text, replace(work, adapters=adapters)))
+    return [
+        (f"{text} checkpointing=true".strip() if saving else text, tried)
+        for text, change in changes
+        for saving in (False, True)
+        if (tried := replace(change, checkpointing=saving or change.checkpointing)) != work
+    ]
 
 
 def sampling_stage(work: Sampling, machine: Machine) -> Stage:

@@ -23,6 +23,7 @@ from search.planning import (
     scoring_stage,
     training_stage,
 )
+from search.settings import load
 from search.workload import lengths_of, problems_in
 
 LLAMA = known_model(ModelConfig(name="Llama-2-7B"))
@@ -85,7 +86,7 @@ def test_a_users_numbers_replace_the_tables():
 
 @pytest.mark.parametrize("text", ["9xfoo", "0xT4", "xH100", ""])
 def test_unknown_hardware_names_the_known(text):
-    with pytest.raises(UserError, match="hardware.*H100-80G, H200-141G, A100-40G.*cpu"):
+    with pytest.raises(UserError, match=r"hardware.*H100-80G, H200-141G, A100-40G.*cpu"):
         machine_of(text)
 
 
@@ -164,14 +165,45 @@ def test_what_does_not_fit_says_what_would():
     stage = training_stage(training(), machine_of("8xH100-80G"))
     assert not stage.fits
     names = [text.split(" (")[0] for text in stage.advice]
-    assert "parallel=zero3 checkpointing=true" in names
-    assert "lora_rank=16 lora_bits=4 checkpointing=true" in names
-    # Every advice keeps its word.
-    zero3 = training(parallel="zero3", checkpointing=True, micro_tokens=1024)
-    assert training_stage(zero3, machine_of("8xH100-80G")).fits
-    assert "ddp" not in " ".join(names)
+    assert names == [
+        "parallel=zero2",
+        "parallel=zero3",
+        "parallel=fsdp",
+        "parallel=zero2-offload",
+        "parallel=zero3-offload",
+        "lora_rank=16 lora_bits=16",
+        "lora_rank=16 lora_bits=4",
+    ]
     hopeless = training(model=known_model(ModelConfig(name="Llama-2-70B")))
     assert training_stage(hopeless, machine_of("T4")).advice == ()
+
+
+@pytest.mark.parametrize(
+    ("model", "hardware", "words"),
+    [
+        ("model=Llama-2-7B", "8xA100-40G", ["trainer.per_device_train_batch_size=16"]),
+        ("model=Llama-2-13B", "1x4090", []),
+        ("model=SmolLM2-1.7B", "2x3090", ["trainer.per_device_train_batch_size=8"]),
+        ("model.base=Qwen2.5-7B", "4xH100-80G", ["micro_batch_tokens=32768"]),
+    ],
+)
+def test_advice_keeps_its_word(model, hardware, words):
+    given = [model, *words, *["problems=gsm8k"] * model.startswith("model=")]
+
+    def planned(more):
+        own = [word for word in more if word.split("=")[0] in PlanConfig.__dataclass_fields__]
+        config = [*given, *(word for word in more if word not in own)]
+        _, (stage,), _ = plan(load(PlanConfig, [{"config": config}, f"hardware={hardware}", *own]))
+        return stage
+
+    first = planned([])
+    assert not first.fits
+    assert first.advice
+    for text in first.advice:
+        change, _, told = text.partition(" (")
+        stage = planned(change.split())
+        assert stage.fits, text
+        assert f"{stage.memory.total / GIB:.1f} GiB)" == told
 
 
 def test_decoding_is_bound_by_memory_by_hand():
