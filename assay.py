@@ -283,9 +283,7 @@ def _dispatch(words: list[str]) -> int:
         return 0
     from search.settings import load
 
-    own = [field.name for field in dataclasses.fields(schema)]
-    given = _normal(command, _joined(rest, schema), own)
-    config = load(schema, [*command.configs, *given])
+    config = load(schema, [*command.configs, *_normal(command, _joined(rest, schema))])
     code = getattr(module, command.function)(config)
     return code if isinstance(code, int) else 0
 
@@ -315,13 +313,8 @@ def _joined(words: list[str], schema: Any) -> list[str]:
     return out
 
 
-def _normal(
-    command: Command, words: list[str], own: Sequence[str] = ()
-) -> list[str | dict[str, Any]]:
-    """Command-line words as `.yaml` files and `key=value`: `--show` is `show=true`.
-
-    `own` are the command's keys.
-    """
+def _normal(command: Command, words: list[str]) -> list[str | dict[str, Any]]:
+    """Command-line words as `.yaml` files and `key=value`: `--show` is `show=true`."""
     from problems.errors import UserError
 
     out: list[str | dict[str, Any]] = []
@@ -331,7 +324,7 @@ def _normal(
         if word.startswith("--"):
             key, equals, value = word[2:].partition("=")
             out.append(f"{key.replace('-', '_')}={value if equals else 'true'}")
-        elif command.others and re.split("[.=]", word)[0] not in own:
+        elif command.others and not _is_own(command, word):
             many.append(word.replace("${", "\\${"))
         elif _is_setting(word, question=free == "question"):
             out.append(word)
@@ -346,6 +339,12 @@ def _normal(
     if many:
         out.append({command.words: many})
     return out
+
+
+def _is_own(command: Command, word: str) -> bool:
+    """Whether a word sets one of the command's own keys."""
+    schema = getattr(importlib.import_module(command.module), command.schema)
+    return re.split("[.=]", word)[0] in {field.name for field in dataclasses.fields(schema)}
 
 
 def _is_setting(word: str, *, question: bool) -> bool:

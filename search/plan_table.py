@@ -31,7 +31,16 @@ def plan_table(title: str, stages: Sequence[Stage], machine: Machine, notes: Seq
     """The whole plan as lines."""
     device = machine.device
     head = f"{title} on {machine.text}: ${device.price:.2f} an hour for each"
-    lines = [head, "", *_models(stages), "", *_memory(stages), "", *_work(stages, machine), ""]
+    lines = [
+        *textwrap.wrap(head, WIDTH),
+        "",
+        *_models(stages),
+        "",
+        *_memory(stages),
+        "",
+        *_work(stages, machine),
+        "",
+    ]
     for stage in stages:
         lines += _advice(stage)
     lines += ["taken for granted (each can be set; docs/plan.md):"]
