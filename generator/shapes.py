@@ -105,8 +105,9 @@ def known_model(model: ModelConfig) -> KnownModel:
     settings = settings or model_settings(model)
     if settings is None:
         raise UserError(
-            f"model {model.name}: no configuration could be read; expected a folder with "
-            f"config.json, a hub id that can be reached, or one of {', '.join(KNOWN)}"
+            f"model {model.name}: no configuration could be read (a model that is not trained yet: "
+            "name its base); expected a folder with config.json, a hub id that can be reached, or "
+            f"one of {', '.join(KNOWN)}"
         )
     from transformers import AutoConfig
 
