@@ -25,7 +25,8 @@ __all__ = ["main"]
 class Command:
     """A sub-command: where its function is, and what a bare word after it means.
 
-    `word` is the key that a bare word is the value of, `words` the one that all of them are.
+    `word` is the key that a bare word is the value of, `words` the one that all of them are. With
+    `others`, YAML files and settings of other keys than its own are among these words.
     """
 
     module: str
@@ -36,6 +37,7 @@ class Command:
     usage: str
     configs: tuple[str, ...] = ()
     words: str = ""
+    others: bool = False
 
 
 COMMANDS = {
@@ -55,6 +57,17 @@ COMMANDS = {
         "",
         "the whole loop, as a configuration describes it",
         "assay run CONFIG.yaml [key=value …]",
+    ),
+    "plan": Command(
+        "search.plan",
+        "run",
+        "PlanConfig",
+        "",
+        "memory, time and cost of a configuration on some hardware, from shapes alone",
+        "assay plan CONFIG.yaml hardware=8xH100-80G [--json] [key=value …]\n"
+        "       (the configuration of assay run, train-generator, train-verifier or sample)",
+        words="config",
+        others=True,
     ),
     "solve": Command(
         "search.solve",
@@ -321,6 +334,8 @@ def _normal(command: Command, words: list[str]) -> list[str | dict[str, Any]]:
         if word.startswith("--"):
             key, equals, value = word[2:].partition("=")
             out.append(f"{key.replace('-', '_')}={value if equals else 'true'}")
+        elif command.others and not _is_own(command, word):
+            many.append(word.replace("${", "\\${"))
         elif _is_setting(word, question=free == "question"):
             out.append(word)
         elif command.words:
@@ -334,6 +349,12 @@ def _normal(command: Command, words: list[str]) -> list[str | dict[str, Any]]:
     if many:
         out.append({command.words: many})
     return out
+
+
+def _is_own(command: Command, word: str) -> bool:
+    """Whether a word sets one of the command's own keys."""
+    schema = getattr(importlib.import_module(command.module), command.schema)
+    return re.split("[.=]", word)[0] in {field.name for field in dataclasses.fields(schema)}
 
 
 def _is_setting(word: str, *, question: bool) -> bool:

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from generator.models import ModelConfig, base_of_adapter, hub_reachable, quiet, resolve
 from problems.errors import UserError
 
-__all__ = ["ModelShape", "model_shape"]
+__all__ = ["ModelShape", "model_settings", "model_shape"]
 
 Count = TypeVar("Count", int, NDArray[Any])
 
@@ -173,8 +173,20 @@ class ModelShape:
 def model_shape(model: ModelConfig, *, cached: bool = False) -> ModelShape | None:
     """The shape of a model by its name; `None` where it has no configuration or an unknown one.
 
+    Nothing is raised: that FLOPs are unknown stops nobody.
+    """
+    settings = model_settings(model, cached=cached)
+    try:
+        return ModelShape.from_config(settings) if settings else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def model_settings(model: ModelConfig, *, cached: bool = False) -> dict[str, Any] | None:
+    """A model's configuration with all its defaults; `None` where it has none that can be read.
+
     A hub id's configuration may be downloaded, with `cached` not even that. No code of the model's
-    author is run, and nothing is raised: that FLOPs are unknown stops nobody.
+    author is run.
     """
     from transformers import AutoConfig
 
@@ -190,7 +202,7 @@ def model_shape(model: ModelConfig, *, cached: bool = False) -> ModelShape | Non
                 local_files_only=cached or not hub_reachable(),
                 **file,
             )
-            return ModelShape.from_config(config.to_dict())
+            return dict(config.to_dict())
     except (UserError, ImportError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

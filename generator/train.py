@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from generator.trainer import GeneratorTrainer
 
-__all__ = ["TrainGeneratorConfig", "train_generator"]
+__all__ = ["TrainGeneratorConfig", "tokens_at_once", "train_generator"]
 
 # A micro-batch: so many tokens keep the processor busy, as long as they fit the memory.
 _TOKENS = {"cpu": 4096, "cuda": 16384}
@@ -322,10 +322,14 @@ def _tokens_at_once(model: Any) -> int:
     """Tokens of a micro-batch: its activations and logits shall fit a fixed memory."""
     config = model.config.get_text_config()
     wide = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
+    sizes = (config.num_hidden_layers, config.hidden_size, wide, config.vocab_size)
+    return tokens_at_once(*sizes, model.device.type)
+
+
+def tokens_at_once(layers: int, hidden: int, wide: int, vocabulary: int, kind: str) -> int:
+    """Tokens of a micro-batch of a model of these sizes on a device of this kind."""
     # What a layer keeps for its backward pass, and the logits of the responses, in float32.
-    layer = 12 * config.hidden_size + 4 * wide
-    token = 4 * (config.num_hidden_layers * layer + 2 * config.vocab_size)
-    kind = model.device.type
+    token = 4 * (layers * (12 * hidden + 4 * wide) + 2 * vocabulary)
     return int(min(_TOKENS.get(kind, 4096), _BYTES.get(kind, 1 << 30) // token))
 
 

@@ -46,6 +46,7 @@ __all__ = [
     "refuse_leaks",
     "run",
     "sample_split",
+    "split_of",
     "verifier_training",
 ]
 
@@ -160,7 +161,8 @@ class _Steps:
         return value
 
 
-def _split(config: PipelineConfig, split: Split) -> ProblemsConfig:
+def split_of(config: PipelineConfig, split: Split) -> ProblemsConfig:
+    """The problem set, and which of its problems `split` takes."""
     return dataclasses.replace(config.problems, **dataclasses.asdict(split))
 
 
@@ -169,12 +171,12 @@ def refuse_leaks(config: PipelineConfig) -> None:
     trained = {
         problem.question
         for split in (config.train, config.pool)
-        for problem in load_problems(_split(config, split))
+        for problem in load_problems(split_of(config, split))
     }
     for name, split in config.tests.items():
         if name in ("generator", "verifier", "train"):
             raise UserError(f"tests.{name}: this name is taken; choose another")
-        for problem in load_problems(_split(config, split)):
+        for problem in load_problems(split_of(config, split)):
             if problem.question in trained:
                 raise UserError(f"tests.{name}: {problem.id} is among the training problems")
 
@@ -183,9 +185,9 @@ def fine_tune(config: PipelineConfig) -> Path:
     """Fine-tunes the generator; returns its folder."""
     validation: list[Problem] = []
     if config.validation.limit:
-        validation = load_problems(_split(config, config.validation))
+        validation = load_problems(split_of(config, config.validation))
     training = dataclasses.replace(config.generator, output=str(Path(config.output) / "generator"))
-    return train_generator(training, load_problems(_split(config, config.train)), validation)
+    return train_generator(training, load_problems(split_of(config, config.train)), validation)
 
 
 def sample_split(config: PipelineConfig, name: str, generator: Path) -> Run:
@@ -196,7 +198,7 @@ def sample_split(config: PipelineConfig, name: str, generator: Path) -> Run:
     return sample(
         SampleConfig(
             run=str(Path(config.output) / name),
-            problems=_split(config, split),
+            problems=split_of(config, split),
             generator=dataclasses.replace(config.generator.model, name=str(generator), revision=""),
             modes=modes,
             sampling=config.sampling,

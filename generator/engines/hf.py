@@ -35,7 +35,7 @@ from generator.models import (
 )
 from problems.errors import UserError
 
-__all__ = ["TransformersEngine"]
+__all__ = ["TransformersEngine", "rows_that_fit"]
 
 # New samples join when this part of the batch is free: joining costs a pass of its own.
 _JOIN = 4
@@ -441,10 +441,19 @@ def _rows_that_fit(model: Any, new_tokens: int) -> int:
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     element = 2 if model.dtype in (torch.bfloat16, torch.float16) else 4
     token = 2 * config.num_hidden_layers * heads * size * element
-    kind = model.device.type
-    memory = _free_bytes(model.device) // 2 if kind == "cuda" else _CPU_CACHE_BYTES
+    free = _free_bytes(model.device) if model.device.type == "cuda" else None
+    return rows_that_fit(token, new_tokens, free)
+
+
+def rows_that_fit(token: float, new_tokens: int, free: float | None) -> int:
+    """Samples at a time where a token's keys and values take `token` bytes.
+
+    `free` are a GPU's free bytes; `None`: a CPU.
+    """
+    memory = _CPU_CACHE_BYTES if free is None else free // 2
+    most = _MAX_ROWS["cpu" if free is None else "cuda"]
     # Caches grow by doubling, so half of them may be room to grow.
-    return max(8, min(_MAX_ROWS.get(kind, 256), memory // (2 * token * new_tokens)))
+    return max(8, min(most, int(memory // (2 * token * new_tokens))))
 
 
 def _free_bytes(device: torch.device) -> int:

@@ -1,0 +1,408 @@
+"""What a stage will take, from shapes: memory by part, FLOPs, seconds. No weights, no data.
+
+Every estimate is a roofline: the time of a stage is the longest of its arithmetic, its reading of
+memory, its starting of kernels and its talking between devices, each at the share of the peak that
+`search/hardware.py` states. What is shorter is taken to hide behind the longest.
+
+    stage = training_stage(work, machine)
+    stage.memory.total, stage.seconds, stage.bound
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from generator.memory import (
+    NO_ADAPTERS,
+    PARALLEL,
+    PRECISIONS,
+    Adapters,
+    Memory,
+    key_value_bytes,
+    trained_parameters,
+    training_memory,
+)
+from generator.shapes import KnownModel
+from search.hardware import GIB, Machine
+
+__all__ = [
+    "Sampling",
+    "Scoring",
+    "Stage",
+    "Training",
+    "grading_stage",
+    "sampling_stage",
+    "scoring_stage",
+    "training_stage",
+]
+
+# CUDA's context, libraries' workspaces, buffers of communication, fragmentation.
+_OVERHEAD = 1.5 * GIB
+# Kernels of a layer, forward and backward, and of a call of attention for each packed example.
+_KERNELS, _ATTENTION_KERNELS = (25, 50), 5
+# Seconds that an engine takes for a token of all samples besides the kernels: Python, drawing.
+_STEP = {"transformers": 3e-3, "vllm": 2e-3, "server": 2e-3}
+# Share of an engine's rows that write at a time: batches run empty at the end of a part.
+_OCCUPIED = {"transformers": 0.6, "vllm": 0.85, "server": 0.85}
+# Candidates a second that are run, compared and labelled.
+_GRADED = 2000.0
+# Offloaded optimiser states: byte/s between device and host, and of the host's memory.
+_PCIE, _HOST = 25e9, 100e9
+
+
+@dataclass(frozen=True)
+class Stage:
+    """An estimate. `memory` is of one device, `capacity` what it has (bytes); 0 where neither says
+    anything. `settings`: what was planned with. `advice`: what would fit where this does not.
+    """
+
+    name: str
+    model: str = ""
+    parameters: int = 0
+    trained: int = 0
+    memory: Memory = field(default_factory=lambda: Memory({}))
+    capacity: float = 0.0
+    tokens: float = 0.0
+    step_tokens: float = 0.0
+    steps: int = 0
+    flops: float = 0.0
+    seconds: float = 0.0
+    bound: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    advice: tuple[str, ...] = ()
+
+    @property
+    def fits(self) -> bool:
+        """Whether the memory is enough."""
+        return self.memory.total <= self.capacity
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training. `tokens` are those read in all, in `steps` steps; `logit_share` of them have
+    logits. A micro-batch has `micro_tokens` tokens in `micro_examples` examples. `extra_flops` is
+    what else is computed, forward only.
+    """
+
+    name: str
+    model: KnownModel
+    tokens: float
+    steps: int
+    logit_share: float
+    micro_tokens: int
+    example_tokens: float
+    precision: str
+    parallel: str = "ddp"
+    checkpointing: bool = False
+    adapters: Adapters = NO_ADAPTERS
+    extra_flops: float = 0.0
+    micro_key: str = "micro_batch_tokens"
+    micro_unit: int = 1
+    """tokens for which `micro_key` counts one"""
+    divided_precision: str = "autocast"
+    """what ZeRO computes in"""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Candidates of `problems` problems, `modes` samples of each, of `prompt` + `tokens` tokens."""
+
+    name: str
+    model: KnownModel
+    problems: int
+    prompts: int
+    candidates: int
+    prompt: float
+    tokens: float
+    most_tokens: int
+    engine: str
+    element: int
+    batch: int = 0
+    tensor_parallel: int = 1
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """Scoring of `candidates` candidates behind `prompts` questions."""
+
+    name: str
+    model: KnownModel
+    prompts: int
+    candidates: int
+    prompt: float
+    tokens: float
+    batch_tokens: int
+    element: int
+
+
+def training_stage(work: Training, machine: Machine) -> Stage:
+    """The estimate of a training, with advice where it does not fit."""
+    stage = _training(work, machine)
+    if stage.fits:
+        return stage
+    found: dict[str, str] = {}
+    for text, other in _alternatives(work, machine):
+        tried = _training(other, machine)
+        change = text.removesuffix("checkpointing=true").strip()
+        # Checkpointing only where the change alone is not enough.
+        if tried.fits and change not in found:
+            found[change] = f"{text} ({tried.memory.total / GIB:.1f} GiB)"
+    return dataclasses.replace(stage, advice=tuple(found.values()))
+
+
+def _training(work: Training, machine: Machine) -> Stage:
+    machine = machine.training
+    count, device, model = machine.count, machine.device, work.model
+    precision, parallel = PRECISIONS[work.precision], PARALLEL[work.parallel]
+    step_tokens = work.tokens / max(1, work.steps)
+    micro_tokens = max(1, min(work.micro_tokens, math.ceil(step_tokens / count)))
+    memory = training_memory(
+        model.size, model.shape, precision, parallel,
+        devices=count,
+        tokens=micro_tokens,
+        logit_tokens=micro_tokens * work.logit_share,
+        checkpointing=work.checkpointing,
+        adapters=work.adapters,
+    )  # fmt: skip
+    if not device.is_cpu:
+        memory = dataclasses.replace(memory, device=memory.device | {"other": _OVERHEAD})
+    trained = trained_parameters(model.size, work.adapters)
+    micro_batches = math.ceil(step_tokens / count / micro_tokens) * work.steps
+    flops = _training_flops(work)
+    rate = device.rate(precision.compute) * device.train
+    seconds = {
+        "arithmetic": flops / (rate * count),
+        "kernels": micro_batches * _kernels(work, micro_tokens) * device.launch,
+        "communication": _exchanged(work, trained, count, micro_batches) / device.link,
+    }
+    bound, longest = max(seconds.items(), key=lambda item: item[1])
+    offload = 0.0
+    if parallel.offload_states:
+        share = trained / count
+        offload = work.steps * (4 * share / _PCIE + 28 * share / (_HOST / count))
+    return Stage(
+        work.name,
+        model.name,
+        model.size.total,
+        trained,
+        memory,
+        device.memory,
+        work.tokens,
+        step_tokens,
+        work.steps,
+        flops,
+        longest + offload,
+        "offloading" if offload > longest else bound,
+        {
+            "parallel": work.parallel if count > 1 or work.parallel != "ddp" else "",
+            "precision": work.precision,
+            "micro_batch_tokens": micro_tokens,
+            "checkpointing": work.checkpointing,
+            "lora_rank": work.adapters.rank,
+            "lora_bits": work.adapters.bits,
+        },
+    )
+
+
+def _training_flops(work: Training) -> float:
+    """Backward costs twice forward; with frozen weights once, and checkpointing once forward."""
+    shape = work.model.shape
+    per_token = float(shape.forward(0, round(work.example_tokens))) / round(work.example_tokens)
+    forward = work.tokens * (per_token + work.logit_share * shape.logit_flops)
+    passes = (2 if work.adapters.rank else 3) + work.checkpointing
+    adapters = work.tokens * 6 * trained_parameters(work.model.size, work.adapters)
+    return passes * forward + (adapters if work.adapters.rank else 0.0) + work.extra_flops
+
+
+def _kernels(work: Training, micro_tokens: int) -> float:
+    forward, backward = _KERNELS
+    examples = micro_tokens / work.example_tokens
+    layer = forward * (1 + work.checkpointing) + backward + _ATTENTION_KERNELS * examples
+    return work.model.shape.layers * layer
+
+
+def _exchanged(work: Training, trained: int, count: int, micro_batches: int) -> float:
+    """Bytes that each device sends (Rajbhandari et al. 2020, section 7): gradients summed once a
+    step, twice their size; with divided weights, these gathered twice for each micro-batch.
+    """
+    precision, parallel = PRECISIONS[work.precision], PARALLEL[work.parallel]
+    part = (count - 1) / count
+    if parallel.weights:
+        gathered = 2 * work.model.size.total * precision.weights * micro_batches
+        return part * (gathered + trained * precision.gradients * micro_batches)
+    return part * 2 * trained * precision.gradients * work.steps
+
+
+def _alternatives(work: Training, machine: Machine) -> list[tuple[str, Training]]:
+    """Changes that need less memory, the least of a change first, each with the words that ask for
+    it.
+    """
+    replace = dataclasses.replace
+    changes = [("", work)]
+    small = max(work.micro_unit, work.micro_tokens // 4 // work.micro_unit * work.micro_unit)
+    if small < work.micro_tokens:
+        text = f"{work.micro_key}={small // work.micro_unit}"
+        changes.append((text, replace(work, micro_tokens=small)))
+    if not machine.device.is_cpu:
+        names = ["zero2", "zero3", "fsdp"] if machine.count > 1 else []
+        for name in [*names, "zero2-offload", "zero3-offload"]:
+            precision = work.divided_precision if "zero" in name else work.precision
+            divided = replace(work, parallel=name, precision=precision)
+            changes.append((f"parallel={name}", divided))
+        for bits in (16, 4):
+            adapters = Adapters(rank=work.adapters.rank or 16, bits=bits)
+            text = f"lora_rank={adapters.rank} lora_bits={bits}"
+            changes.append((text, replace(work, adapters=adapters)))
+    return [
+        (f"{text} checkpointing=true".strip() if saving else text, tried)
+        for text, change in changes
+        for saving in (False, True)
+        if (tried := replace(change, checkpointing=saving or change.checkpointing)) != work
+    ]
+
+
+def sampling_stage(work: Sampling, machine: Machine) -> Stage:
+    """The estimate of writing candidates, with advice where it does not fit."""
+    stage = _sampling(work, machine)
+    if stage.fits:
+        return stage
+    found = []
+    for parallel in (2, 4, 8):
+        if work.tensor_parallel < parallel <= machine.count:
+            other = dataclasses.replace(work, tensor_parallel=parallel, engine="vllm")
+            tried = _sampling(other, machine)
+            if tried.fits:
+                needed = tried.memory.total / GIB
+                found.append(
+                    f"engine.name=vllm engine.vllm.tensor_parallel={parallel} ({needed:.1f} GiB)"
+                )
+    return dataclasses.replace(stage, advice=tuple(found))
+
+
+def _sampling(work: Sampling, machine: Machine) -> Stage:
+    device, shape, size = machine.device, work.model.shape, work.model.size
+    parallel = work.tensor_parallel
+    replicas = max(1, machine.count // parallel)
+    weights = size.total * work.element / parallel
+    token = key_value_bytes(shape, work.element) / parallel
+    rows = _rows(work, device.memory, weights, token, is_cpu=device.is_cpu)
+    rows = max(1, min(rows, math.ceil(work.candidates / replicas)))
+    # The room that caches take: those of the engine `transformers` grow by doubling.
+    room = work.most_tokens * 2 if work.engine == "transformers" else work.prompt + work.tokens
+    memory = Memory(
+        {
+            "weights": weights,
+            "kv cache": rows * room * token,
+            "logits": rows * shape.vocabulary * (work.element + 12.0),
+            "other": 0.0 if device.is_cpu else _OVERHEAD,
+        }
+    )
+    active = max(1.0, rows * _OCCUPIED[work.engine])
+    tokens = work.candidates * work.tokens
+    flops = work.prompts * float(shape.prompt_flops(round(work.prompt)))
+    sampled = shape.sampling_flops(round(work.prompt), max(1, round(work.tokens)))
+    decode_flops = work.candidates * float(sampled)
+    steps = tokens / (active * replicas)
+    read = weights + active * token * (work.tokens / 2 + _prompt_read(work))
+    rate = device.rate(work.element)
+    launched = (shape.layers * _KERNELS[0] + 20) * device.launch
+    seconds = {
+        "arithmetic": decode_flops / (rate * device.decode * replicas * parallel),
+        "memory": steps * read / (device.bandwidth * device.read),
+        # vLLM's graphs start all kernels of a step at once.
+        "kernels": steps * (launched if work.engine == "transformers" else 0.0),
+    }
+    bound, longest = max(seconds.items(), key=lambda item: item[1])
+    besides = 0.0 if device.is_cpu else steps * _STEP[work.engine]
+    prefill = flops / (rate * device.score * replicas * parallel)
+    return Stage(
+        work.name,
+        work.model.name,
+        size.total,
+        0,
+        memory,
+        device.memory,
+        tokens,
+        active * replicas,
+        math.ceil(steps),
+        flops + decode_flops,
+        longest + besides + prefill,
+        bound if longest >= besides else "engine",
+        {
+            "engine": work.engine,
+            "samples_at_once": rows,
+            "tensor_parallel": parallel if parallel > 1 else 0,
+        },
+    )
+
+
+def _rows(work: Sampling, memory: float, weights: float, token: float, *, is_cpu: bool) -> int:
+    """Samples that one replica writes at once, as the engines choose it."""
+    if work.batch:
+        return work.batch
+    if work.engine == "transformers":
+        from generator.engines.hf import rows_that_fit
+
+        free = max(0.0, memory - weights - _OVERHEAD)
+        return rows_that_fit(token, work.most_tokens, None if is_cpu else free)
+    room = max(0.0, 0.9 * memory - weights - _OVERHEAD)
+    return max(1, min(256, int(room / (token * (work.prompt + work.tokens)))))
+
+
+def _prompt_read(work: Sampling) -> float:
+    """Tokens of the prompt whose keys a sample reads: shared by all of one prompt's, or its own."""
+    if work.engine != "transformers":
+        return work.prompt
+    return work.prompt * work.prompts / max(1, work.candidates)
+
+
+def scoring_stage(work: Scoring, machine: Machine) -> Stage:
+    """The estimate of scoring: one prompt's candidates at a time, on every device its own parts."""
+    device, shape, size = machine.device, work.model.shape, work.model.size
+    tokens = work.candidates * work.tokens
+    together = min(work.batch_tokens, work.candidates / max(1, work.prompts) * work.tokens)
+    # In a forward pass the widest layer's tensors live, and the question's keys.
+    width = 4 * shape.hidden_size + 4 * max(shape.intermediate_size, shape.expert_size)
+    token = key_value_bytes(shape, work.element)
+    memory = Memory(
+        {
+            "weights": float(size.total * work.element),
+            "activations": float(work.batch_tokens * width * work.element),
+            "kv cache": token * (work.prompt + work.batch_tokens),
+            "other": 0.0 if device.is_cpu else _OVERHEAD,
+        }
+    )
+    questions = work.prompts * float(shape.forward(0, round(work.prompt)))
+    candidate = shape.scoring_flops(round(work.prompt), max(1, round(work.tokens)))
+    flops = questions + work.candidates * float(candidate)
+    passes = work.prompts + tokens / max(1.0, together)
+    seconds = {
+        "arithmetic": flops / (device.rate(work.element) * device.score * machine.count),
+        "memory": passes * size.total * work.element
+        / (device.bandwidth * device.read * machine.count),
+        "kernels": passes * shape.layers * 2 * _KERNELS[0] * device.launch / machine.count,
+    }  # fmt: skip
+    bound = max(seconds, key=lambda name: seconds[name])
+    return Stage(
+        work.name,
+        work.model.name,
+        size.total,
+        0,
+        memory,
+        device.memory,
+        tokens,
+        together,
+        math.ceil(passes),
+        flops,
+        seconds[bound],
+        bound,
+        {"batch_tokens": work.batch_tokens},
+    )
+
+
+def grading_stage(name: str, candidates: int) -> Stage:
+    """The estimate of running programs and labelling answers, on the host's processor."""
+    return Stage(name, seconds=candidates / _GRADED, bound="programs")
