@@ -11,13 +11,29 @@ what is written stays, and the same command does the rest.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from problems.errors import UserError
 from search.work import Work, do_parts
 
-__all__ = ["LAUNCHERS", "RayConfig", "SlurmConfig", "check_launcher", "do_work"]
+__all__ = ["LAUNCHERS", "STAGES", "RayConfig", "SlurmConfig", "Stage", "check_launcher", "do_work"]
 
 LAUNCHERS = ("local", "slurm", "ray")
+
+
+class Stage(NamedTuple):
+    """Where a stage that works on parts is: its module has `planned` and `run`."""
+
+    module: str
+    schema: str
+
+
+STAGES = {
+    "sample": Stage("search.sampling", "SampleConfig"),
+    "grade": Stage("search.grading", "GradeConfig"),
+    "score": Stage("search.scoring", "ScoreStage"),
+}
+"""In the order in which they follow each other."""
 
 
 @dataclass
