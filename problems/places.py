@@ -64,40 +64,57 @@ class Remote:
     def __hash__(self) -> int:
         return hash(self.url)
 
+    @contextmanager
+    def _told(self, *through: type[Exception]) -> Iterator[None]:
+        """Makes a `UserError` of what goes wrong in a driver: each has errors of its own."""
+        try:
+            yield
+        except through:
+            raise
+        except Exception as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise UserError(f"{self.url}: {reason}") from error
+
     def exists(self) -> bool:
         """Whether there is something; asked anew, since other machines write too."""
-        self._fs.invalidate_cache()
-        return bool(self._fs.exists(self._key))
+        with self._told():
+            self._fs.invalidate_cache()
+            return bool(self._fs.exists(self._key))
 
     def is_dir(self) -> bool:
         """Whether it is a folder: in object stores, whether something is in it."""
-        self._fs.invalidate_cache()
-        return bool(self._fs.isdir(self._key))
+        with self._told():
+            self._fs.invalidate_cache()
+            return bool(self._fs.isdir(self._key))
 
     def mkdir(self, parents: bool = False, exist_ok: bool = False) -> None:
         """Nothing: folders of object stores are but prefixes of names."""
 
     def glob(self, pattern: str) -> Iterator[Remote]:
         """The files of this folder whose names match."""
-        self._fs.invalidate_cache()
         try:
-            names = [key.rsplit("/", 1)[-1] for key in self._fs.ls(self._key, detail=False)]
+            with self._told(FileNotFoundError):
+                self._fs.invalidate_cache()
+                names = [key.rsplit("/", 1)[-1] for key in self._fs.ls(self._key, detail=False)]
         except FileNotFoundError:
             return
         yield from (self / name for name in names if fnmatchcase(name, pattern))
 
     def open(self, mode: str = "rb") -> IO[Any]:
         """A stream for reading; what is read of it is fetched, not the whole file."""
-        return self._fs.open(self._key, mode)
+        with self._told(FileNotFoundError):
+            return self._fs.open(self._key, mode)
 
     def read_text(self, encoding: str = "utf-8") -> str:
         """The whole file."""
-        return self._fs.cat_file(self._key).decode(encoding)
+        with self._told(FileNotFoundError):
+            return self._fs.cat_file(self._key).decode(encoding)
 
     def unlink(self, missing_ok: bool = False) -> None:
         """Removes the file."""
         try:
-            self._fs.rm_file(self._key)
+            with self._told(FileNotFoundError):
+                self._fs.rm_file(self._key)
         except FileNotFoundError:
             if not missing_ok:
                 raise
@@ -112,7 +129,8 @@ class Remote:
             text = io.TextIOWrapper(whole, encoding="utf-8", newline="\n", write_through=True)
             yield text
             text.detach()
-        self._fs.pipe_file(self._key, whole.getvalue())
+        with self._told():
+            self._fs.pipe_file(self._key, whole.getvalue())
 
 
 Place = Path | Remote

@@ -80,6 +80,25 @@ def test_a_driver_that_is_missing_is_named(monkeypatch):
         place("s3://b/x")
 
 
+def test_a_drivers_error_is_one_line_with_the_url(folder, monkeypatch):
+    def denied(*_):
+        raise PermissionError("Access\nDenied")
+
+    for name in ("exists", "ls", "open", "cat_file", "rm_file", "pipe_file"):
+        monkeypatch.setattr(folder._fs, name, denied)
+    part = folder / "a"
+    for call in (
+        part.exists,
+        part.open,
+        part.read_text,
+        part.unlink,
+        lambda: list(part.glob("*")),
+        lambda: write_json(part, 1),
+    ):
+        with pytest.raises(UserError, match=rf"^{part}: Access Denied$"):
+            call()
+
+
 def test_a_key_that_needs_a_folder_of_this_machine_says_so():
     assert local_folder("a/b", "output") == Path("a/b")
     with pytest.raises(UserError, match="output: memory://b/x is in an object store"):
