@@ -69,7 +69,7 @@ class Remote:
         """Makes a `UserError` of what goes wrong in a driver: each has errors of its own."""
         try:
             yield
-        except through:
+        except (*through, AttributeError, TypeError):  # defects of ours
             raise
         except Exception as error:
             reason = " ".join(str(error).split()) or type(error).__name__

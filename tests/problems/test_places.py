@@ -81,7 +81,7 @@ def test_a_driver_that_is_missing_is_named(monkeypatch):
 
 
 def test_a_drivers_error_is_one_line_with_the_url(folder, monkeypatch):
-    def denied(*_):
+    def denied(*_, **__):
         raise PermissionError("Access\nDenied")
 
     for name in ("exists", "ls", "open", "cat_file", "rm_file", "pipe_file"):
