@@ -69,9 +69,10 @@ class Remote:
         """Makes a `UserError` of what goes wrong in a driver: each has errors of its own."""
         try:
             yield
-        except (*through, AttributeError, TypeError):  # defects of ours
-            raise
         except Exception as error:
+            # The last two are defects of ours.
+            if isinstance(error, (*through, AttributeError, TypeError)):
+                raise
             reason = " ".join(str(error).split()) or type(error).__name__
             raise UserError(f"{self.url}: {reason}") from error
 

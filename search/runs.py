@@ -49,6 +49,7 @@ __all__ = ["FORMAT", "ORIGIN", "Part", "Run", "Shard", "key_hash", "versions"]
 FORMAT = 1
 ORIGIN = re.compile(r"[A-Za-z0-9_-]+")
 """What a member of a mixture may be called."""
+_WHO = ("launcher", "ray", "shard", "slurm", "workers")
 _PART = re.compile(
     rf"part-(\d{{5,}})(?:\.({ORIGIN.pattern}))?\.(cot|pot)\.(\d{{5,}})-(\d{{5,}})\.parquet"
 )
@@ -203,8 +204,7 @@ class Run:
             entry["shape"] = _plain(shape)
         elif known is not None and known["key"] == entry["key"] and "shape" in known:
             entry["shape"] = known["shape"]
-        told = ("key", "config", "shape")
-        if known is None or any(known.get(name) != entry.get(name) for name in told):
+        if known is None or _told(known) != _told(entry):
             if origin:
                 stages[stage].setdefault("members", {})[origin] = entry
             else:
@@ -381,6 +381,15 @@ def _entry(stages: Mapping[str, Any], stage: str, origin: str) -> dict[str, Any]
     if entry is None or not origin:
         return entry
     return entry.get("members", {}).get(origin)
+
+
+def _told(entry: Mapping[str, Any]) -> list[Any]:
+    """What of an entry is worth writing it anew: not who does the parts.
+
+    Many shards start at once; they must not all write run.json.
+    """
+    config = {name: value for name, value in entry["config"].items() if name not in _WHO}
+    return [entry["key"], config, entry.get("shape")]
 
 
 def _plain(value: Any) -> Any:

@@ -89,6 +89,18 @@ def test_other_settings_are_refused_and_the_differing_field_is_named(run):
         Run.open(run.path).register("candidates", key, {})
 
 
+def test_another_shard_does_not_write_the_record_anew(run, monkeypatch):
+    key = {"problems_per_part": 2, "seed": 0}
+    run.register("candidates", key, {"limit": 1, "shard": "0/2"})
+    assert run.record["stages"]["candidates"]["config"] == {"limit": 1, "shard": "0/2"}
+    other = Run.open(run.path)
+    with monkeypatch.context() as patch:
+        patch.setattr("search.runs.write_json", None)
+        other.register("candidates", key, {"limit": 1, "shard": "1/2", "workers": 3})
+    other.register("candidates", key, {"limit": 2, "shard": "1/2"})
+    assert Run.open(run.path).record["stages"]["candidates"]["config"]["limit"] == 2
+
+
 def test_settings_may_change_while_nothing_was_made(run):
     run.register("candidates", {"problems_per_part": 2, "seed": 1}, {})
     assert Run.open(run.path).key("candidates")["seed"] == 1
