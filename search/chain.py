@@ -84,14 +84,13 @@ def _submit(stages: dict[str, Any], config: ChainConfig) -> None:
     from search.slurm import folder_of, submit
 
     after = config.slurm.after
-    waits = False
     for stage, own in stages.items():
         own.slurm.after = after
         words = [str(_written(stage, config, folder_of(config.run)))]
-        job = submit(stage, words, own, chained=waits)
+        job = submit(stage, words, own)
         if job is not None:
             # Unsubmitted, the job has no number yet.
-            after, waits = job or f"JOB_OF_{stage.upper()}", True
+            after = job or f"JOB_OF_{stage.upper()}"
 
 
 def _written(stage: str, config: ChainConfig, folder: Path) -> Path:

@@ -28,12 +28,10 @@ from search.launch import STAGES, SlurmConfig
 __all__ = ["folder_of", "script", "submit"]
 
 
-def submit(stage: str, words: Sequence[str], config: Any, *, chained: bool = False) -> str | None:
+def submit(stage: str, words: Sequence[str], config: Any) -> str | None:
     """Writes the script of a stage and submits it; returns the job's id.
 
-    `words` are those of the command behind `assay sample`, `config` what they mean. `chained`: the
-    parts that the stage works on will only be made by the job before it, so that all tasks are
-    needed. `None` where nothing is left to do, empty where `slurm.submit` is false. Raises
+    `words` are those of the command behind `assay sample`, `config` what they mean. `None` where nothing is left to do, empty where `slurm.submit` is false. Raises
     `UserError` for bad settings, and where sbatch is missing or refuses.
     """
     _check(config)
@@ -42,7 +40,7 @@ def submit(stage: str, words: Sequence[str], config: Any, *, chained: bool = Fal
     works = importlib.import_module(STAGES[stage].module).planned(config)[1]
     parts = [part for work in works for part in work.parts]
     tasks = sorted({part.index % slurm.array for part in parts})
-    if chained:
+    if slurm.after:  # that job may make the parts that this one works on
         tasks = list(range(slurm.array))
     if not tasks:
         print(f"{stage}: nothing to do, every part is there")
@@ -52,7 +50,7 @@ def submit(stage: str, words: Sequence[str], config: Any, *, chained: bool = Fal
     with atomic_file(path) as stream:
         stream.write(script(stage, words, slurm, tasks, folder))
     told = f"{stage}: {len(tasks)} of {slurm.array} tasks"
-    if not chained:
+    if not slurm.after:
         told += f", {len(parts)} parts to do"
     command = ["sbatch", "--parsable", *_dependency(slurm), str(path)]
     if not slurm.submit:

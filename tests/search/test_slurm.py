@@ -180,6 +180,11 @@ def test_unsubmitted_it_says_how(tmp_path, capsys):
         f"--dependency=afterok:JOB_OF_SAMPLE --kill-on-invalid-dep=yes {run}/slurm/grade.sh",
     ]
 
+    # Nothing is there to grade yet, but will be when that job has ended.
+    words = ["launcher=slurm", "slurm={array: 3, after: 77, submit: false}"]
+    assert assay.main(["grade", str(run), *words]) == 0
+    assert "grade: 3 of 3 tasks; to submit it: " in capsys.readouterr().out
+
 
 @pytest.mark.parametrize(
     ("words", "expected"),
