@@ -31,8 +31,9 @@ __all__ = ["folder_of", "script", "submit"]
 def submit(stage: str, words: Sequence[str], config: Any) -> str | None:
     """Writes the script of a stage and submits it; returns the job's id.
 
-    `words` are those of the command behind `assay sample`, `config` what they mean. `None` where nothing is left to do, empty where `slurm.submit` is false. Raises
-    `UserError` for bad settings, and where sbatch is missing or refuses.
+    `words` are those of the command behind `assay sample`, `config` what they mean. `None` where
+    nothing is left to do, empty where `slurm.submit` is false. Raises `UserError` for bad settings,
+    and where sbatch is missing or refuses.
     """
     _check(config)
     slurm = config.slurm
