@@ -145,6 +145,14 @@ COMMANDS = {
         "assay score RUN verifier=PATH [key=value …]\n"
         "       assay score RUN verifiers='{NAME: PATH, …}' [key=value …]",
     ),
+    "launch": Command(
+        "search.chain",
+        "run",
+        "ChainConfig",
+        "run",
+        "sample, grade and score in one go, here or on a cluster",
+        "assay launch RUN CHAIN.yaml [launcher=local|slurm|ray] [key=value …]",
+    ),
     "evaluate": Command(
         "search.results",
         "run_evaluate",
@@ -294,6 +302,11 @@ def _dispatch(words: list[str]) -> int:
     from search.settings import load
 
     config = load(schema, [*command.configs, *_normal(command, _joined(rest, schema))])
+    if name != "launch" and getattr(config, "launcher", "") == "slurm":
+        from search.slurm import submit
+
+        submit(name, rest, config)
+        return 0
     code = getattr(module, command.function)(config)
     return code if isinstance(code, int) else 0
 

@@ -38,6 +38,7 @@ from generator.output import OutputFolder
 from generator.packing import IGNORED, Packed, pack
 from generator.rationales import Example, RationalesConfig, build_examples, tell
 from problems.errors import UserError
+from problems.places import local_folder
 from problems.problem import Problem
 from problems.prompts import PromptConfig, Prompter
 
@@ -121,7 +122,7 @@ def train_generator(
         build_examples(problems, prompter, config.rationales), config.pack_length
     )
     counts = {**tell(problems, examples), "too_long": left_out}
-    folder = OutputFolder(Path(config.output), _key(config, examples, held_out))
+    folder = OutputFolder(local_folder(config.output, "output"), _key(config, examples, held_out))
     if folder.finished():
         return folder.path
     arguments = _arguments(config, folder)

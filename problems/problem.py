@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from problems.errors import UserError
+from problems.places import Place, Remote
 
 __all__ = [
     "MODES",
@@ -94,17 +96,16 @@ def _solution(row: Any, where: str) -> Solution:
     return Solution(mode=row["mode"], text=str(row["text"]))
 
 
-def read_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_jsonl(path: str | Place) -> Iterator[tuple[int, dict[str, Any]]]:
     r"""Yields (line number from 1, object) of a JSONL file (.gz too); blank lines are skipped.
 
     Lines end with "\n" alone: JSON texts may hold U+2028, at which `str.splitlines` would cut.
     Raises `UserError` naming the file and the line.
     """
-    opener = gzip.open if str(path).endswith(".gz") else open
     try:
-        stream: Any = opener(path, "rt", encoding="utf-8", newline="\n")
+        stream = _open_text(path)
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
     with stream:
         try:
             for number, line in enumerate(stream, start=1):
@@ -125,7 +126,14 @@ def read_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
             raise UserError(f"{path}: not a whole gzip file ({error})") from error
 
 
-def read_problems(path: str | Path) -> list[Problem]:
+def _open_text(path: str | Place) -> Any:
+    if isinstance(path, Remote):
+        return io.TextIOWrapper(path.open(), encoding="utf-8", newline="\n")
+    opener: Any = gzip.open if str(path).endswith(".gz") else open
+    return opener(path, "rt", encoding="utf-8", newline="\n")
+
+
+def read_problems(path: str | Place) -> list[Problem]:
     """Reads what `write_problems` wrote. Raises `UserError` naming the file and the line."""
     return [Problem.from_dict(row, f"{path}, line {number}") for number, row in read_jsonl(path)]
 

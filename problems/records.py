@@ -15,15 +15,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from problems.places import Place, Remote
+
 __all__ = ["atomic_file", "differences", "write_json"]
 
 
 @contextmanager
-def atomic_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
+def atomic_file(path: Place, mode: str = "w") -> Iterator[IO[Any]]:
     """Opens a temporary file beside `path`; on success it is flushed, synced and renamed to `path`.
 
-    On any error the temporary file is removed and what stood at `path` before stays as it was.
+    On any error the temporary file is removed and what stood at `path` before stays as it was. In
+    an object store, it is one put in the end instead.
     """
+    if isinstance(path, Remote):
+        with path.writing(mode) as stream:
+            yield stream
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:
@@ -46,7 +53,7 @@ def _umask() -> int:
     return mask
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Place, value: Any) -> None:
     """Writes JSON that people can read, whole or not at all."""
     with atomic_file(path) as stream:
         json.dump(value, stream, indent=2, ensure_ascii=False)

@@ -50,10 +50,10 @@ from generator.models import ModelConfig, fingerprint  # noqa: E402
 from problems.errors import UserError  # noqa: E402
 from problems.records import atomic_file, write_json  # noqa: E402
 from search.curves import Floats  # noqa: E402
+from search.devices import workers_for  # noqa: E402
 from search.pipeline import PipelineConfig, verifier_training  # noqa: E402
 from search.pool import PoolArrays  # noqa: E402
 from search.runs import Run, key_hash  # noqa: E402
-from search.sampling import workers_for  # noqa: E402
 from search.scoring import Readable, Scorer  # noqa: E402
 from search.seeds import CrossedBootstrap, Statistic, measures  # noqa: E402
 from search.settings import describe  # noqa: E402

@@ -15,10 +15,10 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from problems.errors import UserError
+from problems.places import local_folder
 from problems.problem import Problem
 from problems.records import atomic_file
 from search.gradings import STAGE, with_imported
@@ -89,7 +89,7 @@ def export(config: ExportConfig) -> tuple[int, int]:
             f"output={config.output}: expected a file that ends in .jsonl, .jsonl.gz or .parquet"
         )
     opened = Run.open(config.run)
-    path = Path(config.output)
+    path = local_folder(config.output, "output")
     problems = candidates = 0
     with contextlib.ExitStack() as stack:
         stream = stack.enter_context(atomic_file(path, "wb"))

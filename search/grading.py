@@ -8,6 +8,7 @@ is no label. A program that does not end `ok` claims no answer.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -18,10 +19,11 @@ from problems.answers import convention_of, extract, extract_output, judge
 from problems.errors import UserError
 from problems.problem import Problem
 from sandbox import Limits, Sandbox, clean_program
+from search.launch import RayConfig, SlurmConfig, do_work
 from search.runs import Part, Run, Shard
 from search.sampling import Candidate
 from search.settings import as_dict
-from search.work import Do, Report, do_parts
+from search.work import Do, Report, Work
 
 if TYPE_CHECKING:
     import pyarrow
@@ -46,6 +48,10 @@ class GradeConfig:
     """programs that run at once; 0 = one a core"""
     shard: str = "0/1"
     """i/m: do the parts i modulo m, so that m machines share a run"""
+    launcher: str = "local"
+    """local | slurm | ray: who does the parts (docs/clusters.md)"""
+    slurm: SlurmConfig = field(default_factory=SlurmConfig)
+    ray: RayConfig = field(default_factory=RayConfig)
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,14 @@ def run(config: GradeConfig) -> None:
 
 def grade(config: GradeConfig) -> Run:
     """Grades every candidates part that has no answers part yet."""
+    opened, works = planned(config)
+    for work in works:
+        do_work(work, config.launcher, config.ray)
+    return opened
+
+
+def planned(config: GradeConfig) -> tuple[Run, list[Work]]:
+    """Registers the stage and finds what of it is left to do."""
     if not config.run:
         raise UserError("run: expected the folder of the run, for example run=runs/demo")
     opened = Run.open(config.run)
@@ -90,10 +104,12 @@ def grade(config: GradeConfig) -> Run:
         "answers", {"grader": GRADER, "limits": as_dict(config.limits)}, as_dict(config)
     )
     parts = opened.missing("answers", opened.parts("candidates"), Shard.parse(config.shard))
+    if config.launcher == "ray" and not config.workers:
+        # There, workers are many, and each has so many cores of its machine to itself.
+        config = dataclasses.replace(config, workers=max(1, int(config.ray.cpus)))
     total = sum(len(opened.slice(part)) * (part.end - part.first) for part in parts)
-    # One process: the sandbox itself runs programs on every core.
-    do_parts(parts, open_worker, (config,), workers=1, total=total, description="grade")
-    return opened
+    # One local process: the sandbox itself runs programs on every core.
+    return opened, [Work(parts, open_worker, (config,), total=total, description="grade")]
 
 
 def open_worker(config: GradeConfig) -> Do:

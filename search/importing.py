@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from problems.errors import UserError
+from problems.places import local_folder
 from problems.problem import Problem, read_jsonl
 from problems.records import differences
 from search.mapping import (
@@ -115,7 +116,7 @@ def import_pool(config: ImportConfig) -> tuple[Run, bool]:
         raise UserError("run: expected the folder of a new run, for example run=runs/x")
     if config.aggregate not in AGGREGATES:
         raise UserError(f"aggregate={config.aggregate}: expected one of {', '.join(AGGREGATES)}")
-    path = Path(config.run)
+    path = local_folder(config.run, "run")
     scores_name = config.scores_name or name
     key = {
         "files": [_hash(Path(file)) for file in config.files],

@@ -24,6 +24,7 @@ from generator.engines import EngineConfig, SamplingParams
 from generator.models import ModelConfig
 from generator.train import TrainGeneratorConfig, train_generator
 from problems.errors import UserError
+from problems.places import local_folder
 from problems.problem import Problem
 from problems.prompts import PromptConfig
 from problems.sets import ProblemsConfig, load_problems
@@ -117,8 +118,8 @@ def run(config: PipelineConfig) -> None:
         raise UserError("output: expected a folder, for example output=runs/first")
     if not config.tests:
         raise UserError("tests: expected at least one test set")
+    output = local_folder(config.output, "output")
     refuse_leaks(config)
-    output = Path(config.output)
     steps = _Steps(4 + 3 * len(config.tests))
 
     generator = steps.do("fine-tune the generator", lambda: fine_tune(config))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from problems.errors import UserError
+from problems.places import Place, local_folder, place
 from problems.records import atomic_file, write_json
 from search.evaluate import EvaluateConfig, Evaluation
 from search.page import Page, PageRun, write_page
@@ -78,11 +79,12 @@ def run_report(config: ReportStage) -> None:
     """`assay report`: writes page, figures and tables, and prints the table of each run."""
     if config.run and config.runs:
         raise UserError("runs: give the runs as words or one as run=…, not both")
-    paths = [Path(path) for path in config.runs or [config.run] if path]
+    paths = [place(path) for path in config.runs or [config.run] if path]
     if not paths:
         raise UserError("runs: expected the folder of a run, for example assay report runs/demo")
     if len(paths) > 1 and not config.output:
         raise UserError("output: expected a folder for the report of several runs (output=FOLDER)")
+    folder = local_folder(config.output or paths[0] / "report", "output")
     if Path(config.output).is_file():
         raise UserError(f"output: {config.output} is a file, expected a folder")
     if config.candidates < 0:
@@ -107,7 +109,7 @@ def run_report(config: ReportStage) -> None:
     page = write_report(
         runs,
         evaluations,
-        Path(config.output) if config.output else paths[0] / "report",
+        folder,
         title=config.title,
         candidates=config.candidates,
         single=config.single,
@@ -120,7 +122,8 @@ def report_run(run: Run, config: EvaluateConfig, title: str) -> str:
     """Evaluates a run, writes its report into report/, and returns the table."""
     evaluation = evaluate_run(run, config)
     name = run.path.name
-    write_report({name: run}, {name: evaluation}, run.path / "report", title=title)
+    folder = local_folder(run.path, "output") / "report"
+    write_report({name: run}, {name: evaluation}, folder, title=title)
     return table(evaluation)
 
 
@@ -247,9 +250,12 @@ def _first_column(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[["run", *frame.columns.drop("run")]]
 
 
-def _names(paths: Sequence[Path]) -> list[str]:
+def _names(paths: Sequence[Place]) -> list[str]:
     """Names for runs: the folders' own, with as many of their parents as tells them apart."""
-    parts = [path.resolve().parts for path in paths]
+    parts = [
+        path.resolve().parts if isinstance(path, Path) else tuple(str(path).split("/"))
+        for path in paths
+    ]
     if len(set(parts)) < len(parts):
         raise UserError("runs: one run is given twice")
     for length in range(1, max(map(len, parts)) + 1):

@@ -34,10 +34,10 @@ import re
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from problems.errors import UserError
+from problems.places import Place, place
 from problems.problem import Problem, problem_lines, read_problems
 from problems.records import atomic_file, differences, write_json
 
@@ -49,6 +49,7 @@ __all__ = ["FORMAT", "ORIGIN", "Part", "Run", "Shard", "key_hash", "versions"]
 FORMAT = 1
 ORIGIN = re.compile(r"[A-Za-z0-9_-]+")
 """What a member of a mixture may be called."""
+_WHO = ("launcher", "ray", "shard", "slurm", "workers")
 _PART = re.compile(
     rf"part-(\d{{5,}})(?:\.({ORIGIN.pattern}))?\.(cot|pot)\.(\d{{5,}})-(\d{{5,}})\.parquet"
 )
@@ -123,16 +124,16 @@ def key_hash(key: Mapping[str, Any]) -> str:
 class Run:
     """One run folder. Open it with `Run.open` or `Run.open_or_create`."""
 
-    def __init__(self, path: Path, problems: Sequence[Problem], record: dict[str, Any]) -> None:
+    def __init__(self, path: Place, problems: Sequence[Problem], record: dict[str, Any]) -> None:
         """Use `open` or `open_or_create`: they check what is on disk."""
         self.path = path
         self.problems = list(problems)
         self.record = record
 
     @classmethod
-    def open(cls, path: str | Path) -> Run:
+    def open(cls, path: str | Place) -> Run:
         """Opens an existing run. Raises `UserError` where the folder is not a run."""
-        path = Path(path)
+        path = place(path)
         try:
             record = json.loads((path / "run.json").read_text(encoding="utf-8"))
         except FileNotFoundError as error:
@@ -151,12 +152,12 @@ class Run:
         return cls(path, problems, record)
 
     @classmethod
-    def open_or_create(cls, path: str | Path, problems: Sequence[Problem]) -> Run:
+    def open_or_create(cls, path: str | Place, problems: Sequence[Problem]) -> Run:
         """Opens the run at `path`, or makes it with these problems.
 
         Raises `UserError` where a run of other problems, or something that is no run, is there.
         """
-        path = Path(path)
+        path = place(path)
         if (path / "run.json").exists():
             run = cls.open(path)
             if run.record["problems"] != _problems_hash(problems):
@@ -203,8 +204,7 @@ class Run:
             entry["shape"] = _plain(shape)
         elif known is not None and known["key"] == entry["key"] and "shape" in known:
             entry["shape"] = known["shape"]
-        told = ("key", "config", "shape")
-        if known is None or any(known.get(name) != entry.get(name) for name in told):
+        if known is None or _told(known) != _told(entry):
             if origin:
                 stages[stage].setdefault("members", {})[origin] = entry
             else:
@@ -331,7 +331,8 @@ class Run:
         import pyarrow.parquet
 
         try:
-            schema = pyarrow.parquet.read_schema(self.path / stage / part.filename)
+            with (self.path / stage / part.filename).open("rb") as stream:
+                schema = pyarrow.parquet.read_schema(stream)
             return json.loads((schema.metadata or {})[b"assay"])
         except (OSError, pyarrow.ArrowException, KeyError, ValueError):
             return None
@@ -341,14 +342,15 @@ class Run:
         import pyarrow
         import pyarrow.parquet
 
-        table = pyarrow.parquet.read_table(self.path / stage / part.filename)
+        with (self.path / stage / part.filename).open("rb") as stream:
+            table = pyarrow.parquet.read_table(stream)
         if "origin" not in table.column_names:
             origins = pyarrow.array([part.origin] * len(table), pyarrow.string())
             table = table.append_column("origin", origins)
         return table
 
     def write(self, stage: str, part: Part, table: pyarrow.Table, seconds: float) -> None:
-        """Writes a part whole: temporary file, flush, rename."""
+        """Writes a part whole: temporary file, flush, rename (in an object store, one put)."""
         import pyarrow.parquet
 
         metadata = {
@@ -379,6 +381,15 @@ def _entry(stages: Mapping[str, Any], stage: str, origin: str) -> dict[str, Any]
     if entry is None or not origin:
         return entry
     return entry.get("members", {}).get(origin)
+
+
+def _told(entry: Mapping[str, Any]) -> list[Any]:
+    """What of an entry is worth writing it anew: not who does the parts.
+
+    Many shards start at once; they must not all write run.json.
+    """
+    config = {name: value for name, value in entry["config"].items() if name not in _WHO}
+    return [entry["key"], config, entry.get("shape")]
 
 
 def _plain(value: Any) -> Any:

@@ -25,10 +25,12 @@ from problems.problem import MODES, Mode, Problem
 from problems.prompts import PromptConfig, Prompter, Shots
 from problems.sets import ProblemsConfig, load_problems
 from problems.shots import FewShotConfig, choose_shots
+from search.devices import gpu_shares, workers_for
+from search.launch import RayConfig, SlurmConfig, do_work
 from search.mixture import Origin, origins_of, prompt_of
 from search.runs import Part, Run, Shard
 from search.settings import as_dict, fields_of
-from search.work import Do, Report, cores, do_parts
+from search.work import Do, Report, Work
 
 if TYPE_CHECKING:
     import pyarrow
@@ -68,6 +70,10 @@ class SampleConfig:
     """local processes; 0 = one a core on a CPU, one on a GPU"""
     shard: str = "0/1"
     """i/m: do the parts i modulo m, so that m machines share a run"""
+    launcher: str = "local"
+    """local | slurm | ray: who does the parts (docs/clusters.md)"""
+    slurm: SlurmConfig = field(default_factory=SlurmConfig)
+    ray: RayConfig = field(default_factory=RayConfig)
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,14 @@ def sample(config: SampleConfig, engines: Engines | None = None) -> Run:
     `engines` keeps the engine from one call to the next, where this process itself samples.
     Raises `UserError` where the run was made with other settings, naming them.
     """
+    opened, works = planned(config, engines)
+    for work in works:
+        do_work(work, config.launcher, config.ray)
+    return opened
+
+
+def planned(config: SampleConfig, engines: Engines | None = None) -> tuple[Run, list[Work]]:
+    """Makes or opens the run, registers the stage and finds what of it is left to do."""
     _check(config)
     origins = origins_of(fields_of(Origin, config), config.mixture)
     problems = load_problems(config.problems)
@@ -138,22 +152,37 @@ def sample(config: SampleConfig, engines: Engines | None = None) -> Run:
     opened = Run.open_or_create(config.run, problems)
     size = part_size(config, origins, opened)
     _register(opened, dataclasses.replace(config, problems_per_part=size), origins, shots)
-    planned = [
+    asked = [
         part for name in _by_model(origins) for part in opened.plan(origins[name].modes, size, name)
     ]
-    missing = opened.missing("candidates", planned, Shard.parse(config.shard))
-    do_parts(
+    missing = opened.missing("candidates", asked, Shard.parse(config.shard))
+    workers, devices, gpus = _hardware(config.workers, list(origins.values()))
+    work = Work(
         missing,
         open_worker,
         (config.run, size, origins, shots, engines or Engines()),
-        workers=min(
-            workers_for(config.workers or int(o.engine.one_process), o.generator.device)
-            for o in origins.values()
-        ),
         total=sum(len(opened.slice(part, size)) * (part.end - part.first) for part in missing),
         description="sample",
+        workers=workers,
+        devices=devices,
+        gpus=gpus,
     )
-    return opened
+    return opened, [work]
+
+
+def _hardware(workers: int, origins: Sequence[Origin]) -> tuple[int, list[str], int]:
+    """Local processes, the GPUs that each of them sees, and the GPUs that one of them takes."""
+    gpus = max(origin.engine.gpus for origin in origins)
+    shared = all(origin.engine.gpus and origin.generator.device == "auto" for origin in origins)
+    devices = gpu_shares("auto", gpus) if shared else []
+    counts = [
+        # Of such an engine one process keeps a CPU busy, whatever its number of cores.
+        max(1, len(devices))
+        if origin.engine.one_process
+        else workers_for(0, origin.generator.device, gpus)
+        for origin in origins
+    ]
+    return workers or min(counts), devices, gpus
 
 
 def _shape(origin: Origin) -> dict[str, Any] | None:
@@ -251,17 +280,6 @@ def _prompt_key(prompt: FewShotConfig, shots: Shots | None) -> dict[str, Any]:
             "shots_digest": shots.digest(),
         }
     return key
-
-
-def workers_for(workers: int, device: str) -> int:
-    """The number of local processes: as asked, else one on an accelerator and one a core on CPU."""
-    if workers:
-        return workers
-    if device == "auto":
-        import torch
-
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return cores() if device == "cpu" else 1
 
 
 def open_worker(

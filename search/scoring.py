@@ -22,10 +22,11 @@ from generator.flops import model_shape
 from generator.models import ModelConfig, fingerprint, pinned
 from problems.errors import UserError
 from problems.problem import Problem
+from search.devices import gpu_shares, workers_for
+from search.launch import RayConfig, SlurmConfig, do_work
 from search.runs import Part, Run, Shard
-from search.sampling import workers_for
 from search.settings import as_dict
-from search.work import Do, Report, do_parts
+from search.work import Do, Report, Work
 from verifier.config import ScoreConfig
 
 if TYPE_CHECKING:
@@ -51,6 +52,10 @@ class ScoreStage:
     """local processes; 0 = one a core on a CPU, one on a GPU"""
     shard: str = "0/1"
     """i/m: do the parts i modulo m, so that m machines share a run"""
+    launcher: str = "local"
+    """local | slurm | ray: who does the parts (docs/clusters.md)"""
+    slurm: SlurmConfig = field(default_factory=SlurmConfig)
+    ray: RayConfig = field(default_factory=RayConfig)
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,14 @@ def single_stages(config: ScoreStage) -> list[ScoreStage]:
 
 def score(config: ScoreStage) -> Run:
     """Scores every graded part that these verifiers have not scored yet."""
+    opened, works = planned(config)
+    for work in works:
+        do_work(work, config.launcher, config.ray)
+    return opened
+
+
+def planned(config: ScoreStage) -> tuple[Run, list[Work]]:
+    """Registers the stage and finds what of it is left to do, verifier by verifier."""
     if not config.run:
         raise UserError("run: expected the folder of the run, for example assay score runs/demo")
     singles = [
@@ -131,22 +144,21 @@ def score(config: ScoreStage) -> Run:
         shape = model_shape(one.verifier)
         stage = f"scores/{verifier_name(one)}"
         opened.register(stage, key, as_dict(one), shape=shape.to_dict() if shape else None)
-    for one in singles:
-        _score(opened, one)
-    return opened
+    return opened, [_work(opened, one) for one in singles]
 
 
-def _score(opened: Run, config: ScoreStage) -> None:
-    stage = f"scores/{verifier_name(config)}"
+def _work(opened: Run, config: ScoreStage) -> Work:
+    stage, device = f"scores/{verifier_name(config)}", config.verifier.device
     parts = opened.missing(stage, opened.parts("answers"), Shard.parse(config.shard))
-    total = sum(len(opened.slice(part)) * (part.end - part.first) for part in parts)
-    do_parts(
+    return Work(
         parts,
         open_worker,
         (config,),
-        workers=workers_for(config.workers, config.verifier.device),
-        total=total,
+        total=sum(len(opened.slice(part)) * (part.end - part.first) for part in parts),
         description=f"score ({verifier_name(config)})",
+        workers=workers_for(config.workers, device),
+        devices=gpu_shares(device),
+        gpus=1,
     )
 
 

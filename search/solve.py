@@ -28,6 +28,7 @@ from generator.engines import Engine, EngineConfig, SamplingParams, make_engine
 from generator.models import ModelConfig
 from problems.answers import convention_of, label
 from problems.errors import UserError
+from problems.places import place
 from problems.problem import MODES, Problem
 from problems.prompts import Prompter
 from problems.records import atomic_file
@@ -283,7 +284,7 @@ def run(config: SolveConfig) -> None:
         for line in hybrid_lines(rows):
             print(line)
     if config.output:
-        with atomic_file(Path(config.output)) as stream:
+        with atomic_file(place(config.output)) as stream:
             stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         print(f"answers written to {config.output}")
 

@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tqdm import tqdm
@@ -25,11 +26,30 @@ from tqdm import tqdm
 from problems.errors import UserError
 from search.runs import Part
 
-__all__ = ["Do", "Report", "cores", "do_parts", "progress_bar"]
+__all__ = ["Bar", "Do", "Report", "Work", "cores", "do_parts", "failure", "progress_bar"]
 
 Report = Callable[[int, int], None]
 """`report(candidates, tokens)`: so many more are done."""
 Do = Callable[[Part, Report], None]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is left to do of a stage, for whichever launcher does it.
+
+    `prepare` must be importable by name and `arguments` picklable; `total` is the number of
+    candidates in the parts. `workers` and `devices` are those of this machine (`do_parts`); `gpus`
+    is how many GPUs one worker takes where there are any, 0 for work of the CPU.
+    """
+
+    parts: Sequence[Part]
+    prepare: Callable[..., Do]
+    arguments: Sequence[Any]
+    total: int
+    description: str
+    workers: int = 1
+    devices: Sequence[str] = ()
+    gpus: int = 0
 
 
 def cores() -> int:
@@ -51,7 +71,7 @@ def progress_bar(total: int, description: str, unit: str = " candidates") -> Any
     )
 
 
-class _Bar:
+class Bar:
     """The bar of a stage: candidates done, and tokens per second where tokens are reported."""
 
     def __init__(self, total: int, description: str) -> None:
@@ -66,7 +86,7 @@ class _Bar:
             self._bar.set_postfix_str(f"{rate:.0f} tok/s", refresh=False)
         self._bar.update(candidates)
 
-    def __enter__(self) -> _Bar:
+    def __enter__(self) -> Bar:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -81,22 +101,25 @@ def do_parts(
     workers: int,
     total: int,
     description: str,
+    devices: Sequence[str] = (),
 ) -> None:
     """Does every part. `total` is the number of candidates in them, for the bar.
 
-    `prepare` must be importable by name and `arguments` picklable. Raises what `do` raised
-    (`UserError` as it is, anything else as `RuntimeError` with the worker's traceback), and
-    `UserError` where a worker was killed.
+    `prepare` must be importable by name and `arguments` picklable. Process i sees the GPUs
+    `devices[i % len(devices)]` alone (`CUDA_VISIBLE_DEVICES`), all where there are none.
+
+    Raises what `do` raised (`UserError` as it is, anything else as `RuntimeError` with the worker's
+    traceback), and `UserError` where a worker was killed.
     """
     if not parts:
         return
-    with _Bar(total, description) as bar:
+    with Bar(total, description) as bar:
         if workers <= 1 or len(parts) == 1:
             do = prepare(*arguments)
             for part in parts:
                 do(part, bar.add)
         else:
-            _do_in_processes(parts, prepare, arguments, min(workers, len(parts)), bar)
+            _do_in_processes(parts, prepare, arguments, min(workers, len(parts)), devices, bar)
 
 
 def _do_in_processes(
@@ -104,7 +127,8 @@ def _do_in_processes(
     prepare: Callable[..., Do],
     arguments: Sequence[Any],
     workers: int,
-    bar: _Bar,
+    devices: Sequence[str],
+    bar: Bar,
 ) -> None:
     context = multiprocessing.get_context("spawn")
     tasks, reports = context.Queue(), context.Queue()
@@ -113,9 +137,11 @@ def _do_in_processes(
     threads = max(1, cores() // workers)
     processes = [
         context.Process(
-            target=_work, args=(tasks, reports, prepare, tuple(arguments), threads), daemon=False
+            target=_work,
+            args=(tasks, reports, prepare, tuple(arguments), threads, _share(devices, i)),
+            daemon=False,
         )
-        for _ in range(workers)
+        for i in range(workers)
     ]
     try:
         for process in processes:
@@ -136,7 +162,11 @@ def _do_in_processes(
         tasks.cancel_join_thread()
 
 
-def _follow(processes: Sequence[Any], reports: Any, bar: _Bar, workers: int) -> None:
+def _share(devices: Sequence[str], worker: int) -> str | None:
+    return devices[worker % len(devices)] if devices else None
+
+
+def _follow(processes: Sequence[Any], reports: Any, bar: Bar, workers: int) -> None:
     finished = 0
     while finished < workers:
         try:
@@ -162,7 +192,12 @@ def _follow(processes: Sequence[Any], reports: Any, bar: _Bar, workers: int) -> 
 
 
 def _work(
-    tasks: Any, reports: Any, prepare: Callable[..., Do], arguments: Any, threads: int
+    tasks: Any,
+    reports: Any,
+    prepare: Callable[..., Do],
+    arguments: Any,
+    threads: int,
+    gpus: str | None,
 ) -> None:
     """A worker process: takes parts until the queue says that there are no more."""
     # Ctrl-C goes to the whole process group; the parent alone decides, and ends its workers.
@@ -170,6 +205,8 @@ def _work(
     _end_with_parent()
     os.environ["OMP_NUM_THREADS"] = str(threads)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if gpus is not None:  # read when CUDA is first used, which is later
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus
     waiting = [0, 0]
     last = time.monotonic()
 
@@ -192,14 +229,19 @@ def _work(
             do(part, report)
             flush()
         reports.put(("done", None))
-    except UserError as error:
-        reports.put(("user error", str(error)))
-    except OSError as error:
-        reports.put(("user error", f"{error.filename or 'writing'}: {error.strerror or error}"))
-    except Exception:
-        import traceback
+    except Exception as error:
+        reports.put(failure(error))
 
-        reports.put(("error", traceback.format_exc()))
+
+def failure(error: Exception) -> tuple[str, str]:
+    """An error as a worker reports it: ("user error", its line) or ("error", its traceback)."""
+    if isinstance(error, UserError):
+        return "user error", str(error)
+    if isinstance(error, OSError):
+        return "user error", f"{error.filename or 'writing'}: {error.strerror or error}"
+    import traceback
+
+    return "error", "".join(traceback.format_exception(error))
 
 
 def _end_with_parent() -> None:

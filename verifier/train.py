@@ -35,6 +35,7 @@ from tqdm import tqdm
 
 from generator.models import device_of, fingerprint
 from problems.errors import UserError
+from problems.places import local_folder
 from problems.prompts import Prompter
 from verifier.checkpoint import OutputFolder
 from verifier.config import TrainVerifierConfig, check_choice, check_training
@@ -89,7 +90,7 @@ def train_verifier(config: TrainVerifierConfig, data: Sequence[VerifierProblem])
     """
     check_training(config)
     check_choice("model.base.attention", config.model.base.attention, ("sdpa", "eager"))
-    folder = OutputFolder(Path(config.output), _key(config, data))
+    folder = OutputFolder(local_folder(config.output, "output"), _key(config, data))
     if folder.finished():
         return folder.path
     # First of all: with several GPUs, it decides which one is this process's own.

@@ -180,6 +180,13 @@ class EngineConfig:
         return self.name != "transformers"
 
     @property
+    def gpus(self) -> int:
+        """GPUs that one process takes where there are any; 0 where the work is done elsewhere."""
+        if self.name == "server":
+            return 0
+        return self.vllm.tensor_parallel if self.name == "vllm" else 1
+
+    @property
     def at_once(self) -> int:
         """About how many samples are in the making at the same time; 0 = not known here."""
         if self.name == "server":

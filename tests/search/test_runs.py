@@ -2,6 +2,7 @@
 
 import json
 import os
+import uuid
 
 import pyarrow as pa
 import pytest
@@ -20,11 +21,23 @@ def table(*texts: str) -> pa.Table:
     return pa.table({"text": list(texts)})
 
 
-@pytest.fixture
-def run(tmp_path):
-    run = Run.open_or_create(tmp_path / "run", PROBLEMS)
+@pytest.fixture(params=["folder", "object store"])
+def run(request, tmp_path):
+    store = request.param == "object store"
+    path = f"memory://{uuid.uuid4().hex}/run" if store else tmp_path / "run"
+    run = Run.open_or_create(path, PROBLEMS)
     run.register("candidates", {"problems_per_part": 2, "seed": 0}, {})
     return run
+
+
+def content(path):
+    with path.open("rb") as stream:
+        return stream.read()
+
+
+def put(path, data):
+    with atomic_file(path, "wb") as stream:
+        stream.write(data)
 
 
 def test_a_part_is_named_by_its_slices():
@@ -76,6 +89,18 @@ def test_other_settings_are_refused_and_the_differing_field_is_named(run):
         Run.open(run.path).register("candidates", key, {})
 
 
+def test_another_shard_does_not_write_the_record_anew(run, monkeypatch):
+    key = {"problems_per_part": 2, "seed": 0}
+    run.register("candidates", key, {"limit": 1, "shard": "0/2"})
+    assert run.record["stages"]["candidates"]["config"] == {"limit": 1, "shard": "0/2"}
+    other = Run.open(run.path)
+    with monkeypatch.context() as patch:
+        patch.setattr("search.runs.write_json", None)
+        other.register("candidates", key, {"limit": 1, "shard": "1/2", "workers": 3})
+    other.register("candidates", key, {"limit": 2, "shard": "1/2"})
+    assert Run.open(run.path).record["stages"]["candidates"]["config"]["limit"] == 2
+
+
 def test_settings_may_change_while_nothing_was_made(run):
     run.register("candidates", {"problems_per_part": 2, "seed": 1}, {})
     assert Run.open(run.path).key("candidates")["seed"] == 1
@@ -88,7 +113,7 @@ def test_other_problems_are_refused(run):
 
 def test_an_edited_problem_file_is_refused(run):
     path = run.path / "problems.jsonl"
-    path.write_text(path.read_text().replace("What is 1", "What was 1"))
+    put(path, content(path).replace(b"What is 1", b"What was 1"))
     with pytest.raises(UserError, match="is not the file that this run was made with"):
         Run.open(run.path)
 
@@ -98,7 +123,7 @@ def test_a_truncated_part_is_named_and_done_again(run, capsys):
     for p in (part, other):
         run.write("candidates", p, table("a", "b"), 1.0)
     path = run.path / "candidates" / part.filename
-    path.write_bytes(path.read_bytes()[:-20])
+    put(path, content(path)[:-20])
     missing = run.missing("candidates", run.plan({"cot": 4}, 2))
     assert missing == [part, Part(2, "cot", 0, 4)]
     assert f"{part.filename}: is truncated or not Parquet; done again" in capsys.readouterr().err
@@ -111,8 +136,8 @@ def test_a_part_from_another_run_is_named_and_done_again(run, tmp_path, capsys):
     part = Part(0, "cot", 0, 4)
     foreign.write("candidates", part, table("x"), 1.0)
     target = run.path / "candidates" / part.filename
-    target.parent.mkdir()
-    target.write_bytes((foreign.path / "candidates" / part.filename).read_bytes())
+    (run.path / "candidates").mkdir()
+    put(target, content(foreign.path / "candidates" / part.filename))
     assert part in run.missing("candidates", run.plan({"cot": 4}, 2))
     assert "was made with other settings" in capsys.readouterr().err
 
@@ -164,7 +189,7 @@ def test_parts_are_plain_parquet(run):
 
     part = Part(0, "cot", 0, 4)
     run.write("candidates", part, table("a", "b"), 1.0)
-    frame = pd.read_parquet(run.path / "candidates" / part.filename)
+    frame = pd.read_parquet(str(run.path / "candidates" / part.filename))
     assert list(frame["text"]) == ["a", "b"]
     record = json.loads((run.path / "run.json").read_text())
     assert record["stages"]["candidates"]["key"]["seed"] == 0

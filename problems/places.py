@@ -1,0 +1,155 @@
+"""Places of files: a folder of this machine (`Path`), or one of an object store (`Remote`).
+
+A `Remote` has those of `Path`'s methods that a run needs, over fsspec. Object stores have no
+rename; their single put is atomic instead: what is written exists whole or not at all.
+
+    place("runs/demo")           # Path("runs/demo")
+    place("s3://bucket/demo")    # Remote("s3://bucket/demo"); needs fsspec's driver, here s3fs
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import IO, Any
+
+from problems.errors import UserError
+
+__all__ = ["Place", "Remote", "local_folder", "place"]
+
+# Whose put of a whole object is seen whole or not at all (docs/clusters.md says where that stands).
+_ATOMIC = {"abfs", "abfss", "az", "gcs", "gs", "hf", "memory", "s3", "s3a"}
+
+
+class Remote:
+    """A file or folder of an object store, by its URL."""
+
+    def __init__(self, url: str) -> None:
+        """Raises `UserError` where fsspec has no driver for the store, or it is not atomic."""
+        import fsspec
+
+        self.url = url.rstrip("/")
+        protocol = url.split("://")[0]
+        if protocol not in _ATOMIC:
+            raise UserError(
+                f"{url}: expected a folder or a URL of {', '.join(sorted(_ATOMIC))}: a run needs "
+                "files that are written whole or not at all"
+            )
+        try:
+            self._fs, self._key = fsspec.core.url_to_fs(self.url)
+        except (ImportError, ValueError) as error:
+            raise UserError(f"{url}: {' '.join(str(error).split())}") from error
+
+    @property
+    def name(self) -> str:
+        """The last part of the URL."""
+        return self.url.rsplit("/", 1)[-1]
+
+    def __truediv__(self, name: str) -> Remote:
+        return Remote(f"{self.url}/{name}")
+
+    def __str__(self) -> str:
+        return self.url
+
+    def __repr__(self) -> str:
+        return f"Remote({self.url!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Remote) and other.url == self.url
+
+    def __hash__(self) -> int:
+        return hash(self.url)
+
+    @contextmanager
+    def _told(self, *through: type[Exception]) -> Iterator[None]:
+        """Makes a `UserError` of what goes wrong in a driver: each has errors of its own."""
+        try:
+            yield
+        except Exception as error:
+            # The last two are defects of ours.
+            if isinstance(error, (*through, AttributeError, TypeError)):
+                raise
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise UserError(f"{self.url}: {reason}") from error
+
+    def exists(self) -> bool:
+        """Whether there is something; asked anew, since other machines write too."""
+        with self._told():
+            self._fs.invalidate_cache()
+            return bool(self._fs.exists(self._key))
+
+    def is_dir(self) -> bool:
+        """Whether it is a folder: in object stores, whether something is in it."""
+        with self._told():
+            self._fs.invalidate_cache()
+            return bool(self._fs.isdir(self._key))
+
+    def mkdir(self, parents: bool = False, exist_ok: bool = False) -> None:
+        """Nothing: folders of object stores are but prefixes of names."""
+
+    def glob(self, pattern: str) -> Iterator[Remote]:
+        """The files of this folder whose names match."""
+        try:
+            with self._told(FileNotFoundError):
+                self._fs.invalidate_cache()
+                names = [key.rsplit("/", 1)[-1] for key in self._fs.ls(self._key, detail=False)]
+        except FileNotFoundError:
+            return
+        yield from (self / name for name in names if fnmatchcase(name, pattern))
+
+    def open(self, mode: str = "rb") -> IO[Any]:
+        """A stream for reading; what is read of it is fetched, not the whole file."""
+        with self._told(FileNotFoundError):
+            return self._fs.open(self._key, mode)
+
+    def read_text(self, encoding: str = "utf-8") -> str:
+        """The whole file."""
+        with self._told(FileNotFoundError):
+            return self._fs.cat_file(self._key).decode(encoding)
+
+    def unlink(self, missing_ok: bool = False) -> None:
+        """Removes the file."""
+        try:
+            with self._told(FileNotFoundError):
+                self._fs.rm_file(self._key)
+        except FileNotFoundError:
+            if not missing_ok:
+                raise
+
+    @contextmanager
+    def writing(self, mode: str) -> Iterator[IO[Any]]:
+        """A stream in memory whose content is put whole at the end; after an error, nothing is."""
+        whole = io.BytesIO()
+        if "b" in mode:
+            yield whole
+        else:
+            text = io.TextIOWrapper(whole, encoding="utf-8", newline="\n", write_through=True)
+            yield text
+            text.detach()
+        with self._told():
+            self._fs.pipe_file(self._key, whole.getvalue())
+
+
+Place = Path | Remote
+
+
+def place(path: str | Place) -> Place:
+    """The place that a path or a URL names; `file://` is a folder of this machine."""
+    if isinstance(path, Remote):
+        return path
+    text = os.fspath(path)
+    if text.startswith("file://"):
+        return Path(text.removeprefix("file://"))
+    return Remote(text) if "://" in text else Path(text)
+
+
+def local_folder(path: str | Place, key: str) -> Path:
+    """The folder that a key names. Raises `UserError` where it is one of an object store."""
+    found = place(path)
+    if isinstance(found, Remote):
+        raise UserError(f"{key}: {found} is in an object store; expected a folder of this machine")
+    return found
