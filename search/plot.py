@@ -40,8 +40,6 @@ STYLES: dict[str, tuple[str, str, Any]] = {
     "shortest": ("#000000", "x", "-"),
     "pass": ("#6E6E6E", "", (0, (5, 2))),
 }
-# Drawn only where they were asked for by name: a figure holds six lines well.
-ON_REQUEST = ("weighted_top_k", "shortest")
 FORMATS = ("svg", "pdf", "png")
 MOST_TICKS = 8
 PANEL, HEIGHT, LABELS = 3.1, 3.5, 1.45  # inches
@@ -208,9 +206,7 @@ def _axes(panel: Any, mix: Mix, ns: list[int], x: str) -> None:
 
 def _drawn(evaluation: Evaluation) -> list[str]:
     """The rules in the figure, in the order of `STYLES`."""
-    asked = evaluation.config.rules
-    there = [rule for rule in STYLES if rule in evaluation.rules]
-    return [rule for rule in there if rule not in ON_REQUEST or rule in asked]
+    return [rule for rule in STYLES if rule in evaluation.drawn]
 
 
 def _ticks(ns: list[int]) -> list[int]:
