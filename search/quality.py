@@ -121,7 +121,8 @@ def calibration_bins(
 ) -> list[Bin]:
     """The bins of equal width that hold candidates, of scores and labels (P, S) where `kept`.
 
-    Intervals are from resamples `weights` (draws, P): candidates of one problem are not independent.
+    Intervals are from resamples `weights` (draws, P) of the problems, whose candidates are not
+    independent of each other.
     """
     cut = np.clip(np.where(kept, scores, 0).astype(np.float64), 0, 1)
     place = np.minimum((cut * bins).astype(int), bins - 1)

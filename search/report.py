@@ -146,7 +146,8 @@ def write_report(
 
     `runs` and `evaluations` have the same names. Tables of several runs have a column `run`.
     """
-    from search.plot import plot_curves, plot_runs
+    from search import figures
+    from search.plot import FORMATS, plot_curves, plot_runs
 
     folder.mkdir(parents=True, exist_ok=True)
     if len(runs) == 1:
@@ -154,6 +155,15 @@ def write_report(
         plot_curves(evaluation, folder / "curves", x=x)
     else:
         plot_runs(evaluations, folder / "curves", x=x)
+    more = {
+        "difficulty": figures.plot_difficulty,
+        "calibration": figures.plot_calibration,
+        "over_optimisation": figures.plot_over_optimisation,
+    }
+    for name, plot in more.items():
+        if not plot(evaluations, folder / name):
+            for suffix in FORMATS:
+                (folder / f"{name}.{suffix}").unlink(missing_ok=True)
     _write_tables(tidy_tables(evaluations), folder)
     texts = [
         (f"{name}\n\n" if len(runs) > 1 else "")
