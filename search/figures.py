@@ -79,6 +79,7 @@ def plot_difficulty(
         )
         panel.set_title(f"{MIX_LABELS[mix]}, n = {n}")
         panel.set_xticks(range(len(FIFTHS)), ["hardest", "2", "3", "4", "easiest"])
+        panel.set_xlim(-0.5, len(FIFTHS) - 0.5)
         panel.set_xlabel("fifth of the problems, by share right")
         panel.grid(axis="x", visible=False)
 
@@ -107,18 +108,17 @@ def plot_calibration(
             label="candidates",
         )
         panel.plot([0, 1], [0, 100], color="#6E6E6E", linestyle=CEILING, linewidth=1)
-        panel.errorbar(
-            [b.mean_score for b in bins],
+        colour = STYLES["majority"][0]
+        at = [b.mean_score for b in bins]
+        low, high = [100 * b.right_low for b in bins], [100 * b.right_high for b in bins]
+        panel.vlines(at, low, high, color=colour, linewidth=1)
+        panel.plot(
+            at,
             [100 * b.share_right for b in bins],
-            yerr=[
-                [100 * (b.share_right - b.right_low) for b in bins],
-                [100 * (b.right_high - b.share_right) for b in bins],
-            ],
-            color=STYLES["majority"][0],
+            color=colour,
             marker="o",
             markersize=3.6,
             linewidth=1.4,
-            elinewidth=1,
             label="share right",
         )
         panel.set_title(name if len(runs) > 1 else f"scores by {runs[name].verifier}")
@@ -169,16 +169,15 @@ def _ring(panel: Any, evaluation: Evaluation, mix: Mix, colour: str) -> None:
 
 def _whiskers(panel: Any, at: list[float], rows: Any, style: tuple[Any, ...], label: str) -> None:
     colour, marker, line = style
-    panel.errorbar(
+    panel.vlines(at, 100 * rows["low"], 100 * rows["high"], color=colour, linewidth=0.8)
+    panel.plot(
         at,
         100 * rows["accuracy"],
-        yerr=100 * abs(rows[["low", "high"]].to_numpy() - rows[["accuracy"]].to_numpy()).T,
         color=colour,
         marker=marker,
         markersize=3.6,
         linestyle=line,
         linewidth=1.2,
-        elinewidth=0.8,
         label=label,
     )
 

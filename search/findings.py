@@ -23,6 +23,7 @@ from search.evaluate import (
 from search.paired import p_text
 from search.quality import MEASURES
 from search.sections import Group, Runs, interval_texts, percent, run_label
+from search.table import flops_unit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,9 +118,11 @@ def at_equal_flops(runs: Runs) -> list[Group]:
                 continue
             n = int(own["n"].max())
             own = own[own["n"] == n]
+            unit, label = flops_unit(float(own["flops"].iloc[0]))
             title = (
                 f"{run_label(runs, name, mix)}: verifier at n = {n}, majority vote at "
-                f"n = {own['majority_n'].iloc[0]:.1f}, {own['flops'].iloc[0]:.2g} FLOPs each"
+                f"n = {own['majority_n'].iloc[0]:.1f}, {own['flops'].iloc[0] / unit:.3g} {label} "
+                "per problem each"
             )
             rows = [
                 (
@@ -128,6 +131,7 @@ def at_equal_flops(runs: Runs) -> list[Group]:
                     Interval(row["difference"], row["low"], row["high"]),
                 )
                 for row in own.to_dict("records")
+                if row["rule"] in evaluation.drawn
             ]
             groups.append((title, rows))
     return groups

@@ -208,7 +208,6 @@ def _render(
     )
     pairs = [(run.name, run.evaluation) for run in runs]
     resamples = runs[0].evaluation.config.bootstrap
-    tables = sections.accuracy_tables(pairs)
     script = "\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS)
     return environment.get_template("page.html.jinja").render(
         title=title,
@@ -221,8 +220,7 @@ def _render(
             }
             for run in runs
         ],
-        tables=tables,
-        table_columns=[name for each in tables for name in (each["title"], *each["columns"])],
+        tables=sections.accuracy_tables(pairs),
         meanings=findings.rule_meanings(pairs),
         curve_tables=sections.curve_tables(pairs),
         to_majority=sections.forest(sections.differences_to_majority(pairs), resamples),

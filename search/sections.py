@@ -195,7 +195,7 @@ def panels(evaluation: Evaluation) -> list[dict[str, Any]]:
 
 def differences_to_majority(runs: Runs) -> list[Group]:
     """What the verifier adds to the majority vote, at the largest n of each run and modes."""
-    groups = []
+    groups: list[Group] = []
     for name, evaluation in runs:
         for mix in evaluation.mixes if evaluation.verifier else ():
             n = evaluation.ns(mix)[-1]
@@ -215,7 +215,7 @@ def differences_to_majority(runs: Runs) -> list[Group]:
 
 def between_runs(runs: Runs) -> list[Group]:
     """Each run minus the first, on the problems that both have, at the largest n of both."""
-    groups = []
+    groups: list[Group] = []
     for name, evaluation in runs[1:]:
         first_name, first = runs[0]
         for mix in first.mixes:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "cost_rows",
+    "flops_unit",
     "interval_cell",
     "p_cell",
     "printable",
@@ -164,7 +165,7 @@ def cost_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, list[list[st
         if any(name not in frame or frame[name].isna().any() for frame in votes):
             continue
         largest = max(float(frame[name].max()) for frame in frames)
-        unit, label = _unit(largest) if name == "flops" else (1.0, name)
+        unit, label = flops_unit(largest) if name == "flops" else (1.0, name)
         cells = [_cost_cells(frame, name, unit) for frame in frames]
         rows.append((f"{label} per problem", cells))
     return rows
@@ -184,7 +185,7 @@ def _cost_cells(frame: pd.DataFrame, name: str, unit: float) -> list[str]:
     return cells
 
 
-def _unit(flops: float) -> tuple[float, str]:
+def flops_unit(flops: float) -> tuple[float, str]:
     """The unit in which a number of FLOPs has few digits, and its name."""
     units = {1e6: "MFLOPs", 1e9: "GFLOPs", 1e12: "TFLOPs", 1e15: "PFLOPs"}
     unit = max((unit for unit in units if unit <= flops), default=1e6)
@@ -242,7 +243,7 @@ def _equal_flops_lines(evaluation: Evaluation, mix: Mix) -> list[str]:
         return []
     n = int(rows["n"].max())
     rows = rows[rows["n"] == n]
-    unit, label = _unit(float(rows["flops"].iloc[0]))
+    unit, label = flops_unit(float(rows["flops"].iloc[0]))
     lines = [
         "",
         f"  the same for equal FLOPs ({rows['flops'].iloc[0] / unit:.3g} {label}: verifier at "
