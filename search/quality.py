@@ -29,7 +29,7 @@ BINS = 10
 # The measures of `Quality` that are one number, and what people call them.
 MEASURES = {
     "within": "AUC within problems",
-    "auc": "AUC over all candidates",
+    "auc": "AUC, all candidates",
     "brier": "Brier score",
     "calibration_error": "calibration error",
 }

@@ -35,7 +35,7 @@ __all__ = [
 
 RULE_LABELS = {
     "single": "single sample",
-    "hybrid": "hybrid (PoT, else CoT)",
+    "hybrid": "hybrid, PoT else CoT",
     "shortest": "shortest",
     "logprob": "log-probability",
     "majority": "majority vote",

@@ -48,8 +48,6 @@ Group = tuple[str, Sequence[Row]]
 
 # Columns of an evaluation's frame that a curve may be drawn against.
 AXES = ("n", "tokens", "flops", "seconds")
-# The one point of the hybrid, whatever the table's n.
-HYBRID = "hybrid, 1 PoT (+ CoT)"
 
 
 def facts(evaluation: Evaluation, seconds: Mapping[str, float]) -> list[str]:
@@ -105,7 +103,7 @@ def _accuracy_table(columns: Sequence[tuple[str, Evaluation, Mix]], n: int) -> d
                 {**interval_texts(evaluation.at(*cell)), "best": rule in winners} if known else None
             )
         if any(cells):
-            label = HYBRID if rule == "hybrid" else rule_label(rule, n, columns[0][1].config.k)
+            label = rule_label(rule, n, columns[0][1].config.k)
             rows.append({"rule": rule, "label": label, "cells": cells})
     tokens = [_tokens(evaluation, mix, n) for _, evaluation, mix in columns]
     return {
