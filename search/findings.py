@@ -229,7 +229,6 @@ def quality_table(runs: Runs) -> dict[str, Any]:
     columns = [
         {
             "name": name if len(runs) > 1 else each.verifier,
-            "verifier": each.verifier,
             "candidates": count(each.quality.candidates, "candidate") if each.quality else "",
         }
         for name, each in scored

@@ -147,7 +147,9 @@ def _rules_table(evaluation: Evaluation, bold: bool) -> list[str]:
         lines.append(table_line(label, cells, best[rule] if bold else None))
         if rule == "single" and evaluation.hybrid:
             blank = [" " * WIDE] * (len(mixes) - 1)
-            lines.append(table_line(RULE_LABELS["hybrid"], [*blank, interval_cell(evaluation.hybrid)]))
+            lines.append(
+                table_line(RULE_LABELS["hybrid"], [*blank, interval_cell(evaluation.hybrid)])
+            )
     frame = evaluation.frame
     spent = frame[(frame["rule"] == "pass") & (frame["n"] == n)].set_index("modes")["tokens"]
     if spent.notna().all():
