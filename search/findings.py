@@ -49,9 +49,9 @@ MEANINGS = {
     "by the generator",
     "majority": "the commonest answer, each candidate with one vote (self-consistency)",
     "best_of_n": "the answer of the candidate that the verifier scores highest",
-    "weighted": "the answer with the largest sum of scores",
+    "weighted": "the answer with the largest sum of {summed} of its candidates",
     "top_k": "the commonest answer of the k candidates with the highest scores (Cobbe et al. 2021)",
-    "weighted_top_k": "the answer with the largest sum of scores among those k",
+    "weighted_top_k": "the weighted vote among those k",
     "pass": "at least one candidate is right: the ceiling of every way to choose",
 }
 MEASURE_MEANINGS = {
@@ -68,7 +68,13 @@ MEASURE_MEANINGS = {
 def rule_meanings(runs: Runs) -> list[tuple[str, str]]:
     """(label, meaning) of every rule that some run was evaluated by, in the order of tables."""
     there = {rule for _, each in runs for rule in each.frame["rule"]}
-    return [(RULE_LABELS[rule], MEANINGS[rule]) for rule in RULE_LABELS if rule in there]
+    transform = runs[0][1].config.transform
+    summed = "scores" if transform == "none" else f"weights ({transform} of the scores)"
+    return [
+        (RULE_LABELS[rule], MEANINGS[rule].format(summed=summed))
+        for rule in RULE_LABELS
+        if rule in there
+    ]
 
 
 # Differences

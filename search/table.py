@@ -175,7 +175,7 @@ def cost_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, list[list[st
         unit, label = flops_unit(largest) if name == "flops" else (1.0, name)
         cells = [_cost_cells(frame, name, unit) for frame in frames]
         more = any("+" in cell for each in cells for cell in each)
-        rows.append((f"{label} + verifier's" if more else f"{label} per problem", cells))
+        rows.append((f"{label} + scoring" if more else f"{label} per problem", cells))
     return rows
 
 

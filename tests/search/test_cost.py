@@ -197,8 +197,8 @@ def test_rules_pay_for_what_they_use(make_run):
 def test_the_table_shows_costs(make_run, capsys):
     run = make_run()
     shown = table(evaluate_run(run, EvaluateConfig(draws=2, bootstrap=2))).splitlines()
-    assert "  MFLOPs + verifier's 0.0257 + 0.0015" in shown
-    assert "  seconds + verifier's  7.00 + 3.00" in shown
+    assert "  MFLOPs + scoring    0.0257 + 0.0015" in shown
+    assert "  seconds + scoring     7.00 + 3.00" in shown
     assert max(map(len, shown)) <= 80
     run_evaluate(EvaluateStage(run=str(run.path), draws=2, bootstrap=2, json=True))
     told = json.loads(capsys.readouterr().out)
@@ -224,13 +224,13 @@ def test_several_verifiers_cost_each_their_own(make_run, capsys):
     run.write("scores/w", part, run.read("scores/v", part), 8.0)
     run_evaluate(EvaluateStage(run=str(run.path), draws=2, bootstrap=2))
     lines = capsys.readouterr().out.splitlines()
-    start = lines.index("  MFLOPs + verifier's")
+    start = lines.index("  MFLOPs + scoring")
     assert [line.split() for line in lines[start : start + 6]] == [
-        ["MFLOPs", "+", "verifier's"],
+        ["MFLOPs", "+", "scoring"],
         ["v", "0.0257", "+", "0.0015"],
         # 5 tokens of 2304 with a number at 3 of them, and 1 + 2 + 3 + 3 + 4 keys of 64: 12400.
         ["w", "0.0257", "+", "0.0124"],
-        ["seconds", "+", "verifier's"],
+        ["seconds", "+", "scoring"],
         ["v", "7.00", "+", "3.00"],
         ["w", "7.00", "+", "8.00"],
     ]
