@@ -77,6 +77,11 @@ function drawChart(figure, { caption, lines, axis, domain, yTitle, lead, height 
   figure.append(svg, pointer(svg, lines, x, width, top, bottom));
 }
 
+// In place of a chart: this run has nothing to draw there.
+function unknown(figure, caption) {
+  figure.replaceChildren(el("figcaption", {}, caption), el("p", { class: "note" }, "not known"));
+}
+
 // The numbers at the place that the reader points at: every line at the nearest point's name.
 function pointer(svg, lines, x, width, top, bottom) {
   const cursor = el("line", { class: "cursor", y1: top, y2: bottom, visibility: "hidden" });

@@ -37,7 +37,7 @@ function curves() {
   let axis = "n";
   const redraw = chartSet("curves", (run) => run.panels, (figure, { mix, label }, lines, every) => {
     const costed = every.filter(({ series }) => series[axis]);
-    if (!costed.length) return figure.replaceChildren(el("figcaption", {}, label), el("p", { class: "note" }, "not known"));
+    if (!costed.length) return unknown(figure, label);
     const values = costed.flatMap(({ series }) => series[axis]);
     drawChart(figure, {
       caption: label, domain,

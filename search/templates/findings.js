@@ -10,6 +10,7 @@ function difficulty() {
   const redraw = chartSet("difficulty", panelsOf, (figure, { label }, drawn, every) => {
     // One mode alone has fewer candidates than both: its charts stop at the largest n it has.
     const at = Math.max(...every.flatMap(({ series }) => series.ns).filter((each) => each <= n));
+    if (!Number.isFinite(at)) return unknown(figure, label);
     drawChart(figure, { caption: `${label}, n = ${at}`, axis, domain: [0, 1], lines: drawn.map((line, index) => {
       const { value, low, high, ns: own } = line.series, row = own.indexOf(at);
       if (row < 0) return { ...line, points: [] };

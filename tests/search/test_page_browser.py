@@ -321,3 +321,24 @@ def test_difficulty_calibration_and_over_optimisation(tmp_path, browse):
     last = evaluation.quality.bins[-1]
     assert found["tip"].startswith(f"scores {last.low:g} to {last.high:g}")
     assert f"{last.count} candidates" in found["tip"]
+
+
+def test_runs_of_which_one_lacks_modes(tmp_path, browse):
+    """The charts of modes that a run has nothing for say so, whichever run is chosen."""
+    runs = [
+        PageRun(name, evaluated_findings(make_findings(modes=modes)), {}, [])
+        for name, modes in (("all", ("cot", "pot")), ("words", ("cot",)))
+    ]
+    found = browse(
+        write_page(tmp_path / "index.html", "t", runs),
+        """
+        choose("difficulty-lines", "1");
+        choose("curves-lines", "1");
+        report.texts = all("#difficulty figure").map((x) => x.querySelector(".note")?.textContent);
+        report.curves = all("#curves figure").map((x) => x.querySelector(".note")?.textContent);
+        report.over = all("#over-legend button").map((x) => x.textContent);
+        """,
+    )
+    assert found["errors"] == []
+    assert found["texts"] == found["curves"] == [None, "not known", "not known"]
+    assert found["over"] == ["all", "all: pass@n", "words", "words: pass@n"]
