@@ -35,7 +35,7 @@ from search.request import check_config
 from search.results import load_frame
 from search.runs import Run
 from search.settings import fields_of
-from search.table import WIDE, interval_cell, table_footer
+from search.table import SIGNED, interval_cell, table_footer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -279,7 +279,7 @@ def _frame(
 
 # For the terminal
 
-NAME, NUMBER = 24, 8
+NAME, NUMBER = 22, 7
 
 
 def table(found: Comparison) -> str:
@@ -292,11 +292,11 @@ def table(found: Comparison) -> str:
         f"  A  {a}",
         f"  B  {b}",
         f"  {count(found.problems, 'problem')}, {MIX_LABELS[mix]}; accuracy in %, A − B in points "
-        "[95 % interval, paired over problems]",
+        "[95 %, paired]",
         "",
         f"  {'':<{NAME}}{'n':>{NUMBER}}{'A':>{NUMBER}}{'B':>{NUMBER}}   "
-        f"{'A − B':<{WIDE}}{'p':>{NUMBER}}",
-        "  " + "─" * (NAME + 4 * NUMBER + 3 + WIDE),
+        f"{'A − B':<{SIGNED}}{'p':>{NUMBER}}",
+        "  " + "─" * (NAME + 4 * NUMBER + 3 + SIGNED),
     ]
     before = ""
     for row in rows.to_dict("records"):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from search.curves import Mix
 from search.evaluate import MIX_LABELS, SCORED_RULES, Evaluation, count, rule_label
-from search.table import WIDE, cost_rows, interval_cell, table_footer, table_line, table_rule
+from search.table import NAMES, WIDE, cost_rows, interval_cell, table_footer, table_line, table_rule
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ INDENT = "  "
 def comparison(
     evaluations: Sequence[Evaluation], *, seconds: Mapping[str, float] | None = None
 ) -> str:
-    """A table of 100 columns: rules without scores once, the others with each verifier's scores.
+    """A table of 80 columns: rules without scores once, the others with each verifier's scores.
 
     Below it the differences between each verifier and the first, for the last modes ("both" where
     there are both) at the largest n.
@@ -75,7 +75,7 @@ def _row(label: str, evaluation: Evaluation, rule: str, n: int) -> str:
 
 
 def _shown(verifier: str) -> str:
-    return "  " + (verifier if len(verifier) <= 19 else verifier[:18] + "…")
+    return "  " + (verifier if len(verifier) <= NAMES - 3 else verifier[: NAMES - 4] + "…")
 
 
 def _differences(evaluations: Sequence[Evaluation]) -> list[str]:

@@ -230,9 +230,9 @@ def candidate_costs(run: Run, verifier: str = "") -> tuple[pd.DataFrame, list[st
         tokens, prompt = (frame[name].to_numpy(np.float64) for name in _VERIFIER_COUNTS)
         frame["scoring_flops"] = reader.scoring_flops(prompt, tokens)
         frame["question_flops"] = reader.forward(0 * prompt, prompt)
-    elif verifier:
-        notes.append(f"FLOPs of scoring left out: the shape of verifier {verifier} is not known")
-    if frame["guessed"].any():
+    elif verifier and not notes:
+        notes.append(f"FLOPs of scoring left out: the shape of verifier '{verifier}' is not known")
+    if reader and frame["guessed"].any():
         notes.append(
             "FLOPs of scoring: the verifier's tokens were not recorded; the generator's are taken"
         )

@@ -33,6 +33,7 @@ from search.pool import PoolArrays
 from search.quality import Quality, quality
 from search.request import (
     MIX_LABELS,
+    ON_REQUEST,
     RULE_LABELS,
     SCORED_RULES,
     EvaluateConfig,
@@ -105,6 +106,12 @@ class Evaluation:
         """The rules evaluated, in the order of the table; the hybrid apart."""
         present = set(self.frame["rule"]) - {"hybrid"}
         return [rule for rule in RULE_LABELS if rule in present]
+
+    @property
+    def drawn(self) -> list[str]:
+        """The rules of curves and figures: not the single sample, and `ON_REQUEST` where asked."""
+        left_out = {"single", *(set(ON_REQUEST) - set(self.config.rules))}
+        return [rule for rule in self.rules if rule not in left_out]
 
     @property
     def hybrid(self) -> Interval | None:

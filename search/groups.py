@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from search.request import EvaluateConfig
 
-__all__ = ["FIFTHS", "fifths", "groups", "halves", "mean_in_group"]
+__all__ = ["FIFTHS", "fifths", "groups", "halves", "mean_in_group", "possible"]
 
 FIFTHS = ("1 (hardest)", "2", "3", "4", "5 (easiest)")
 COLUMNS = ["by", "group", "rule", "modes", "n", "problems", "accuracy", "low", "high"]
@@ -65,6 +65,18 @@ def groups(
             problems = counts.sum() / (2 if by == "difficulty" else 1)
             rows.append((by, group, rule, mix, n, problems, found.value, found.low, found.high))
     return pd.DataFrame(rows, columns=pd.Index(COLUMNS))
+
+
+def possible(pool: PoolArrays, grid: Grid, seed: int) -> list[str]:
+    """The breakdowns that this pool can give at some n of the grid, in the order of tables."""
+    found = []
+    if len(pool.problem_ids) >= len(FIFTHS):
+        half = pool.select(halves(pool, seed) & pool.present)
+        if _within(grid, sizes_of(half)):
+            found.append("difficulty")
+    if len(pool.origin_names) > 1:
+        found.append("origin")
+    return found
 
 
 def mean_in_group(sums: Floats, counts: Floats, weights: Floats) -> Interval:

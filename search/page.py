@@ -24,14 +24,14 @@ from typing import Any
 import numpy as np
 
 from problems.records import atomic_file
-from search import sections
+from search import findings, sections
 from search.details import choosing_rules, describe, pack
 from search.evaluate import RULE_LABELS, Evaluation
 
 __all__ = ["Page", "PageRun", "write_page"]
 
 TEMPLATES = Path(__file__).parent / "templates"
-SCRIPTS = ("base.js", "charts.js", "problems.js")
+SCRIPTS = ("base.js", "charts.js", "curves.js", "findings.js", "problems.js")
 SINGLE = 5_000_000  # bytes of candidates up to which they stand in the page itself
 BLOCK = 300_000  # bytes of candidates that are loaded together
 
@@ -148,7 +148,13 @@ def _data(runs: Sequence[PageRun], lists: Sequence[_List]) -> dict[str, Any]:
             {
                 "name": run.name,
                 "rules": rules,
+                "onRequest": [
+                    rule for rule in run.evaluation.rules if rule not in run.evaluation.drawn
+                ],
                 "panels": sections.panels(run.evaluation),
+                "difficulty": findings.difficulty(run.evaluation),
+                "calibration": findings.calibration(run.evaluation),
+                "over": findings.over_optimisation(run.evaluation),
                 "places": [index[line["id"]] for line in each.lines],
                 "starts": starts,
                 "share": [line["share"] for line in each.lines],
@@ -201,6 +207,7 @@ def _render(
         lstrip_blocks=True,
     )
     pairs = [(run.name, run.evaluation) for run in runs]
+    resamples = runs[0].evaluation.config.bootstrap
     script = "\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS)
     return environment.get_template("page.html.jinja").render(
         title=title,
@@ -214,9 +221,16 @@ def _render(
             for run in runs
         ],
         tables=sections.accuracy_tables(pairs),
+        meanings=findings.rule_meanings(pairs),
         curve_tables=sections.curve_tables(pairs),
-        to_majority=sections.forest(sections.differences_to_majority(pairs)),
-        between_runs=sections.forest(sections.between_runs(pairs)),
+        to_majority=sections.forest(sections.differences_to_majority(pairs), resamples),
+        equal_flops=sections.forest(findings.at_equal_flops(pairs), resamples),
+        difference_tables=findings.difference_tables(pairs),
+        between_runs=sections.forest(sections.between_runs(pairs), resamples),
+        difficulty_tables=findings.group_tables(pairs, "difficulty"),
+        origin_tables=findings.group_tables(pairs, "origin"),
+        quality=findings.quality_table(pairs),
+        over=findings.over_rows(pairs),
         differing=sections.differing_settings([run.settings for run in runs]),
         folder=data["folder"],
         data=Markup(_script_json(data)),

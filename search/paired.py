@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from search.curves import Floats, Interval, bootstrap_weights
 
-__all__ = ["Paired", "paired", "percentile_p"]
+__all__ = ["Paired", "p_text", "paired", "percentile_p"]
 
 
 @dataclass(frozen=True)
@@ -92,3 +92,14 @@ def _rank_of_zero(ordered: NDArray[Any]) -> float:
         return 1.0
     gap = ordered[last + 1] - ordered[last]
     return float((last - ordered[last] / gap) / steps)
+
+
+def p_text(p: float, resamples: int) -> str:
+    """The p-value for people; `≤` where it is the smallest that so many resamples can tell.
+
+    >>> p_text(0.0124, 1000), p_text(2 / 1001, 1000), p_text(2 / 10_001, 10_000)
+    ('p = 0.012', 'p ≤ 0.002', 'p < 0.001')
+    """
+    if p < 0.001:
+        return "p < 0.001"
+    return f"p {'≤' if p <= 2.0 / (resamples + 1) else '='} {p:.3f}"

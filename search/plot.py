@@ -19,7 +19,22 @@ from problems.records import atomic_file
 from search.curves import Mix
 from search.evaluate import MIX_LABELS, RULE_LABELS, Evaluation
 
-__all__ = ["AXES", "plot_curves", "plot_runs"]
+__all__ = [
+    "AXES",
+    "FORMATS",
+    "HEIGHT",
+    "LABELS",
+    "PANEL",
+    "SETTINGS",
+    "STYLES",
+    "common_rule",
+    "draw_axes",
+    "draw_line",
+    "legend_beside",
+    "plot_curves",
+    "plot_runs",
+    "save_figure",
+]
 
 # column of the evaluation's frame -> what is written under its axis
 AXES = {
@@ -40,8 +55,6 @@ STYLES: dict[str, tuple[str, str, Any]] = {
     "shortest": ("#000000", "x", "-"),
     "pass": ("#6E6E6E", "", (0, (5, 2))),
 }
-# Drawn only where they were asked for by name: a figure holds six lines well.
-ON_REQUEST = ("weighted_top_k", "shortest")
 FORMATS = ("svg", "pdf", "png")
 MOST_TICKS = 8
 PANEL, HEIGHT, LABELS = 3.1, 3.5, 1.45  # inches
@@ -98,7 +111,7 @@ def plot_curves(
         low, high = panels[0].get_ylim()
         panels[0].set_ylim(max(low, 0), min(high, 102))
         _label_lines(panels[-1], evaluation, mixes[-1])
-        return _save(figure, target, formats)
+        return save_figure(figure, target, formats)
 
 
 def plot_runs(
@@ -120,9 +133,7 @@ def plot_runs(
 
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    if not rule:
-        scored = all("weighted" in evaluation.rules for evaluation in evaluations.values())
-        rule = "weighted" if scored else "majority"
+    rule = rule or common_rule(evaluations)
     mixes = [mix for mix in MIX_LABELS if any(mix in each.mixes for each in evaluations.values())]
     with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(PANEL * len(mixes) + LABELS, HEIGHT), layout="constrained")
@@ -133,19 +144,31 @@ def plot_runs(
                 if mix in each.mixes:
                     ns.update(each.ns(mix))
                     frame = each.frame[each.frame["modes"] == mix]
-                    _line(panel, frame[frame["rule"] == rule], style, x, label=name)
-            _axes(panel, mix, sorted(ns), x)
+                    draw_line(panel, frame[frame["rule"] == rule], style, x, label=name)
+            draw_axes(panel, mix, sorted(ns), x)
         panels[0].set_ylabel(f"accuracy of the {RULE_LABELS[rule]} (%)")
-        handles = {
-            text: handle
-            for panel in panels
-            for handle, text in zip(*panel.get_legend_handles_labels(), strict=True)
-        }
-        figure.legend(handles.values(), handles, loc="outside right center", frameon=False)
-        return _save(figure, target, formats)
+        legend_beside(figure, panels)
+        return save_figure(figure, target, formats)
 
 
-def _save(figure: Any, target: Path, formats: Sequence[str]) -> list[Path]:
+def common_rule(evaluations: Mapping[str, Evaluation]) -> str:
+    """The rule to draw of several runs: the weighted vote where all have scores, else majority."""
+    scored = all("weighted" in evaluation.rules for evaluation in evaluations.values())
+    return "weighted" if scored else "majority"
+
+
+def legend_beside(figure: Any, panels: Sequence[Any]) -> None:
+    """One legend, right of the panels, for every line that has a label in some panel."""
+    handles = {
+        text: handle
+        for panel in panels
+        for handle, text in zip(*panel.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(handles.values(), handles, loc="outside right center", frameon=False)
+
+
+def save_figure(figure: Any, target: Path, formats: Sequence[str]) -> list[Path]:
+    """Writes the figure with each format as its suffix; the same numbers give the same bytes."""
     # No date inside, so that the bytes depend on the numbers alone.
     dates = {"svg": "Date", "pdf": "CreationDate"}
     written = []
@@ -170,13 +193,14 @@ def check_axis(evaluation: Evaluation, x: str) -> None:
 def _draw(panel: Any, evaluation: Evaluation, mix: Mix, x: str) -> None:
     frame = evaluation.frame[evaluation.frame["modes"] == mix]
     for rule in _drawn(evaluation):
-        _line(panel, frame[frame["rule"] == rule], STYLES[rule], x)
-    _axes(panel, mix, evaluation.ns(mix), x)
+        draw_line(panel, frame[frame["rule"] == rule], STYLES[rule], x)
+    draw_axes(panel, mix, evaluation.ns(mix), x)
 
 
-def _line(
+def draw_line(
     panel: Any, rows: Any, style: tuple[str, str, Any], x: str, label: str | None = None
 ) -> None:
+    """A curve with its band, from rows of an evaluation's frame."""
     colour, marker, line = style
     panel.fill_between(
         rows[x], 100 * rows["low"], 100 * rows["high"], color=colour, alpha=0.1, linewidth=0
@@ -193,7 +217,8 @@ def _line(
     )
 
 
-def _axes(panel: Any, mix: Mix, ns: list[int], x: str) -> None:
+def draw_axes(panel: Any, mix: Mix, ns: list[int], x: str) -> None:
+    """Title, ticks and name of the axis that a panel of curves has."""
     panel.set_title(MIX_LABELS[mix])
     if x == "n":
         ticks = _ticks(ns)
@@ -208,9 +233,7 @@ def _axes(panel: Any, mix: Mix, ns: list[int], x: str) -> None:
 
 def _drawn(evaluation: Evaluation) -> list[str]:
     """The rules in the figure, in the order of `STYLES`."""
-    asked = evaluation.config.rules
-    there = [rule for rule in STYLES if rule in evaluation.rules]
-    return [rule for rule in there if rule not in ON_REQUEST or rule in asked]
+    return [rule for rule in STYLES if rule in evaluation.drawn]
 
 
 def _ticks(ns: list[int]) -> list[int]:

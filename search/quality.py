@@ -23,19 +23,31 @@ from search.paired import Paired, paired
 from search.pool import PoolArrays
 from search.seeds import Statistic, auc_within, brier, calibration_error, pooled_auc
 
-__all__ = ["Bin", "Over", "Quality", "calibration_bins", "over_optimisation", "quality"]
+__all__ = ["MEASURES", "Bin", "Over", "Quality", "calibration_bins", "over_optimisation", "quality"]
 
 BINS = 10
+# The measures of `Quality` that are one number, and what people call them.
+MEASURES = {
+    "within": "AUC within problems",
+    "auc": "AUC, all candidates",
+    "brier": "Brier score",
+    "calibration_error": "calibration error",
+}
 
 
 @dataclass(frozen=True)
 class Bin:
-    """Candidates with scores in low … high: their mean score and the share that is right."""
+    """Candidates with scores in low … high: their mean score and the share that is right.
+
+    `right_low`, `right_high`: the 95 % interval of that share, over problems.
+    """
 
     low: float
     high: float
     mean_score: float
     share_right: float
+    right_low: float
+    right_high: float
     count: int
 
 
@@ -94,30 +106,49 @@ def quality(
         within=_measured(auc_within(scores, pool.labels, [kept]), rows),
         brier=_measured(brier(scores, pool.labels, kept), rows),
         calibration_error=_measured(calibration_error(scores, pool.labels, kept, BINS), rows),
-        bins=tuple(calibration_bins(scores[kept], pool.labels[kept])),
+        bins=tuple(calibration_bins(scores, pool.labels, kept, weights)),
         over=tuple(over_optimisation(per_problem, weights)),
         candidates=int(kept.sum()),
     )
 
 
-def calibration_bins(scores: NDArray[Any], right: NDArray[np.bool_], bins: int = BINS) -> list[Bin]:
-    """The bins of equal width that hold candidates, of scores and labels of shape (N,)."""
-    cut = np.clip(scores.astype(np.float64), 0, 1)
+def calibration_bins(
+    scores: NDArray[Any],
+    right: NDArray[np.bool_],
+    kept: NDArray[np.bool_],
+    weights: Floats,
+    bins: int = BINS,
+) -> list[Bin]:
+    """The bins of equal width that hold candidates, of scores and labels (P, S) where `kept`.
+
+    Intervals are from resamples `weights` (draws, P) of the problems, whose candidates are not
+    independent of each other.
+    """
+    cut = np.clip(np.where(kept, scores, 0).astype(np.float64), 0, 1)
     place = np.minimum((cut * bins).astype(int), bins - 1)
-    counts = np.bincount(place, minlength=bins)
-    sums = np.bincount(place, cut, minlength=bins)
-    rights = np.bincount(place, right, minlength=bins)
-    return [
-        Bin(
-            low=b / bins,
-            high=(b + 1) / bins,
-            mean_score=float(sums[b] / counts[b]),
-            share_right=float(rights[b] / counts[b]),
-            count=int(counts[b]),
+    found = []
+    for b in range(bins):
+        own = kept & (place == b)
+        count = int(own.sum())
+        if not count:
+            continue
+        rights, counts = (own & right).sum(axis=1), own.sum(axis=1)
+        drawn = weights @ counts
+        # Some resamples may hold no problem with a candidate in this bin.
+        shares = (weights @ rights)[drawn > 0] / drawn[drawn > 0]
+        low, high = np.quantile(shares, [0.025, 0.975]) if len(shares) else (np.nan, np.nan)
+        found.append(
+            Bin(
+                low=b / bins,
+                high=(b + 1) / bins,
+                mean_score=float(cut[own].mean()),
+                share_right=float(rights.sum() / count),
+                right_low=float(low),
+                right_high=float(high),
+                count=count,
+            )
         )
-        for b in range(bins)
-        if counts[b]
-    ]
+    return found
 
 
 def over_optimisation(per_problem: Mapping[Cell, Floats], weights: Floats) -> list[Over]:

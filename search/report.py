@@ -28,9 +28,9 @@ from search.results import (
     tuning_pool,
 )
 from search.runs import Run
-from search.sections import run_differences
 from search.settings import fields_of
 from search.table import table
+from search.tidy import tidy_tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,7 +101,7 @@ def run_report(config: ReportStage) -> None:
         evaluations[name] = evaluate_run(run, settings, tuning_pool(run, config.tune))
         if len(runs) > 1:
             print(f"{name}\n")
-        print(table(evaluations[name], seconds=stage_seconds(run)))
+        print(table(_asked(evaluations[name], config), seconds=stage_seconds(run)))
         if len(verifiers) > 1 and not config.verifier:
             print(
                 f"  by {verifiers[0]}; others: verifier=…; side by side: assay evaluate {run.path}"
@@ -124,7 +124,15 @@ def report_run(run: Run, config: EvaluateConfig, title: str) -> str:
     name = run.path.name
     folder = local_folder(run.path, "output") / "report"
     write_report({name: run}, {name: evaluation}, folder, title=title)
-    return table(evaluation)
+    return table(_asked(evaluation, config))
+
+
+def _asked(evaluation: Evaluation, config: EvaluateConfig) -> Evaluation:
+    """The evaluation with those breakdowns alone that were asked for: the page has all."""
+    if evaluation.groups is None:
+        return evaluation
+    groups = evaluation.groups
+    return dataclasses.replace(evaluation, groups=groups[groups["by"].isin(config.by)])
 
 
 def write_report(
@@ -141,7 +149,8 @@ def write_report(
 
     `runs` and `evaluations` have the same names. Tables of several runs have a column `run`.
     """
-    from search.plot import plot_curves, plot_runs
+    from search import figures
+    from search.plot import FORMATS, plot_curves, plot_runs
 
     folder.mkdir(parents=True, exist_ok=True)
     if len(runs) == 1:
@@ -149,11 +158,16 @@ def write_report(
         plot_curves(evaluation, folder / "curves", x=x)
     else:
         plot_runs(evaluations, folder / "curves", x=x)
-    for name, frame in tidy_tables(evaluations).items():
-        with atomic_file(folder / f"{name}.csv") as stream:
-            frame.to_csv(stream, index=False)
-        with atomic_file(folder / f"{name}.parquet", "wb") as stream:
-            frame.to_parquet(stream, index=False)
+    more = {
+        "difficulty": figures.plot_difficulty,
+        "calibration": figures.plot_calibration,
+        "over_optimisation": figures.plot_over_optimisation,
+    }
+    for name, plot in more.items():
+        if not plot(evaluations, folder / name):
+            for suffix in FORMATS:
+                (folder / f"{name}.{suffix}").unlink(missing_ok=True)
+    _write_tables(tidy_tables(evaluations), folder)
     texts = [
         (f"{name}\n\n" if len(runs) > 1 else "")
         + table(evaluations[name], bold=False, seconds=stage_seconds(run))
@@ -182,72 +196,18 @@ def write_report(
     )
 
 
-def tidy_tables(evaluations: Mapping[str, Evaluation]) -> dict[str, pd.DataFrame]:
-    """Tables with a row an observation, for plots of one's own.
-
-    `accuracy`: the evaluation's frame. `differences`: rule minus majority within each run, and for
-    several runs each minus the first (`against` says which). `problems`: the expected accuracy of
-    every rule, modes and n on every problem.
-    """
-    import pandas as pd
-
-    several = len(evaluations) > 1
-
-    def joined(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-        whole = pd.concat([frame for frame in frames if len(frame)] or frames, ignore_index=True)
-        return whole if several else whole.drop(columns="run")
-
-    accuracies, differences, problems = [], [], []
-    for name, evaluation in evaluations.items():
-        accuracies.append(evaluation.frame.assign(run=name))
-        differences.append(evaluation.differences.assign(run=name, against="majority"))
-        problems += [
-            pd.DataFrame(
-                {
-                    "run": name,
-                    "problem_id": evaluation.problem_ids,
-                    "rule": rule,
-                    "modes": mix,
-                    "n": n,
-                    "accuracy": np.round(values, 6),
-                }
-            )
-            for (rule, mix, n), values in evaluation.per_problem.items()
-        ]
-    first, *others = evaluations
-    for name in others:
-        rows = [
-            row
-            for mix in evaluations[first].mixes
-            for row in run_differences(evaluations[name], evaluations[first], mix)
-        ]
-        differences.append(_difference_frame(rows, name, first))
-    return {
-        "accuracy": _first_column(joined(accuracies)),
-        "differences": _first_column(joined(differences)),
-        "problems": joined(problems),
-    }
-
-
-def _difference_frame(rows: Sequence[Mapping[str, Any]], name: str, first: str) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame(
-        {
-            **{column: [row[column] for row in rows] for column in ("rule", "modes", "n")},
-            "difference": [row["paired"].value for row in rows],
-            "low": [row["paired"].low for row in rows],
-            "high": [row["paired"].high for row in rows],
-            "p": [row["paired"].p for row in rows],
-        }
-    ).assign(run=name, against=first)
-
-
-def _first_column(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with `run`, where there is one, as its first column."""
-    if "run" not in frame:
-        return frame
-    return frame[["run", *frame.columns.drop("run")]]
+def _write_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
+    """Each as CSV and Parquet; of one without rows there is no file, an earlier one goes."""
+    for name, frame in tables.items():
+        targets = [folder / f"{name}.{suffix}" for suffix in ("csv", "parquet")]
+        if frame.empty:
+            for target in targets:
+                target.unlink(missing_ok=True)
+            continue
+        with atomic_file(targets[0]) as stream:
+            frame.to_csv(stream, index=False)
+        with atomic_file(targets[1], "wb") as stream:
+            frame.to_parquet(stream, index=False)
 
 
 def _names(paths: Sequence[Place]) -> list[str]:

@@ -20,6 +20,7 @@ from search.subsets import Vote
 __all__ = [
     "ALWAYS",
     "MIX_LABELS",
+    "ON_REQUEST",
     "RULE_LABELS",
     "SCORED_RULES",
     "EvaluateConfig",
@@ -34,7 +35,7 @@ __all__ = [
 
 RULE_LABELS = {
     "single": "single sample",
-    "hybrid": "hybrid (PoT, else CoT)",
+    "hybrid": "hybrid, PoT else CoT",
     "shortest": "shortest",
     "logprob": "log-probability",
     "majority": "majority vote",
@@ -46,6 +47,8 @@ RULE_LABELS = {
 }
 SCORED_RULES = ("best_of_n", "weighted", "top_k", "weighted_top_k")
 ALWAYS = ("single", "majority", "pass")  # what the others are compared with
+# Kept out of curves and figures unless they were asked for by name: six lines are enough to read.
+ON_REQUEST = ("shortest", "weighted_top_k")
 MIX_LABELS: dict[Mix, str] = {"cot": "CoT only", "pot": "PoT only", "both": "both"}
 LISTED = 3  # problems named in a note
 

@@ -18,7 +18,9 @@ from search.comparison import comparison, frame_of
 from search.cost import equal_flops, with_costs
 from search.evaluate import EvaluateConfig, Evaluation, evaluate
 from search.gradings import GRADINGS, graded_by_them, gradings, with_imported
+from search.groups import possible
 from search.pool import PoolArrays
+from search.request import check_config, grids
 from search.runs import Part, Run
 from search.settings import fields_of
 from search.table import table
@@ -115,8 +117,12 @@ def tuning_pool(run: Run, path: str) -> PoolArrays | None:
 
 
 def evaluate_run(run: Run, config: EvaluateConfig, tune: PoolArrays | None = None) -> Evaluation:
-    """Every rule at every n on a run's pool, with what it costs."""
-    return with_costs(evaluate(PoolArrays.from_frame(load_frame(run)), config, tune), run)
+    """Every rule at every n on a run's pool, with what it costs, broken down wherever it can be."""
+    pool = PoolArrays.from_frame(load_frame(run))
+    check_config(config)
+    more = [by for by in possible(pool, grids(pool, config)[1], config.seed) if by not in config.by]
+    config = dataclasses.replace(config, by=[*config.by, *more])
+    return with_costs(evaluate(pool, config, tune), run)
 
 
 def as_json(evaluation: Evaluation) -> dict[str, Any]:

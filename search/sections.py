@@ -23,7 +23,7 @@ from search.evaluate import (
     count,
     rule_label,
 )
-from search.paired import Paired, paired
+from search.paired import Paired, p_text, paired
 
 __all__ = [
     "Runs",
@@ -34,14 +34,17 @@ __all__ = [
     "differing_settings",
     "facts",
     "forest",
+    "interval_texts",
     "panels",
+    "percent",
     "run_differences",
+    "run_label",
     "settings_groups",
 ]
 
 Runs = Sequence[tuple[str, Evaluation]]
-Row = tuple[str, str, Paired]  # rule, label, difference
-Group = tuple[str, list[Row]]
+Row = tuple[str, str, Interval]  # rule, label, difference (`Paired`, where it was tested)
+Group = tuple[str, Sequence[Row]]
 
 # Columns of an evaluation's frame that a curve may be drawn against.
 AXES = ("n", "tokens", "flops", "seconds")
@@ -94,10 +97,10 @@ def _accuracy_table(columns: Sequence[tuple[str, Evaluation, Mix]], n: int) -> d
     for rule in RULE_LABELS:
         cells = []
         for (_, evaluation, mix), winners in zip(columns, best, strict=True):
-            cell: Cell = (rule, mix, 1 if rule == "single" else n)
+            cell: Cell = (rule, mix, {"single": 1, "hybrid": 2}.get(rule, n))
             known = cell in evaluation.per_problem
             cells.append(
-                {**_interval(evaluation.at(*cell)), "best": rule in winners} if known else None
+                {**interval_texts(evaluation.at(*cell)), "best": rule in winners} if known else None
             )
         if any(cells):
             label = rule_label(rule, n, columns[0][1].config.k)
@@ -128,7 +131,7 @@ def curve_tables(runs: Runs) -> list[dict[str, Any]]:
                     "rule": rule,
                     "label": RULE_LABELS[rule],
                     "cells": [
-                        _percent(values.mean())
+                        percent(values.mean())
                         if (values := evaluation.per_problem.get((rule, mix, n))) is not None
                         else ""
                         for n in ns
@@ -137,8 +140,25 @@ def curve_tables(runs: Runs) -> list[dict[str, Any]]:
                 for rule in evaluation.rules
                 if rule != "single"
             ]
-            tables.append({"label": _label(runs, name, mix), "ns": ns, "rows": rows})
+            rows += _constants(evaluation, mix, ns)
+            tables.append({"label": run_label(runs, name, mix), "ns": ns, "rows": rows})
     return tables
+
+
+def _constants(evaluation: Evaluation, mix: Mix, ns: Sequence[int]) -> list[dict[str, Any]]:
+    """How many candidates vote in top-k, and the temperature where scores went through softmax."""
+    names = {"k": "k of the", "temperature": "softmax temperature of the"}
+    frame = evaluation.frame[evaluation.frame["modes"] == mix]
+    rows = []
+    for column, words in names.items():
+        for rule in evaluation.rules:
+            own = frame[frame["rule"] == rule].set_index("n")[column].dropna()
+            cells = [f"{own[n]:g}" if n in own else "" for n in ns]
+            if any(cells):
+                rows.append(
+                    {"rule": "none", "label": f"{words} {RULE_LABELS[rule]}", "cells": cells}
+                )
+    return rows
 
 
 # The curves
@@ -173,7 +193,7 @@ def panels(evaluation: Evaluation) -> list[dict[str, Any]]:
 
 def differences_to_majority(runs: Runs) -> list[Group]:
     """What the verifier adds to the majority vote, at the largest n of each run and modes."""
-    groups = []
+    groups: list[Group] = []
     for name, evaluation in runs:
         for mix in evaluation.mixes if evaluation.verifier else ():
             n = evaluation.ns(mix)[-1]
@@ -184,16 +204,16 @@ def differences_to_majority(runs: Runs) -> list[Group]:
                     evaluation.difference((rule, mix, n), ("majority", mix, n)),
                 )
                 for rule in SCORED_RULES
-                if (rule, mix, n) in evaluation.per_problem
+                if (rule, mix, n) in evaluation.per_problem and rule in evaluation.drawn
             ]
             if n > 1 and rows:
-                groups.append((f"{_label(runs, name, mix)}, n = {n}", rows))
+                groups.append((f"{run_label(runs, name, mix)}, n = {n}", rows))
     return groups
 
 
 def between_runs(runs: Runs) -> list[Group]:
     """Each run minus the first, on the problems that both have, at the largest n of both."""
-    groups = []
+    groups: list[Group] = []
     for name, evaluation in runs[1:]:
         first_name, first = runs[0]
         for mix in first.mixes:
@@ -230,8 +250,11 @@ def run_differences(one: Evaluation, other: Evaluation, mix: Mix) -> list[dict[s
     return sorted(rows, key=lambda row: (order.index(row["rule"]), row["n"]))
 
 
-def forest(groups: Sequence[Group]) -> dict[str, Any]:
-    """Groups of rows for a plot of differences on one scale; places are percent of its width."""
+def forest(groups: Sequence[Group], resamples: int) -> dict[str, Any]:
+    """Groups of rows for a plot of differences on one scale; places are percent of its width.
+
+    `resamples` is how many there were of the problems: p-values cannot be smaller than they tell.
+    """
     ends = [end for _, rows in groups for _, _, each in rows for end in (each.low, each.high)]
     low, high = min([0.0, *ends]), max([0.0, *ends])
     span = (high - low) * 1.08 or 1.0
@@ -250,8 +273,8 @@ def forest(groups: Sequence[Group]) -> dict[str, Any]:
                 "at": place(each.value),
                 "left": place(each.low),
                 "width": round(place(each.high) - place(each.low), 2),
-                **_interval(each, "+"),
-                "p": _p(each),
+                **interval_texts(each, "+"),
+                "p": p_text(each.p, resamples) if isinstance(each, Paired) else "",
             }
             for rule, name, each in rows
         ]
@@ -292,21 +315,18 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, 
 # Texts
 
 
-def _label(runs: Runs, name: str, mix: Mix) -> str:
+def run_label(runs: Runs, name: str, mix: Mix) -> str:
     return MIX_LABELS[mix] if len(runs) == 1 else f"{name} · {MIX_LABELS[mix]}"
 
 
-def _percent(share: float | np.floating[Any], sign: str = "") -> str:
+def percent(share: float | np.floating[Any], sign: str = "") -> str:
     return f"{100 * share:{sign}.1f}".replace("-", "−")
 
 
-def _p(found: Paired) -> str:
-    return "p < 0.001" if found.p < 0.001 else f"p = {found.p:.3f}"
-
-
-def _interval(found: Interval, sign: str = "") -> dict[str, Any]:
+def interval_texts(found: Interval, sign: str = "") -> dict[str, str]:
+    """The accuracy or, with `sign` "+", the difference in percent: value, low, high."""
     return {
-        "value": _percent(found.value, sign),
-        "low": _percent(found.low, sign),
-        "high": _percent(found.high, sign),
+        "value": percent(found.value, sign),
+        "low": percent(found.low, sign),
+        "high": percent(found.high, sign),
     }

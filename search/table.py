@@ -2,7 +2,7 @@
 
     print(table(evaluate(pool)))
 
-At most 100 columns wide, whatever the pool.
+At most 80 columns wide, whatever the pool: one layout for every terminal and for files.
 """
 
 from __future__ import annotations
@@ -27,15 +27,17 @@ from search.evaluate import (
     count,
     rule_label,
 )
-from search.paired import Paired
+from search.groups import FIFTHS
+from search.paired import p_text
+from search.quality import MEASURES
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
     "cost_rows",
+    "flops_unit",
     "interval_cell",
-    "p_cell",
     "printable",
     "table",
     "table_footer",
@@ -44,9 +46,9 @@ __all__ = [
 ]
 
 # A margin of 2, a column of names, then columns of fixed width.
-NAMES, WIDE, NARROW, CURVE_COLUMNS = 22, 24, 7, 10
-GROUP, GROUP_COLUMNS = 14, 5
-HYBRID = "hybrid, 1 PoT (+ CoT)"
+WIDTH = 80
+NAMES, WIDE, NARROW, CURVE_COLUMNS = 20, 19, 6, 9
+SIGNED = 24  # a difference with its interval
 
 
 def table(
@@ -55,7 +57,7 @@ def table(
     bold: bool | None = None,
     seconds: Mapping[str, float] | None = None,
 ) -> str:
-    """The evaluation for a terminal of 100 columns.
+    """The evaluation for a terminal of 80 columns.
 
     `bold` marks the best rule of each column (the ceiling aside); None: where standard output is a
     terminal that can. `seconds` by stage adds a line on the time spent.
@@ -97,15 +99,19 @@ def table_footer(seconds: Mapping[str, float] | None, notes: Sequence[str]) -> l
 
 
 def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, 98, initial_indent="  ", subsequent_indent="    ")
+    return textwrap.wrap(text, WIDTH - 2, initial_indent="  ", subsequent_indent="    ")
 
 
 def interval_cell(found: Interval, sign: str = "") -> str:
-    """`72.5 [68.1, 76.6]`, padded so that the values of a column stand under each other."""
+    """`72.5 [68.1, 76.6]`, padded so that the values of a column stand under each other.
+
+    100 % is `100`, so that no cell is wider than its column.
+    """
     value, low, high = (
-        f"{100 * x:{sign}.1f}".replace("-", "−") for x in (found.value, found.low, found.high)
+        f"{100 * x:{sign}.1f}".replace("-", "−").replace("100.0", "100")
+        for x in (found.value, found.low, found.high)
     )
-    return f"{value:>5} [{low}, {high}]".ljust(WIDE)
+    return f"{value:>5} [{low}, {high}]".ljust(SIGNED if sign else WIDE)
 
 
 def _best_columns(evaluation: Evaluation, columns: list[tuple[Mix, int]]) -> dict[str, set[int]]:
@@ -141,12 +147,14 @@ def _rules_table(evaluation: Evaluation, bold: bool) -> list[str]:
         lines.append(table_line(label, cells, best[rule] if bold else None))
         if rule == "single" and evaluation.hybrid:
             blank = [" " * WIDE] * (len(mixes) - 1)
-            lines.append(table_line(HYBRID, [*blank, interval_cell(evaluation.hybrid)]))
+            lines.append(
+                table_line(RULE_LABELS["hybrid"], [*blank, interval_cell(evaluation.hybrid)])
+            )
     frame = evaluation.frame
     spent = frame[(frame["rule"] == "pass") & (frame["n"] == n)].set_index("modes")["tokens"]
     if spent.notna().all():
         lines.append(
-            table_line("tokens per problem", [f"{spent[mix]:>5,.0f}".ljust(WIDE) for mix in mixes])
+            table_line("tokens per problem", [f"{spent[mix]:>6,.0f}".ljust(WIDE) for mix in mixes])
         )
     return [*lines, *(table_line(label, cells) for label, (cells,) in cost_rows([evaluation]))]
 
@@ -154,8 +162,8 @@ def _rules_table(evaluation: Evaluation, bold: bool) -> list[str]:
 def cost_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, list[list[str]]]]:
     """FLOPs and seconds per problem at the table's n: (label, each evaluation's cells).
 
-    `12.3 + 4.5 verifier`: what majority costs, and what rules that read scores cost more, where
-    that is known. What is not known of majority is left out.
+    `12.3 + 4.5`: what majority costs, and what rules that read scores cost more, where that is
+    known. What is not known of majority is left out.
     """
     frames = [each.frame[each.frame["n"] == each.table_n] for each in evaluations]
     rows = []
@@ -164,9 +172,10 @@ def cost_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, list[list[st
         if any(name not in frame or frame[name].isna().any() for frame in votes):
             continue
         largest = max(float(frame[name].max()) for frame in frames)
-        unit, label = _unit(largest) if name == "flops" else (1.0, name)
+        unit, label = flops_unit(largest) if name == "flops" else (1.0, name)
         cells = [_cost_cells(frame, name, unit) for frame in frames]
-        rows.append((f"{label} per problem", cells))
+        more = any("+" in cell for each in cells for cell in each)
+        rows.append((f"{label} + scoring" if more else f"{label} per problem", cells))
     return rows
 
 
@@ -176,15 +185,15 @@ def _cost_cells(frame: pd.DataFrame, name: str, unit: float) -> list[str]:
     whole = dict(zip(scored["modes"], scored[name] / unit, strict=True))
     cells = []
     for mix, value in zip(votes["modes"], votes[name] / unit, strict=True):
-        cell = _digits(value, value).rjust(5)
+        cell = _digits(value, value).rjust(6)
         more = whole.get(mix, value) - value
         if more > 0:
-            cell += f" + {_digits(more, value)} verifier"
+            cell += f" + {_digits(more, value)}"
         cells.append(cell.ljust(WIDE))
     return cells
 
 
-def _unit(flops: float) -> tuple[float, str]:
+def flops_unit(flops: float) -> tuple[float, str]:
     """The unit in which a number of FLOPs has few digits, and its name."""
     units = {1e6: "MFLOPs", 1e9: "GFLOPs", 1e12: "TFLOPs", 1e15: "PFLOPs"}
     unit = max((unit for unit in units if unit <= flops), default=1e6)
@@ -209,10 +218,12 @@ def _curve_table(evaluation: Evaluation, bold: bool) -> list[str]:
         table_line(f"{MIX_LABELS[mix]}, at n =", [f"{n:>{NARROW}}" for n in ns]),
         table_rule(len(ns), NARROW),
     ]
-    for rule in evaluation.rules:
-        if rule == "single":
-            continue
-        cells = [f"{100 * evaluation.per_problem[rule, mix, n].mean():>{NARROW}.1f}" for n in ns]
+    for rule in evaluation.drawn:
+        cells = [
+            f"{100 * evaluation.per_problem[rule, mix, n].mean():.1f}".replace("100.0", "100")
+            for n in ns
+        ]
+        cells = [f"{cell:>{NARROW}}" for cell in cells]
         lines.append(table_line(RULE_LABELS[rule], cells, best[rule] if bold else None))
     return lines
 
@@ -220,7 +231,7 @@ def _curve_table(evaluation: Evaluation, bold: bool) -> list[str]:
 def _difference_lines(evaluation: Evaluation) -> list[str]:
     mix = evaluation.mixes[-1]
     n = evaluation.ns(mix)[-1]
-    compared = [r for r in evaluation.rules if r not in ("single", "majority", "pass")]
+    compared = [r for r in evaluation.drawn if r not in ("majority", "pass")]
     if not compared:
         return []
     lines = [
@@ -230,22 +241,23 @@ def _difference_lines(evaluation: Evaluation) -> list[str]:
     for rule in compared:
         found = evaluation.difference((rule, mix, n), ("majority", mix, n))
         label = rule_label(rule, n, evaluation.config.k)
-        lines.append(table_line(label, [interval_cell(found, "+"), p_cell(found)]))
+        cells = [interval_cell(found, "+"), p_text(found.p, evaluation.config.bootstrap)]
+        lines.append(table_line(label, cells))
     return [*lines, *_equal_flops_lines(evaluation, mix)]
 
 
 def _equal_flops_lines(evaluation: Evaluation, mix: Mix) -> list[str]:
     """The same at the largest n for which majority's curve reaches as many FLOPs; none unknown."""
     rows = equal_flops(evaluation)
-    rows = rows[rows["modes"] == mix]
+    rows = rows[(rows["modes"] == mix) & rows["rule"].isin(evaluation.drawn)]
     if rows.empty:
         return []
     n = int(rows["n"].max())
     rows = rows[rows["n"] == n]
-    unit, label = _unit(float(rows["flops"].iloc[0]))
+    unit, label = flops_unit(float(rows["flops"].iloc[0]))
     lines = [
         "",
-        f"  the same for equal FLOPs ({rows['flops'].iloc[0] / unit:.3g} {label}: verifier at "
+        f"  at equal FLOPs ({rows['flops'].iloc[0] / unit:.3g} {label}: verifier at "
         f"n = {n}, majority at n = {rows['majority_n'].iloc[0]:.1f})",
     ]
     for row in rows.to_dict("records"):
@@ -255,9 +267,9 @@ def _equal_flops_lines(evaluation: Evaluation, mix: Mix) -> list[str]:
     return lines
 
 
-def p_cell(found: Paired) -> str:
-    """`p = 0.012`; three digits are what a thousand resamples tell."""
-    return f"p = {found.p:.3f}"
+# breakdown -> its title, the width of its columns, how many stand beside each other
+GROUPED = {"difficulty": ("difficulty, fifths of the problems", 11, 5), "origin": ("origin", 14, 4)}
+SHORT = {FIFTHS[0]: "hardest", FIFTHS[-1]: "easiest"}
 
 
 def _group_lines(evaluation: Evaluation) -> list[str]:
@@ -270,20 +282,20 @@ def _group_lines(evaluation: Evaluation) -> list[str]:
         mix = [mix for mix in evaluation.mixes if (rows["modes"] == mix).any()][-1]
         rows = rows[rows["modes"] == mix]
         n = int(rows["n"].max())
-        title = {"difficulty": "difficulty, in fifths of the problems", "origin": "origin"}[str(by)]
+        title, width, columns = GROUPED[str(by)]
         names = list(dict.fromkeys(rows["group"]))
-        for start in range(0, len(names), GROUP_COLUMNS):
-            shown = names[start : start + GROUP_COLUMNS]
-            heads = [f"{name[: GROUP - 2]:>{GROUP}}" for name in shown]
+        for start in range(0, len(names), columns):
+            shown = names[start : start + columns]
+            heads = [f"{SHORT.get(name, name)[: width - 2]:>{width}}" for name in shown]
             lines += ["", f"  by {title} ({MIX_LABELS[mix]}, n = {n}; accuracy in %)"]
-            lines += [table_line("", heads), table_rule(len(shown), GROUP)]
-            for rule in evaluation.rules:
+            lines += [table_line("", heads), table_rule(len(shown), width)]
+            for rule in ("single", *evaluation.drawn):
                 at = 1 if rule == "single" else n
                 own = rows[(rows["rule"] == rule) & (rows["n"] == at)].set_index("group")
                 cells = [
-                    f"{100 * own['accuracy'][name]:>{GROUP}.1f}"
+                    f"{100 * own['accuracy'][name]:>{width}.1f}"
                     if name in own.index
-                    else " " * GROUP
+                    else " " * width
                     for name in shown
                 ]
                 lines.append(table_line(rule_label(rule, at, evaluation.config.k), cells))
@@ -295,26 +307,15 @@ def _quality_lines(evaluation: Evaluation) -> list[str]:
     if found is None:
         return []
     lines = ["", f"  scores by {evaluation.verifier} ({count(found.candidates, 'candidate')})"]
-    for name, value in (
-        ("AUC within problems", found.within),
-        ("AUC", found.auc),
-        ("Brier score", found.brier),
-        ("calibration error", found.calibration_error),
-    ):
-        cell = f"{value.value:>5.3f} [{value.low:.3f}, {value.high:.3f}]"
-        lines.append(table_line(name, [cell if value.value == value.value else "not defined"]))
+    for measure, name in MEASURES.items():
+        value = getattr(found, measure)
+        cell = f"{value.value:>6.3f} [{value.low:.3f}, {value.high:.3f}]"
+        lines.append(table_line(name, [cell if value.value == value.value else " not defined"]))
     for over in found.over:
         if over.modes == evaluation.mixes[-1] and over.peak < over.n:
-            lines += [
-                table_line(
-                    "best-of-n falls",
-                    [
-                        interval_cell(over.drop, "+"),
-                        f"from n = {over.peak} to {over.n} ({MIX_LABELS[over.modes]}), "
-                        + p_cell(over.drop),
-                    ],
-                )
-            ]
+            p = p_text(over.drop.p, evaluation.config.bootstrap)
+            where = f"n = {over.peak} → {over.n} ({MIX_LABELS[over.modes]}), {p}"
+            lines.append(table_line("best-of-n falls", [interval_cell(over.drop, "+"), where]))
     return lines
 
 

@@ -68,7 +68,7 @@ def pool(run: Path, stage: str) -> pd.DataFrame:
 
 def table(run: Path) -> list[str]:
     lines = (run / "report" / "table.txt").read_text().splitlines()
-    measured = ("  time:", "  seconds per problem")
+    measured = ("  time:", "  seconds per problem", "  seconds + scoring")
     return [line for line in lines if not line.startswith(measured)]
 
 

@@ -1,6 +1,5 @@
-// Curves: one chart for each modes; its lines are the rules of a run, or one rule in every run.
-// Drawn here rather than by a library: lines, bands and one logarithmic axis are less than a library's
-// own size in every page, and take the page's colours, in light, dark and print.
+// Charts: lines with bands or whiskers over one axis. Drawn here rather than by a library: this is less
+// than a library's own size in every page, and takes the page's colours, in light, dark and print.
 const shapes = [
   "M-3.4 0a3.4 3.4 0 1 0 6.8 0a3.4 3.4 0 1 0 -6.8 0z",
   "M-3-3h6v6h-6z",
@@ -10,31 +9,6 @@ const shapes = [
   "M-3.6-1.2h2.4v-2.4h2.4v2.4h2.4v2.4h-2.4v2.4h-2.4v-2.4h-2.4z",
 ];
 const ruleOrder = Object.keys(data.labels);
-const axisNames = {
-  n: "candidates per problem, n",
-  tokens: "generated tokens per problem",
-  flops: "FLOPs per problem",
-  seconds: "seconds per problem, as measured",
-};
-// `lines`: the number of the run whose rules are drawn, or "rule:NAME" for one rule in every run.
-const chart = { axis: "n", lines: "0", hidden: new Set() };
-
-// The lines of a chart: {key, label, tone (its colour), shape, series}.
-function linesOf(mix) {
-  const [kind, name] = chart.lines.split(":");
-  if (kind === "rule") {
-    return data.runs.flatMap((run, index) => {
-      const panel = run.panels.find((each) => each.mix === mix);
-      const series = panel?.series.find((each) => each.rule === name);
-      return series ? [{ key: String(index), label: run.name, tone: `run-${index % 8}`,
-        shape: shapes[index % shapes.length], series }] : [];
-    });
-  }
-  const panel = data.runs[Number(kind)].panels.find((each) => each.mix === mix);
-  return (panel?.series ?? []).map((series) => ({ key: series.rule, label: data.labels[series.rule],
-    tone: series.rule, series,
-    shape: series.rule === "pass" ? null : shapes[(ruleOrder.indexOf(series.rule) + 5) % shapes.length] }));
-}
 
 function short(x) {
   for (const [unit, size] of [["Y", 1e24], ["Z", 1e21], ["E", 1e18], ["P", 1e15], ["T", 1e12], ["G", 1e9], ["M", 1e6], ["k", 1e3]]) {
@@ -43,66 +17,77 @@ function short(x) {
   return String(Number(x.toPrecision(3)));
 }
 
-// Where an axis from `low` to `high` has its ticks: at the numbers of candidates, else at 1, 2, 5 × 10^k.
-function ticks(lines, low, high) {
-  if (chart.axis === "n") return [...new Set(lines.flatMap(({ series }) => series.n))].sort((a, b) => a - b);
-  const found = [];
-  for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++) {
-    for (const digit of [1, 2, 5]) found.push(digit * 10 ** power);
-  }
-  return found.filter((x) => x >= low * 0.999 && x <= high * 1.001);
+// How a rule's line, or a run's, looks: {key, label, tone (its colour), shape (of its marks), dashed}.
+const ruleLook = (rule) => ({ key: rule, label: data.labels[rule], tone: rule, dashed: rule === "pass",
+  shape: rule === "pass" ? null : shapes[(ruleOrder.indexOf(rule) + 5) % shapes.length] });
+const runLook = (index) => ({ key: `run-${index}`, label: data.runs[index].name, tone: `run-${index % 8}`,
+  shape: shapes[index % shapes.length] });
+
+// From what to what the accuracies of some points reach, in tenths.
+function reach(points) {
+  const ends = points.flatMap(({ value, low, high }) => [value, low ?? value, high ?? value]);
+  const low = Math.floor(Math.min(...ends) * 10 + 1e-9) / 10, high = Math.ceil(Math.max(...ends) * 10 - 1e-9) / 10;
+  return [low, Math.max(high, low + 0.1)];
 }
 
-function drawChart(figure, mix, label, domain) {
-  const width = Math.max(figure.clientWidth, 240), height = 250;
-  const left = 34, right = width - 10, top = 12, bottom = height - 38;
-  const every = linesOf(mix).filter(({ series }) => series[chart.axis]);
-  const lines = every.filter(({ key }) => !chart.hidden.has(key));
-  figure.replaceChildren(el("figcaption", {}, label));
-  if (!every.length) return;
-  const all = every.flatMap(({ series }) => series[chart.axis]);
-  const low = Math.min(...all), high = Math.max(...all), span = Math.max(Math.log(high / low), 1e-9);
-  const x = (cost) => left + 8 + Math.log(cost / low) / span * (right - left - 16);
+// Draws `lines` into a figure, instead of what it holds.
+// A line: its look and `points`, each {at, value, low, high, name, more}: values are fractions, points of
+// one name belong together, `more` is a word of its own in the box of numbers; `whiskers` instead of a band.
+// `axis`: {title, ticks: [[at, text], …], place: at -> 0 … 1}. `lead` is drawn below the lines.
+function drawChart(figure, { caption, lines, axis, domain, yTitle, lead, height = 250 }) {
+  const width = Math.max(figure.clientWidth, 240);
+  const left = 34, right = width - 10, top = yTitle ? 26 : 12, bottom = height - 38;
+  figure.replaceChildren(el("figcaption", {}, caption));
+  const x = (at) => left + 8 + axis.place(at) * (right - left - 16);
   const y = (v) => bottom - (v - domain[0]) / (domain[1] - domain[0]) * (bottom - top);
-  const svg = el("svg", { viewBox: `0 0 ${width} ${height}`, role: "img",
-    "aria-label": `accuracy against ${axisNames[chart.axis]}, ${label}` });
+  const svg = el("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${axis.aria ?? axis.title}, ${caption}` });
   const step = domain[1] - domain[0] > 0.55 ? 0.2 : 0.1;
   for (let v = Math.ceil(domain[0] / step - 1e-9) * step; v < domain[1] + 1e-9; v += step) {
     svg.append(el("line", { class: "grid", x1: left, x2: right, y1: y(v), y2: y(v) }),
       el("text", { x: left - 6, y: y(v) + 4, "text-anchor": "end" }, String(Math.round(100 * v))));
   }
+  if (yTitle) svg.append(el("text", { x: 0, y: 11 }, yTitle));
   let edge = -Infinity; // of the label before: labels that would overlap are left out
-  for (const tick of ticks(every, low, high)) {
-    const text = short(tick);
-    if (x(tick) - 4 * text.length < edge) continue;
-    edge = x(tick) + 4 * text.length + 4;
+  for (const [tick, text] of axis.ticks) {
+    if (x(tick) - 3 * text.length < edge) continue;
+    edge = x(tick) + 3 * text.length + 6;
     svg.append(el("text", { x: x(tick), y: bottom + 17, "text-anchor": "middle" }, text));
   }
-  const halves = chart.axis === "n" && mix === "both" ? " (half CoT, half PoT)" : "";
-  svg.append(el("text", { x: (left + right) / 2, y: height - 5, "text-anchor": "middle" },
-    axisNames[chart.axis] + halves));
-  const points = (series, values) =>
-    values.map((v, i) => `${x(series[chart.axis][i]).toFixed(1)} ${y(v).toFixed(1)}`);
-  for (const { tone, series } of lines) {
-    const outline = points(series, series.high).concat(points(series, series.low).reverse());
-    svg.append(el("path", { class: `band ${tone}`, d: `M${outline.join("L")}z` }));
+  svg.append(el("text", { x: (left + right) / 2, y: height - 5, "text-anchor": "middle" }, axis.title));
+  lead?.(svg, x, y);
+  const at = (point, value) => `${(x(point.at) + (point.shift ?? 0)).toFixed(1)} ${y(value).toFixed(1)}`;
+  const known = (points) => points.filter(({ low, high }) => low !== null && high !== null);
+  for (const { tone, points, whiskers } of lines) {
+    const ends = known(points);
+    if (whiskers) {
+      for (const point of ends) svg.append(el("path", { class: `whiskers ${tone}`, d: `M${at(point, point.low)}L${at(point, point.high)}` }));
+    } else if (ends.length) {
+      const outline = ends.map((point) => at(point, point.high)).concat(ends.map((point) => at(point, point.low)).reverse());
+      svg.append(el("path", { class: `band ${tone}`, d: `M${outline.join("L")}z` }));
+    }
   }
-  for (const { tone, shape, series } of lines) {
-    const line = points(series, series.value);
-    svg.append(el("path", { class: `curve ${tone}`, d: `M${line.join("L")}` }));
-    for (const point of shape ? line : []) {
-      svg.append(el("path", { class: `mark ${tone}`, d: shape, transform: `translate(${point})` }));
+  for (const { tone, shape, dashed, points } of lines) {
+    const line = points.map((point) => at(point, point.value));
+    svg.append(el("path", { class: `curve ${tone}${dashed ? " dashed" : ""}`, d: `M${line.join("L")}` }));
+    for (const [i, place] of line.entries()) {
+      if (shape) svg.append(el("path", { class: `mark ${tone}`, d: shape, transform: `translate(${place})` }));
+      if (points[i].ring) svg.append(el("circle", { class: `ring ${tone}`, r: 7.5, transform: `translate(${place})` }));
     }
   }
   figure.append(svg, pointer(svg, lines, x, width, top, bottom));
 }
 
-// The numbers at the place that the reader points at: every line at the n of the nearest point.
+// In place of a chart: this run has nothing to draw there.
+function unknown(figure, caption) {
+  figure.replaceChildren(el("figcaption", {}, caption), el("p", { class: "note" }, "not known"));
+}
+
+// The numbers at the place that the reader points at: every line at the nearest point's name.
 function pointer(svg, lines, x, width, top, bottom) {
   const cursor = el("line", { class: "cursor", y1: top, y2: bottom, visibility: "hidden" });
   svg.append(cursor);
   const tip = el("div", { class: "tip", hidden: "" });
-  const spots = lines.flatMap(({ series }) => series.n.map((n, i) => ({ n, x: x(series[chart.axis][i]) })));
+  const spots = lines.flatMap(({ points }) => points.map(({ name, at }) => ({ name, x: x(at) })));
   svg.addEventListener("pointermove", (event) => {
     if (!spots.length) return;
     const box = svg.getBoundingClientRect();
@@ -111,13 +96,13 @@ function pointer(svg, lines, x, width, top, bottom) {
     cursor.setAttribute("visibility", "visible");
     cursor.setAttribute("x1", near.x);
     cursor.setAttribute("x2", near.x);
-    const rows = lines.map((line) => [line, line.series.n.indexOf(near.n)]).filter(([, i]) => i >= 0);
-    rows.sort(([one, i], [other, j]) => other.series.value[j] - one.series.value[i]);
-    tip.replaceChildren(el("b", {}, `n = ${near.n}`), el("table", {}, ...rows.map(([{ label, tone, series }, i]) =>
-      el("tr", {}, el("th", {}, el("i", { class: `key ${tone}` }), label),
-        el("td", {}, percent(series.value[i])),
-        el("td", {}, el("small", {}, `[${percent(series.low[i])}, ${percent(series.high[i])}]`)),
-        chart.axis === "n" ? null : el("td", {}, el("small", {}, short(series[chart.axis][i])))))));
+    const rows = lines.flatMap((line) => line.points.filter(({ name }) => name === near.name).map((point) => ({ line, point })));
+    rows.sort((one, other) => other.point.value - one.point.value);
+    tip.replaceChildren(el("b", {}, near.name), el("table", {}, ...rows.map(({ line, point }) =>
+      el("tr", {}, el("th", {}, el("i", { class: `key ${line.tone}` }), line.label),
+        el("td", {}, percent(point.value)),
+        el("td", {}, point.low === null ? null : el("small", {}, `[${percent(point.low)}, ${percent(point.high)}]`)),
+        point.more ? el("td", {}, el("small", {}, point.more)) : null))));
     tip.hidden = false;
     const place = near.x / width * box.width;
     const room = box.width - tip.offsetWidth;
@@ -128,46 +113,65 @@ function pointer(svg, lines, x, width, top, bottom) {
   return tip;
 }
 
-function drawLegend(lines, redraw) {
-  byId("legend").replaceChildren(...lines.map(({ key, label, tone, shape }) => {
-    const sample = el("svg", { viewBox: "0 0 26 12" }, el("path", { class: `curve ${tone}`, d: "M1 6H25" }),
+// A button for each line, pressed where it is drawn; `hidden` holds the keys of the others.
+function drawLegend(id, looks, hidden, redraw) {
+  byId(id).replaceChildren(...looks.map(({ key, label, tone, shape, dashed }) => {
+    const sample = el("svg", { viewBox: "0 0 26 12" }, el("path", { class: `curve ${tone}${dashed ? " dashed" : ""}`, d: "M1 6H25" }),
       shape ? el("path", { class: `mark ${tone}`, d: shape, transform: "translate(13 6)" }) : null);
-    return el("button", { type: "button", "aria-pressed": String(!chart.hidden.has(key)), onclick: () => {
-      if (!chart.hidden.delete(key)) chart.hidden.add(key);
+    return el("button", { type: "button", "aria-pressed": String(!hidden.has(key)), onclick: () => {
+      if (!hidden.delete(key)) hidden.add(key);
       redraw();
     } }, sample, label);
   }));
 }
 
-function curves() {
-  const mixes = [...new Map(data.runs.flatMap((run) => run.panels.map(({ mix, label }) => [mix, label])))];
-  const every = data.runs.flatMap((run) => run.panels.flatMap(({ series }) => series));
-  const rules = ruleOrder.filter((rule) => every.some((series) => series.rule === rule));
-  const ends = every.flatMap(({ low, high }) => [...low, ...high]);
-  const domain = [Math.floor(Math.min(...ends) * 10) / 10, Math.ceil(Math.max(...ends) * 10) / 10];
-  if (domain[1] <= domain[0]) domain[1] = domain[0] + 0.1;
-  const figures = mixes.map(() => el("figure"));
-  byId("curves").append(...figures);
-  const draw = () => {
-    const lines = [...new Map(mixes.flatMap(([mix]) => linesOf(mix)).map((line) => [line.key, line])).values()];
-    drawLegend(lines, draw);
-    mixes.forEach(([mix, label], i) => drawChart(figures[i], mix, label, domain));
+// Charts of the rules of a run, or of one rule in every run, one for each modes, with their legend and
+// the choice of what is drawn. `id` names the element they go into, and with it its `id-legend` and
+// `id-lines`. `panelsOf(run)` gives [{mix, label, series: [{rule, …}]}]; `draw(figure, panel, lines, every)`
+// draws lines, each a look with its `series`; `every` has the hidden ones too. Returns what draws anew.
+function chartSet(id, panelsOf, draw) {
+  const panels = data.runs.map(panelsOf);
+  const mixes = [...new Map(panels.flat().map(({ mix, label }) => [mix, label]))];
+  const there = new Set(panels.flat().flatMap(({ series }) => series.map(({ rule }) => rule)));
+  const rules = ruleOrder.filter((rule) => there.has(rule));
+  const onRequest = () => new Set(data.runs[0].onRequest);
+  let shown = several ? `rule:${rules.includes("weighted") ? "weighted" : "majority"}` : "0";
+  let hidden = several ? new Set() : onRequest();
+  const linesOf = (mix) => {
+    const [kind, name] = shown.split(":");
+    const seriesOf = (run) => panels[run].find((panel) => panel.mix === mix)?.series ?? [];
+    if (kind !== "rule") return seriesOf(Number(kind)).map((series) => ({ ...ruleLook(series.rule), series }));
+    return data.runs.flatMap((_, run) => seriesOf(run).filter(({ rule }) => rule === name)
+      .map((series) => ({ ...runLook(run), series })));
   };
-  const axes = Object.keys(axisNames).filter((axis) => every.some((series) => series[axis]));
-  choices("axis", axes.map((axis) => [axis, axisNames[axis]]), "n", (axis) => { chart.axis = axis; draw(); });
-  const common = rules.includes("weighted") ? "weighted" : "majority";
-  if (several) chart.lines = `rule:${common}`;
-  choices("lines", several ? [
+  const figures = mixes.map(() => el("figure"));
+  byId(id).append(...figures);
+  const redraw = () => {
+    const looks = [...new Map(mixes.flatMap(([mix]) => linesOf(mix)).map((line) => [line.key, line])).values()];
+    drawLegend(`${id}-legend`, looks, hidden, redraw);
+    mixes.forEach(([mix, label], i) => {
+      const every = linesOf(mix);
+      draw(figures[i], { mix, label }, every.filter(({ key }) => !hidden.has(key)), every);
+    });
+  };
+  choices(`${id}-lines`, several ? [
     ...rules.map((rule) => [`rule:${rule}`, `runs, by ${data.labels[rule]}`]),
     ...data.runs.map((run, index) => [String(index), `rules, in ${run.name}`]),
-  ] : [], chart.lines, (lines) => { chart.lines = lines; chart.hidden.clear(); draw(); });
-  draw();
-  // Drawn anew for each width, so that the lettering keeps its size on a phone.
-  let drawnFor = byId("curves").clientWidth;
-  new ResizeObserver(() => {
-    if (byId("curves").clientWidth === drawnFor) return;
-    drawnFor = byId("curves").clientWidth;
-    draw();
-  }).observe(byId("curves"));
+  ] : [], shown, (chosen) => {
+    shown = chosen;
+    hidden = chosen.startsWith("rule:") ? new Set() : onRequest();
+    redraw();
+  });
+  return redraw;
 }
-curves();
+
+// Draws, and again for each width, so that the lettering keeps its size on a phone.
+function drawnToFit(id, redraw) {
+  redraw();
+  let drawnFor = byId(id).clientWidth;
+  new ResizeObserver(() => {
+    if (byId(id).clientWidth === drawnFor) return;
+    drawnFor = byId(id).clientWidth;
+    redraw();
+  }).observe(byId(id));
+}

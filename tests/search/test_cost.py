@@ -197,9 +197,9 @@ def test_rules_pay_for_what_they_use(make_run):
 def test_the_table_shows_costs(make_run, capsys):
     run = make_run()
     shown = table(evaluate_run(run, EvaluateConfig(draws=2, bootstrap=2))).splitlines()
-    assert "  MFLOPs per problem    0.0257 + 0.0015 verifier" in shown
-    assert "  seconds per problem    7.00 + 3.00 verifier" in shown
-    assert max(map(len, shown)) <= 100
+    assert "  MFLOPs + scoring    0.0257 + 0.0015" in shown
+    assert "  seconds + scoring     7.00 + 3.00" in shown
+    assert max(map(len, shown)) <= 80
     run_evaluate(EvaluateStage(run=str(run.path), draws=2, bootstrap=2, json=True))
     told = json.loads(capsys.readouterr().out)
     assert told["accuracy"][0]["flops"] == 8896 + (4160 + 12672) / 2
@@ -224,15 +224,15 @@ def test_several_verifiers_cost_each_their_own(make_run, capsys):
     run.write("scores/w", part, run.read("scores/v", part), 8.0)
     run_evaluate(EvaluateStage(run=str(run.path), draws=2, bootstrap=2))
     lines = capsys.readouterr().out.splitlines()
-    start = lines.index("  MFLOPs per problem")
+    start = lines.index("  MFLOPs + scoring")
     assert [line.split() for line in lines[start : start + 6]] == [
-        ["MFLOPs", "per", "problem"],
-        ["v", "0.0257", "+", "0.0015", "verifier"],
+        ["MFLOPs", "+", "scoring"],
+        ["v", "0.0257", "+", "0.0015"],
         # 5 tokens of 2304 with a number at 3 of them, and 1 + 2 + 3 + 3 + 4 keys of 64: 12400.
-        ["w", "0.0257", "+", "0.0124", "verifier"],
-        ["seconds", "per", "problem"],
-        ["v", "7.00", "+", "3.00", "verifier"],
-        ["w", "7.00", "+", "8.00", "verifier"],
+        ["w", "0.0257", "+", "0.0124"],
+        ["seconds", "+", "scoring"],
+        ["v", "7.00", "+", "3.00"],
+        ["w", "7.00", "+", "8.00"],
     ]
 
 
@@ -293,7 +293,6 @@ def test_unknown_shapes_and_seconds_are_said(make_run, tmp_path):
     assert evaluation.frame[["flops", "seconds"]].isna().all(axis=None)
     assert [note.split(":")[0] for note in evaluation.notes] == [
         "FLOPs left out",
-        "FLOPs of scoring left out",
         "seconds left out",
     ]
     shown = table(evaluation)
@@ -316,8 +315,10 @@ def test_an_unknown_verifier_leaves_the_vote_known(make_run):
     known = frame[frame["flops"].notna()]
     assert set(known[known["n"] == 2]["rule"]) == {"majority", "shortest", "logprob", "pass"}
     assert set(frame[frame["flops"].isna()]["rule"]) == set(SCORED_RULES)
-    assert "  MFLOPs per problem    0.0257" in table(evaluation).splitlines()
-    assert evaluation.notes == ("FLOPs of scoring left out: the shape of verifier v is not known",)
+    assert "  MFLOPs per problem  0.0257" in table(evaluation).splitlines()
+    assert evaluation.notes == (
+        "FLOPs of scoring left out: the shape of verifier 'v' is not known",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -375,7 +376,7 @@ def test_equal_flops_with_one_point(priced):
 
 def test_equal_flops_in_the_table(priced):
     shown = table(dataclasses.replace(priced[0], frame=priced[1])).splitlines()
-    header = "  the same for equal FLOPs (0.0008 MFLOPs: verifier at n = 4, majority at n = 8.0)"
+    header = "  at equal FLOPs (0.0008 MFLOPs: verifier at n = 4, majority at n = 8.0)"
     assert header in shown
     assert equal_flops(priced[0]).empty
 

@@ -36,11 +36,11 @@ def run(tmp_path, capsys):
 
 
 TABLE = """\
-                              ours right      ours wrong  ours undecided
-  ──────────────────────────────────────────────────────────────────────
-  theirs right                         2               2               0
-  theirs wrong                         2               0               0
-  theirs undecided                     0               2               0
+                            ours right      ours wrong  ours undecided
+  ────────────────────────────────────────────────────────────────────
+  theirs right                       2               2               0
+  theirs wrong                       2               0               0
+  theirs undecided                   0               2               0
   agree on 33.3 % of the 6 that both decide; only theirs right 2, only ours right 2
   where they differ, for example
     p0 cot 1                          theirs right  ours 17.6, theirs 18

@@ -9,7 +9,7 @@ import pytest
 from problems.errors import UserError
 from search.curves import bootstrap_weights
 from search.evaluate import EvaluateConfig, evaluate
-from search.groups import FIFTHS, fifths, halves, mean_in_group
+from search.groups import FIFTHS, fifths, halves, mean_in_group, possible
 from search.pool import PoolArrays
 from search.table import table
 
@@ -53,8 +53,22 @@ def test_real_difficulty_is_found():
     assert (rows["low"] <= rows["accuracy"] + 1e-12).all()
     assert (rows["accuracy"] <= rows["high"] + 1e-12).all()
     shown = table(found, bold=False)
-    assert "by difficulty, in fifths of the problems (CoT only, n = 32; accuracy in %)" in shown
-    assert all(len(line) <= 100 for line in shown.splitlines())
+    assert "by difficulty, fifths of the problems (CoT only, n = 32; accuracy in %)" in shown
+    assert all(len(line) <= 80 for line in shown.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("problems", "candidates", "ns", "expected"),
+    [
+        (5, 2, [1, 2], ["difficulty"]),
+        (4, 2, [1, 2], []),  # fewer problems than fifths
+        (5, 1, [1], []),  # half of one candidate is none
+        (5, 8, [8], []),  # half of them do not reach the only n
+    ],
+)
+def test_what_a_pool_can_be_broken_down_by(problems, candidates, ns, expected):
+    pool = make_pool([0.5] * problems, candidates)
+    assert possible(pool, {"cot": ns}, seed=0) == expected
 
 
 def test_halves_and_fifths():

@@ -11,6 +11,8 @@ import pytest
 from search import page as page_module
 from search.page import PageRun, write_page
 from tests.search.page_runs import HOSTILE, evaluated, make_problems
+from tests.search.test_findings import evaluated as evaluated_findings
+from tests.search.test_findings import make_frame as make_findings
 
 # Runs `drive` when the page is there, and writes what it reports as the body. Scripts that load one
 # after the other hold back the load event, after which Chromium dumps the page.
@@ -120,8 +122,8 @@ def test_list_filters_candidates_and_tokens(page, browse):
         report.hostile = document.querySelector(".candidate pre").textContent;
         report.origin = document.querySelector(".candidate header").textContent;
         report.title = document.title;
-        report.curves = all(".curves svg .curve").length;
-        const svg = document.querySelector(".curves svg"), box = svg.getBoundingClientRect();
+        report.curves = all("#curves svg .curve").length;
+        const svg = document.querySelector("#curves svg"), box = svg.getBoundingClientRect();
         svg.dispatchEvent(new PointerEvent("pointermove", { clientX: box.right - 5 }));
         const tip = document.querySelector(".tip:not([hidden])");
         report.tip = [tip.firstChild.textContent, tip.querySelector("tr").textContent];
@@ -145,9 +147,9 @@ def test_list_filters_candidates_and_tokens(page, browse):
     assert found["hostile"] == HOSTILE
     assert "T = 0.7" in found["origin"]
     assert found["title"] == "A <run>"
-    assert found["curves"] == 3 * 7
+    assert found["curves"] == 3 * 5
     # CoT only: "easy" is right, of the three problems.
-    assert found["tip"] == ["n = 2", "shortest33.3[0.0, 100.0]"]
+    assert found["tip"] == ["n = 2", "majority vote33.3[0.0, 100.0]"]
 
 
 def test_a_link_opens_a_problem_and_keys_move(page, browse):
@@ -241,13 +243,13 @@ def test_several_runs(tmp_path, browse):
     found = browse(
         page,
         """
-        const lines = () => all(".legend button").map((x) => x.textContent);
+        const lines = () => all("#curves-legend button").map((x) => x.textContent);
         report.lines = lines();
-        choose("lines", "0"); report.rules = lines();
-        choose("lines", "rule:majority");
+        choose("curves-lines", "0"); report.rules = lines();
+        choose("curves-lines", "rule:majority");
         report.axes = all("#axis option").map((x) => x.value);
-        report.curves = all(".curves svg .curve").length;
-        choose("axis", "flops"); report.costed = all(".curves svg .curve").length;
+        report.curves = all("#curves svg .curve").length;
+        choose("axis", "flops"); report.costed = all("#curves svg .curve").length;
         report.first = rows();
         choose("rule", "best_of_n");
         press('[data-filter="lost"]'); report.lost = rows();
@@ -281,3 +283,62 @@ def test_several_runs(tmp_path, browse):
     # all, both, vote, verifier, neither, nobody, gained, lost
     assert found["second"][:6] == ["2", "1", "0", "0", "1", "1"]
     assert found["one"] == "4"
+
+
+def test_difficulty_calibration_and_over_optimisation(tmp_path, browse):
+    evaluation = evaluated_findings(make_findings())
+    page = write_page(tmp_path / "index.html", "t", [PageRun("one", evaluation, {}, [])])
+    found = browse(
+        page,
+        """
+        const count = (selector) => all(selector).length;
+        report.captions = all("#difficulty figcaption").map((x) => x.textContent);
+        report.difficulty = count("#difficulty svg .curve");
+        report.pressed = all("#difficulty-legend button").map(
+          (x) => [x.textContent, x.ariaPressed]);
+        all("#difficulty-legend button")[0].click();
+        report.more = count("#difficulty svg .curve");
+        choose("difficulty-n", "2");
+        report.at = all("#difficulty figcaption").map((x) => x.textContent);
+        report.bars = count("#calibration .count");
+        report.rings = count("#over .ring");
+        const svg = document.querySelector("#calibration svg"), box = svg.getBoundingClientRect();
+        svg.dispatchEvent(new PointerEvent("pointermove", { clientX: box.right - 5 }));
+        report.tip = document.querySelector("#calibration .tip").textContent;
+        """,
+    )
+    assert found["errors"] == []
+    assert found["captions"] == ["CoT only, n = 4", "PoT only, n = 4", "both, n = 8"]
+    # majority, best-of-n, weighted, top-k, pass; shortest and weighted top-k wait to be asked for
+    assert (found["difficulty"], found["more"]) == (3 * 5, 3 * 6)
+    assert [name for name, pressed in found["pressed"] if pressed == "false"] == [
+        "shortest",
+        "weighted top-k vote",
+    ]
+    assert found["at"] == ["CoT only, n = 2", "PoT only, n = 2", "both, n = 2"]
+    assert found["bars"] == len(evaluation.quality.bins)
+    assert found["rings"] == 3
+    last = evaluation.quality.bins[-1]
+    assert found["tip"].startswith(f"scores {last.low:g} to {last.high:g}")
+    assert f"{last.count} candidates" in found["tip"]
+
+
+def test_runs_of_which_one_lacks_modes(tmp_path, browse):
+    """The charts of modes that a run has nothing for say so, whichever run is chosen."""
+    runs = [
+        PageRun(name, evaluated_findings(make_findings(modes=modes)), {}, [])
+        for name, modes in (("all", ("cot", "pot")), ("words", ("cot",)))
+    ]
+    found = browse(
+        write_page(tmp_path / "index.html", "t", runs),
+        """
+        choose("difficulty-lines", "1");
+        choose("curves-lines", "1");
+        report.texts = all("#difficulty figure").map((x) => x.querySelector(".note")?.textContent);
+        report.curves = all("#curves figure").map((x) => x.querySelector(".note")?.textContent);
+        report.over = all("#over-legend button").map((x) => x.textContent);
+        """,
+    )
+    assert found["errors"] == []
+    assert found["texts"] == found["curves"] == [None, "not known", "not known"]
+    assert found["over"] == ["all", "all: pass@n", "words", "words: pass@n"]

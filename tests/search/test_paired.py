@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from search.curves import bootstrap_weights, interval
-from search.paired import paired, percentile_p
+from search.paired import p_text, paired, percentile_p
 
 
 def test_no_difference_is_certain():
@@ -86,3 +86,17 @@ def test_error_rate_and_symmetry():
 def test_what_is_refused(a, b, message):
     with pytest.raises(ValueError, match=message):
         paired(np.array(a), np.array(b))
+
+
+@pytest.mark.parametrize(
+    ("p", "resamples", "text"),
+    [
+        (0.0124, 1000, "p = 0.012"),
+        (2 / 1001, 1000, "p ≤ 0.002"),
+        (2 / 51, 50, "p ≤ 0.039"),
+        (0.00099, 10_000, "p < 0.001"),
+        (1.0, 1000, "p = 1.000"),
+    ],
+)
+def test_p_values_for_people(p, resamples, text):
+    assert p_text(p, resamples) == text

@@ -56,7 +56,8 @@ def test_measures_are_those_of_validation(levels):
 def test_bins_by_hand():
     scores = np.array([0.05, 0.07, 0.31, 1.0, 1.7, -0.2])
     right = np.array([False, True, False, True, True, False])
-    found = calibration_bins(scores, right)
+    kept = np.ones((1, 6), bool)
+    found = calibration_bins(scores[None], right[None], kept, np.ones((1, 1)))
     assert [(b.low, b.count, b.share_right) for b in found] == [
         (0.0, 3, pytest.approx(1 / 3)),
         (0.3, 1, 0.0),
@@ -64,6 +65,22 @@ def test_bins_by_hand():
     ]
     # 1.7 and −0.2 count as 1 and 0
     assert [b.mean_score for b in found] == pytest.approx([0.04, 0.31, 1.0])
+
+
+def test_intervals_of_bins_are_of_resampled_problems():
+    """Against the obvious way: the candidates of the drawn problems, put together."""
+    pool = make_pool(20, 6, seed=3)
+    scores, draws = pool.scores["v"], np.random.default_rng(0).integers(0, 20, (50, 20))
+    weights = np.stack([np.bincount(drawn, minlength=20) / 20 for drawn in draws])
+    kept = pool.labelled & pool.present
+    for found in calibration_bins(scores, pool.labels, kept, weights):
+        inside = kept & (scores >= found.low) & (scores < found.high)
+        shares = []
+        for drawn in draws:
+            labels = np.concatenate([pool.labels[p][inside[p]] for p in drawn])
+            shares += [labels.mean()] if len(labels) else []
+        expected = np.quantile(shares, [0.025, 0.975])
+        assert (found.right_low, found.right_high) == pytest.approx(expected)
 
 
 def test_over_optimisation_is_seen():
@@ -97,6 +114,8 @@ def test_what_is_not_defined_is_null():
             "high": 1.0,
             "mean_score": pytest.approx(0.95),
             "share_right": 1.0,
+            "right_low": 1.0,
+            "right_high": 1.0,
             "count": 6,
         }
     ]

@@ -44,20 +44,13 @@ def make_run(folder, right=(0, 3), problems=3, temperature=0.7, question="What i
     return folder
 
 
-FILES = [
-    "accuracy.csv",
-    "accuracy.parquet",
-    "curves.pdf",
-    "curves.png",
-    "curves.svg",
-    "differences.csv",
-    "differences.parquet",
-    "evaluation.json",
-    "index.html",
-    "problems.csv",
-    "problems.parquet",
-    "table.txt",
-]
+TABLES = ["accuracy", "calibration", "differences", "over_optimisation", "problems", "quality"]
+FIGURES = ["calibration", "curves", "over_optimisation"]
+FILES = sorted(
+    [f"{name}.{suffix}" for name in TABLES for suffix in ("csv", "parquet")]
+    + [f"{name}.{suffix}" for name in FIGURES for suffix in ("svg", "pdf", "png")]
+    + ["evaluation.json", "index.html", "table.txt"]
+)
 
 
 def test_one_run(tmp_path, capsys):
@@ -75,6 +68,48 @@ def test_one_run(tmp_path, capsys):
     # The last sample has the best score and is right.
     assert best[["problem_id", "accuracy"]].values.tolist() == [["p0", 1], ["p1", 1], ["p2", 1]]
     assert set(pd.read_csv(report / "differences.csv")["against"]) == {"majority"}
+
+
+def test_difficulty_is_on_the_page_and_in_files_but_printed_only_when_asked(tmp_path, capsys):
+    run = make_run(tmp_path / "one", problems=5)
+    assert assay.main(["report", str(run)]) == 0
+    assert "by difficulty" not in capsys.readouterr().out
+    report = run / "report"
+    files = {file.name for file in report.iterdir()}
+    assert files - set(FILES) == {
+        *(f"difficulty.{suffix}" for suffix in ("svg", "pdf", "png")),
+        "groups.csv",
+        "groups.parquet",
+    }
+    groups = pd.read_csv(report / "groups.csv")
+    # Two of four candidates are right, so that half of them reach n = 2.
+    assert (set(groups["by"]), set(groups["n"])) == ({"difficulty"}, {1, 2})
+    assert 'id="h-difficulty"' in (report / "index.html").read_text()
+    assert assay.main(["report", str(run), "by=[difficulty]"]) == 0
+    assert "by difficulty" in capsys.readouterr().out
+
+
+def test_tables_and_figures_without_rows_go(tmp_path):
+    run = make_run(tmp_path / "one", problems=5)
+    output = tmp_path / "report"
+    assert assay.main(["report", str(run), f"output={output}"]) == 0
+    fewer = make_run(tmp_path / "fewer")
+    assert assay.main(["report", str(fewer), f"output={output}"]) == 0
+    assert sorted(file.name for file in output.iterdir()) == FILES
+
+
+def test_tables_of_what_scores_are_worth(tmp_path):
+    """The last sample has the best score and is right, the first the worst and is right too."""
+    run = make_run(tmp_path / "one")
+    assert assay.main(["report", str(run)]) == 0
+    quality = pd.read_csv(run / "report" / "quality.csv").set_index("measure")["value"]
+    assert quality["within"] == 0.5
+    bins = pd.read_csv(run / "report" / "calibration.csv")
+    assert bins["count"].tolist() == [3, 3, 3, 3]
+    assert bins["share_right"].tolist() == [1.0, 0.0, 0.0, 1.0]
+    assert bins["mean_score"].tolist() == pytest.approx([0.0, 0.1, 0.2, 0.3], abs=1e-6)
+    over = pd.read_csv(run / "report" / "over_optimisation.csv").iloc[0]
+    assert (over["modes"], over["peak"], over["n"], over["drop"]) == ("cot", 4, 4, 0.0)
 
 
 def test_it_can_be_written_anew_and_in_a_folder(tmp_path, capsys):
