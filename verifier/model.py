@@ -47,9 +47,9 @@ from verifier.attention import Layout, attention_arguments, use_shared_prefix_at
 from verifier.card import model_card
 from verifier.config import HEADS, LEVELS, LOSSES, VerifierModelConfig, check_model
 from verifier.dropout import add_residual_dropout, switch_off_own_dropout
-from verifier.lora import add_adapters, merged_state
+from generator.lora import add_adapters, merged_state
 from verifier.packing import Batch
-from verifier.partition import divided, first_process, gathered, shape_of
+from generator.partition import divided, first_process, gathered, shape_of
 from verifier.vocabulary import VocabularyLoss
 
 __all__ = [

@@ -53,7 +53,7 @@ from verifier.parallel import (
     start,
     under_deepspeed,
 )
-from verifier.partition import divided, gathered, shape_of
+from generator.partition import divided, gathered, shape_of
 from verifier.schedule import ADAPTATION, Epoch, Schedule
 from verifier.validate import Validation, is_as_good, measure_problems, score_problems
 
