@@ -114,6 +114,9 @@ def add_adapters(lm: Any, settings: LoraSettings, seed: int, key: str = "model.l
                 f"{key}.targets={named}: expected all-linear or names of linear layers, "
                 "separated by commas"
             ) from error
+    if getattr(lm, "is_quantized", False):
+        # The mark without which Transformers' Trainer takes the model for one without adapters.
+        lm._hf_peft_config_loaded = True
     ends = (lm.get_input_embeddings(), lm.get_output_embeddings())
     if any(hasattr(end, "base_layer") for end in ends):
         raise UserError(f"{key}.targets={named}: the embeddings cannot be adapted")

@@ -45,7 +45,7 @@ def deepspeed_settings(name: str, key: str, ours: Mapping[str, str]) -> dict[str
     `ours` gives for each of those what to set instead. Raises `UserError` naming `key`.
     """
     try:
-        settings = json.loads(Path(name).read_text(encoding="utf-8"))
+        settings = json.loads(_found(name).read_text(encoding="utf-8"))
         stage = settings["zero_optimization"]["stage"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
@@ -56,6 +56,12 @@ def deepspeed_settings(name: str, key: str, ours: Mapping[str, str]) -> dict[str
     for setting in settings.keys() & ours.keys():
         raise UserError(f"{key}={name}: {setting} is not free here; set {ours[setting]} instead")
     return dict(settings)
+
+
+def _found(name: str) -> Path:
+    """The file as it is named, else among the configurations that come with Assay."""
+    shipped = Path(__file__).resolve().parent.parent / name
+    return shipped if not Path(name).exists() and shipped.is_file() else Path(name)
 
 
 def prepare_deepspeed(name: Any, device: str) -> dict[str, Any]:
@@ -92,9 +98,6 @@ def prepare_deepspeed(name: Any, device: str) -> dict[str, Any]:
         "bf16": {"enabled": "auto"},
         "fp16": {"enabled": "auto"},
         "zero_optimization": zero,
-        # The optimizer is the Trainer's own.
-        "zero_allow_untested_optimizer": True,
-        "zero_force_ds_cpu_optimizer": False,
     }
 
 

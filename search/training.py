@@ -62,11 +62,13 @@ class GeneratorStage(TrainGeneratorConfig):
 def run_generator(config: GeneratorStage) -> None:
     """`assay train-generator`."""
     problems = checked(load_problems(config.problems), config.contamination)
-    if os.environ.get("RANK", "0") == "0":
+    first = os.environ.get("RANK", "0") == "0"
+    if first:
         print(told_sources(problems), end="", file=sys.stderr)
     validation = load_problems(config.validation) if config.validation.name else []
     path = train_generator(fields_of(TrainGeneratorConfig, config), problems, validation)
-    print(f"generator written to {path}")
+    if first:
+        print(f"generator written to {path}")
 
 
 @dataclass
