@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 __all__ = [
     "GeneratorLora",
     "LoraSettings",
-    "add_adapters",
     "adapter_state",
+    "add_adapters",
     "check_base",
     "load_quantized",
     "merged_state",
@@ -224,9 +224,7 @@ def load_quantized(config: ModelConfig) -> Any:
     `UserError` without bitsandbytes.
     """
     if importlib.util.find_spec("bitsandbytes") is None:
-        raise UserError(
-            "lora.bits=4: needs the package bitsandbytes (pip install 'assay[qlora]')"
-        )
+        raise UserError("lora.bits=4: needs the package bitsandbytes (pip install 'assay[qlora]')")
     if Path(resolve(config.name)).is_file():
         raise UserError(f"lora.bits=4: {config.name}: expected a folder or a hub id, not a file")
     import torch
