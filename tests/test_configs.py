@@ -151,7 +151,7 @@ def test_deepspeed_itself_takes_them():
 def test_accelerate(file):
     """Accelerate refuses keys that it does not know."""
     config = load_config_from_file(str(file))
-    kinds = {"cpu": "MULTI_CPU", "ddp": "MULTI_GPU", "fsdp2": "FSDP"}
+    kinds = {"ddp": "MULTI_GPU", "fsdp2": "FSDP"}
     assert config.distributed_type == kinds[file.stem]
     if file.stem == "fsdp2":
         from accelerate import FullyShardedDataParallelPlugin

@@ -78,7 +78,7 @@ def test_an_interrupted_training_ends_with_the_same_bits(configure, monkeypatch,
 
 def test_a_finished_one_of_other_adapters_is_refused(configure):  # noqa: F811
     train_generator(configure(epochs=1, lora=lora()), sums(8))
-    with pytest.raises(UserError, match="lora.rank: 4 there, 8 asked for"):
+    with pytest.raises(UserError, match=r"lora\.rank: 4 there, 8 asked for"):
         train_generator(configure(epochs=1, lora=lora(rank=8)), sums(8))
 
 

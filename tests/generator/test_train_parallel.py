@@ -29,7 +29,8 @@ needs_deepspeed = pytest.mark.skipif(
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
 ACCELERATE = [
     *("-m", "accelerate.commands.launch", "--config_file"),
-    str(ROOT / "configs" / "accelerate" / "cpu.yaml"),
+    str(ROOT / "configs" / "accelerate" / "ddp.yaml"),
+    *("--num_processes", "2", "--mixed_precision", "no"),
 ]
 
 SCRIPT = """
@@ -41,8 +42,8 @@ SCRIPT = """
     from problems.prompts import PromptConfig
     from tests.generator.test_train_generator import sums
 
-    output, trainer, last, fsdp = sys.argv[1], json.loads(sys.argv[2]), *map(int, sys.argv[3:])
-    if fsdp:
+    output, trainer, last, as_gpus = sys.argv[1], json.loads(sys.argv[2]), *map(int, sys.argv[3:])
+    if as_gpus:
         # On a CPU accelerate knows no FSDP, and would leave it out without a word. For the choice
         # of it alone, these processes pass for some with GPUs.
         from accelerate.state import PartialState
@@ -89,8 +90,8 @@ def train(base, tmp_path):  # noqa: F811
     script = tmp_path / "train.py"
     script.write_text(textwrap.dedent(SCRIPT.format(root=str(ROOT), base=str(base))))
 
-    def run(output, launcher=(), *, last=0, fsdp=False, **trainer):
-        arguments = [str(tmp_path / output), json.dumps(trainer), str(last), str(int(fsdp))]
+    def run(output, launcher=(), *, last=0, as_gpus=False, **trainer):
+        arguments = [str(tmp_path / output), json.dumps(trainer), str(last), str(int(as_gpus))]
         done = subprocess.run(
             [sys.executable, *launcher, str(script), *arguments],
             env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
@@ -143,11 +144,11 @@ def test_two_processes_do_the_steps_of_one(train, tmp_path, kind, launcher, sett
     code, told = train("one", gradient_accumulation_steps=accumulate)
     assert code == 0, told
     if accumulate == 1:
-        code, told = train("two", launcher, last=2, fsdp=kind == "fsdp", **more)
+        code, told = train("two", launcher, last=2, as_gpus=kind == "fsdp", **more)
         assert code != 0
         assert not (tmp_path / "two" / "assay.json").exists(), told
         assert list((tmp_path / "two" / "training").glob("checkpoint-*/complete.json"))
-    code, told = train("two", launcher, fsdp=kind == "fsdp", **more)
+    code, told = train("two", launcher, as_gpus=kind == "fsdp", **more)
     assert code == 0, told
     same_curve(tmp_path / "one", tmp_path / "two", record(tmp_path / "one")["steps"])
     assert record(tmp_path / "two")["parallel"] == kind
@@ -156,7 +157,7 @@ def test_two_processes_do_the_steps_of_one(train, tmp_path, kind, launcher, sett
 
 @pytest.mark.slow
 def test_fsdp_that_would_be_left_out(train):
-    code, told = train("two", TORCHRUN, fsdp=False, **{"fsdp": True})
+    code, told = train("two", TORCHRUN, fsdp=True)
     assert code != 0
     assert "asked for fsdp over 2 processes, found ddp" in told
 
