@@ -86,6 +86,14 @@ COMMANDS = {
         "put a small real model, or a GGUF file's, into a local folder",
         "assay fetch smollm2-135m-instruct [to=models/smollm2-135m-instruct]",
     ),
+    "check-contamination": Command(
+        "search.contamination",
+        "run_check_contamination",
+        "ContaminationStage",
+        "",
+        "look for questions of evaluation sets among training problems",
+        "assay check-contamination problems=NAME_OR_FILE against=[FILE_OR_FOLDER,…] [key=value …]",
+    ),
     "train-generator": Command(
         "search.training",
         "run_generator",

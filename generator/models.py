@@ -216,8 +216,11 @@ def load_tokenizer(config: ModelConfig) -> Any:
         )
 
 
-def load_model(config: ModelConfig) -> Any:
-    """The causal language model on its device, in evaluation mode. Raises `UserError`."""
+def load_model(config: ModelConfig, quantization_config: Any = None) -> Any:
+    """The causal language model on its device, in evaluation mode. Raises `UserError`.
+
+    With Transformers' `quantization_config` its weights are quantised while they are loaded.
+    """
     from transformers import AutoModelForCausalLM
 
     config = pinned(config)
@@ -225,6 +228,9 @@ def load_model(config: ModelConfig) -> Any:
     found = Path(resolve(config.name))
     if adapter := _adapter(config):
         return _adapted(config, *adapter)
+    quantized: dict[str, Any] = {}
+    if quantization_config is not None:
+        quantized = {"quantization_config": quantization_config, "device_map": {"": device}}
     if found.is_dir():
         _refuse_pickle(config, found)
     offline = not hub_reachable()
@@ -242,8 +248,9 @@ def load_model(config: ModelConfig) -> Any:
                 local_files_only=offline,
                 # Asked for by itself: Transformers looks whether the id names an adapter.
                 adapter_kwargs={"local_files_only": offline},
+                **quantized,
             )
-        return model.to(device).eval()
+        return (model if quantized else model.to(device)).eval()
 
 
 def _adapted(config: ModelConfig, folder: Path, base: ModelConfig) -> Any:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generator.coverage import Coverage, CoverageConfig, measure_coverage
+from generator.lora import GeneratorLora, add_adapters, check_base, load_quantized
 from generator.models import (
     ModelConfig,
     check_vocabulary,
@@ -36,6 +37,7 @@ from generator.models import (
 )
 from generator.output import OutputFolder
 from generator.packing import IGNORED, Packed, pack
+from generator.parallel import prepare_deepspeed, settle_batch
 from generator.rationales import Example, RationalesConfig, build_examples, tell
 from problems.errors import UserError
 from problems.places import local_folder
@@ -88,6 +90,8 @@ class TrainGeneratorConfig:
     """time between checkpoints, longer where saving would take more than 5 % of it"""
     coverage: CoverageConfig = field(default_factory=CoverageConfig)
     """chooses the epoch by pass@n on held-out problems"""
+    lora: GeneratorLora = field(default_factory=GeneratorLora)
+    """train adapters; they want a larger learning_rate, for example 2e-4"""
     trainer: dict[str, Any] = field(default_factory=dict)
     """any field of transformers.TrainingArguments: bf16, deepspeed, report_to,
     gradient_checkpointing, per_device_train_batch_size (packed rows) …"""
@@ -103,6 +107,7 @@ class TrainGeneratorConfig:
             raise UserError(f"warmup_ratio={self.warmup_ratio}: expected a number in [0, 1)")
         self.rationales.check()
         self.coverage.check()
+        self.lora.check()
 
 
 def train_generator(
@@ -115,6 +120,7 @@ def train_generator(
     the output folder holds something else.
     """
     config.check()
+    check_base(config.model, config.lora)
     tokenizer = load_tokenizer(config.model)
     prompter = Prompter(config.prompt, tokenizer)
     problems, held_out = _held_out(problems, validation, config.coverage)
@@ -170,6 +176,8 @@ def _key(
     settings = dataclasses.asdict(config)
     for name in ("model", "output", "save_every_seconds"):
         del settings[name]
+    if not config.lora.rank:
+        del settings["lora"]
     data = hashlib.sha256()
     for example in examples:
         data.update(f"{example.prompt_ids} {example.response_ids}\n".encode())
@@ -206,7 +214,8 @@ def _arguments(config: TrainGeneratorConfig, folder: OutputFolder) -> TrainingAr
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             hint = f"; did you mean trainer.{near[0]}?" if near else ""
             raise UserError(f"trainer.{name}: no such field of TrainingArguments{hint}")
-    cuda = device_of(config.model).type == "cuda"
+    device = device_of(config.model).type
+    cuda = device == "cuda"
     settings: dict[str, Any] = {
         "num_train_epochs": config.epochs,
         "learning_rate": config.learning_rate,
@@ -226,8 +235,11 @@ def _arguments(config: TrainGeneratorConfig, folder: OutputFolder) -> TrainingAr
         "disable_tqdm": True,
         "remove_unused_columns": False,
     }
+    settings |= config.trainer
+    if settings.get("deepspeed"):
+        settings["deepspeed"] = prepare_deepspeed(settings["deepspeed"], device)
     try:
-        return TrainingArguments(output_dir=str(folder.training), **{**settings, **config.trainer})
+        return TrainingArguments(output_dir=str(folder.training), **settings)
     except (ValueError, TypeError, ImportError, RuntimeError) as error:
         raise UserError(f"trainer: {' '.join(str(error).split())[:240]}") from error
 
@@ -245,11 +257,16 @@ def _train(
     from generator.trainer import GeneratorTrainer, KeepBest, Progress
 
     dtype = "float32" if config.model.dtype == "auto" else config.model.dtype
-    model = load_model(dataclasses.replace(config.model, dtype=dtype))
+    base = dataclasses.replace(config.model, dtype=dtype)
+    model = load_quantized(base) if config.lora.bits == 4 else load_model(base)
     check_vocabulary(model, prompter.tokenizer, config.model.name)
+    adapters = add_adapters(model, config.lora, config.seed, "lora") if config.lora.rank else None
     _split_batch(config, arguments, rows, model, counts["cot"] + counts["pot"])
+    settle_batch(arguments)
     trainer = GeneratorTrainer(model, arguments, rows, folder, config.save_every_seconds)
-    _check_launch(config, trainer)
+    if adapters is not None:
+        trainer.adapt(adapters, config.model if config.lora.alone else None)
+    _check_divided(config, trainer)
 
     def measure(trained: Any) -> Coverage:
         engine = TransformersEngine(trained, prompter.tokenizer)
@@ -264,7 +281,7 @@ def _train(
     trainer.resume_and_train()
     final = keep_best.best if keep_best else folder.training / "final"
     if not keep_best:
-        trainer.save_model(str(final))
+        trainer.write(final)
     if trainer.is_world_process_zero():
         prompter.tokenizer.save_pretrained(final)
         # A pickle of the Trainer's settings, which nobody needs and readers should not load.
@@ -290,6 +307,8 @@ def _record(
         "tokens_per_epoch": sum(len(row.input_ids) for row in rows),
         "response_tokens_per_epoch": sum(t != IGNORED for row in rows for t in row.labels),
         "steps": trainer.state.global_step,
+        "processes": trainer.args.world_size,
+        "parallel": trainer.kind,
         "seconds": round(trainer.seconds, 1),
         "coverage": coverage,
         "history": [
@@ -334,9 +353,10 @@ def tokens_at_once(layers: int, hidden: int, wide: int, vocabulary: int, kind: s
     return int(min(_TOKENS.get(kind, 4096), _BYTES.get(kind, 1 << 30) // token))
 
 
-def _check_launch(config: TrainGeneratorConfig, trainer: GeneratorTrainer) -> None:
-    """Refuses launches that would silently not do what was asked for."""
-    if config.trainer.get("deepspeed") and not trainer.is_deepspeed_enabled:
-        raise UserError("trainer.deepspeed: the engine is not engaged; start with torchrun")
-    if config.coverage.problems and trainer.is_deepspeed_enabled:
-        raise UserError("coverage.problems: weights are sharded under DeepSpeed; set it to 0")
+def _check_divided(config: TrainGeneratorConfig, trainer: GeneratorTrainer) -> None:
+    """Refuses what weights that are divided over processes do not allow."""
+    divided = trainer.is_deepspeed_enabled or trainer.is_fsdp_enabled
+    if config.coverage.problems and divided:
+        raise UserError("coverage.problems: weights are divided over processes; set it to 0")
+    if config.lora.rank and divided:
+        raise UserError("lora.rank: weights are divided over processes; adapters want them whole")

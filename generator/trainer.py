@@ -16,10 +16,12 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -27,8 +29,11 @@ from transformers.trainer_callback import PrinterCallback
 
 from generator.coverage import Coverage
 from generator.documents import collate, within_documents
+from generator.lora import adapter_state, merged_state, write_adapter
+from generator.models import ModelConfig
 from generator.output import OutputFolder
 from generator.packing import IGNORED, Packed
+from generator.parallel import check_launch
 from problems.errors import UserError
 from problems.records import write_json
 
@@ -36,6 +41,8 @@ __all__ = ["GeneratorTrainer", "KeepBest", "Progress", "Saving"]
 
 Measure = Callable[[Any], Coverage]
 
+# Adapters in a checkpoint. The name is one that the Trainer takes for weights.
+_ADAPTERS = "adapter_model.safetensors"
 # Saving takes at most this part of the time, however large the model.
 _SAVING_SHARE = 0.05
 
@@ -57,6 +64,9 @@ class GeneratorTrainer(Trainer):
         if args.world_size == 1:
             args._n_gpu = min(args.n_gpu, 1)
         super().__init__(model=model, args=args, train_dataset=rows, data_collator=collate)
+        self.kind = "plain"
+        self._adapters: Any = None
+        self._base: ModelConfig | None = None
         # Makes the Trainer count the step's response tokens.
         self.model_accepts_loss_kwargs = True
         self.folder = folder
@@ -65,6 +75,7 @@ class GeneratorTrainer(Trainer):
         self._start = time.monotonic()
         self.remove_callback(PrinterCallback)
         self.add_callback(Saving(self, save_every_seconds))
+        self.add_callback(Launched(self))
 
     @property
     def seconds(self) -> float:
@@ -99,6 +110,43 @@ class GeneratorTrainer(Trainer):
             loss = loss * self.accelerator.num_processes
         return (loss, outputs) if return_outputs else loss
 
+    def adapt(self, adapters: Any, base: ModelConfig | None) -> None:
+        """Tells that the model has `adapters` (of `add_adapters`), which alone are trained.
+
+        With a `base`, they are written as an adapter of it, else added to the weights.
+        """
+        self._adapters, self._base = adapters, base
+
+    def write(self, folder: Path) -> None:
+        """Writes the model as it is now, to be loaded by its name; all processes must call this."""
+        if self._adapters is None:
+            self.save_model(str(folder))
+        elif self.is_world_process_zero():
+            if self._base is not None:
+                write_adapter(self.model, self._adapters, self._base, folder)
+            else:
+                self.model.save_pretrained(folder, state_dict=merged_state(self.model))
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Weights of a checkpoint: of adapters, they alone."""
+        if self._adapters is None:
+            super()._save(output_dir, state_dict)
+        elif self.args.should_save:
+            path = Path(output_dir or self.args.output_dir)
+            path.mkdir(parents=True, exist_ok=True)
+            save_file(adapter_state(self.model), str(path / _ADAPTERS))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """Puts back what `_save` wrote."""
+        if self._adapters is None:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+            return
+        state = load_file(str(Path(resume_from_checkpoint) / _ADAPTERS))
+        own = {n: p for n, p in self.model.named_parameters() if p.requires_grad}
+        with torch.no_grad():
+            for name, parameter in own.items():
+                parameter.copy_(state[name])
+
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Writes a checkpoint that counts only when all of it is on disk."""
         start = time.monotonic()
@@ -118,6 +166,20 @@ class GeneratorTrainer(Trainer):
                 "before it is kept: make room and give the same command again"
             ) from error
         self.saving_seconds = time.monotonic() - start
+
+
+class Launched(TrainerCallback):
+    """Checks, when everything is prepared, that training is divided as was asked for."""
+
+    def __init__(self, trainer: GeneratorTrainer) -> None:
+        self._trainer = trainer
+
+    def on_train_begin(self, args: TrainingArguments, *_: Any, **__: Any) -> None:
+        """Checks; the trainer remembers the kind."""
+        trainer = self._trainer
+        asked = {"deepspeed": args.deepspeed, "fsdp": args.fsdp}
+        processes = trainer.accelerator.num_processes
+        trainer.kind = check_launch(asked, trainer.model_wrapped, processes)
 
 
 class Saving(TrainerCallback):
@@ -196,7 +258,7 @@ class KeepBest(TrainerCallback):
         if all((found.coverage, found.accuracy) > (m["coverage"], m["accuracy"]) for m in before):
             fresh = self.best.with_name("best.new")
             shutil.rmtree(fresh, ignore_errors=True)
-            model.save_pretrained(fresh)
+            self._trainer.write(fresh)
             shutil.rmtree(self.best, ignore_errors=True)
             fresh.rename(self.best)
         entry = {"epoch": round(state.epoch or 0, 4), "step": state.global_step, **asdict(found)}

@@ -8,6 +8,7 @@ from typing import Any
 
 from problems.calculator import derive_program
 from problems.errors import UserError
+from problems.mathinstruct import source_of
 from problems.problem import Problem, Solution
 from problems.rows import Row
 
@@ -54,12 +55,12 @@ def mathinstruct_problem(row: Row, identity: str, where: str) -> Problem:
     is removed, as the prompt adds its own.
     """
     source, question = _text(row, "source", where), _text(row, "instruction", where)
-    output = _text(row, "output", where)
-    if "/PoT/" in source:
-        bare = _PROGRAM_REQUEST.sub("", question)
-        return Problem(identity, bare or question, solutions=(Solution("pot", output),))
-    if "/CoT/" in source:
-        return Problem(identity, question, solutions=(Solution("cot", output),))
+    output, name = _text(row, "output", where), source_of(source)
+    if name.startswith("PoT/"):
+        bare = _PROGRAM_REQUEST.sub("", question) or question
+        return Problem(identity, bare, solutions=(Solution("pot", output),), source=name)
+    if name.startswith("CoT/"):
+        return Problem(identity, question, solutions=(Solution("cot", output),), source=name)
     raise UserError(f"{where}: expected /CoT/ or /PoT/ in 'source', found {source!r}")
 
 

@@ -47,7 +47,8 @@ class Problem:
 
     `answer` is the reference answer as text (`None` where it is unknown), for multiple choice the
     letter; `options` are the choices' texts in order A, B, …; `solutions` are reference solutions;
-    `convention` names how the reference answer is written (`problems.answers.CONVENTIONS`).
+    `convention` names how the reference answer is written (`problems.answers.CONVENTIONS`);
+    `source` is the part of a mixed set that the problem is of (`problems/mathinstruct.py`).
     """
 
     id: str
@@ -56,6 +57,7 @@ class Problem:
     options: tuple[str, ...] = ()
     solutions: tuple[Solution, ...] = ()
     convention: str = ""
+    source: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The problem as JSON types; empty optional fields are left out."""
@@ -66,6 +68,8 @@ class Problem:
             row["solutions"] = [{"mode": s.mode, "text": s.text} for s in self.solutions]
         if self.convention:
             row["convention"] = self.convention
+        if self.source:
+            row["source"] = self.source
         return row
 
     @classmethod
@@ -87,6 +91,7 @@ class Problem:
             options=tuple(options),
             solutions=tuple(_solution(s, where) for s in row.get("solutions") or ()),
             convention=str(row.get("convention") or ""),
+            source=str(row.get("source") or ""),
         )
 
 

@@ -4,6 +4,8 @@ load_problems(ProblemsConfig(name="gsm_symbolic", split="test", limit=200))
 load_problems(ProblemsConfig(name="gsm8k", path="data/gsm8k", split="train", limit=50))
 load_problems(ProblemsConfig(name="hub", path="HuggingFaceH4/MATH-500", split="test",
                              fields={"question": "problem"}))
+load_problems(ProblemsConfig(name="mathinstruct", sources=SourcesConfig(include=["PoT/*"]),
+                             weights={"PoT/gsm_gpt4": 0.5}))
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from problems import gsm_symbolic
 from problems.answers import convention_name, convention_of, options_in
 from problems.errors import UserError
 from problems.formats import gsm8k_problem, mapped_problem, mathinstruct_problem
+from problems.mathinstruct import SourcesConfig, mixed, source_of
 from problems.problem import Problem
 from problems.rows import Row, Where, read_rows
 
@@ -52,7 +55,7 @@ class ProblemsConfig:
     shuffle: bool = False
     """before skipping and limiting (gsm_symbolic, which has no end: after)"""
     seed: int = 0
-    """of the shuffle, and of gsm_symbolic's draws"""
+    """of the shuffle, of gsm_symbolic's draws, and of those by weights"""
     fields: dict[str, str] = field(default_factory=dict)
     """jsonl, hub: our field -> theirs, for id, question, answer, options, solution;
     answer_pattern: a regular expression whose first group (else whole match) in their answer is
@@ -60,6 +63,11 @@ class ProblemsConfig:
     convention: str = ""
     """how the reference answers are written: general (as they stand), gsm8k, math, numglue, … (see
     docs/answers.md); empty = what the rows or their ids say"""
+    sources: SourcesConfig = field(default_factory=SourcesConfig)
+    """mathinstruct: which of its sources are taken"""
+    weights: dict[str, float] = field(default_factory=dict)
+    """mathinstruct: source, or pattern of sources -> how often its rows are taken: 0.5 half of them
+    (drawn by `seed`), 2 each twice; before shuffling, skipping and limiting"""
     templates: list[int] = field(default_factory=list)
     """gsm_symbolic: templates of the splits train and test; empty = `gsm_symbolic.TEMPLATES`"""
     hard_templates: list[int] = field(default_factory=list)
@@ -76,6 +84,8 @@ def load_problems(config: ProblemsConfig) -> list[Problem]:
         raise UserError(f"problems.name={config.name}: expected one of {', '.join(SETS)}")
     if config.limit < 0 or config.offset < 0:
         raise UserError("problems.limit and problems.offset: expected 0 or more")
+    if config.name != "mathinstruct" and _is_mixed(config):
+        raise UserError("problems.sources and problems.weights: only mathinstruct has sources")
     problems = _symbolic(config) if config.name == "gsm_symbolic" else _converted(config)
     if not problems:
         raise UserError(
@@ -103,17 +113,36 @@ def _symbolic(config: ProblemsConfig) -> list[Problem]:
 
 def _converted(config: ProblemsConfig) -> list[Problem]:
     """The chosen rows as problems; the others are not converted, which would cost seconds."""
-    rows: Iterable[tuple[int, tuple[str, Row]]] = enumerate(_rows(config))
+    prefix = f"gsm8k-{config.split}" if config.name == "gsm8k" else config.name
+    width = 6 if config.name == "mathinstruct" else 5
+    rows: Iterable[tuple[str, str, Row]] = (
+        (f"{prefix}-{index:0{width}d}", where, row)
+        for index, (where, row) in enumerate(_rows(config))
+    )
+    if _is_mixed(config):
+        rows = _mixed(list(rows), config)
     if config.shuffle:
         rows = list(rows)
         _shuffle(rows, config.seed)
     end = config.offset + config.limit if config.limit else None
-    prefix = f"gsm8k-{config.split}" if config.name == "gsm8k" else config.name
-    width = 6 if config.name == "mathinstruct" else 5
     return [
-        _problem(row, f"{prefix}-{index:0{width}d}", where, config)
-        for index, (where, row) in islice(rows, config.offset, end)
+        _problem(row, identity, where, config)
+        for identity, where, row in islice(rows, config.offset, end)
     ]
+
+
+def _is_mixed(config: ProblemsConfig) -> bool:
+    return bool(config.sources.include or config.sources.exclude or config.weights)
+
+
+def _mixed(rows: list[tuple[str, str, Row]], config: ProblemsConfig) -> list[tuple[str, str, Row]]:
+    """The rows of the chosen sources by their weights; copies of a row have ids of their own."""
+    sources = [source_of(str(row.get("source", ""))) for _, _, row in rows]
+    taken = []
+    for index, copy in mixed(sources, config.sources, config.weights, config.seed):
+        identity, where, row = rows[index]
+        taken.append((f"{identity}-{copy + 1}" if copy else identity, where, row))
+    return taken
 
 
 def _rows(config: ProblemsConfig) -> Iterator[tuple[str, Row]]:

@@ -74,9 +74,10 @@ def find_config(name: str) -> Path:
     for path in (Path(name), shipped):
         if path.is_file():
             return path
-    # Those of imports/ are mappings, no command's configuration.
+    # These are no command's configuration.
     shipped_all = [p.relative_to(CONFIGS) for p in CONFIGS.rglob("*.yaml")]
-    known = sorted(str(p) for p in shipped_all if p.parts[0] != "imports")
+    others = ("accelerate", "imports")
+    known = sorted(str(p) for p in shipped_all if p.parts[0] not in others)
     raise UserError(f"{name}: no such configuration file; Assay comes with {', '.join(known)}")
 
 

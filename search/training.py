@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,9 +23,11 @@ from generator.train import TrainGeneratorConfig, train_generator
 from problems.answers import classes
 from problems.calculator import strip_annotations
 from problems.errors import UserError
+from problems.mathinstruct import told_sources
 from problems.problem import Problem, Solution
 from problems.prompts import PromptConfig
 from problems.sets import ProblemsConfig, load_problems
+from search.contamination import ContaminationConfig, checked
 from search.results import load_frame
 from search.runs import Run
 from search.sampling import prompt_of
@@ -51,14 +55,20 @@ class GeneratorStage(TrainGeneratorConfig):
     """problems with reference solutions to learn from"""
     validation: ProblemsConfig = field(default_factory=lambda: ProblemsConfig(name=""))
     """held-out problems by whose coverage the epoch is chosen"""
+    contamination: ContaminationConfig = field(default_factory=ContaminationConfig)
+    """told before training: questions of evaluation sets among the problems"""
 
 
 def run_generator(config: GeneratorStage) -> None:
     """`assay train-generator`."""
-    problems = load_problems(config.problems)
+    problems = checked(load_problems(config.problems), config.contamination)
+    first = os.environ.get("RANK", "0") == "0"
+    if first:
+        print(told_sources(problems), end="", file=sys.stderr)
     validation = load_problems(config.validation) if config.validation.name else []
     path = train_generator(fields_of(TrainGeneratorConfig, config), problems, validation)
-    print(f"generator written to {path}")
+    if first:
+        print(f"generator written to {path}")
 
 
 @dataclass

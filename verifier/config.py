@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from generator.lora import LoraSettings
 from generator.models import ModelConfig
 from problems.errors import UserError
 from problems.prompts import PromptConfig
@@ -30,20 +31,6 @@ KEEP_BY = {
     "calibration_error": -1,
 }
 AGGREGATES = ("last", "mean", "min", "product")
-
-
-@dataclass
-class LoraSettings:
-    """Low-rank adapters, trained in place of the language model's weights."""
-
-    rank: int = 0
-    """of the adapters; 0 = none: all weights are trained"""
-    alpha: float = 0.0
-    """the adapters' product is scaled by alpha / rank; 0 = twice the rank"""
-    dropout: float = 0.0
-    """of what goes into the adapters"""
-    targets: str = "all-linear"
-    """all-linear | names of layers, separated by commas, for example q_proj,v_proj"""
 
 
 @dataclass

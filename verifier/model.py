@@ -33,6 +33,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from generator.lora import add_adapters, merged_state
 from generator.models import (
     ModelConfig,
     check_vocabulary,
@@ -41,15 +42,14 @@ from generator.models import (
     pinned,
     quiet,
 )
+from generator.partition import divided, first_process, gathered, shape_of
 from problems.errors import UserError
 from problems.prompts import PromptConfig, Prompter
 from verifier.attention import Layout, attention_arguments, use_shared_prefix_attention
 from verifier.card import model_card
 from verifier.config import HEADS, LEVELS, LOSSES, VerifierModelConfig, check_model
 from verifier.dropout import add_residual_dropout, switch_off_own_dropout
-from verifier.lora import add_adapters, merged_state
 from verifier.packing import Batch
-from verifier.partition import divided, first_process, gathered, shape_of
 from verifier.vocabulary import VocabularyLoss
 
 __all__ = [

@@ -15,7 +15,6 @@ alone and does all of the data. What was asked for is therefore checked against 
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -26,6 +25,7 @@ from accelerate import Accelerator, PartialState
 from accelerate.utils import DistributedType
 
 from generator.models import device_of
+from generator.parallel import deepspeed_settings
 from problems.errors import UserError
 from verifier.config import TrainVerifierConfig
 
@@ -105,18 +105,7 @@ def start(config: TrainVerifierConfig, bfloat16: bool) -> Accelerator:
 
 
 def _settings(name: str) -> dict[str, Any]:
-    try:
-        settings = json.loads(Path(name).read_text(encoding="utf-8"))
-        stage = settings["zero_optimization"]["stage"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"deepspeed={name}: expected a JSON file with zero_optimization.stage ({error!r})"
-        ) from error
-    if stage not in (2, 3):
-        raise UserError(f"deepspeed={name}: zero_optimization.stage={stage}: expected 2 or 3")
-    for key in settings.keys() & _OURS.keys():
-        raise UserError(f"deepspeed={name}: {key} is not free here; set {_OURS[key]} instead")
-    return dict(settings)
+    return deepspeed_settings(name, "deepspeed", _OURS)
 
 
 def loaded_whole() -> None:

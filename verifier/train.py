@@ -34,6 +34,7 @@ from accelerate.utils import gather_object
 from tqdm import tqdm
 
 from generator.models import device_of, fingerprint
+from generator.partition import divided, gathered, shape_of
 from problems.errors import UserError
 from problems.places import local_folder
 from problems.prompts import Prompter
@@ -54,7 +55,6 @@ from verifier.parallel import (
     start,
     under_deepspeed,
 )
-from verifier.partition import divided, gathered, shape_of
 from verifier.schedule import ADAPTATION, Epoch, Schedule
 from verifier.validate import Validation, is_as_good, measure_problems, score_problems
 

@@ -96,7 +96,10 @@ def test_mathinstruct(
     rows = [{"source": source, "instruction": instruction, "output": "text"}]
     path = tmp_path / "MathInstruct.json"
     path.write_text(json.dumps(rows), encoding="utf-8")
-    expected = Problem("mathinstruct-000000", question, solutions=(Solution(mode, "text"),))
+    name = source.removeprefix("data/").removesuffix(".json")
+    expected = Problem(
+        "mathinstruct-000000", question, solutions=(Solution(mode, "text"),), source=name
+    )
     assert load(path, name="mathinstruct") == [expected]
 
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 from accelerate import Accelerator
 
+from generator.partition import gathered, shape_of
 from problems.errors import UserError
 from tests.verifier.test_verifier_train import Stop, config_of, planted, record_of, weights_of
 from verifier.checkpoint import OutputFolder
 from verifier.packing import idle, packed_batch
 from verifier.parallel import check_engine, start
-from verifier.partition import gathered, shape_of
 from verifier.train import train_verifier
 
 ROOT = Path(__file__).resolve().parents[2]
