@@ -19,9 +19,9 @@ All three do whole steps, AdamW and clipping included, with the loss as a mean o
 response tokens; losses and gradient norms are compared before anything is timed. Repeats are
 interleaved, medians are printed. Tokens are those of the solutions and their questions, padding not
 counted. The limit is the time of the matrix products that cannot be spared (3 times those of the
-forward pass: causal attention within solutions, logits of responses) at the rate of a product of the
-MLP's shape, measured between the repeats. With one thread on a CPU the clock is the process's CPU
-time, so that other processes do not count; else it is the wall clock.
+forward pass: causal attention within solutions, logits of responses) at the rate of a product of
+the MLP's shape, measured between the repeats. With one thread on a CPU the clock is the process's
+CPU time, so that other processes do not count; else it is the wall clock.
 
 Models: `embedded`, the base that comes with Assay (2.4M parameters); `d384` and `smollm2`, shapes
 with random weights (26M; 135M, SmolLM2's); or a folder of a Hugging Face model.
@@ -184,7 +184,9 @@ Loss = Callable[[Any, Batch], torch.Tensor]
 class Side:
     """One way to train: its batches, its loss, seconds of its repeats."""
 
-    def __init__(self, model: Any, steps: Sequence[Step], loss: Loss, given: dict[str, str]) -> None:
+    def __init__(
+        self, model: Any, steps: Sequence[Step], loss: Loss, given: dict[str, str]
+    ) -> None:
         self.model, self.loss, self.steps = model, loss, steps
         self.device = torch.device(given["device"])
         self.bfloat16 = given["dtype"] == "bfloat16"
