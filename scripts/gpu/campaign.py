@@ -100,7 +100,8 @@ class Campaign:
         self.work = Path(given["work"]).resolve()
         self.work.mkdir(parents=True, exist_ok=True)
         self.file = self.work / "campaign.json"
-        self.state: dict[str, Any] = {"spent": 0.0, "done": {}, "plan": {}, "rates": {}}
+        self.state: dict[str, Any] = {"spent": 0.0}
+        self.state |= {name: {} for name in ("done", "plan", "rates", "benches")}
         if self.file.exists():
             self.state = json.loads(self.file.read_text(encoding="utf-8"))
         self._begun, self._before = time.monotonic(), self.state["spent"]
@@ -128,7 +129,7 @@ class Campaign:
         seconds = round(time.monotonic() - begun, 1)
         self.state["done"][name] = {"seconds": seconds, **(told or {})}
         self.save()
-        print(f"[{name}] {seconds:.0f} s {json.dumps(told or {})}", flush=True)
+        print(f"[{name}] {seconds:.0f} s {json.dumps(told) if told else ''}", flush=True)
 
     def decided(self, name: str, decide: Callable[[], Any]) -> Any:
         """What was decided once; a stage that goes on must not decide otherwise."""
@@ -219,6 +220,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def main() -> int:
+    # Started in the background by a shell, this process ignores Ctrl-C, and so would its stages.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     words = sys.argv[1:]
     rehearse = "--rehearse" in words
     words = [word for word in words if word != "--rehearse"]

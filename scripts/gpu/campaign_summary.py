@@ -151,7 +151,7 @@ def _result(work: Path, state: Mapping[str, Any], given: Mapping[str, str], test
         f"Seconds of each stage: {seconds}; {state['spent']:.0f} in all, "
         f"of {60 * float(given['minutes']):.0f}.",
         "Benchmarks (bench/):",
-        "\n".join(f"- {name}: {told}" for name, told in done["bench"].items() if name != "seconds"),
+        "\n".join(f"- {name}: {told}" for name, told in state["benches"].items()),
         f"```\n{(report / 'table.txt').read_text(encoding='utf-8').rstrip()}\n```",
     ]
     return "\n\n".join(lines) + "\n"
