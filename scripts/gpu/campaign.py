@@ -20,7 +20,7 @@ Stages, each once, in this order; the settings are those of configs/gsm8k_135m:
     plan        the largest size of `campaign_plan.LADDER` that fits into what is left, less
                 `bench_minutes` and one minute for the summary
     pool        samples and grades the verifier's training problems; what is not there after one
-                and a half times the time planned is left out
+                and a half times the time planned is left out (problems, in both modes)
     verifier    on as many samples of each problem as there is time for
     greedy      one candidate of each test problem and mode at temperature 0
     test        as many samples of each test problem as there is time for; report
@@ -54,7 +54,7 @@ sys.path[0] = str(ROOT)
 from problems.errors import UserError  # noqa: E402
 from problems.records import write_json  # noqa: E402
 from scripts.gpu.campaign_machine import check_machine  # noqa: E402
-from scripts.gpu.campaign_stages import Stages  # noqa: E402
+from scripts.gpu.campaign_stages import Stages, whole_slices  # noqa: E402
 
 DEFAULTS = {
     "work": "runs/gsm8k_135m",
@@ -143,7 +143,7 @@ class Campaign:
     ) -> float:
         """One of Assay's commands, with the campaign's settings for it; its seconds.
 
-        It is ended after `until` seconds, where the folder `enough` holds parts of both modes.
+        It is ended after `until` seconds, once the folder `enough` has parts of either mode.
         """
         command = words[0]
         own = [f"configs/gsm8k_135m/{CONFIGS[command]}.yaml"] if command in CONFIGS else []
@@ -198,13 +198,9 @@ class Campaign:
                 saved = now
             if now > self._end:
                 raise OutOfTimeError
-            if now > end and (enough is None or _both_modes(enough)):
+            if now > end and (enough is None or whole_slices(enough)):
                 return True
         return False
-
-
-def _both_modes(folder: Path) -> bool:
-    return all(any(folder.glob(f"part-*.{mode}.*.parquet")) for mode in ("cot", "pot"))
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -22,11 +22,12 @@ from scripts.gpu.campaign_plan import (
     seconds_of,
     shrink,
 )
+from search.runs import Part, Run
 
 if TYPE_CHECKING:
     from scripts.gpu.campaign import Campaign
 
-__all__ = ["Stages"]
+__all__ = ["Stages", "drop_half_slices", "whole_slices"]
 
 # Of a rehearsal.
 SMALL = (Size(24, 8, 8), Size(16, 8, 4), Size(8, 4, 4))
@@ -36,6 +37,22 @@ GENERATOR_SHARE = 0.2
 SUMMARY_SECONDS = 60
 OVERDUE = 1.5
 PART_SAMPLES = 4096
+
+
+def whole_slices(folder: Path) -> set[int]:
+    """The slices of problems that have a part of either mode."""
+    parts = [part for file in folder.glob("part-*.parquet") if (part := Part.parse(file.name))]
+    cot, pot = ({part.index for part in parts if part.mode == mode} for mode in ("cot", "pot"))
+    return cot & pot
+
+
+def drop_half_slices(folder: Path) -> None:
+    """Removes parts without the other mode's: a problem without candidates counts as wrong."""
+    whole = whole_slices(folder)
+    for file in folder.glob("part-*.parquet"):
+        part = Part.parse(file.name)
+        if part is not None and part.index not in whole:
+            file.unlink()
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -129,14 +146,21 @@ class Stages:
         """
         half = max(1, samples // 2)
         size = max(1, min(PART_SAMPLES // half, math.ceil(limit / workers)))
-        seconds = self.campaign.assay(
-            f"sample-{run.name}", "sample", str(run), *self.problems(split, limit),
-            f"generator={self.work / 'generator'}", f"modes.cot={half}", f"modes.pot={half}",
-            f"problems_per_part={size}", f"workers={workers}", *more,
-            until=until, enough=run / "candidates",
-        )  # fmt: skip
+
+        def take() -> float:
+            seconds = self.campaign.assay(
+                f"sample-{run.name}", "sample", str(run), *self.problems(split, limit),
+                f"generator={self.work / 'generator'}", f"modes.cot={half}", f"modes.pot={half}",
+                f"problems_per_part={size}", f"workers={workers}", *more,
+                until=until, enough=run / "candidates",
+            )  # fmt: skip
+            drop_half_slices(run / "candidates")
+            return seconds
+
+        # What was cut once is not gone on with by a later call.
+        seconds = self.campaign.decided(f"sampled {run.name}, seconds", take)
         self.campaign.assay(f"grade-{run.name}", "grade", str(run))
-        return seconds
+        return float(seconds)
 
     def train_verifier(self, output: Path, pool: Path, *more: str) -> dict[str, Any]:
         """Trains a verifier; returns its record."""
@@ -148,16 +172,21 @@ class Stages:
 
     def probe(self) -> dict[str, Any]:
         """Rates of every stage, on few problems."""
-        from search.runs import Run
-
         folder = self.work / "probe"
         limit = min(int(self.given["probe_problems"]), self.available["train"])
-        samples = self.campaign.decided("probe_samples", lambda: self._first().samples)
+        samples = SMALL[-1].samples if self.campaign.rehearse else PROBE_SAMPLES
         rates: dict[int, float] = {}
         start = 0.0
         for workers in map(int, self.given["workers"].split(",")):
             run = folder / f"pool-{workers}"
-            took = self.sample(run, "train", limit, samples, workers)
+            try:
+                took = self.sample(run, "train", limit, samples, workers)
+            except UserError as error:
+                # Several processes may be more than the GPU's memory holds.
+                if not rates:
+                    raise
+                print(f"  with {workers} processes: {error}", flush=True)
+                continue
             work = Run.open(run).seconds("candidates") / (workers * limit * samples)
             rates[workers] = work
             start = max(start, took - work * limit * samples)
@@ -181,9 +210,6 @@ class Stages:
         shutil.rmtree(folder / "probe-verifier")
         self.campaign.state["rates"] = vars(found)
         return {"workers": workers, "by_workers": rates, **vars(found)}
-
-    def _first(self) -> Size:
-        return SMALL[-1] if self.campaign.rehearse else Size(0, PROBE_SAMPLES, 0)
 
     @property
     def rates(self) -> Rates:

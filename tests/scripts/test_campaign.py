@@ -13,6 +13,7 @@ import pytest
 
 from problems.errors import UserError
 from scripts.gpu.campaign import DEFAULTS, REHEARSAL, Campaign, OutOfTimeError
+from scripts.gpu.campaign_stages import drop_half_slices, whole_slices
 
 ROOT = Path(__file__).resolve().parents[2]
 SLEEPS = ["-c", "import time; time.sleep(60)"]
@@ -47,8 +48,21 @@ def test_a_stage_is_cut_only_when_there_is_enough(tmp_path):
     late = campaign(tmp_path, seconds="3")
     with pytest.raises(OutOfTimeError):
         late.python("sleep", SLEEPS, until=0.5, enough=folder)
+    (folder / "part-00001.pot.00000-00002.parquet").touch()
+    with pytest.raises(OutOfTimeError):
+        campaign(tmp_path, seconds="2").python("sleep", SLEEPS, until=0.5, enough=folder)
     (folder / "part-00000.pot.00000-00002.parquet").touch()
     assert campaign(tmp_path).python("sleep", SLEEPS, until=0.5, enough=folder) < 15
+
+
+def test_slices_of_one_mode_are_dropped(tmp_path):
+    names = [f"part-0000{i}.{mode}.00000-00002.parquet" for i, mode in
+             [(0, "cot"), (0, "pot"), (1, "cot"), (2, "pot"), (3, "cot"), (3, "pot")]]  # fmt: skip
+    for name in names:
+        (tmp_path / name).touch()
+    assert whole_slices(tmp_path) == {0, 3}
+    drop_half_slices(tmp_path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == [*names[:2], *names[4:]]
 
 
 def test_what_fails_is_named_by_its_last_line(tmp_path):
