@@ -21,8 +21,22 @@ from scripts.gpu.campaign_plan import (
     shrink,
 )
 from scripts.gpu.campaign_summary import headline
+from search.sampling import SampleConfig
+from search.settings import load
+from search.training import GeneratorStage, VerifierStage
 
 RATES = Rates(sample=0.002, grade=0.0005, train=0.001, score=0.0005, start=100)
+
+
+def test_the_settings_are_the_papers():
+    generator = load(GeneratorStage, ["configs/gsm8k_135m/generator.yaml"])
+    assert generator.rationales.modes == ["cot", "pot"]
+    assert 2 <= generator.epochs <= 3
+    sample = load(SampleConfig, ["configs/gsm8k_135m/sample.yaml"])
+    assert (sample.sampling.temperature, sample.sampling.calculator) == (0.7, True)
+    verifier = load(VerifierStage, ["configs/gsm8k_135m/verifier.yaml"])
+    assert (verifier.model.dropout, verifier.model.level, verifier.lm_weight) == (0.2, "token", 1.0)
+    assert (verifier.annotations, generator.rationales.annotations) == ("keep", "keep")
 
 
 def test_seconds_by_hand():
