@@ -143,7 +143,7 @@ class Campaign:
     ) -> float:
         """One of Assay's commands, with the campaign's settings for it; its seconds.
 
-        It is ended after `until` seconds, once the folder `enough` has parts of either mode.
+        It is ended after `until` seconds, once some problems have parts of both modes in `enough`.
         """
         command = words[0]
         own = [f"configs/gsm8k_135m/{CONFIGS[command]}.yaml"] if command in CONFIGS else []

@@ -40,7 +40,7 @@ PART_SAMPLES = 4096
 
 
 def whole_slices(folder: Path) -> set[int]:
-    """The slices of problems that have a part of either mode."""
+    """The slices of problems that have parts of both modes."""
     parts = [part for file in folder.glob("part-*.parquet") if (part := Part.parse(file.name))]
     cot, pot = ({part.index for part in parts if part.mode == mode} for mode in ("cot", "pot"))
     return cot & pot
