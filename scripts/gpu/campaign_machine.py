@@ -1,0 +1,177 @@
+"""What the campaign finds on a machine: packages, the GPU, the model's file, benchmarks to run."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import random
+import shutil
+from pathlib import Path
+
+from generator.fetch import KNOWN
+from problems.errors import UserError
+
+__all__ = ["BENCHES", "REHEARSED_BENCHES", "check_machine", "made_up", "model_file"]
+
+# Distribution -> module, and the version that Assay asks for; older ones may do.
+PACKAGES = {
+    "torch": ("torch", "2.11"),
+    "transformers": ("transformers", "5.0"),
+    "accelerate": ("accelerate", "1.10"),
+    "safetensors": ("safetensors", "0.5"),
+    "numpy": ("numpy", "1.26"),
+    "pandas": ("pandas", "2.2"),
+    "pyarrow": ("pyarrow", "17"),
+    "scikit-learn": ("sklearn", "1.5"),
+    "scipy": ("scipy", "1.11"),
+    "sympy": ("sympy", "1.13"),
+    "math-verify": ("math_verify", "0.9"),
+    "mpmath": ("mpmath", "1.3"),
+    "omegaconf": ("omegaconf", "2.3"),
+    "tqdm": ("tqdm", "4.66"),
+    "matplotlib": ("matplotlib", "3.9"),
+    "jinja2": ("jinja2", "3.1"),
+}
+GGUF = {"gguf": ("gguf", "0.17")}
+
+# Name -> words of the script; {model}, {data} and {work} are filled in.
+BENCHES = {
+    "sampling": [
+        "scripts/gpu/sampling.py", "models=smollm2-135m", "work=64x16,8x100", "repeats=1",
+        "output={work}/bench/sampling",
+    ],
+    "train": [
+        "scripts/bench/train.py", "model={model}", "data={data}", "device=cuda", "dtype=bfloat16",
+        "batch=128", "rows=32", "steps=4",
+    ],
+    "verifier_train": [
+        "scripts/bench/verifier_train.py", "model=d384", "device=cuda", "dtype=bfloat16",
+        "pack_tokens=4096", "micro_batch_tokens=8192",
+    ],
+    "verifier_score": [
+        "scripts/bench/verifier_score.py", "model={model}", "run={work}/test", "device=cuda",
+        "dtype=bfloat16", "batch_tokens=16384", "rows=[8,32,128]",
+    ],
+    "attention": ["scripts/gpu/attention.py", "tokens=4096", "repeats=10"],
+}  # fmt: skip
+REHEARSED_BENCHES = {
+    "sampling": [
+        "scripts/gpu/sampling.py", "--rehearse", "systems=assay,generate",
+        "output={work}/bench/sampling",
+    ],
+    "train": [
+        "scripts/bench/train.py", "model={model}", "data={data}", "steps=1", "batch=8", "repeats=1",
+    ],
+    "verifier_train": [
+        "scripts/bench/verifier_train.py", "model=embedded", "samples=4", "repeats=1",
+    ],
+    "verifier_score": [
+        "scripts/bench/verifier_score.py", "model={model}", "run={work}/test", "repeats=1",
+        "rows=[2]",
+    ],
+    "attention": [
+        "scripts/gpu/attention.py", "device=cpu", "dtype=float32", "tokens=512", "packs=2",
+        "heads=2", "size=16", "repeats=1",
+    ],
+}  # fmt: skip
+
+
+def check_machine(device: str, model: str) -> None:
+    """Prints versions and the GPU. Raises `UserError` where a package or the GPU is missing."""
+    wanted = PACKAGES if model == "embedded" or Path(model).is_dir() else {**PACKAGES, **GGUF}
+    missing = [name for name, (module, _) in wanted.items() if not importlib.util.find_spec(module)]
+    if missing:
+        raise UserError(
+            f"missing packages: {', '.join(missing)}; without a network, carry a folder made by "
+            f"`pip install --no-deps --target=site {' '.join(missing)}` (and what they need) and "
+            "set PYTHONPATH=site"
+        )
+    for name, (_, least) in wanted.items():
+        found = _version(name)
+        older = _numbers(found) < _numbers(least)
+        note = f" (Assay asks for {least}; going on)" if older else ""
+        print(f"  {name} {found}{note}")
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError(
+            "PyTorch finds no CUDA GPU; --rehearse tries everything on a CPU, tiny, and "
+            "device=cpu takes whatever there is"
+        )
+    if torch.cuda.is_available():
+        about = torch.cuda.get_device_properties(0)
+        print(f"  {about.name}, {about.total_memory / 2**30:.0f} GiB")
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:  # importable, but not installed by pip
+        return "0"
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    parts = version.split(".")[:2]
+    return tuple(int("".join(c for c in part if c.isdigit()) or 0) for part in parts)
+
+
+def model_file(model: str, work: Path) -> str:
+    """The model's name, with its pieces joined where it comes in pieces.
+
+    Pieces are the files MODEL.*, in the order of their names, here and in earlier calls. Raises
+    `UserError` where no file is there, and where the pieces so far do not make the file.
+    """
+    path = Path(model)
+    if model == "embedded" or path.exists():
+        return model if model == "embedded" else str(path.resolve())
+    joined = work / "pieces" / path.name
+    joined.parent.mkdir(exist_ok=True)
+    for piece in sorted(path.parent.glob(f"{path.name}.*")):
+        shutil.copyfile(piece, joined.parent / piece.name)
+    pieces = sorted(joined.parent.glob(f"{path.name}.*"))
+    if not pieces:
+        raise UserError(f"model={model}: no such folder or file, nor pieces {path.name}.*")
+    digest = hashlib.sha256()
+    with joined.open("wb") as whole:
+        for piece in pieces:
+            block = piece.read_bytes()
+            digest.update(block)
+            whole.write(block)
+    expected = {source.sha256 for source in KNOWN.values()}
+    if digest.hexdigest() not in expected:
+        names = ", ".join(f"{piece.name} ({piece.stat().st_size} bytes)" for piece in pieces)
+        raise UserError(
+            f"model={model}: the pieces so far are kept ({names}), but are not yet a file with a "
+            "SHA-256 that is known; give the same command with the others"
+        )
+    return str(joined)
+
+
+def made_up(folder: Path, train: int = 120, test: int = 24) -> None:
+    """Writes easy problems in GSM8K's format, which even a small model learns a little of."""
+    draw = random.Random("campaign/made up")
+    names = ("Ann", "Ben", "Cleo", "Dan", "Eve", "Finn")
+    things = ("apples", "books", "coins", "pens")
+    seen: set[str] = set()
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, count in (("train", train), ("test", test)):
+        rows = []
+        while len(rows) < count:
+            a, b, c = draw.randint(2, 20), draw.randint(2, 20), draw.randint(2, 5)
+            name, thing = draw.choice(names), draw.choice(things)
+            question = (
+                f"{name} has {a} {thing} and buys {b} more. Then {name} buys {c} times as many as "
+                f"that. How many {thing} does {name} buy in the end?"
+            )
+            if question in seen:
+                continue
+            seen.add(question)
+            answer = (
+                f"{name} has {a}+{b}=<<{a}+{b}={a + b}>>{a + b} {thing}.\n"
+                f"In the end {name} buys {a + b}*{c}=<<{a + b}*{c}={(a + b) * c}>>{(a + b) * c}.\n"
+                f"#### {(a + b) * c}"
+            )
+            rows.append(json.dumps({"question": question, "answer": answer}))
+        (folder / f"{split}.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")

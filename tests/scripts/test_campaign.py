@@ -1,0 +1,127 @@
+"""The campaign, rehearsed on a CPU in pieces, and how it ends what runs too long."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+
+from problems.errors import UserError
+from scripts.gpu.campaign import DEFAULTS, REHEARSAL, Campaign, OutOfTimeError
+from scripts.gpu.campaign_stages import drop_half_slices, whole_slices
+
+ROOT = Path(__file__).resolve().parents[2]
+SLEEPS = ["-c", "import time; time.sleep(60)"]
+
+
+def campaign(folder, **given):
+    return Campaign({**DEFAULTS, **REHEARSAL, "work": str(folder), **given}, rehearse=True)
+
+
+def called(folder, *words):
+    return subprocess.run(
+        ["bash", "scripts/gpu/campaign.sh", "--rehearse", f"work={folder}", *words],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_call_ends_when_its_seconds_are_over(tmp_path):
+    begun = time.monotonic()
+    with pytest.raises(OutOfTimeError):
+        campaign(tmp_path, seconds="1").python("sleep", SLEEPS)
+    assert time.monotonic() - begun < 15
+
+
+def test_a_stage_is_cut_only_when_there_is_enough(tmp_path):
+    folder = tmp_path / "candidates"
+    folder.mkdir()
+    (folder / "part-00000.cot.00000-00002.parquet").touch()
+    late = campaign(tmp_path, seconds="3")
+    with pytest.raises(OutOfTimeError):
+        late.python("sleep", SLEEPS, until=0.5, enough=folder)
+    (folder / "part-00001.pot.00000-00002.parquet").touch()
+    with pytest.raises(OutOfTimeError):
+        campaign(tmp_path, seconds="2").python("sleep", SLEEPS, until=0.5, enough=folder)
+    (folder / "part-00000.pot.00000-00002.parquet").touch()
+    assert campaign(tmp_path).python("sleep", SLEEPS, until=0.5, enough=folder) < 15
+
+
+def test_slices_of_one_mode_are_dropped(tmp_path):
+    names = [f"part-0000{i}.{mode}.00000-00002.parquet" for i, mode in
+             [(0, "cot"), (0, "pot"), (1, "cot"), (2, "pot"), (3, "cot"), (3, "pot")]]  # fmt: skip
+    for name in names:
+        (tmp_path / name).touch()
+    assert whole_slices(tmp_path) == {0, 3}
+    drop_half_slices(tmp_path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == [*names[:2], *names[4:]]
+
+
+def test_what_fails_is_named_by_its_last_line(tmp_path):
+    with pytest.raises(UserError, match=r"^bad failed: no luck \(.*/logs/bad\.log\)$"):
+        campaign(tmp_path).python("bad", ["-c", "import sys; print('so far'); sys.exit('no luck')"])
+
+
+def test_time_counts_over_calls_and_decisions_stay(tmp_path):
+    first = campaign(tmp_path, minutes="10")
+    first.state["spent"] = 0.0
+    assert first.decided("samples", lambda: 8) == 8
+    first._before = 540.0
+    first.save()
+    second = campaign(tmp_path, minutes="10")
+    assert 50 < second.left < 60
+    assert second.decided("samples", lambda: 99) == 8
+    done = []
+    for _ in range(2):
+        second.stage("once", lambda: done.append(1))
+    assert done == [1]
+
+
+def test_unknown_words_are_named(tmp_path):
+    done = called(tmp_path, "minuts=3")
+    assert done.returncode == 2
+    assert done.stderr.startswith("campaign: unknown: minuts=3; expected key=value of work, model,")
+
+
+@pytest.mark.slow
+def test_a_rehearsal_in_pieces(tmp_path):
+    """All stages run; a call that is out of time is gone on with; the summary holds everything."""
+    first = called(tmp_path, "seconds=25", "minutes=5", "bench_minutes=0.5")
+    assert first.returncode == 3, first.stderr
+    assert "not done yet" in first.stdout
+    done = called(tmp_path, "minutes=5", "bench_minutes=0.5")
+    assert done.returncode == 0, done.stderr
+    state = json.loads((tmp_path / "campaign.json").read_text())
+    assert list(state["done"]) == [
+        *("base", "generator", "probe", "plan", "pool", "verifier", "greedy", "test", "bench"),
+        "summary",
+    ]
+    assert all(rate > 0 for rate in state["rates"].values())
+    with tarfile.open(tmp_path / "summary.tar.gz") as archive:
+        names = set(archive.getnames())
+    assert {
+        "summary/result.md",
+        "summary/campaign.json",
+        "summary/report/table.txt",
+        "summary/report/curves.svg",
+        "summary/training/generator.json",
+        "summary/training/verifier.json",
+    } <= names
+    assert (tmp_path / "summary.tar.gz").stat().st_size < 500_000
+    with gzip.open(tmp_path / "summary" / "candidates.jsonl.gz", "rt") as stream:
+        shown = [json.loads(line) for line in stream]
+    assert len(shown) >= 4
+    for candidate in shown[0]["candidates"]:
+        assert len(candidate["values"]) == len(candidate["ends"]) > 0
+    assert "| greedy | " in done.stdout
+    again = called(tmp_path, "minutes=5", "bench_minutes=0.5")
+    assert again.returncode == 0
+    assert again.stdout.startswith("# GSM8K with 135M parameters")
