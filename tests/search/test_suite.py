@@ -129,7 +129,7 @@ def accuracies(found):
 
 def test_the_tables(evaluate):
     lines = evaluate().splitlines()
-    assert max(map(len, lines)) <= 110
+    assert max(len(line) for line in lines if str(evaluate.output) not in line) <= 110
     assert lines[0] == "  embedded, greedy; accuracy in % [95 % interval over problems]"
     assert lines[4].split()[:3] == ["SVAMP", "4", "50.0"]
     assert lines[5].split()[-1] == "–"
@@ -191,7 +191,8 @@ def test_votes_by_a_verifier(evaluate, monkeypatch):
         # Two of eight are wrong: 1.8 against 3.0 in the weighted vote, 2 of the best 3.
         assert votes == {"majority": 1.0, "best_of_n": 0.0, "weighted": 1.0, "top_k": 0.0}
     lines = evaluate(*words).splitlines()
-    assert max(map(len, lines)) <= 110
+    # Paths may be of any length.
+    assert max(len(line) for line in lines if str(evaluate.output) not in line) <= 110
     (head,) = [line for line in lines if "best-of-n" in line]
     assert " ".join(head.split()) == "majority vote best-of-n weighted vote top-3 vote pass@n"
 
