@@ -368,7 +368,7 @@ def _sure(solved: Solved) -> str:
 
 
 def show(solved: Solved, *, everything: bool = False) -> str:
-    """The vote, the answer, the best-scored candidate with its program and output, as text."""
+    """The vote, the answer, the best-scored candidate that gives it, with its output, as text."""
     lines = [_indent(solved.problem.question, "  "), ""]
     lines += _ballot(solved)
     if solved.chosen is None:
@@ -381,14 +381,12 @@ def show(solved: Solved, *, everything: bool = False) -> str:
     if everything:
         for member in sorted(solved.members, key=_rank):
             lines += ["", *_candidate(member)]
-    else:
-        best = min(
-            (m for m in solved.members if m.graded.answer_class >= 0), key=_rank, default=None
-        )
-        if best is not None:
-            known = not np.isnan(best.score)
-            lines += ["", "  the best-scored candidate:" if known else "  one of the candidates:"]
-            lines += _candidate(best)
+    elif solved.chosen is not None:
+        number = solved.chosen.graded.answer_class
+        best = min((m for m in solved.members if m.graded.answer_class == number), key=_rank)
+        known = not np.isnan(best.score)
+        lines += ["", f"  {'the best-scored' if known else 'one'} of the candidates with it:"]
+        lines += _candidate(best)
     return "\n".join(lines)
 
 
@@ -424,7 +422,8 @@ def _ballot(solved: Solved) -> list[str]:
         bar = "█" * max(1, round(20 * len(group) / most))
         mean = np.mean([m.score for m in group])
         score = "" if np.isnan(mean) else f"{mean:8.2f}"
-        answer = textwrap.shorten(str(group[0].graded.answer), 12, placeholder="…")
+        answer = " ".join(str(group[0].graded.answer).split())
+        answer = answer if len(answer) <= 12 else answer[:11] + "…"
         mark = "▸" if solved.chosen in group else " "
         lines.append(f" {mark}{answer:<12}  {len(group):>5}  {bar:<20}    {score}".rstrip())
     if len(ranked) > 8:

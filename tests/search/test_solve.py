@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -12,7 +13,7 @@ from problems.problem import Problem
 from search import solve
 from search.grading import Graded
 from search.sampling import Candidate
-from search.solve import Member, choose, hybrid_lines
+from search.solve import Member, choose, hybrid_lines, show
 
 PROGRAMS = {
     "runs": "print(1 + 1)",
@@ -145,6 +146,22 @@ def test_hybrid_chooses_the_program_that_answers(members, chosen):
     made = [member(*each) for each in members]
     solved = choose(Problem("p", "?"), made, "hybrid")
     assert solved.chosen is (None if chosen is None else made[chosen])
+
+
+def test_the_candidate_shown_is_the_best_of_those_with_the_answer():
+    long = "1234567890123"
+    made = [
+        dataclasses.replace(member("cot", i, number), score=score)
+        for i, (number, score) in enumerate([(1, 0.3), (1, 0.4), (2, 0.9)])
+    ]
+    made[2] = dataclasses.replace(made[2], graded=dataclasses.replace(made[2].graded, answer=long))
+    lines = show(choose(Problem("p", "?"), made, "majority")).splitlines()
+    assert [line.split()[:3] for line in lines[3:5]] == [
+        ["▸1", "2", "█" * 20],
+        ["12345678901…", "1", "█" * 10],
+    ]
+    assert lines[8] == "  the best-scored of the candidates with it:"
+    assert lines[9] == "  ── cot 1  answer 1  score 0.40"
 
 
 def test_several_problems_are_sampled_at_once_and_answered_in_order(
