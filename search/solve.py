@@ -120,7 +120,9 @@ def choose(problem: Problem, members: Sequence[Member], rule: str, k: int = 0) -
     ties = rules.tie_draw(classes.shape, seed=0)
     index: Any
     if rule == "hybrid":
-        index = _hybrid(members)
+        modes = np.array([MODES.index(m.candidate.mode) for m in members], dtype=np.int64)
+        # Of several of one mode the first.
+        index = rules.hybrid(classes, modes, -np.arange(len(members), dtype=np.float32))
     elif rule == "majority":
         index = rules.majority(classes, ties, None if np.isnan(scores).any() else scores)
     elif rule == "best_of_n":
@@ -139,11 +141,8 @@ def choose(problem: Problem, members: Sequence[Member], rule: str, k: int = 0) -
     return Solved(problem, list(members), rule, members[int(index)], votes, weight)
 
 
-def _hybrid(members: Sequence[Member]) -> int:
-    """The first program with an answer, else the first solution in words with one; −1: none."""
-    answered = [i for i, member in enumerate(members) if member.graded.answer_class >= 0]
-    answered.sort(key=lambda i: members[i].candidate.mode == "cot")
-    return answered[0] if answered else -1
+def _any_answer(members: Sequence[Member]) -> bool:
+    return any(member.graded.answer_class >= 0 for member in members)
 
 
 class Solver:
@@ -187,7 +186,7 @@ class Solver:
         """A program of each open-ended problem; words where that has no answer, and of the rest."""
         open_ended = [problem for problem in problems if not problem.options]
         members = self._members(open_ended, {"pot": 1}, sandbox)
-        rest = [p for p in problems if _hybrid(members.get(p.id, [])) < 0]
+        rest = [p for p in problems if not _any_answer(members.get(p.id, []))]
         for problem_id, words in self._members(rest, {"cot": 1}, sandbox).items():
             members.setdefault(problem_id, []).extend(words)
         return members
