@@ -15,14 +15,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import time
 from collections import Counter, deque
 from typing import Any
 
 from problems.errors import UserError
 from search.launch import RayConfig
 from search.runs import Part
-from search.work import Bar, Do, Work, failure
+from search.work import Bar, Counts, Do, Work, failure
 
 __all__ = ["do_on_ray"]
 
@@ -183,28 +182,15 @@ class _Worker:
         """("done", "") or what went wrong, as `search.work.failure` tells it."""
         import ray
 
-        waiting = [0, 0]
-        last = time.monotonic()
+        def tell(candidates: int, tokens: int) -> Any:
+            return self._progress.add.remote(part, attempt, candidates, tokens)
 
-        def report(candidates: int, tokens: int) -> None:
-            nonlocal last
-            waiting[0] += candidates
-            waiting[1] += tokens
-            if time.monotonic() - last > _POLL_SECONDS:
-                flush()
-
-        def flush() -> Any:
-            nonlocal last
-            told = self._progress.add.remote(part, attempt, *waiting)
-            waiting[:] = [0, 0]
-            last = time.monotonic()
-            return told
-
+        counts = Counts(tell, seconds=_POLL_SECONDS)
         try:
-            self._do(part, report)
+            self._do(part, counts.report)
         except Exception as error:
             return failure(error)
-        ray.get(flush())
+        ray.get(counts.flush())
         return "done", ""
 
 

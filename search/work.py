@@ -26,7 +26,7 @@ from tqdm import tqdm
 from problems.errors import UserError
 from search.runs import Part
 
-__all__ = ["Bar", "Do", "Report", "Work", "cores", "do_parts", "failure", "progress_bar"]
+__all__ = ["Bar", "Counts", "Do", "Report", "Work", "cores", "do_parts", "failure", "progress_bar"]
 
 Report = Callable[[int, int], None]
 """`report(candidates, tokens)`: so many more are done."""
@@ -207,30 +207,38 @@ def _work(
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     if gpus is not None:  # read when CUDA is first used, which is later
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus
-    waiting = [0, 0]
-    last = time.monotonic()
-
-    def report(candidates: int, tokens: int) -> None:
-        nonlocal last
-        waiting[0] += candidates
-        waiting[1] += tokens
-        if time.monotonic() - last > 0.2:
-            flush()
-
-    def flush() -> None:
-        nonlocal last
-        reports.put(("progress", tuple(waiting)))
-        waiting[:] = [0, 0]
-        last = time.monotonic()
-
+    counts = Counts(lambda *done: reports.put(("progress", done)), seconds=0.2)
     try:
         do = prepare(*arguments)
         while (part := tasks.get()) is not None:
-            do(part, report)
-            flush()
+            do(part, counts.report)
+            counts.flush()
         reports.put(("done", None))
     except Exception as error:
         reports.put(failure(error))
+
+
+class Counts:
+    """What a worker has done since it told so: told every `seconds`, not for every candidate."""
+
+    def __init__(self, tell: Callable[[int, int], Any], seconds: float) -> None:
+        self._tell, self._seconds = tell, seconds
+        self._candidates = self._tokens = 0
+        self._last = time.monotonic()
+
+    def report(self, candidates: int, tokens: int) -> None:
+        """So many more are done (a `Report`)."""
+        self._candidates += candidates
+        self._tokens += tokens
+        if time.monotonic() - self._last > self._seconds:
+            self.flush()
+
+    def flush(self) -> Any:
+        """Tells now; returns what telling gives."""
+        told = self._tell(self._candidates, self._tokens)
+        self._candidates = self._tokens = 0
+        self._last = time.monotonic()
+        return told
 
 
 def failure(error: Exception) -> tuple[str, str]:
