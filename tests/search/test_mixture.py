@@ -19,6 +19,7 @@ from search.report import page_problems
 from search.results import load_frame, pool_line
 from search.runs import Part, Run
 from search.settings import load
+from tests.search.characters import Characters
 
 BASE = Origin(
     prompt=FewShotConfig(form="plain"),
@@ -66,15 +67,6 @@ def test_what_is_wrong_is_named(mixture, message):
     with pytest.raises(UserError) as error:
         origins_of(BASE, mixture)
     assert str(error.value).startswith(message)
-
-
-class Characters:
-    """A tokenizer of characters."""
-
-    eos_token_id = 0
-
-    def __call__(self, text, add_special_tokens):
-        return {"input_ids": [ord(character) for character in text]}
 
 
 class Told:

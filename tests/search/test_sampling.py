@@ -12,6 +12,7 @@ from search.mixture import Origin, prompt_of
 from search.sampling import _shape, sample_candidates, sampling_key
 from search.settings import load
 from search.training import VerifierStage
+from tests.search.characters import Characters
 
 
 class Recorder:
@@ -25,15 +26,6 @@ class Recorder:
         self.stop = params.stop
         for i, request in enumerate(requests):
             yield Completion(i, request.first, " 3 << 2", [7, 8], -1.5, "eos")
-
-
-class Characters:
-    """A tokenizer of characters."""
-
-    eos_token_id = 0
-
-    def __call__(self, text, add_special_tokens):
-        return {"input_ids": [ord(character) for character in text]}
 
 
 @pytest.mark.parametrize("calculator", [False, True])

@@ -14,6 +14,7 @@ from search import solve
 from search.grading import Graded
 from search.sampling import Candidate
 from search.solve import Member, choose, hybrid_lines, show
+from tests.search.characters import Characters
 
 PROGRAMS = {
     "runs": "print(1 + 1)",
@@ -23,15 +24,6 @@ PROGRAMS = {
     "wrong": "print(3)",
 }
 WORDS = {"fails": "It is 2.\n#### 2", "silent": "#### 5", "hopeless": "no idea", "choice": "(B)"}
-
-
-class Characters:
-    """A tokenizer of characters."""
-
-    eos_token_id = 0
-
-    def __call__(self, text, add_special_tokens):
-        return {"input_ids": [ord(character) for character in text]}
 
 
 class Written:

@@ -20,6 +20,7 @@ from search.settings import load
 from search.suite import SuiteConfig, problems_of
 from search.suite_results import SetResult, SuiteResult
 from search.suite_sets import SUITE, sets_table
+from tests.search.characters import Characters
 
 OPEN = [
     {"id": "svamp-0", "question": "1 + 1?", "answer": "2"},
@@ -40,15 +41,6 @@ GREEDY = {
     "sat-0": ("The answer is (B).", "print(1)"),  # multiple choice: words, right
     "sat-1": ("The answer is 4.", "print(3)"),  # words, wrong
 }
-
-
-class Characters:
-    """A tokenizer of characters."""
-
-    eos_token_id = 0
-
-    def __call__(self, text, add_special_tokens):
-        return {"input_ids": [ord(character) for character in text]}
 
 
 class Written:

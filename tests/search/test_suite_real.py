@@ -17,19 +17,11 @@ from search import sampling
 from search.runs import Run
 from search.suite import SuiteConfig, problems_of
 from search.suite_sets import SUITE
+from tests.search.characters import Characters
 
 # A text that two options share names neither.
 SHARED = {"aqua": ["117", "124", "126", "193"], "mmlu_mathematics": ["113"]}
 CHOICE = [name for name, one in SUITE.items() if one.kind != "open"]
-
-
-class Characters:
-    """A tokenizer of characters."""
-
-    eos_token_id = 0
-
-    def __call__(self, text, add_special_tokens):
-        return {"input_ids": [ord(character) for character in text]}
 
 
 class Knowing:
