@@ -9,6 +9,7 @@ rename; their single put is atomic instead: what is written exists whole or not 
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from collections.abc import Iterator
@@ -119,6 +120,20 @@ class Remote:
         except FileNotFoundError:
             if not missing_ok:
                 raise
+
+    def create(self, data: bytes) -> None:
+        """Puts a new file. Raises `FileExistsError` where there is one already.
+
+        As exclusive as the driver makes it: docs/clusters.md.
+        """
+        try:
+            with self._told(FileExistsError):
+                self._fs.pipe_file(self._key, data, mode="create")
+        except UserError as error:
+            # What S3 says to one of two that come in the same instant.
+            if getattr(error.__cause__, "errno", None) == errno.EBUSY:
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), self.url) from error
+            raise
 
     @contextmanager
     def writing(self, mode: str) -> Iterator[IO[Any]]:
