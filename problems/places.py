@@ -9,6 +9,7 @@ rename; their single put is atomic instead: what is written exists whole or not 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -20,10 +21,13 @@ from typing import IO, Any
 
 from problems.errors import UserError
 
-__all__ = ["Place", "Remote", "local_folder", "place"]
+__all__ = ["Place", "Remote", "file_end", "file_sizes", "local_folder", "place"]
 
 # Whose put of a whole object is seen whole or not at all (docs/clusters.md says where that stands).
 _ATOMIC = {"abfs", "abfss", "az", "gcs", "gs", "hf", "memory", "s3", "s3a"}
+
+# How drivers call the time and the digest of a file.
+_STAMPS = ("ETag", "etag", "LastModified", "last_modified", "updated", "created", "blob_id")
 
 
 class Remote:
@@ -109,8 +113,29 @@ class Remote:
 
     def read_text(self, encoding: str = "utf-8") -> str:
         """The whole file."""
+        return self.read_bytes().decode(encoding)
+
+    def read_bytes(self, start: int = 0) -> bytes:
+        """The file from byte `start` on, in one request: a start of 0 spares asking for its size."""
         with self._told(FileNotFoundError):
-            return self._fs.cat_file(self._key).decode(encoding)
+            return bytes(self._fs.cat_file(self._key, start=start))
+
+    def sizes(self) -> dict[str, tuple[int, str]]:
+        """The files of this folder by name: bytes, and what changes when one is written anew."""
+        try:
+            with self._told(FileNotFoundError):
+                self._fs.invalidate_cache()
+                found = self._fs.ls(self._key, detail=True)
+        except FileNotFoundError:
+            return {}
+        return {
+            each["name"].rsplit("/", 1)[-1]: (
+                each["size"],
+                str([each[name] for name in _STAMPS if name in each]),
+            )
+            for each in found
+            if each["type"] == "file"
+        }
 
     def unlink(self, missing_ok: bool = False) -> None:
         """Removes the file."""
@@ -160,6 +185,29 @@ def place(path: str | Place) -> Place:
     if text.startswith("file://"):
         return Path(text.removeprefix("file://"))
     return Remote(text) if "://" in text else Path(text)
+
+
+def file_sizes(folder: Place) -> dict[str, tuple[int, str]]:
+    """The files of a folder by name: bytes, and what changes when one is written anew."""
+    if isinstance(folder, Remote):
+        return folder.sizes()
+    found = {}
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):  # removed by another process
+                about = entry.stat()
+                found[entry.name] = (about.st_size, f"{about.st_mtime_ns} {about.st_ino}")
+    return found
+
+
+def file_end(path: Place, size: int, count: int) -> bytes:
+    """The last `count` bytes of a file of `size` bytes. Raises `FileNotFoundError`."""
+    start = max(0, size - count)
+    if isinstance(path, Remote):
+        return path.read_bytes(start)
+    with open(path, "rb") as stream:
+        stream.seek(start)
+        return stream.read()
 
 
 def local_folder(path: str | Place, key: str) -> Path:

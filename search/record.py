@@ -1,4 +1,4 @@
-"""run.json: what the stages of a run were registered with, though several commands write it at once.
+"""run.json: what a run's stages were registered with, by several commands at once if need be.
 
 Every change makes a *revision* of the record. Revision n is `revisions/0000n.json`, a file that is
 only ever created, never replaced: of two commands that would make the same revision, one finds it

@@ -38,9 +38,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from problems.errors import UserError
-from problems.places import Place, place
+from problems.places import Place, file_sizes, place
 from problems.problem import Problem, problem_lines, read_problems
 from problems.records import atomic_file, create_file, differences
+from search.footers import Footers
 from search.record import change_record, create_record, read_record
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ class Run:
         self.path = path
         self.problems = list(problems)
         self.record = record
+        self._footers = Footers(path)
 
     @classmethod
     def open(cls, path: str | Place, record: dict[str, Any] | None = None) -> Run:
@@ -265,11 +267,13 @@ class Run:
     def parts(self, stage: str, among: Collection[Part] | None = None) -> list[Part]:
         """The valid parts of a stage (of those `among`); others are named on stderr and removed."""
         found = []
-        for name in self._files(stage):
+        footers = self._footers.of(stage)
+        sources = self._footers.of("candidates") if footers and stage != "candidates" else {}
+        for name, footer in footers.items():
             part = Part.parse(name)
             if part is None or (among is not None and part not in among):
                 continue
-            trouble = self._trouble(stage, part)
+            trouble = self._trouble(stage, part, footer, sources.get(name))
             if trouble is None:
                 found.append(part)
             else:
@@ -284,7 +288,8 @@ class Run:
 
     def has_parts(self, stage: str, origin: str | None = None) -> bool:
         """Whether there are files of a stage's parts, valid or not; of candidates, of an origin."""
-        parts = [part for part in map(Part.parse, self._files(stage)) if part is not None]
+        names = file_sizes(self.path / stage)
+        parts = [part for part in map(Part.parse, names) if part is not None]
         if stage == "candidates" and origin is not None:
             parts = [part for part in parts if part.origin == origin]
         return bool(parts)
@@ -294,47 +299,37 @@ class Run:
         size = problems_per_part or int(self.key("candidates")["problems_per_part"])
         return self.problems[part.index * size : (part.index + 1) * size]
 
-    def _files(self, stage: str) -> list[str]:
-        folder = self.path / stage
-        return sorted(p.name for p in folder.glob("part-*.parquet")) if folder.is_dir() else []
-
     def _key_hash(self, stage: str, part: Part) -> str | None:
         """Hash of the key that a part must have; `None` for an origin that the run has not."""
         origin = part.origin if stage == "candidates" else ""
         entry = _entry(self.record["stages"], stage, origin)
         return None if entry is None else key_hash(entry["key"])
 
-    def _trouble(self, stage: str, part: Part) -> str | None:
-        """Why a part cannot be used, or `None`."""
-        metadata = self._metadata(stage, part)
-        if metadata is None:
+    def _trouble(
+        self,
+        stage: str,
+        part: Part,
+        footer: dict[str, Any] | None,
+        source: dict[str, Any] | None,
+    ) -> str | None:
+        """Why a part of this footer cannot be used, or `None`. `source` is its candidates'."""
+        if footer is None:
             return "is truncated or not Parquet"
-        if metadata.get("key") != self._key_hash(stage, part):
+        if footer.get("key") != self._key_hash(stage, part):
             return "was made with other settings"
-        if stage != "candidates":
-            source = self._metadata("candidates", part)
-            if source is None or metadata.get("source") != source.get("digest"):
-                return "belongs to other candidates"
+        if stage != "candidates" and (
+            source is None or footer.get("source") != source.get("digest")
+        ):
+            return "belongs to other candidates"
         return None
-
-    def _metadata(self, stage: str, part: Part) -> dict[str, Any] | None:
-        import pyarrow
-        import pyarrow.parquet
-
-        try:
-            with (self.path / stage / part.filename).open("rb") as stream:
-                schema = pyarrow.parquet.read_schema(stream)
-            return json.loads((schema.metadata or {})[b"assay"])
-        except (OSError, pyarrow.ArrowException, KeyError, ValueError):
-            return None
 
     def read(self, stage: str, part: Part) -> pyarrow.Table:
         """A part's rows, with their `origin` even where the part is older than that column."""
         import pyarrow
         import pyarrow.parquet
 
-        with (self.path / stage / part.filename).open("rb") as stream:
-            table = pyarrow.parquet.read_table(stream)
+        whole = (self.path / stage / part.filename).read_bytes()
+        table = pyarrow.parquet.read_table(pyarrow.BufferReader(whole))
         if "origin" not in table.column_names:
             origins = pyarrow.array([part.origin] * len(table), pyarrow.string())
             table = table.append_column("origin", origins)
@@ -354,7 +349,7 @@ class Run:
             "seconds": seconds,
         }
         if stage != "candidates":
-            source = self._metadata("candidates", part)
+            source = self._footers.of("candidates").get(part.filename)
             metadata["source"] = None if source is None else source["digest"]
         table = table.replace_schema_metadata({b"assay": json.dumps(metadata).encode()})
         with atomic_file(self.path / stage / part.filename, "wb") as stream:
@@ -373,12 +368,12 @@ class Run:
 
     def seconds(self, stage: str) -> float:
         """Seconds of work that a stage's parts took together, as measured by their workers."""
-        return sum(self.part_seconds(stage, part) for part in self.parts(stage))
+        footers = self._footers.of(stage)
+        return sum(_seconds(footers.get(part.filename)) for part in self.parts(stage))
 
     def part_seconds(self, stage: str, part: Part) -> float:
         """Seconds that one part took, as measured by its worker; 0 where the part is not there."""
-        metadata = self._metadata(stage, part)
-        return 0.0 if metadata is None else float(metadata["seconds"])
+        return _seconds(self._footers.of(stage).get(part.filename))
 
 
 def _entry(stages: Mapping[str, Any], stage: str, origin: str) -> dict[str, Any] | None:
@@ -387,6 +382,10 @@ def _entry(stages: Mapping[str, Any], stage: str, origin: str) -> dict[str, Any]
     if entry is None or not origin:
         return entry
     return entry.get("members", {}).get(origin)
+
+
+def _seconds(footer: Mapping[str, Any] | None) -> float:
+    return 0.0 if footer is None else float(footer["seconds"])
 
 
 def _enter(stages: dict[str, Any], stage: str, origin: str, entry: dict[str, Any]) -> None:

@@ -28,7 +28,7 @@ from problems.errors import UserError
 from search.runs import Run
 
 path, number = sys.argv[1], int(sys.argv[2])
-problems = [Problem(id=f"p{i}", question=f"What is {i} + {i}?", answer=str(i + i)) for i in range(3)]
+problems = [Problem(id=f"p{i}", question=f"What is {i} + {i}?", answer="1") for i in range(3)]
 print("ready", flush=True)
 sys.stdin.readline()
 """
