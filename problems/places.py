@@ -13,15 +13,24 @@ import contextlib
 import errno
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO, Any
 
 from problems.errors import UserError
 
-__all__ = ["Place", "Remote", "file_end", "file_sizes", "local_folder", "place"]
+__all__ = [
+    "Place",
+    "Remote",
+    "file_end",
+    "file_size",
+    "file_sizes",
+    "local_folder",
+    "names_below",
+    "place",
+]
 
 # Whose put of a whole object is seen whole or not at all (docs/clusters.md says where that stands).
 _ATOMIC = {"abfs", "abfss", "az", "gcs", "gs", "hf", "memory", "s3", "s3a"}
@@ -96,16 +105,6 @@ class Remote:
     def mkdir(self, parents: bool = False, exist_ok: bool = False) -> None:
         """Nothing: folders of object stores are but prefixes of names."""
 
-    def glob(self, pattern: str) -> Iterator[Remote]:
-        """The files of this folder whose names match."""
-        try:
-            with self._told(FileNotFoundError):
-                self._fs.invalidate_cache()
-                names = [key.rsplit("/", 1)[-1] for key in self._fs.ls(self._key, detail=False)]
-        except FileNotFoundError:
-            return
-        yield from (self / name for name in names if fnmatchcase(name, pattern))
-
     def open(self, mode: str = "rb") -> IO[Any]:
         """A stream for reading; what is read of it is fetched, not the whole file."""
         with self._told(FileNotFoundError):
@@ -116,9 +115,31 @@ class Remote:
         return self.read_bytes().decode(encoding)
 
     def read_bytes(self, start: int = 0) -> bytes:
-        """The file from byte `start` on, in one request: a start of 0 spares asking for its size."""
+        """The file from byte `start` on, in one request: with a start, nobody asks for its size."""
         with self._told(FileNotFoundError):
             return bytes(self._fs.cat_file(self._key, start=start))
+
+    def size(self) -> int:
+        """Bytes of the file. Raises `FileNotFoundError`."""
+        with self._told(FileNotFoundError):
+            self._fs.invalidate_cache()
+            return int(self._fs.size(self._key))
+
+    def names(self) -> list[str]:
+        """Everything below this folder, by its path from here."""
+        with self._told():
+            self._fs.invalidate_cache()
+            return sorted(key[len(self._key) :].lstrip("/") for key in self._fs.find(self._key))
+
+    def put(self, folder: Path, names: Iterable[str]) -> None:
+        """Puts files of a local folder here, several at once; each is whole or not there."""
+
+        def one(name: str) -> None:
+            with self._told():
+                self._fs.put_file(str(folder / name), f"{self._key}/{name}")
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(one, names))
 
     def sizes(self) -> dict[str, tuple[int, str]]:
         """The files of this folder by name: bytes, and what changes when one is written anew."""
@@ -200,6 +221,11 @@ def file_sizes(folder: Place) -> dict[str, tuple[int, str]]:
     return found
 
 
+def file_size(path: Place) -> int:
+    """Bytes of a file. Raises `FileNotFoundError`."""
+    return path.size() if isinstance(path, Remote) else path.stat().st_size
+
+
 def file_end(path: Place, size: int, count: int) -> bytes:
     """The last `count` bytes of a file of `size` bytes. Raises `FileNotFoundError`."""
     start = max(0, size - count)
@@ -208,6 +234,11 @@ def file_end(path: Place, size: int, count: int) -> bytes:
     with open(path, "rb") as stream:
         stream.seek(start)
         return stream.read()
+
+
+def names_below(folder: Path) -> list[str]:
+    """The files below a local folder, by their paths from there."""
+    return sorted(f.relative_to(folder).as_posix() for f in folder.rglob("*") if f.is_file())
 
 
 def local_folder(path: str | Place, key: str) -> Path:

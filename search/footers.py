@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from problems.errors import UserError
-from problems.places import Place, Remote, file_end, file_sizes
+from problems.places import Place, Remote, file_end, file_size, file_sizes
 
 __all__ = ["Footers"]
 
@@ -60,6 +60,14 @@ class Footers:
             for name, about in there.items()
             if self._state(stage, name) == about
         }
+
+    def one(self, stage: str, name: str) -> dict[str, Any] | None:
+        """One part's footer, read anew; `None` also where the part is not there."""
+        path = self._run / stage / name
+        try:
+            return _read(path, file_size(path))
+        except FileNotFoundError:
+            return None
 
     def _state(self, stage: str, name: str) -> Any:
         return self._seen.get((stage, name), (None, None))[0]

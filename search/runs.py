@@ -197,13 +197,14 @@ class Run:
 
         def change(record: dict[str, Any]) -> bool:
             known = _entry(record["stages"], stage, origin)
-            same = known is not None and known["key"] == entry["key"]
-            if known is not None and not same and self.has_parts(stage, origin):
+            new = entry
+            if known is not None and known["key"] == entry["key"]:
+                new = {"shape": known["shape"], **entry} if "shape" in known else entry
+            elif known is not None and self.has_parts(stage, origin):
                 raise UserError(
                     f"{self.path}: {_what(stage, origin)} were made with other settings "
                     f"({'; '.join(differences(known['key'], entry['key']))})"
                 )
-            new = ({"shape": known["shape"]} if same and "shape" in known else {}) | entry
             if known is not None and _told(known) == _told(new):
                 return False
             _enter(record["stages"], stage, origin, new)
@@ -349,7 +350,7 @@ class Run:
             "seconds": seconds,
         }
         if stage != "candidates":
-            source = self._footers.of("candidates").get(part.filename)
+            source = self._footers.one("candidates", part.filename)
             metadata["source"] = None if source is None else source["digest"]
         table = table.replace_schema_metadata({b"assay": json.dumps(metadata).encode()})
         with atomic_file(self.path / stage / part.filename, "wb") as stream:
@@ -373,7 +374,7 @@ class Run:
 
     def part_seconds(self, stage: str, part: Part) -> float:
         """Seconds that one part took, as measured by its worker; 0 where the part is not there."""
-        return _seconds(self._footers.of(stage).get(part.filename))
+        return _seconds(self._footers.one(stage, part.filename))
 
 
 def _entry(stages: Mapping[str, Any], stage: str, origin: str) -> dict[str, Any] | None:
