@@ -230,7 +230,7 @@ def file_end(path: Place, size: int, count: int) -> bytes:
     """The last `count` bytes of a file of `size` bytes. Raises `FileNotFoundError`."""
     start = max(0, size - count)
     if isinstance(path, Remote):
-        return path.read_bytes(start)
+        return path.read_bytes(start) if size else b""  # S3 has no range of an empty file
     with open(path, "rb") as stream:
         stream.seek(start)
         return stream.read()

@@ -190,8 +190,8 @@ def _follow(workers: Mapping[Connection, Any], parts: Sequence[Part], bar: Bar) 
             elif kind == "error":
                 raise RuntimeError(f"in a worker process:\n{payload}")
         for pipe, process in busy.items():
-            # Its pipe says nothing where a process that it has forked holds it open.
-            if pipe not in told and process.exitcode is not None:
+            # Where a process that it has forked holds its pipe open, that does not tell of its end.
+            if process.exitcode is not None and not pipe.poll():
                 raise _ended(process)
 
 
