@@ -94,6 +94,8 @@ def test_an_import_does_not_go_where_something_else_is(store, tmp_path, capsys):
     ("words", "key"),
     [
         (["run", "output=RUN"], "output"),
+        (["evaluate-suite", "output=RUN", "data=nowhere"], "output"),
+        (["sandbox", "run", __file__, "output=RUN/x.jsonl"], "output"),
         (["train-verifier", "RUN/v", "pools=[RUN]"], "output"),
     ],
 )
