@@ -9,20 +9,34 @@ rename; their single put is atomic instead: what is written exists whole or not 
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO, Any
 
 from problems.errors import UserError
 
-__all__ = ["Place", "Remote", "local_folder", "place"]
+__all__ = [
+    "Place",
+    "Remote",
+    "file_end",
+    "file_size",
+    "file_sizes",
+    "local_folder",
+    "names_below",
+    "place",
+]
 
 # Whose put of a whole object is seen whole or not at all (docs/clusters.md says where that stands).
 _ATOMIC = {"abfs", "abfss", "az", "gcs", "gs", "hf", "memory", "s3", "s3a"}
+
+# How drivers call the time and the digest of a file.
+_STAMPS = ("ETag", "etag", "LastModified", "last_modified", "updated", "created", "blob_id")
 
 
 class Remote:
@@ -91,16 +105,6 @@ class Remote:
     def mkdir(self, parents: bool = False, exist_ok: bool = False) -> None:
         """Nothing: folders of object stores are but prefixes of names."""
 
-    def glob(self, pattern: str) -> Iterator[Remote]:
-        """The files of this folder whose names match."""
-        try:
-            with self._told(FileNotFoundError):
-                self._fs.invalidate_cache()
-                names = [key.rsplit("/", 1)[-1] for key in self._fs.ls(self._key, detail=False)]
-        except FileNotFoundError:
-            return
-        yield from (self / name for name in names if fnmatchcase(name, pattern))
-
     def open(self, mode: str = "rb") -> IO[Any]:
         """A stream for reading; what is read of it is fetched, not the whole file."""
         with self._told(FileNotFoundError):
@@ -108,8 +112,51 @@ class Remote:
 
     def read_text(self, encoding: str = "utf-8") -> str:
         """The whole file."""
+        return self.read_bytes().decode(encoding)
+
+    def read_bytes(self, start: int = 0) -> bytes:
+        """The file from byte `start` on, in one request: with a start, nobody asks for its size."""
         with self._told(FileNotFoundError):
-            return self._fs.cat_file(self._key).decode(encoding)
+            return bytes(self._fs.cat_file(self._key, start=start))
+
+    def size(self) -> int:
+        """Bytes of the file. Raises `FileNotFoundError`."""
+        with self._told(FileNotFoundError):
+            self._fs.invalidate_cache()
+            return int(self._fs.size(self._key))
+
+    def names(self) -> list[str]:
+        """Everything below this folder, by its path from here."""
+        with self._told():
+            self._fs.invalidate_cache()
+            return sorted(key[len(self._key) :].lstrip("/") for key in self._fs.find(self._key))
+
+    def put(self, folder: Path, names: Iterable[str]) -> None:
+        """Puts files of a local folder here, several at once; each is whole or not there."""
+
+        def one(name: str) -> None:
+            with self._told():
+                self._fs.put_file(str(folder / name), f"{self._key}/{name}")
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(one, names))
+
+    def sizes(self) -> dict[str, tuple[int, str]]:
+        """The files of this folder by name: bytes, and what changes when one is written anew."""
+        try:
+            with self._told(FileNotFoundError):
+                self._fs.invalidate_cache()
+                found = self._fs.ls(self._key, detail=True)
+        except FileNotFoundError:
+            return {}
+        return {
+            each["name"].rsplit("/", 1)[-1]: (
+                each["size"],
+                str([each[name] for name in _STAMPS if name in each]),
+            )
+            for each in found
+            if each["type"] == "file"
+        }
 
     def unlink(self, missing_ok: bool = False) -> None:
         """Removes the file."""
@@ -119,6 +166,20 @@ class Remote:
         except FileNotFoundError:
             if not missing_ok:
                 raise
+
+    def create(self, data: bytes) -> None:
+        """Puts a new file. Raises `FileExistsError` where there is one already.
+
+        As exclusive as the driver makes it: docs/clusters.md.
+        """
+        try:
+            with self._told(FileExistsError):
+                self._fs.pipe_file(self._key, data, mode="create")
+        except UserError as error:
+            # What S3 says to one of two that come in the same instant.
+            if getattr(error.__cause__, "errno", None) == errno.EBUSY:
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), self.url) from error
+            raise
 
     @contextmanager
     def writing(self, mode: str) -> Iterator[IO[Any]]:
@@ -145,6 +206,39 @@ def place(path: str | Place) -> Place:
     if text.startswith("file://"):
         return Path(text.removeprefix("file://"))
     return Remote(text) if "://" in text else Path(text)
+
+
+def file_sizes(folder: Place) -> dict[str, tuple[int, str]]:
+    """The files of a folder by name: bytes, and what changes when one is written anew."""
+    if isinstance(folder, Remote):
+        return folder.sizes()
+    found = {}
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):  # removed by another process
+                about = entry.stat()
+                found[entry.name] = (about.st_size, f"{about.st_mtime_ns} {about.st_ino}")
+    return found
+
+
+def file_size(path: Place) -> int:
+    """Bytes of a file. Raises `FileNotFoundError`."""
+    return path.size() if isinstance(path, Remote) else path.stat().st_size
+
+
+def file_end(path: Place, size: int, count: int) -> bytes:
+    """The last `count` bytes of a file of `size` bytes. Raises `FileNotFoundError`."""
+    start = max(0, size - count)
+    if isinstance(path, Remote):
+        return path.read_bytes(start) if size else b""  # S3 has no range of an empty file
+    with open(path, "rb") as stream:
+        stream.seek(start)
+        return stream.read()
+
+
+def names_below(folder: Path) -> list[str]:
+    """The files below a local folder, by their paths from there."""
+    return sorted(f.relative_to(folder).as_posix() for f in folder.rglob("*") if f.is_file())
 
 
 def local_folder(path: str | Place, key: str) -> Path:

@@ -19,6 +19,7 @@ from problems.contamination import (
     without_overlaps,
 )
 from problems.errors import UserError
+from problems.places import Place, place
 from problems.problem import Problem
 from problems.records import atomic_file
 from problems.sets import SETS, ProblemsConfig, load_problems
@@ -65,7 +66,7 @@ def run_check_contamination(config: ContaminationStage) -> None:
     overlaps = find_overlaps(problems, sets, config.n)
     print(told_overlaps(overlaps, problems, sets, config.n), end="")
     if config.output:
-        _write(Path(config.output), overlaps)
+        _write(place(config.output), overlaps)
         print(f"{len(overlaps)} overlaps written to {config.output}")
 
 
@@ -115,7 +116,7 @@ def _configs(name: str, key: str) -> list[ProblemsConfig]:
     return [ProblemsConfig(name=name, split="test")]
 
 
-def _write(path: Path, overlaps: list[Overlap]) -> None:
+def _write(path: Place, overlaps: list[Overlap]) -> None:
     with atomic_file(path) as stream:
         for overlap in overlaps:
             stream.write(json.dumps(overlap.to_dict(), ensure_ascii=False) + "\n")

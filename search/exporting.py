@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from problems.errors import UserError
-from problems.places import local_folder
+from problems.places import place
 from problems.problem import Problem
 from problems.records import atomic_file
 from search.gradings import STAGE, with_imported
@@ -89,11 +89,12 @@ def export(config: ExportConfig) -> tuple[int, int]:
             f"output={config.output}: expected a file that ends in .jsonl, .jsonl.gz or .parquet"
         )
     opened = Run.open(config.run)
-    path = local_folder(config.output, "output")
+    path = place(config.output)
+    is_parquet = config.output.endswith(".parquet")
     problems = candidates = 0
     with contextlib.ExitStack() as stack:
         stream = stack.enter_context(atomic_file(path, "wb"))
-        if path.suffix == ".parquet":
+        if is_parquet:
             import pyarrow.parquet
 
             schema = _schema(opened, config)
@@ -104,13 +105,13 @@ def export(config: ExportConfig) -> tuple[int, int]:
             # No time stamp: the same pool gives the same file.
             writer = (
                 stack.enter_context(gzip.GzipFile("", "wb", fileobj=stream, mtime=0))
-                if path.suffix == ".gz"
+                if config.output.endswith(".gz")
                 else stream
             )
         for slice_lines in lines(opened, config):
             problems += len(slice_lines)
             candidates += sum(len(line["candidates"]) for line in slice_lines)
-            if path.suffix == ".parquet":
+            if is_parquet:
                 import pyarrow
 
                 writer.write_table(pyarrow.Table.from_pylist(slice_lines, schema=schema))

@@ -109,12 +109,14 @@ def planned(config: GradeConfig) -> tuple[Run, list[Work]]:
         config = dataclasses.replace(config, workers=max(1, int(config.ray.cpus)))
     total = sum(len(opened.slice(part)) * (part.end - part.first) for part in parts)
     # One local process: the sandbox itself runs programs on every core.
-    return opened, [Work(parts, open_worker, (config,), total=total, description="grade")]
+    return opened, [
+        Work(parts, open_worker, (config, opened.record), total=total, description="grade")
+    ]
 
 
-def open_worker(config: GradeConfig) -> Do:
+def open_worker(config: GradeConfig, record: dict[str, Any]) -> Do:
     """Starts the sandbox; returns what grades one part."""
-    opened = Run.open(config.run)
+    opened = Run.open(config.run, record)
     sandbox = open_sandbox(config)
 
     def do(part: Part, report: Report) -> None:

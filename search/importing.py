@@ -20,6 +20,7 @@ import json
 import math
 import re
 import shutil
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,9 +28,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from problems.errors import UserError
-from problems.places import local_folder
+from problems.places import Place, names_below, place
 from problems.problem import Problem, read_jsonl
-from problems.records import differences
+from problems.records import create_file, differences
 from search.mapping import (
     AGGREGATES,
     Fields,
@@ -54,6 +55,9 @@ __all__ = ["ImportConfig", "formats", "import_pool", "read_records", "run"]
 FOLDER = CONFIGS / "imports"
 # Candidates in one part, about: the unit in which `grade` and `score` resume.
 PART = 512
+
+# What an import into an object store leaves that was killed before its run.json.
+_BEGUN = re.compile(r"problems\.jsonl$|(revisions|candidates|imported|scores)/")
 
 
 @dataclass
@@ -116,7 +120,7 @@ def import_pool(config: ImportConfig) -> tuple[Run, bool]:
         raise UserError("run: expected the folder of a new run, for example run=runs/x")
     if config.aggregate not in AGGREGATES:
         raise UserError(f"aggregate={config.aggregate}: expected one of {', '.join(AGGREGATES)}")
-    path = local_folder(config.run, "run")
+    path = place(config.run)
     scores_name = config.scores_name or name
     key = {
         "files": [_hash(Path(file)) for file in config.files],
@@ -132,25 +136,44 @@ def import_pool(config: ImportConfig) -> tuple[Run, bool]:
     size = config.problems_per_part or max(
         1, round(PART * len(counted.problems) / counted.candidates.total())
     )
-    # A folder beside it: one file system, so that the whole is moved at once.
-    begun = path.with_name(f".{path.name}.importing")
-    shutil.rmtree(begun, ignore_errors=True)
-    try:
+    with _begun(path) as begun:
         opened = Run.open_or_create(begun, counted.problems)
         run_key = {"import": key, "problems_per_part": size}
         opened.register("candidates", run_key, {})
         _write(opened, config, fields, counted, scores_name)
         parts = len(opened.parts("candidates"))
         opened.register("candidates", run_key, {**as_dict(config), "parts": parts})
-        if path.exists():
-            path.rmdir()
-        begun.rename(path)
-    except BaseException:
-        shutil.rmtree(begun, ignore_errors=True)
-        raise
     for column, count in counted.shared.items():
         print(f"note: {column} left out in {count} rows: one value for several solutions")
     return Run.open(path), True
+
+
+@contextlib.contextmanager
+def _begun(path: Place) -> Iterator[Path]:
+    """A folder for the run to be made in, which takes its place at the end, or is removed.
+
+    A run in an object store is one when its run.json is there, so that is put last.
+    """
+    if isinstance(path, Path):
+        # Beside it: one file system, so that the whole is moved at once.
+        begun = path.with_name(f".{path.name}.importing")
+        shutil.rmtree(begun, ignore_errors=True)
+        try:
+            yield begun
+            if path.exists():
+                path.rmdir()
+            begun.rename(path)
+        except BaseException:
+            shutil.rmtree(begun, ignore_errors=True)
+            raise
+        return
+    with tempfile.TemporaryDirectory(prefix="assay-import-") as made:
+        yield Path(made)
+        path.put(Path(made), [name for name in names_below(Path(made)) if name != "run.json"])
+        try:
+            create_file(path / "run.json", (Path(made) / "run.json").read_text(encoding="utf-8"))
+        except FileExistsError as error:
+            raise UserError(f"{path}: another command has made this run meanwhile") from error
 
 
 def formats() -> list[str]:
@@ -171,9 +194,12 @@ def _mapping(config: ImportConfig) -> tuple[Fields, str]:
     return merge(Fields, [read_yaml(path), own]), path.stem
 
 
-def _there(path: Path, key: dict[str, Any]) -> Run | None:
+def _there(path: Place, key: dict[str, Any]) -> Run | None:
     """The run where it holds just this import; `None` where there is nothing yet."""
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+    if isinstance(path, Path):
+        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+            return None
+    elif not any(not _BEGUN.match(name) for name in path.names()):
         return None
     if not (path / "run.json").exists():
         raise UserError(f"{path}: is there and is no run; give another run=")

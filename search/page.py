@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from problems.places import Place
 from problems.records import atomic_file
 from search import findings, sections
 from search.details import choosing_rules, describe, pack
@@ -59,7 +60,7 @@ class PageRun:
 class Page:
     """What was written: the page, and the folder of its data (`None`: all is in the page)."""
 
-    path: Path
+    path: Place
     data: Path | None
     bytes: int
     data_bytes: int

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from problems.errors import UserError
+from problems.places import local_folder
 from problems.problem import read_jsonl
 from problems.records import atomic_file
 from sandbox import STATUSES, Limits, Outcome, Sandbox, capabilities
@@ -157,7 +158,7 @@ def run_programs(config: ProgramsConfig) -> None:
 
 
 def _check_output(config: ProgramsConfig) -> None:
-    path = Path(config.output)
+    path = local_folder(config.output, "output")
     if path.is_dir():
         raise UserError(f"output={path}: expected a file, found a folder")
     above = next(parent for parent in path.absolute().parents if parent.exists())

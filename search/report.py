@@ -6,7 +6,10 @@ assay report runs/small runs/large output=both    one page of both, with their p
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import re
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from problems.errors import UserError
-from problems.places import Place, local_folder, place
+from problems.places import Place, names_below, place
 from problems.records import atomic_file, write_json
 from search.evaluate import EvaluateConfig, Evaluation
 from search.page import Page, PageRun, write_page
@@ -49,6 +52,12 @@ _SHOWN = [
     "message",
     "origin",
 ]
+_PAGE = "index.html"
+# Files of a report that another one may lack: figures, tables, candidates beside the page.
+_OURS = re.compile(
+    r"(accuracy|calibration|curves|differences|difficulty|equal_flops|groups|over_optimisation"
+    r"|problems|quality)\.(csv|parquet|pdf|png|svg)|data-[0-9a-f]{12}/problems-[^/]+\.js"
+)
 _VALUES = ["values", "starts", "ends"]
 
 
@@ -84,8 +93,8 @@ def run_report(config: ReportStage) -> None:
         raise UserError("runs: expected the folder of a run, for example assay report runs/demo")
     if len(paths) > 1 and not config.output:
         raise UserError("output: expected a folder for the report of several runs (output=FOLDER)")
-    folder = local_folder(config.output or paths[0] / "report", "output")
-    if Path(config.output).is_file():
+    folder = place(config.output or paths[0] / "report")
+    if isinstance(folder, Path) and folder.is_file():
         raise UserError(f"output: {config.output} is a file, expected a folder")
     if config.candidates < 0:
         raise UserError(f"candidates: {config.candidates}, expected 0 (all) or more")
@@ -106,15 +115,17 @@ def run_report(config: ReportStage) -> None:
             print(
                 f"  by {verifiers[0]}; others: verifier=…; side by side: assay evaluate {run.path}"
             )
-    page = write_report(
-        runs,
-        evaluations,
-        folder,
-        title=config.title,
-        candidates=config.candidates,
-        single=config.single,
-        x=config.x,
-    )
+    with _to_write(folder) as local:
+        page = write_report(
+            runs,
+            evaluations,
+            local,
+            title=config.title,
+            candidates=config.candidates,
+            single=config.single,
+            x=config.x,
+        )
+    page = dataclasses.replace(page, path=folder / page.path.name)
     print(f"\nreport written to {page}")
 
 
@@ -122,9 +133,28 @@ def report_run(run: Run, config: EvaluateConfig, title: str) -> str:
     """Evaluates a run, writes its report into report/, and returns the table."""
     evaluation = evaluate_run(run, config)
     name = run.path.name
-    folder = local_folder(run.path, "output") / "report"
-    write_report({name: run}, {name: evaluation}, folder, title=title)
+    with _to_write(run.path / "report") as folder:
+        write_report({name: run}, {name: evaluation}, folder, title=title)
     return table(_asked(evaluation, config))
+
+
+@contextlib.contextmanager
+def _to_write(folder: Place) -> Iterator[Path]:
+    """The folder itself; for one of an object store, one that is put there in the end.
+
+    The page comes last, and what an earlier report has left goes after it.
+    """
+    if isinstance(folder, Path):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="assay-report-") as made:
+        yield Path(made)
+        new = names_below(Path(made))
+        folder.put(Path(made), [name for name in new if name != _PAGE])
+        folder.put(Path(made), [_PAGE])
+        for name in folder.names():
+            if name not in new and _OURS.fullmatch(name):
+                (folder / name).unlink(missing_ok=True)
 
 
 def _asked(evaluation: Evaluation, config: EvaluateConfig) -> Evaluation:
@@ -188,7 +218,7 @@ def write_report(
         for name, run in runs.items()
     ]
     return write_page(
-        folder / "index.html",
+        folder / _PAGE,
         title or ", ".join(runs),
         shown,
         candidates=candidates,

@@ -7,6 +7,7 @@ adding workers, adding machines (`shard=i/m`) and asking for more samples are th
 
     runs/NAME/
       run.json                 each stage's key, resolved configuration and package versions
+      revisions/               those of run.json, by which several commands may register at once
       problems.jsonl
       candidates/part-00000.cot.00000-00016.parquet …
       answers/part-00000.cot.00000-00016.parquet …
@@ -37,16 +38,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from problems.errors import UserError
-from problems.places import Place, place
+from problems.places import Place, file_sizes, place
 from problems.problem import Problem, problem_lines, read_problems
-from problems.records import atomic_file, differences, write_json
+from problems.records import atomic_file, create_file, differences
+from search.footers import Footers
+from search.record import change_record, create_record, read_record
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["FORMAT", "ORIGIN", "Part", "Run", "Shard", "key_hash", "versions"]
+__all__ = ["ORIGIN", "Part", "Run", "Shard", "key_hash", "versions"]
 
-FORMAT = 1
 ORIGIN = re.compile(r"[A-Za-z0-9_-]+")
 """What a member of a mixture may be called."""
 _WHO = ("launcher", "ray", "shard", "slurm", "workers")
@@ -129,20 +131,18 @@ class Run:
         self.path = path
         self.problems = list(problems)
         self.record = record
+        self._footers = Footers(path)
 
     @classmethod
-    def open(cls, path: str | Place) -> Run:
-        """Opens an existing run. Raises `UserError` where the folder is not a run."""
+    def open(cls, path: str | Place, record: dict[str, Any] | None = None) -> Run:
+        """Opens an existing run. Raises `UserError` where the folder is not a run.
+
+        A worker gives the `record` of the command that it works for: what was registered since then
+        is none of its settings.
+        """
         path = place(path)
-        try:
-            record = json.loads((path / "run.json").read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise UserError(f"{path}: not a run (it has no run.json)") from error
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path / 'run.json'}: cannot be read ({error})") from error
-        if not isinstance(record, dict) or record.get("format") != FORMAT:
-            found = record.get("format") if isinstance(record, dict) else None
-            raise UserError(f"{path / 'run.json'}: expected format {FORMAT}, found {found}")
+        if record is None:
+            record = read_record(path)
         problems = read_problems(path / "problems.jsonl")
         if _problems_hash(problems) != record.get("problems"):
             raise UserError(
@@ -155,27 +155,25 @@ class Run:
     def open_or_create(cls, path: str | Place, problems: Sequence[Problem]) -> Run:
         """Opens the run at `path`, or makes it with these problems.
 
-        Raises `UserError` where a run of other problems, or something that is no run, is there.
+        Several may do so at once. Raises `UserError` where a run of other problems, or something
+        that is no run, is there.
         """
         path = place(path)
-        if (path / "run.json").exists():
-            run = cls.open(path)
-            if run.record["problems"] != _problems_hash(problems):
-                raise UserError(
-                    f"{path}: holds a run of {len(run.problems)} other problems than the "
-                    f"{len(problems)} asked for; give another run="
-                )
-            return run
-        if not problems:
-            raise UserError(f"{path}: a run needs at least one problem")
-        if path.exists() and not path.is_dir():
-            raise UserError(f"{path}: expected a folder for the run, found a file")
-        path.mkdir(parents=True, exist_ok=True)
-        with atomic_file(path / "problems.jsonl") as stream:
-            stream.writelines(problem_lines(problems))
-        record = {"format": FORMAT, "problems": _problems_hash(problems), "stages": {}}
-        write_json(path / "run.json", record)
-        return cls(path, problems, record)
+        asked = _problems_hash(problems)
+        if not (path / "run.json").exists():
+            if not problems:
+                raise UserError(f"{path}: a run needs at least one problem")
+            if path.exists() and not path.is_dir():
+                raise UserError(f"{path}: expected a folder for the run, found a file")
+            _create_problems(path / "problems.jsonl", problems, asked)
+            create_record(path, asked)
+        run = cls.open(path)
+        if run.record["problems"] != asked:
+            raise UserError(
+                f"{path}: holds a run of {len(run.problems)} other problems than the "
+                f"{len(problems)} asked for; give another run="
+            )
+        return run
 
     # Stages and their keys
 
@@ -194,39 +192,35 @@ class Run:
         stays. Raises `UserError` naming the differing fields where parts of another key are there.
         """
         entry = {"key": _plain(key), "config": _plain(config), "versions": versions()}
-        stages = self._read_record()["stages"]
-        known = _entry(stages, stage, origin)
-        if known is not None and known["key"] != entry["key"] and self.has_parts(stage, origin):
-            lines = "; ".join(differences(known["key"], entry["key"]))
-            what = f"{stage} of {origin}" if origin else stage
-            raise UserError(f"{self.path}: {what} were made with other settings ({lines})")
         if shape is not None:
             entry["shape"] = _plain(shape)
-        elif known is not None and known["key"] == entry["key"] and "shape" in known:
-            entry["shape"] = known["shape"]
-        if known is None or _told(known) != _told(entry):
-            if origin:
-                stages[stage].setdefault("members", {})[origin] = entry
-            else:
-                members = stages.get(stage, {}).get("members")
-                stages[stage] = entry | ({"members": members} if members else {})
-            write_json(self.path / "run.json", self.record)
+
+        def change(record: dict[str, Any]) -> bool:
+            known = _entry(record["stages"], stage, origin)
+            new = entry
+            if known is not None and known["key"] == entry["key"]:
+                new = {"shape": known["shape"], **entry} if "shape" in known else entry
+            elif known is not None and self.has_parts(stage, origin):
+                raise UserError(
+                    f"{self.path}: {_what(stage, origin)} were made with other settings "
+                    f"({'; '.join(differences(known['key'], entry['key']))})"
+                )
+            if known is not None and _told(known) == _told(new):
+                return False
+            _enter(record["stages"], stage, origin, new)
+            return True
+
+        self.record = change_record(self.path, change)
 
     def register_mixture(self, problems_per_part: int, config: Mapping[str, Any]) -> None:
         """Declares that candidates come from a mixture, whose members are then registered.
 
         Parts without an origin, sampled before or after, keep the key that they have.
         """
-        known = self._read_record()["stages"].get("candidates")
+        known = read_record(self.path)["stages"].get("candidates")
         keep = known is not None and self.has_parts("candidates", "")
         key = known["key"] if keep else {"problems_per_part": problems_per_part}
         self.register("candidates", key, config)
-
-    def _read_record(self) -> dict[str, Any]:
-        # Read anew: another shard may have registered a stage in the meantime.
-        record = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
-        self.record = record
-        return record
 
     def key(self, stage: str) -> dict[str, Any]:
         """The key of a registered stage. Raises `UserError` where the stage has not run."""
@@ -274,11 +268,13 @@ class Run:
     def parts(self, stage: str, among: Collection[Part] | None = None) -> list[Part]:
         """The valid parts of a stage (of those `among`); others are named on stderr and removed."""
         found = []
-        for name in self._files(stage):
+        footers = self._footers.of(stage)
+        sources = self._footers.of("candidates") if footers and stage != "candidates" else {}
+        for name, footer in footers.items():
             part = Part.parse(name)
             if part is None or (among is not None and part not in among):
                 continue
-            trouble = self._trouble(stage, part)
+            trouble = self._trouble(stage, part, footer, sources.get(name))
             if trouble is None:
                 found.append(part)
             else:
@@ -293,7 +289,8 @@ class Run:
 
     def has_parts(self, stage: str, origin: str | None = None) -> bool:
         """Whether there are files of a stage's parts, valid or not; of candidates, of an origin."""
-        parts = [part for part in map(Part.parse, self._files(stage)) if part is not None]
+        names = file_sizes(self.path / stage)
+        parts = [part for part in map(Part.parse, names) if part is not None]
         if stage == "candidates" and origin is not None:
             parts = [part for part in parts if part.origin == origin]
         return bool(parts)
@@ -303,76 +300,81 @@ class Run:
         size = problems_per_part or int(self.key("candidates")["problems_per_part"])
         return self.problems[part.index * size : (part.index + 1) * size]
 
-    def _files(self, stage: str) -> list[str]:
-        folder = self.path / stage
-        return sorted(p.name for p in folder.glob("part-*.parquet")) if folder.is_dir() else []
-
     def _key_hash(self, stage: str, part: Part) -> str | None:
         """Hash of the key that a part must have; `None` for an origin that the run has not."""
         origin = part.origin if stage == "candidates" else ""
         entry = _entry(self.record["stages"], stage, origin)
         return None if entry is None else key_hash(entry["key"])
 
-    def _trouble(self, stage: str, part: Part) -> str | None:
-        """Why a part cannot be used, or `None`."""
-        metadata = self._metadata(stage, part)
-        if metadata is None:
+    def _trouble(
+        self,
+        stage: str,
+        part: Part,
+        footer: dict[str, Any] | None,
+        source: dict[str, Any] | None,
+    ) -> str | None:
+        """Why a part of this footer cannot be used, or `None`. `source` is its candidates'."""
+        if footer is None:
             return "is truncated or not Parquet"
-        if metadata.get("key") != self._key_hash(stage, part):
+        if footer.get("key") != self._key_hash(stage, part):
             return "was made with other settings"
-        if stage != "candidates":
-            source = self._metadata("candidates", part)
-            if source is None or metadata.get("source") != source.get("digest"):
-                return "belongs to other candidates"
+        if stage != "candidates" and (
+            source is None or footer.get("source") != source.get("digest")
+        ):
+            return "belongs to other candidates"
         return None
-
-    def _metadata(self, stage: str, part: Part) -> dict[str, Any] | None:
-        import pyarrow
-        import pyarrow.parquet
-
-        try:
-            with (self.path / stage / part.filename).open("rb") as stream:
-                schema = pyarrow.parquet.read_schema(stream)
-            return json.loads((schema.metadata or {})[b"assay"])
-        except (OSError, pyarrow.ArrowException, KeyError, ValueError):
-            return None
 
     def read(self, stage: str, part: Part) -> pyarrow.Table:
         """A part's rows, with their `origin` even where the part is older than that column."""
         import pyarrow
         import pyarrow.parquet
 
-        with (self.path / stage / part.filename).open("rb") as stream:
-            table = pyarrow.parquet.read_table(stream)
+        whole = (self.path / stage / part.filename).read_bytes()
+        table = pyarrow.parquet.read_table(pyarrow.BufferReader(whole))
         if "origin" not in table.column_names:
             origins = pyarrow.array([part.origin] * len(table), pyarrow.string())
             table = table.append_column("origin", origins)
         return table
 
     def write(self, stage: str, part: Part, table: pyarrow.Table, seconds: float) -> None:
-        """Writes a part whole: temporary file, flush, rename (in an object store, one put)."""
+        """Writes a part whole: temporary file, flush, rename (in an object store, one put).
+
+        Raises `UserError` where another command has registered other settings in the meantime.
+        """
         import pyarrow.parquet
 
+        self._refuse_other_settings(stage, part)
         metadata = {
             "key": self._key_hash(stage, part),
             "digest": _digest(table),
             "seconds": seconds,
         }
         if stage != "candidates":
-            source = self._metadata("candidates", part)
+            source = self._footers.one("candidates", part.filename)
             metadata["source"] = None if source is None else source["digest"]
         table = table.replace_schema_metadata({b"assay": json.dumps(metadata).encode()})
         with atomic_file(self.path / stage / part.filename, "wb") as stream:
             pyarrow.parquet.write_table(table, stream, compression="zstd")
 
+    def _refuse_other_settings(self, stage: str, part: Part) -> None:
+        origin = part.origin if stage == "candidates" else ""
+        own = _entry(self.record["stages"], stage, origin)
+        now = _entry(read_record(self.path)["stages"], stage, origin)
+        if own is not None and now is not None and own["key"] != now["key"]:
+            lines = "; ".join(differences(now["key"], own["key"]))
+            raise UserError(
+                f"{self.path}: another command does {_what(stage, origin)} with other settings "
+                f"since this one began ({lines})"
+            )
+
     def seconds(self, stage: str) -> float:
         """Seconds of work that a stage's parts took together, as measured by their workers."""
-        return sum(self.part_seconds(stage, part) for part in self.parts(stage))
+        footers = self._footers.of(stage)
+        return sum(_seconds(footers.get(part.filename)) for part in self.parts(stage))
 
     def part_seconds(self, stage: str, part: Part) -> float:
         """Seconds that one part took, as measured by its worker; 0 where the part is not there."""
-        metadata = self._metadata(stage, part)
-        return 0.0 if metadata is None else float(metadata["seconds"])
+        return _seconds(self._footers.one(stage, part.filename))
 
 
 def _entry(stages: Mapping[str, Any], stage: str, origin: str) -> dict[str, Any] | None:
@@ -381,6 +383,34 @@ def _entry(stages: Mapping[str, Any], stage: str, origin: str) -> dict[str, Any]
     if entry is None or not origin:
         return entry
     return entry.get("members", {}).get(origin)
+
+
+def _seconds(footer: Mapping[str, Any] | None) -> float:
+    return 0.0 if footer is None else float(footer["seconds"])
+
+
+def _enter(stages: dict[str, Any], stage: str, origin: str, entry: dict[str, Any]) -> None:
+    if origin:
+        stages[stage].setdefault("members", {})[origin] = entry
+        return
+    members = stages.get(stage, {}).get("members")
+    stages[stage] = entry | ({"members": members} if members else {})
+
+
+def _what(stage: str, origin: str) -> str:
+    return f"{stage} of {origin}" if origin else stage
+
+
+def _create_problems(path: Place, problems: Sequence[Problem], asked: str) -> None:
+    """Writes the problems of a new run; those of another command, in the same moment, stay."""
+    try:
+        create_file(path, "".join(problem_lines(problems)))
+    except FileExistsError:
+        if _problems_hash(read_problems(path)) != asked:
+            raise UserError(
+                f"{path}: holds other problems than the {len(problems)} asked for; give another "
+                "run= or delete it"
+            ) from None
 
 
 def _told(entry: Mapping[str, Any]) -> list[Any]:

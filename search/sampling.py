@@ -160,7 +160,7 @@ def planned(config: SampleConfig, engines: Engines | None = None) -> tuple[Run, 
     work = Work(
         missing,
         open_worker,
-        (config.run, size, origins, shots, engines or Engines()),
+        (config.run, opened.record, size, origins, shots, engines or Engines()),
         total=sum(len(opened.slice(part, size)) * (part.end - part.first) for part in missing),
         description="sample",
         workers=workers,
@@ -284,13 +284,14 @@ def _prompt_key(prompt: FewShotConfig, shots: Shots | None) -> dict[str, Any]:
 
 def open_worker(
     path: str,
+    record: dict[str, Any],
     size: int,
     origins: Mapping[str, Origin],
     shots: Mapping[str, Shots | None],
     engines: Engines,
 ) -> Do:
     """Returns what samples one part; a generator is loaded when the first of its parts comes."""
-    opened = Run.open(path)
+    opened = Run.open(path, record)
 
     def do(part: Part, report: Report) -> None:
         origin = origins[part.origin]

@@ -153,7 +153,7 @@ def _work(opened: Run, config: ScoreStage) -> Work:
     return Work(
         parts,
         open_worker,
-        (config,),
+        (config, opened.record),
         total=sum(len(opened.slice(part)) * (part.end - part.first) for part in parts),
         description=f"score ({verifier_name(config)})",
         workers=workers_for(config.workers, device),
@@ -162,9 +162,9 @@ def _work(opened: Run, config: ScoreStage) -> Work:
     )
 
 
-def open_worker(config: ScoreStage) -> Do:
+def open_worker(config: ScoreStage, record: dict[str, Any]) -> Do:
     """Loads the verifier; returns what scores one part."""
-    opened = Run.open(config.run)
+    opened = Run.open(config.run, record)
     scorer = Scorer(config.verifier)
     stage = f"scores/{verifier_name(config)}"
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from generator.engines import EngineConfig, SamplingParams
 from generator.models import ModelConfig, resolve
 from problems.errors import UserError
+from problems.places import local_folder
 from problems.problem import MODES
 from problems.records import atomic_file, write_json
 from problems.sets import ProblemsConfig, load_problems
@@ -96,9 +97,9 @@ def run(config: SuiteConfig) -> None:
     if config.show_sets:
         print(sets_table())
         return
+    output = local_folder(config.output, "output")
     found = suite(config)
     told = found.to_dict()
-    output = Path(config.output)
     pages = _reports(config, found) if config.report else {}
     write_json(output / "suite.json", told)
     with atomic_file(output / "suite.md") as stream:

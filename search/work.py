@@ -3,8 +3,11 @@
 A stage gives a function `prepare(*arguments)` that loads what a worker needs (a model, say) and
 returns `do(part, report)`. With one worker it runs in this process; with more, each is a process of
 its own with one thread per core that falls to it: two processes of one thread sample as much as one
-of two threads on an idle machine, and far more on a busy one. Workers take parts from one queue, so
-that a slow part holds nobody up. A worker that dies loses only the part that it was at.
+of two threads on an idle machine, and far more on a busy one. A worker that is free is given the
+next part, so that a slow part holds nobody up. One that dies loses only the part that it was at.
+
+Each worker has a pipe of its own to the command and shares no lock with the others: whatever it was
+doing when it was killed, nobody waits for it.
 """
 
 from __future__ import annotations
@@ -12,13 +15,14 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import queue
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from tqdm import tqdm
@@ -131,22 +135,22 @@ def _do_in_processes(
     bar: Bar,
 ) -> None:
     context = multiprocessing.get_context("spawn")
-    tasks, reports = context.Queue(), context.Queue()
-    for part in [*parts, *[None] * workers]:
-        tasks.put(part)
+    pipes = [context.Pipe() for _ in range(workers)]
     threads = max(1, cores() // workers)
     processes = [
         context.Process(
             target=_work,
-            args=(tasks, reports, prepare, tuple(arguments), threads, _share(devices, i)),
+            args=(theirs, prepare, tuple(arguments), threads, _share(devices, i)),
             daemon=False,
         )
-        for i in range(workers)
+        for i, (_, theirs) in enumerate(pipes)
     ]
     try:
         for process in processes:
             process.start()
-        _follow(processes, reports, bar, workers)
+        for _, theirs in pipes:
+            theirs.close()  # held open here, it would not tell of its worker's end
+        _follow({ours: p for (ours, _), p in zip(pipes, processes, strict=True)}, parts, bar)
         for process in processes:  # they end by themselves, and tidy up
             process.join(30)
     finally:
@@ -159,63 +163,90 @@ def _do_in_processes(
                 if process.is_alive():
                     process.kill()
                     process.join()
-        tasks.cancel_join_thread()
 
 
 def _share(devices: Sequence[str], worker: int) -> str | None:
     return devices[worker % len(devices)] if devices else None
 
 
-def _follow(processes: Sequence[Any], reports: Any, bar: Bar, workers: int) -> None:
-    finished = 0
-    while finished < workers:
-        try:
-            kind, payload = reports.get(timeout=0.5)
-        except queue.Empty:
-            dead = [p for p in processes if p.exitcode not in (None, 0)]
-            if dead:
-                code = dead[0].exitcode
-                how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-                raise UserError(
-                    f"a worker process ended early ({how}; out of memory?); finished parts are "
-                    "kept: give the same command again to go on, perhaps with workers=1"
-                ) from None
-            continue
-        if kind == "progress":
-            bar.add(*payload)
-        elif kind == "done":
-            finished += 1
-        elif kind == "user error":
-            raise UserError(payload)
-        else:
-            raise RuntimeError(f"in a worker process:\n{payload}")
+def _follow(workers: Mapping[Connection, Any], parts: Sequence[Part], bar: Bar) -> None:
+    """Gives out the parts to the workers, by their pipes, until all are done."""
+    left, busy = deque(parts), dict(workers)
+    while busy:
+        told = set(wait(list(busy), timeout=0.5))
+        for pipe in [each for each in busy if each in told]:
+            try:
+                kind, payload = pipe.recv()
+                if kind == "free":
+                    pipe.send(left.popleft() if left else None)
+            except (EOFError, OSError):
+                raise _ended(busy[pipe]) from None
+            if kind == "progress":
+                bar.add(*payload)
+            elif kind == "done":
+                del busy[pipe]
+            elif kind == "user error":
+                raise UserError(payload)
+            elif kind == "error":
+                raise RuntimeError(f"in a worker process:\n{payload}")
+        for pipe, process in busy.items():
+            # Where a process that it has forked holds its pipe open, that does not tell of its end.
+            if process.exitcode is not None and not pipe.poll():
+                raise _ended(process)
+
+
+def _ended(process: Any) -> UserError:
+    process.join(5)
+    code = process.exitcode
+    how = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
+    return UserError(
+        f"a worker process ended early ({how}; out of memory?); finished parts are kept: give the "
+        "same command again to go on, perhaps with workers=1"
+    )
 
 
 def _work(
-    tasks: Any,
-    reports: Any,
+    pipe: Connection,
     prepare: Callable[..., Do],
     arguments: Any,
     threads: int,
     gpus: str | None,
 ) -> None:
-    """A worker process: takes parts until the queue says that there are no more."""
+    """A worker process: does the parts that it is given until there are no more."""
     # Ctrl-C goes to the whole process group; the parent alone decides, and ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_parent()
+    # Of a lock between processes, as bars make one, the system would tell when a worker is killed.
+    tqdm.set_lock(threading.RLock())
     os.environ["OMP_NUM_THREADS"] = str(threads)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     if gpus is not None:  # read when CUDA is first used, which is later
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus
-    counts = Counts(lambda *done: reports.put(("progress", done)), seconds=0.2)
+    counts = Counts(lambda *done: _tell(pipe, "progress", done), seconds=0.2)
     try:
         do = prepare(*arguments)
-        while (part := tasks.get()) is not None:
+        while (part := _next(pipe)) is not None:
             do(part, counts.report)
             counts.flush()
-        reports.put(("done", None))
+        _tell(pipe, "done", None)
     except Exception as error:
-        reports.put(failure(error))
+        _tell(pipe, *failure(error))
+
+
+def _next(pipe: Connection) -> Part | None:
+    _tell(pipe, "free", None)
+    try:
+        part: Part | None = pipe.recv()
+    except (EOFError, OSError):
+        os._exit(1)
+    return part
+
+
+def _tell(pipe: Connection, kind: str, payload: Any) -> None:
+    try:
+        pipe.send((kind, payload))
+    except OSError:
+        os._exit(1)  # the command is gone, and nobody is there to be told
 
 
 class Counts:

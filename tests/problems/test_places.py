@@ -1,5 +1,6 @@
 """Folders of object stores, on fsspec's store in memory: whole files, and clear refusals."""
 
+import errno
 import io
 import uuid
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from problems.errors import UserError
-from problems.places import Remote, local_folder, place
+from problems.places import Remote, file_sizes, local_folder, names_below, place
 from problems.records import atomic_file, write_json
 
 
@@ -40,13 +41,51 @@ def test_what_is_written_is_read(folder):
         assert stream.seek(-3, io.SEEK_END) == 7
         assert stream.read() == b"789"
     assert folder.is_dir()
-    assert [p.name for p in (folder / "parts").glob("*.parquet")] == ["b.parquet"]
-    assert list((folder / "parts").glob("*.json")) == []
-    assert list((folder / "nothing").glob("*")) == []
+    assert (folder / "parts/b.parquet").read_bytes(7) == b"789"
+    assert (folder / "parts/b.parquet").size() == 10
+    assert {name: size for name, (size, _) in folder.sizes().items()} == {"run.json": 16}
+    assert (folder / "nothing").sizes() == {}
+    assert folder.names() == ["parts/b.parquet", "run.json"]
     (folder / "run.json").unlink()
     (folder / "run.json").unlink(missing_ok=True)
     with pytest.raises(FileNotFoundError):
         (folder / "run.json").unlink()
+
+
+def test_a_file_is_created_once(folder):
+    (folder / "a").create(b"1")
+    with pytest.raises(FileExistsError):
+        (folder / "a").create(b"2")
+    assert (folder / "a").read_bytes() == b"1"
+
+
+def test_who_is_refused_in_the_same_instant_has_not_created_it(folder, monkeypatch):
+    def busy(*_, **__):
+        raise OSError(errno.EBUSY, "A conflicting conditional operation is in progress")
+
+    monkeypatch.setattr(folder._fs, "pipe_file", busy)
+    with pytest.raises(FileExistsError):
+        (folder / "a").create(b"1")
+
+
+def test_a_local_folder_is_put(folder, tmp_path):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a").write_text("1")
+    (tmp_path / "b" / "c").write_text("22")
+    assert names_below(tmp_path) == ["a", "b/c"]
+    folder.put(tmp_path, names_below(tmp_path))
+    assert folder.names() == ["a", "b/c"]
+    assert (folder / "b/c").read_text() == "22"
+
+
+def test_sizes_tell_that_a_file_was_written_anew(folder, tmp_path):
+    for place_ in (folder, tmp_path):
+        write_json(place_ / "a", 1)
+        before = file_sizes(place_)
+        assert file_sizes(place_) == before
+        write_json(place_ / "a", 2)
+        assert file_sizes(place_)["a"] != before["a"]
+        assert file_sizes(place_)["a"][0] == 2
 
 
 @pytest.mark.parametrize("mode", ["w", "wb"])
@@ -84,7 +123,7 @@ def test_a_drivers_error_is_one_line_with_the_url(folder, monkeypatch):
     def denied(*_, **__):
         raise PermissionError("Access\nDenied")
 
-    for name in ("exists", "ls", "open", "cat_file", "rm_file", "pipe_file"):
+    for name in ("exists", "find", "ls", "open", "cat_file", "rm_file", "pipe_file"):
         monkeypatch.setattr(folder._fs, name, denied)
     part = folder / "a"
     for call in (
@@ -92,7 +131,9 @@ def test_a_drivers_error_is_one_line_with_the_url(folder, monkeypatch):
         part.open,
         part.read_text,
         part.unlink,
-        lambda: list(part.glob("*")),
+        part.sizes,
+        part.names,
+        lambda: part.create(b""),
         lambda: write_json(part, 1),
     ):
         with pytest.raises(UserError, match=rf"^{part}: Access Denied$"):

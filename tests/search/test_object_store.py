@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 
 import assay
+from problems.places import names_below, place
+from problems.records import write_json
 from search.results import load_frame
 from search.runs import Run
 
@@ -49,13 +51,51 @@ def test_what_is_there_stays_and_other_settings_are_refused(store, capsys):
     assert f"{store}: candidates were made with other settings" in line
 
 
+def test_a_report_is_written_into_the_run(store, tmp_path, capsys):
+    folder = tmp_path / "report"
+    assert assay.main(["report", store, f"output={folder}", "draws=20", "bootstrap=20"]) == 0
+    for old in ("quality.csv", "data-0123456789ab/problems-0-0.js", "mine.csv"):
+        write_json(place(store) / "report" / old, "old")
+    assert assay.main(["report", store, "draws=20", "bootstrap=20"]) == 0
+    assert f"report written to {store}/report/index.html (" in capsys.readouterr().out
+    names = (place(store) / "report").names()
+    assert names == sorted([*names_below(folder), "mine.csv"])
+    assert {"index.html", "curves.svg", "accuracy.csv", "table.txt"} <= set(names)
+    assert (place(store) / "report" / "table.txt").read_text() == (folder / "table.txt").read_text()
+
+
+@pytest.mark.parametrize("ending", ["jsonl.gz", "parquet"])
+def test_a_pool_goes_out_and_comes_back(store, tmp_path, capsys, ending):
+    away, here = f"{store}-{ending}/pool.{ending}", tmp_path / f"pool.{ending}"
+    for output in (away, here):
+        assert assay.main(["export", store, f"output={output}"]) == 0
+    with place(away).open() as stream:
+        assert stream.read() == here.read_bytes()
+    imported = f"{store}-{ending}/run"
+    # As one leaves it that was killed while it was put there.
+    write_json(place(imported) / "candidates" / "part-00000.cot.00000-00002.parquet", "half")
+    assert assay.main(["import", str(here), f"run={imported}"]) == 0
+    assert assay.main(["grade", imported]) == 0
+    one, other = (load_frame(Run.open(path)) for path in (store, imported))
+    pd.testing.assert_series_equal(one["label"], other["label"])
+    capsys.readouterr()
+    assert assay.main(["import", str(here), f"run={imported}"]) == 0
+    assert "holds these candidates already" in capsys.readouterr().out
+
+
+def test_an_import_does_not_go_where_something_else_is(store, tmp_path, capsys):
+    write_json(place(f"{store}-other") / "notes.json", 1)
+    assert assay.main(["export", store, f"output={tmp_path / 'a.jsonl'}"]) == 0
+    line = line_of(capsys, "import", str(tmp_path / "a.jsonl"), f"run={store}-other")
+    assert line == f"assay: {store}-other: is there and is no run; give another run="
+
+
 @pytest.mark.parametrize(
     ("words", "key"),
     [
-        (["report", "RUN"], "output"),
-        (["import", "x.jsonl", "run=RUN"], "run"),
-        (["export", "RUN", "output=RUN/x.jsonl"], "output"),
         (["run", "output=RUN"], "output"),
+        (["evaluate-suite", "output=RUN", "data=nowhere"], "output"),
+        (["sandbox", "run", __file__, "output=RUN/x.jsonl"], "output"),
         (["train-verifier", "RUN/v", "pools=[RUN]"], "output"),
     ],
 )

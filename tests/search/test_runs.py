@@ -95,7 +95,7 @@ def test_another_shard_does_not_write_the_record_anew(run, monkeypatch):
     assert run.record["stages"]["candidates"]["config"] == {"limit": 1, "shard": "0/2"}
     other = Run.open(run.path)
     with monkeypatch.context() as patch:
-        patch.setattr("search.runs.write_json", None)
+        patch.setattr("search.record.create_json", None)
         other.register("candidates", key, {"limit": 1, "shard": "1/2", "workers": 3})
     other.register("candidates", key, {"limit": 2, "shard": "1/2"})
     assert Run.open(run.path).record["stages"]["candidates"]["config"]["limit"] == 2
@@ -104,6 +104,19 @@ def test_another_shard_does_not_write_the_record_anew(run, monkeypatch):
 def test_settings_may_change_while_nothing_was_made(run):
     run.register("candidates", {"problems_per_part": 2, "seed": 1}, {})
     assert Run.open(run.path).key("candidates")["seed"] == 1
+
+
+def test_who_began_with_other_settings_than_are_registered_now_writes_nothing(run):
+    part = Part(0, "cot", 0, 4)
+    slow = Run.open(run.path, run.record)
+    run.register("candidates", {"problems_per_part": 2, "seed": 1}, {})
+    with pytest.raises(
+        UserError, match=r"another command does candidates .*seed: 1 there, 0 asked"
+    ):
+        slow.write("candidates", part, table("a"), 1.0)
+    assert not run.has_parts("candidates")
+    run.write("candidates", part, table("b"), 1.0)
+    assert run.parts("candidates") == [part]
 
 
 def test_other_problems_are_refused(run):

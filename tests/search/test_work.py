@@ -2,6 +2,10 @@
 
 import os
 import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +13,7 @@ from problems.errors import UserError
 from search.runs import Part
 from search.work import do_parts
 
+ROOT = Path(__file__).resolve().parents[2]
 PARTS = [Part(i, "cot", 0, 1) for i in range(6)]
 
 
@@ -20,6 +25,17 @@ def prepare(folder, trouble=""):
             raise ValueError("a defect")
         if trouble == "killed" and part.index == 3:
             os.kill(os.getpid(), signal.SIGKILL)
+        if trouble == "left" and part.index == 3:
+            os._exit(0)
+        if trouble == "forked" and part.index == 3:
+            if os.fork() == 0:  # holds what the worker held open
+                time.sleep(5)
+                os._exit(0)
+            os.kill(os.getpid(), signal.SIGKILL)
+        if trouble == "killed" and part.index != 3:
+            for _ in range(100):  # its neighbour goes on telling
+                report(0, 1)
+                time.sleep(0.1)
         (folder / str(part.index)).write_text(str(os.getpid()))
         report(1, 10)
 
@@ -44,7 +60,47 @@ def test_a_defect_comes_with_its_traceback(tmp_path):
         do_parts(PARTS, prepare, (tmp_path, "defect"), workers=2, total=6, description="test")
 
 
-def test_a_killed_worker_is_told_and_its_parts_are_not_there(tmp_path):
-    with pytest.raises(UserError, match="SIGKILL"):
-        do_parts(PARTS, prepare, (tmp_path, "killed"), workers=2, total=6, description="test")
+@pytest.mark.parametrize(
+    ("trouble", "how"), [("killed", "SIGKILL"), ("left", "exit code 0"), ("forked", "SIGKILL")]
+)
+def test_a_worker_that_ended_is_told_at_once_and_its_part_is_not_there(tmp_path, trouble, how):
+    start = time.monotonic()
+    with pytest.raises(UserError, match=rf"a worker process ended early \({how}; "):
+        do_parts(PARTS, prepare, (tmp_path, trouble), workers=4, total=6, description="test")
     assert not (tmp_path / "3").exists()
+    assert time.monotonic() - start < 40
+
+
+KILLED = """
+import os, signal, sys
+from tqdm import tqdm
+from search.runs import Part
+from search.work import do_parts
+
+def prepare():
+    for _ in tqdm(range(2), disable=False, file=open(os.devnull, "w")):  # as of models that load
+        pass
+    def do(part, report):
+        report(1, 10)
+        if part.index == 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return do
+
+if __name__ == "__main__":
+    parts = [Part(i, "cot", 0, 1) for i in range(6)]
+    try:
+        do_parts(parts, prepare, (), workers=2, total=6, description="test")
+    except Exception as error:
+        sys.exit(str(error))
+"""
+
+
+def test_of_a_killed_worker_the_command_tells_in_one_line(tmp_path):
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED)
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("a worker process ended early (SIGKILL; out of memory?)")
