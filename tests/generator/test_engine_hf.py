@@ -74,6 +74,17 @@ def test_greedy_is_what_generate_gives(family, make_lm, byte_tokenizer, count, b
         assert completion.stop == ("eos" if expected[-1] == 0 else "length")
 
 
+@pytest.mark.parametrize(("gone", "left"), [([1], [0, 5, 2, 3, 4]), ([0, 2, 5], [3, 1, 4])])
+def test_rows_that_leave_make_room_for_the_last(gone, left):
+    cohort = Cohort(rows=6)
+    keys = torch.arange(6.0)[:, None, None, None].expand(6, 2, 3, 4).clone()
+    cohort.write(0, keys, keys + 100)
+    cohort.columns = 3
+    assert cohort.drop(gone) == left
+    assert cohort.layers[0].keys[: len(left), 1, 2, 3].tolist() == left
+    assert cohort.layers[0].values[: len(left), 0, 0, 0].tolist() == [100 + i for i in left]
+
+
 @pytest.mark.parametrize("batch_size", [5, 64])
 def test_large_groups_as_on_a_gpu_write_the_same(make_lm, byte_tokenizer, batch_size):
     requests = [Request(ids, 2 + i, f"p{i}") for i, ids in enumerate(prompts(6, shortest=1))]
