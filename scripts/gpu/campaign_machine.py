@@ -17,7 +17,7 @@ from generator.fetch import KNOWN
 from problems.errors import UserError
 from search.work import cores
 
-__all__ = ["BENCHES", "REHEARSED_BENCHES", "check_machine", "made_up", "model_file"]
+__all__ = ["BENCHES", "REHEARSED_BENCHES", "check_machine", "gpu_gib", "made_up", "model_file"]
 
 # Distribution -> module, and the version that Assay asks for; older ones may do.
 PACKAGES = {
@@ -133,6 +133,15 @@ def check_machine(given: Mapping[str, str], work: Path) -> None:
         raise UserError("; ".join(lacking))
 
 
+def gpu_gib() -> float:
+    """Memory of the first GPU; 0 where there is none."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return 0.0
+    return float(torch.cuda.get_device_properties(0).total_memory / 2**30)
+
+
 def _row(what: str, found: str, note: str) -> None:
     print(f"  {what:24}{found:20}{note}".rstrip(), flush=True)
 
@@ -142,10 +151,10 @@ def _gpu(device: str) -> list[str]:
     import torch
 
     if torch.cuda.is_available():
-        about = torch.cuda.get_device_properties(0)
+        name = torch.cuda.get_device_name(0)
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
         note = "" if fast else "no bfloat16: slow"
-        _row("GPU", f"{about.name}, {about.total_memory / 2**30:.0f} GiB", note)
+        _row("GPU", f"{name}, {gpu_gib():.0f} GiB", note)
     elif device == "cuda":
         _row("GPU", "missing", "")
         return [

@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from problems.errors import UserError
-from scripts.gpu.campaign_machine import BENCHES, REHEARSED_BENCHES, made_up, model_file
+from scripts.gpu.campaign_machine import (
+    BENCHES,
+    REHEARSED_BENCHES,
+    gpu_gib,
+    made_up,
+    model_file,
+)
 from scripts.gpu.campaign_plan import (
     LADDER,
     SAFETY,
@@ -35,6 +41,9 @@ SMALL = (Size(24, 8, 8), Size(16, 8, 4), Size(8, 4, 4))
 
 PROBE_SAMPLES = 64
 PROBE_TRAINED = 16
+# A GPU that holds a step of the verifier's training at once needs half as many calls; the weights
+# are those of two micro-batches up to rounding.
+LARGE_GIB, LARGE_MICRO_BATCH = 60, 16384
 GENERATOR_SHARE = 0.2
 PROBE_SHARE = 0.06
 """of the minutes, at most, for the probe's sampling with each number of processes"""
@@ -178,10 +187,10 @@ class Stages:
 
     def train_verifier(self, output: Path, pool: Path, *more: str) -> dict[str, Any]:
         """Trains a verifier; returns its record."""
-        base = f"model.base={self.work / 'generator'}"
-        self.campaign.assay(
-            f"train-{output.name}", "train-verifier", str(output), f"pools=[{pool}]", base, *more
-        )
+        words = [f"pools=[{pool}]", f"model.base={self.work / 'generator'}", *more]
+        if gpu_gib() > LARGE_GIB:
+            words.append(f"micro_batch_tokens={LARGE_MICRO_BATCH}")
+        self.campaign.assay(f"train-{output.name}", "train-verifier", str(output), *words)
         return _read(output / "assay.json")
 
     def probe(self) -> dict[str, Any]:
@@ -210,8 +219,7 @@ class Stages:
         workers = min(rates, key=lambda count: rates[count])
         run = folder / f"pool-{workers}"
         self.grade(run)
-        small = ["validation_fraction=0", "batch_tokens=8000",
-                 f"samples_per_problem={PROBE_TRAINED}"]  # fmt: skip
+        small = ["validation_fraction=0", f"samples_per_problem={PROBE_TRAINED}"]
         record = self.train_verifier(folder / "probe-verifier", run, *small)
         scored = self.score("probe-score", run, folder / "probe-verifier", workers)
         opened, count = Run.open(run), _candidates(run)
