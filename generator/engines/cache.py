@@ -122,9 +122,9 @@ class Cohort:
 def _move_rows(tensors: Sequence[torch.Tensor], moved: Sequence[tuple[int, int]]) -> None:
     """Copies rows of each tensor: `moved` are (to, from) pairs; no row is both."""
     # Many rows at once: on a GPU each small copy would be a call of its own.
-    (to, old), *more = moved
-    if more:
-        to, old = torch.tensor(moved, device=tensors[0].device).T
+    to: Any
+    old: Any
+    to, old = moved[0] if len(moved) == 1 else torch.tensor(moved, device=tensors[0].device).T
     for tensor in tensors:
         tensor[to] = tensor[old]
 
