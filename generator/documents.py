@@ -2,7 +2,8 @@
 
 Rows are laid end to end into one, with no padding anywhere. A dense block-diagonal mask would cost
 the square of that row's length, nearly all of it masked: instead each example's tokens are attended
-to by a call of their own. It plugs into Transformers as an attention function; a model whose
+to by a call of their own on a CPU, and elsewhere by one call on padded rows, since an accelerator
+wants few calls. It plugs into Transformers as an attention function; a model whose
 attention is `flash_attention_2` reads the same boundaries from the same batch natively.
 
     batch = collate([row.tensors() …])
@@ -32,9 +33,12 @@ def collate(rows: Sequence[Packed]) -> dict[str, Any]:
     """One batch of one row, (1, tokens), that holds all examples of `rows`.
 
     `cu_seq_lens_…` and `max_length_…` are the names under which Transformers hands boundaries to
-    flash attention; `document_lengths` is what `document_attention` reads.
+    flash attention; the others are what `document_attention` reads: `document_lengths`, and the
+    place of each token in padded rows of the longest one's length, (tokens,).
     """
     lengths = [length for row in rows for length in row.lengths]
+    longest = max(lengths)
+    places = [i * longest + at for i, length in enumerate(lengths) for at in range(length)]
     bounds = torch.tensor([0, *itertools.accumulate(lengths)], dtype=torch.int32)
     return {
         **{
@@ -43,9 +47,10 @@ def collate(rows: Sequence[Packed]) -> dict[str, Any]:
         },
         "cu_seq_lens_q": bounds,
         "cu_seq_lens_k": bounds,
-        "max_length_q": max(lengths),
-        "max_length_k": max(lengths),
+        "max_length_q": longest,
+        "max_length_k": longest,
         "document_lengths": lengths,
+        "document_places": torch.tensor(places),
     }
 
 
@@ -69,23 +74,42 @@ def document_attention(
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
     document_lengths: Sequence[int] | None = None,
+    document_places: torch.Tensor | None = None,
     sliding_window: int | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
     """The attention function: (1, heads, tokens, size) → (1, tokens, heads, size), causal within
     each document.
     """
-    if document_lengths is None:
-        document_lengths = [query.shape[2]]
-    parts = zip(*(t.split(list(document_lengths), dim=2) for t in (query, key, value)), strict=True)
-    outputs = []
-    for q, k, v in parts:
-        mask = _window(q, sliding_window)
-        outputs.append(sdpa_attention_forward(module, q, k, v, mask, **kwargs)[0])
-    return torch.cat(outputs, dim=1), None
+    new, lengths = (query, key, value), document_lengths or [query.shape[2]]
+
+    def attended(*own: torch.Tensor) -> torch.Tensor:
+        mask = _window(own[0], sliding_window)
+        output: torch.Tensor = sdpa_attention_forward(module, *own, mask, **kwargs)[0]
+        return output
+
+    if document_places is not None and _wants_few_calls(query.device):
+        output = attended(*(_padded(t, lengths, document_places) for t in new))
+        return output.flatten(0, 1).index_select(0, document_places)[None], None
+    parts = zip(*(t.split(list(lengths), dim=2) for t in new), strict=True)
+    return torch.cat([attended(*part) for part in parts], dim=1), None
 
 
 ALL_ATTENTION_FUNCTIONS.register(NAME, document_attention)
+
+
+def _wants_few_calls(device: torch.device) -> bool:
+    return device.type != "cpu"
+
+
+def _padded(x: torch.Tensor, lengths: Sequence[int], places: torch.Tensor) -> torch.Tensor:
+    """(1, heads, tokens, size) → (documents, heads, longest, size), zero behind the ends."""
+    longest = max(lengths)
+    tokens = x[0].transpose(0, 1).flatten(1)
+    padded = tokens.new_zeros(len(lengths) * longest, tokens.shape[1])
+    # Its gradient is plain indexing; that of plain indexing would be sums.
+    rows = padded.index_copy(0, places, tokens)
+    return rows.view(len(lengths), longest, x.shape[1], -1).transpose(1, 2)
 
 
 def _window(query: torch.Tensor, window: int | None) -> torch.Tensor | None:

@@ -177,16 +177,22 @@ def _shared_prefix_attention(
     asking = slots.split([call.rows * call.queries for call in calls])
     asked = [x.split([call.rows * call.keys for call in calls]) for x in (keys, values)]
     outputs = []
-    for call, own, own_keys, own_values in zip(calls, asking, *asked, strict=True):
+    for call, own, *pair in zip(calls, asking, *asked, strict=True):
+        own_keys, own_values = (_rows(x, call.rows, key.shape[1]) for x in pair)
+        if call.visible is not None and query.device.type == "cuda" and key.shape[1] != heads:
+            # With a mask, CUDA's fast kernels know no shared key heads.
+            own_keys, own_values = (
+                x.repeat_interleave(heads // key.shape[1], 1) for x in (own_keys, own_values)
+            )
         output = F.scaled_dot_product_attention(
             _rows(own, call.rows, heads),
-            _rows(own_keys, call.rows, key.shape[1]),
-            _rows(own_values, call.rows, key.shape[1]),
+            own_keys,
+            own_values,
             attn_mask=call.visible,
             is_causal=call.visible is None,
             dropout_p=dropout,
             scale=scaling,
-            enable_gqa=key.shape[1] != heads,
+            enable_gqa=own_keys.shape[1] != heads,
         )
         outputs.append(output.transpose(1, 2).flatten(0, 1).flatten(1))
     output = _Move.apply(torch.cat(outputs), pack_layout, False)

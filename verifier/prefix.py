@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -122,19 +123,32 @@ class SolutionsLayout:
     def _in_padded_rows(
         self, query: Tensor, new: Pair, before: Pair, options: dict[str, Any]
     ) -> Tensor:
-        rows = torch.nn.utils.rnn.pad_sequence(self.places, batch_first=True)
+        rows, slots = self.padded
         # (1, heads, T, size) → (rows, heads, length, size)
         own_query, *own = (x[0][:, rows].transpose(0, 1) for x in (query, *new))
         shared = (x.expand(len(rows), -1, -1, -1) for x in before)
         keys, values = (torch.cat(pair, dim=2) for pair in zip(shared, own, strict=True))
+        if options.pop("enable_gqa"):
+            # With a mask, CUDA's fast kernels know no shared key heads.
+            group = query.shape[1] // keys.shape[1]
+            keys, values = (x.repeat_interleave(group, 1) for x in (keys, values))
         read = F.scaled_dot_product_attention(
             own_query, keys, values, attn_mask=self.mask, **options
         )
-        last = [
-            row[:, len(place) - (end - start) : len(place)]
-            for row, (start, end), place in zip(read, self.spans, self.places, strict=True)
+        return read.transpose(1, 2).flatten(0, 1).index_select(0, slots)[None]
+
+    @cached_property
+    def padded(self) -> Pair:
+        """Solutions as padded rows: which tokens of the row are in them, (rows, longest), and the
+        places in those, row after row, of the tokens that stand there for one solution alone, (T,).
+        """
+        longest = len(self.mask)
+        slots = [
+            torch.arange(i * longest + len(place) - (end - start), i * longest + len(place))
+            for i, ((start, end), place) in enumerate(zip(self.spans, self.places, strict=True))
         ]
-        return torch.cat(last, dim=1).transpose(0, 1)[None]
+        rows = torch.nn.utils.rnn.pad_sequence(self.places, batch_first=True)
+        return rows, torch.cat(slots).to(rows.device)
 
 
 def order_of(solutions: Sequence[list[int]]) -> list[int]:

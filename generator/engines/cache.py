@@ -75,10 +75,9 @@ class Cohort:
             order[row] = order[-1]
             order.pop()
         moved = [(to, old) for to, old in enumerate(order) if to != old]
-        for layer in self.layers.values():
-            for to, old in moved:
-                for tensor in (layer.keys, layer.values):
-                    tensor[to, :, : self.columns] = tensor[old, :, : self.columns]
+        if moved and self.layers:
+            tensors = [t for layer in self.layers.values() for t in (layer.keys, layer.values)]
+            _move_rows([tensor[:, :, : self.columns] for tensor in tensors], moved)
         if self.padding is not None:
             self.padding = self.padding[order]
         self.rows = len(order)
@@ -118,6 +117,16 @@ class Cohort:
         layer.keys[: self.rows, :, self.columns : end] = keys
         layer.values[: self.rows, :, self.columns : end] = values
         return layer
+
+
+def _move_rows(tensors: Sequence[torch.Tensor], moved: Sequence[tuple[int, int]]) -> None:
+    """Copies rows of each tensor: `moved` are (to, from) pairs; no row is both."""
+    # Many rows at once: on a GPU each small copy would be a call of its own.
+    to: Any
+    old: Any
+    to, old = moved[0] if len(moved) == 1 else torch.tensor(moved, device=tensors[0].device).T
+    for tensor in tensors:
+        tensor[to] = tensor[old]
 
 
 def _widened(tensor: torch.Tensor, used: int, room: int) -> torch.Tensor:

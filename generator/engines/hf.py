@@ -37,8 +37,9 @@ from problems.errors import UserError
 
 __all__ = ["TransformersEngine", "rows_that_fit"]
 
-# New samples join when this part of the batch is free: joining costs a pass of its own.
-_JOIN = 4
+# New samples join when this part of the batch is free: joining costs a pass of its own. On a GPU
+# the calls of the groups' attentions are most of a step's time, so groups shall be few and large.
+_JOIN, _JOIN_LARGE = 4, 2
 _CPU_CACHE_BYTES = 2 << 30
 _MAX_ROWS = {"cpu": 256, "cuda": 1024}
 
@@ -102,6 +103,7 @@ class TransformersEngine:
         self.device = model.device
         self.batch_size = config.batch_size
         self._most = sys.maxsize
+        self._large_groups = self.device.type == "cuda"
         self._int8 = _quantized(config, model)
         self._lean = LeanStep.of(model, int8=self._int8) if own else None
         if self._int8 and self._lean is None:
@@ -129,14 +131,15 @@ class TransformersEngine:
             self._lean = None  # someone has put other weights or hooks into the model
             if self._int8:
                 raise UserError("engine.quantize=int8: the model has been changed since")
-        waiting = Waiting(requests, self._room(requests, params))
-        size = self.batch_size or _rows_that_fit(self.model, params.max_new_tokens)
+        waiting = Waiting(requests, self._room(requests, params), together=self._large_groups)
+        join = _JOIN_LARGE if self._large_groups else _JOIN
+        size = self.batch_size or self._rows_that_fit(requests, params.max_new_tokens)
         groups: list[_Group] = []
         computed = _Computed()
         while waiting or groups:
             size = min(size, self._most)
             free = size - _rows(groups)
-            joins = waiting and (free >= max(1, size // _JOIN) or not groups)
+            joins = waiting and (free >= max(1, size // join) or not groups)
             chunks = waiting.take(free) if joins else []
             failed = False
             while chunks and not failed:
@@ -158,6 +161,11 @@ class TransformersEngine:
                 computed = _Computed()
                 waiting.put_back([s for chunk in chunks for s in chunk] + self._evicted(groups))
                 _free_memory(self.device)
+
+    def _rows_that_fit(self, requests: Sequence[Request], new_tokens: int) -> int:
+        # In large groups each sample has a copy of its prompt's keys.
+        copied = max((len(r.prompt_ids) for r in requests), default=0) if self._large_groups else 0
+        return _rows_that_fit(self.model, copied + new_tokens)
 
     def _begun(
         self,
@@ -348,6 +356,8 @@ class TransformersEngine:
         if sample.forced:
             return sample.forced.pop(0), False
         if drawn in self._ends:
+            return drawn, True
+        if not self._calculator.has_equals(drawn):
             return drawn, True
         written = group.tokens[row, : group.written].tolist()
         token, *sample.forced = self._calculator.tokens(written, drawn)

@@ -36,10 +36,16 @@ class Sample:
 
 
 class Waiting:
-    """The samples that have not begun, in order."""
+    """The samples that have not begun, in order.
 
-    def __init__(self, requests: Sequence[Request], limits: Sequence[int]) -> None:
-        self._requests, self._limits = requests, limits
+    `together`: samples of any number of prompts start as one group, however many each has. A GPU
+    wants few large operations: it pays to read a copy of the prompt's keys for each sample.
+    """
+
+    def __init__(
+        self, requests: Sequence[Request], limits: Sequence[int], together: bool = False
+    ) -> None:
+        self._requests, self._limits, self._together = requests, limits, together
         self._queue = deque(
             (name, request.first, request.first + request.count)
             for name, request in enumerate(requests)
@@ -51,6 +57,8 @@ class Waiting:
 
     def take(self, free: int) -> list[list[Sample]]:
         """Up to `free` samples, in the groups that shall start together."""
+        if self._together:
+            return self._taken_together(free)
         going_on: list[list[Sample]] = []
         groups: list[list[Sample]] = []
         few: list[Sample] = []
@@ -72,6 +80,22 @@ class Waiting:
                 few += samples
         # A prompt that samples are left of is the one computed last, before and after.
         return [group for group in [*going_on, few, *groups] if group]
+
+    def _taken_together(self, free: int) -> list[list[Sample]]:
+        groups: list[list[Sample]] = []
+        prompts = longest = 0
+        while free and self._queue:
+            name, first, end = self._queue.popleft()
+            until = min(end, first + free)
+            if until < end:
+                self._queue.appendleft((name, until, end))
+            free -= until - first
+            prompts, longest = prompts + 1, max(longest, len(self._requests[name].prompt_ids))
+            if not groups or prompts * longest > _PROMPT_TOKENS:
+                groups.append([])
+                prompts, longest = 1, len(self._requests[name].prompt_ids)
+            groups[-1] += [self._sample(name, index) for index in range(first, until)]
+        return groups
 
     def put_back(self, samples: Sequence[Sample]) -> None:
         """They begin anew, before the others, and become what they would have been."""

@@ -1,8 +1,8 @@
 r"""The campaign: the paper's experiment with a 135M model on GSM8K, inside a budget of minutes.
 
     python scripts/gpu/campaign.py [work=runs/gsm8k_135m] [model=models/smollm2-135m-instruct]
-        [data=data/gsm8k] [minutes=25] [seconds=0] [bench_minutes=4] [workers=1,4]
-        [probe_problems=128] [problems=0] [tests=0] [device=cuda]
+        [data=data/gsm8k] [minutes=25] [seconds=0] [bench_minutes=4] [workers=4,8]
+        [probe_problems=256] [problems=0] [tests=0] [device=cuda]
     python scripts/gpu/campaign.py --rehearse [key=value …]    # tiny, on a CPU, data made up
 
 `model` is a Hugging Face folder, a GGUF file, or a GGUF file in pieces: where models/x.gguf is not
@@ -13,10 +13,11 @@ in different calls: each is kept in the work folder until the whole has the SHA-
 Stages, each once, in this order; the settings are those of configs/gsm8k_135m:
 
     base        the model as a folder
-    generator   a probe of 8 × `probe_problems` problems, then the training: at most 20 % of
+    generator   a probe of 4 × `probe_problems` problems, then the training: at most 20 % of
                 `minutes`, or fewer epochs, or fewer problems
     probe       samples, grades, trains a verifier and scores on `probe_problems` problems, with
-                each number of `workers` (processes that sample on one GPU); the faster one counts
+                each number of `workers` (processes that sample on one GPU, and score); the faster
+                one counts
     plan        the largest size of `campaign_plan.LADDER` that fits into what is left, less
                 `bench_minutes` and one minute for the summary
     pool        samples and grades the verifier's training problems; what is not there after one
@@ -25,7 +26,8 @@ Stages, each once, in this order; the settings are those of configs/gsm8k_135m:
     greedy      one candidate of each test problem and mode at temperature 0
     test        as many samples of each test problem as there is time for; report
     bench       against peers: sampling, scoring, training of generator and verifier
-    summary     WORK/summary and WORK/summary.tar.gz, a few hundred kilobytes
+    summary     WORK/summary and WORK/summary.tar.gz, a few hundred kilobytes; a call that ends
+                earlier, for whatever reason, writes them too, with what there is
 
 `minutes` count over all calls, the pauses between them not. With `seconds` a call ends after so
 many, in the middle of a stage if need be, and the same command goes on there: the stages are
@@ -36,6 +38,8 @@ Exit codes: 0 done, 2 something is missing or failed (one line says what), 3 not
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import json
 import math
 import os
@@ -63,8 +67,8 @@ DEFAULTS = {
     "minutes": "25",
     "seconds": "0",
     "bench_minutes": "4",
-    "workers": "1,4",
-    "probe_problems": "128",
+    "workers": "4,8",
+    "probe_problems": "256",
     "problems": "0",
     "tests": "0",
     "device": "cuda",
@@ -86,6 +90,8 @@ SMALL_WORDS = {
     "train-verifier": ["learning_rate=1e-3", "batch_tokens=2000", "pack_tokens=512"],
 }
 CONFIGS = {"train-generator": "generator", "sample": "sample", "train-verifier": "verifier"}
+
+_PR_SET_PDEATHSIG = 1
 
 
 class OutOfTimeError(Exception):
@@ -176,7 +182,7 @@ class Campaign:
                 env=environment,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
+                preexec_fn=_apart,
             )
             try:
                 cut = self._wait(process, begun + until, enough)
@@ -203,6 +209,16 @@ class Campaign:
         return False
 
 
+def _apart() -> None:
+    """In a stage's process: a group of its own to be stopped with, and no life without this one.
+
+    What a killed call left running would work on the files of the next one.
+    """
+    os.setpgid(0, 0)
+    with contextlib.suppress(OSError, AttributeError):  # elsewhere than on Linux
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """Ends the process and what it has started: first it may save what it has."""
     for number, patience in ((signal.SIGINT, 30), (signal.SIGTERM, 5), (signal.SIGKILL, 5)):
@@ -217,7 +233,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 def main() -> int:
     # Started in the background by a shell, this process ignores Ctrl-C, and so would its stages.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     words = sys.argv[1:]
     rehearse = "--rehearse" in words
     words = [word for word in words if word != "--rehearse"]
@@ -229,16 +246,20 @@ def main() -> int:
     campaign = Campaign({**known, **given}, rehearse=rehearse)
     campaign.state["command"] = " ".join(sys.argv[1:])
     if "summary" not in campaign.state["done"]:
-        check_machine(campaign.given["device"], campaign.given["model"])
+        check_machine(campaign.given, campaign.work)
     stages = Stages(campaign)
+    done = False
     try:
         for name, work in stages.all().items():
             campaign.stage(name, work)
+        done = True
     except (OutOfTimeError, KeyboardInterrupt):
         print(f"not done yet: the same command goes on in {campaign.work}", flush=True)
         return 3
     finally:
         campaign.save()
+        if not done:
+            stages.summary_so_far()
     print((campaign.work / "summary" / "result.md").read_text(encoding="utf-8"))
     print(f"summary: {campaign.work / 'summary.tar.gz'}")
     return 0

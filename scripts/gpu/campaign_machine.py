@@ -6,14 +6,18 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import os
+import platform
 import random
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from generator.fetch import KNOWN
 from problems.errors import UserError
+from search.work import cores
 
-__all__ = ["BENCHES", "REHEARSED_BENCHES", "check_machine", "made_up", "model_file"]
+__all__ = ["BENCHES", "REHEARSED_BENCHES", "check_machine", "gpu_gib", "made_up", "model_file"]
 
 # Distribution -> module, and the version that Assay asks for; older ones may do.
 PACKAGES = {
@@ -29,7 +33,10 @@ PACKAGES = {
     "sympy": ("sympy", "1.13"),
     "math-verify": ("math_verify", "0.9"),
     "mpmath": ("mpmath", "1.3"),
+    "latex2sympy2-extended": ("latex2sympy2_extended", "1.10"),
+    "antlr4-python3-runtime": ("antlr4", "4.9"),
     "omegaconf": ("omegaconf", "2.3"),
+    "PyYAML": ("yaml", "5.1"),
     "tqdm": ("tqdm", "4.66"),
     "matplotlib": ("matplotlib", "3.9"),
     "jinja2": ("jinja2", "3.1"),
@@ -51,8 +58,8 @@ BENCHES = {
         "pack_tokens=4096", "micro_batch_tokens=8192",
     ],
     "verifier_score": [
-        "scripts/bench/verifier_score.py", "model={model}", "run={work}/test", "device=cuda",
-        "dtype=bfloat16", "batch_tokens=16384", "rows=[8,32,128]",
+        "scripts/bench/verifier_score.py", "model={work}/verifier", "run={work}/test",
+        "device=cuda", "dtype=bfloat16", "batch_tokens=16384", "rows=[8,32,128]",
     ],
     "attention": ["scripts/gpu/attention.py", "tokens=4096", "repeats=10"],
 }  # fmt: skip
@@ -68,7 +75,7 @@ REHEARSED_BENCHES = {
         "scripts/bench/verifier_train.py", "model=embedded", "samples=4", "repeats=1",
     ],
     "verifier_score": [
-        "scripts/bench/verifier_score.py", "model={model}", "run={work}/test", "repeats=1",
+        "scripts/bench/verifier_score.py", "model={work}/verifier", "run={work}/test", "repeats=1",
         "rows=[2]",
     ],
     "attention": [
@@ -78,31 +85,83 @@ REHEARSED_BENCHES = {
 }  # fmt: skip
 
 
-def check_machine(device: str, model: str) -> None:
-    """Prints versions and the GPU. Raises `UserError` where a package or the GPU is missing."""
+# Of the work folder: weights, checkpoints and parts. Of the machine: a process for each worker.
+DISK_GB, MEMORY_GB = 12, 16
+
+
+def check_machine(given: Mapping[str, str], work: Path) -> None:
+    """Prints a table of all that is needed and of what is there.
+
+    Raises `UserError` that names everything that is missing.
+    """
+    model, device = given["model"], given["device"]
     wanted = PACKAGES if model == "embedded" or Path(model).is_dir() else {**PACKAGES, **GGUF}
+    lacking = []
     missing = [name for name, (module, _) in wanted.items() if not importlib.util.find_spec(module)]
-    if missing:
-        raise UserError(
-            f"missing packages: {', '.join(missing)}; without a network, carry a folder made by "
-            f"`pip install --no-deps --target=site {' '.join(missing)}` (and what they need) and "
-            "set PYTHONPATH=site"
-        )
+    _row("python", platform.python_version(), "")
     for name, (_, least) in wanted.items():
-        found = _version(name)
-        older = _numbers(found) < _numbers(least)
-        note = f" (Assay asks for {least}; going on)" if older else ""
-        print(f"  {name} {found}{note}")
+        found = "missing" if name in missing else _version(name)
+        older = name not in missing and _numbers(found) < _numbers(least)
+        _row(name, found, f"Assay asks for {least}; going on" if older else "")
+    if missing:
+        words = " ".join(f"'{name}>={wanted[name][1]}'" for name in missing)
+        lacking.append(
+            f"packages {', '.join(missing)}: without a network, carry the folder that "
+            f"`pip install --no-deps --target=site {words}` makes, and set PYTHONPATH=site"
+        )
+    if "torch" not in missing:
+        lacking += _gpu(device)
+    _row("processor cores", str(cores()), "")
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
+    for what, there, least in (
+        ("memory", memory, MEMORY_GB),
+        ("disk", shutil.disk_usage(work).free / 1e9, DISK_GB),
+    ):
+        _row(what, f"{there:.0f} GB", f"little: {least} GB are wanted" if there < least else "")
+    try:
+        _row("model", model_file(model, work), "")
+    except UserError as error:
+        _row("model", "missing", "")
+        lacking.append(str(error))
+    data = Path(given["data"])
+    for split in ("train", "test") if given["data"] else ():
+        there = (data / f"{split}.jsonl").is_file()
+        _row(f"{split}.jsonl", str(data) if there else "missing", "")
+        if not there:
+            lacking.append(f"data={data}: expected GSM8K's {split}.jsonl there")
+    if lacking:
+        raise UserError("; ".join(lacking))
+
+
+def gpu_gib() -> float:
+    """Memory of the first GPU; 0 where there is none."""
     import torch
 
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UserError(
-            "PyTorch finds no CUDA GPU; --rehearse tries everything on a CPU, tiny, and "
-            "device=cpu takes whatever there is"
-        )
+    if not torch.cuda.is_available():
+        return 0.0
+    return float(torch.cuda.get_device_properties(0).total_memory / 2**30)
+
+
+def _row(what: str, found: str, note: str) -> None:
+    print(f"  {what:24}{found:20}{note}".rstrip(), flush=True)
+
+
+def _gpu(device: str) -> list[str]:
+    """Prints what GPU there is; returns what is lacking."""
+    import torch
+
     if torch.cuda.is_available():
-        about = torch.cuda.get_device_properties(0)
-        print(f"  {about.name}, {about.total_memory / 2**30:.0f} GiB")
+        name = torch.cuda.get_device_name(0)
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+        note = "" if fast else "no bfloat16: slow"
+        _row("GPU", f"{name}, {gpu_gib():.0f} GiB", note)
+    elif device == "cuda":
+        _row("GPU", "missing", "")
+        return [
+            "PyTorch finds no CUDA GPU: --rehearse tries everything on a CPU, tiny, and "
+            "device=cpu takes whatever there is"
+        ]
+    return []
 
 
 def _version(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import shutil
@@ -11,7 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from problems.errors import UserError
-from scripts.gpu.campaign_machine import BENCHES, REHEARSED_BENCHES, made_up, model_file
+from scripts.gpu.campaign_machine import (
+    BENCHES,
+    REHEARSED_BENCHES,
+    gpu_gib,
+    made_up,
+    model_file,
+)
 from scripts.gpu.campaign_plan import (
     LADDER,
     SAFETY,
@@ -32,9 +39,17 @@ __all__ = ["Stages", "drop_half_slices", "whole_slices"]
 # Of a rehearsal.
 SMALL = (Size(24, 8, 8), Size(16, 8, 4), Size(8, 4, 4))
 
-PROBE_SAMPLES = 32
+PROBE_SAMPLES = 64
+PROBE_TRAINED = 16
+# A GPU that holds a step of the verifier's training at once needs half as many calls; the weights
+# are those of two micro-batches up to rounding.
+LARGE_GIB, LARGE_MICRO_BATCH = 60, 16384
 GENERATOR_SHARE = 0.2
+PROBE_SHARE = 0.06
+"""of the minutes, at most, for the probe's sampling with each number of processes"""
 SUMMARY_SECONDS = 60
+BENCH_SHARE = 0.6
+"""of what is left, at most, for one benchmark"""
 OVERDUE = 1.5
 PART_SAMPLES = 4096
 
@@ -53,6 +68,12 @@ def drop_half_slices(folder: Path) -> None:
         part = Part.parse(file.name)
         if part is not None and part.index not in whole:
             file.unlink()
+
+
+def _candidates(run: Path) -> int:
+    """Candidates of a run, of which all parts need not be there."""
+    opened = Run.open(run)
+    return sum(opened.read("candidates", part).num_rows for part in opened.parts("candidates"))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -112,7 +133,7 @@ class Stages:
         """A probe for the rate, then the training."""
         model = f"model={self.campaign.state['done']['base']['model']}"
         everything = self.available["train"]
-        few = min(everything, 8 * int(self.given["probe_problems"]))
+        few = min(everything, 4 * int(self.given["probe_problems"]))
         probe = self.work / "probe" / "generator"
 
         def decide() -> list[float]:
@@ -140,7 +161,7 @@ class Stages:
         *more: str,
         until: float = math.inf,
     ) -> float:
-        """So many candidates of each problem, half of them in words, half as programs; graded.
+        """So many candidates of each problem, half of them in words, half as programs.
 
         Returns the seconds of the sampling command.
         """
@@ -158,16 +179,18 @@ class Stages:
             return seconds
 
         # What was cut once is not gone on with by a later call.
-        seconds = self.campaign.decided(f"sampled {run.name}, seconds", take)
+        return float(self.campaign.decided(f"sampled {run.name}, seconds", take))
+
+    def grade(self, run: Path) -> None:
+        """Grades them."""
         self.campaign.assay(f"grade-{run.name}", "grade", str(run))
-        return float(seconds)
 
     def train_verifier(self, output: Path, pool: Path, *more: str) -> dict[str, Any]:
         """Trains a verifier; returns its record."""
-        base = f"model.base={self.work / 'generator'}"
-        self.campaign.assay(
-            f"train-{output.name}", "train-verifier", str(output), f"pools=[{pool}]", base, *more
-        )
+        words = [f"pools=[{pool}]", f"model.base={self.work / 'generator'}", *more]
+        if gpu_gib() > LARGE_GIB:
+            words.append(f"micro_batch_tokens={LARGE_MICRO_BATCH}")
+        self.campaign.assay(f"train-{output.name}", "train-verifier", str(output), *words)
         return _read(output / "assay.json")
 
     def probe(self) -> dict[str, Any]:
@@ -176,30 +199,32 @@ class Stages:
         limit = min(int(self.given["probe_problems"]), self.available["train"])
         samples = SMALL[-1].samples if self.campaign.rehearse else PROBE_SAMPLES
         rates: dict[int, float] = {}
+        failures = []
         start = 0.0
         for workers in map(int, self.given["workers"].split(",")):
             run = folder / f"pool-{workers}"
+            until = PROBE_SHARE * self.budget
             try:
-                took = self.sample(run, "train", limit, samples, workers)
+                took = self.sample(run, "train", limit, samples, workers, until=until)
             except UserError as error:
                 # Several processes may be more than the GPU's memory holds.
-                if not rates:
-                    raise
                 print(f"  with {workers} processes: {error}", flush=True)
+                failures.append(str(error))
                 continue
-            work = Run.open(run).seconds("candidates") / (workers * limit * samples)
-            rates[workers] = work
-            start = max(start, took - work * limit * samples)
+            found, count = Run.open(run), _candidates(run)
+            rates[workers] = found.seconds("candidates") / (workers * count)
+            start = max(start, took - rates[workers] * count)
+        if not rates:
+            raise UserError("; ".join(failures))
         workers = min(rates, key=lambda count: rates[count])
-        run, count = folder / f"pool-{workers}", limit * samples
-        small = ["validation_fraction=0", "batch_tokens=8000"]
+        run = folder / f"pool-{workers}"
+        self.grade(run)
+        small = ["validation_fraction=0", f"samples_per_problem={PROBE_TRAINED}"]
         record = self.train_verifier(folder / "probe-verifier", run, *small)
-        scored = self.campaign.assay(
-            "probe-score", "score", str(run), f"verifier={folder / 'probe-verifier'}"
-        )
-        opened = Run.open(run)
-        score = opened.seconds("scores/probe-verifier")
-        found = Rates(
+        scored = self.score("probe-score", run, folder / "probe-verifier", workers)
+        opened, count = Run.open(run), _candidates(run)
+        score = opened.seconds("scores/probe-verifier") / workers
+        found_rates = Rates(
             sample=rates[workers],
             grade=opened.seconds("answers") / count,
             train=record["seconds"] / record["data"]["candidates"],
@@ -208,8 +233,15 @@ class Stages:
             start=round(8 * max(start, scored - score), 1),
         )
         shutil.rmtree(folder / "probe-verifier")
-        self.campaign.state["rates"] = vars(found)
-        return {"workers": workers, "by_workers": rates, **vars(found)}
+        self.campaign.state["rates"] = vars(found_rates)
+        return {"workers": workers, "by_workers": rates, **vars(found_rates)}
+
+    def score(self, name: str, run: Path, verifier: Path, workers: int) -> float:
+        """Scores a run, with values; returns the seconds of the command."""
+        return self.campaign.assay(
+            name, "score", str(run), f"verifier={verifier}", "scoring.values=true",
+            f"workers={workers}",
+        )  # fmt: skip
 
     @property
     def rates(self) -> Rates:
@@ -249,6 +281,7 @@ class Stages:
             self.work / "pool", "train", size.problems, size.samples, self.workers,
             until=OVERDUE * SAFETY * expected,
         )  # fmt: skip
+        self.grade(self.work / "pool")
 
     def verifier(self) -> dict[str, Any]:
         """The verifier, on as many samples of each problem as there is time for."""
@@ -268,7 +301,9 @@ class Stages:
     def greedy(self) -> None:
         """Candidates at temperature 0."""
         tests = self.available["test"]
-        self.sample(self.work / "greedy", "test", tests, 2, self.workers, "sampling.temperature=0")
+        run = self.work / "greedy"
+        self.sample(run, "test", tests, 2, self.workers, "sampling.temperature=0")
+        self.grade(run)
 
     def test(self) -> dict[str, Any]:
         """Test candidates, scores, report."""
@@ -280,8 +315,8 @@ class Stages:
         )
         expected = tests * samples * rates.sample + rates.start / 3
         self.sample(run, "test", tests, samples, self.workers, until=OVERDUE * SAFETY * expected)
-        words = [f"verifier={self.work / 'verifier'}", "scoring.values=true"]
-        self.campaign.assay("score-test", "score", str(run), *words)
+        self.grade(run)
+        self.score("score-test", run, self.work / "verifier", self.workers)
         self.campaign.assay("report", "report", str(run), "candidates=8")
         return {"samples": samples}
 
@@ -295,10 +330,12 @@ class Stages:
         for name, words in benches.items():
             if name in told:  # by an earlier call
                 continue
-            seconds = end - time.monotonic()
-            if seconds < 15:
+            left = end - time.monotonic()
+            if left < 15:
                 told[name] = "no time left"
                 continue
+            # One that hangs shall leave some to the others.
+            seconds = max(15.0, BENCH_SHARE * left)
             try:
                 took = self.campaign.python(
                     f"bench-{name}", [word.format(**places) for word in words], until=seconds
@@ -314,3 +351,8 @@ class Stages:
 
         size = write_summary(self.work, self.campaign.state, self.given)
         return {"kilobytes": round(size / 1000)}
+
+    def summary_so_far(self) -> None:
+        """The same, of a campaign that is not done; it fails silently, since others tell why."""
+        with contextlib.suppress(Exception):
+            self.summary()

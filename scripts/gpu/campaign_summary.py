@@ -1,9 +1,10 @@
 """What the campaign leaves to take home: one folder, WORK/summary, and the same as one file.
 
 result.md is what came out, with machine, size, times and the command: to be read. report/ holds the
-report's table, figures and numbers, training/ the records of generator and verifier, bench/ what
-each benchmark printed, candidates.jsonl.gz candidates of some test problems with the value at every
-token, campaign.json everything that was decided and measured.
+report's table, figures and numbers, training/ the records of generator and verifier, bench/ the
+tables of benchmarks, logs/ the end of what each stage and benchmark printed, candidates.jsonl.gz
+candidates of some test problems with the value at every token, campaign.json everything that was
+decided and measured. Of a campaign that is not done, what there is.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ __all__ = ["headline", "write_summary"]
 
 REPORT = ("table.txt", "accuracy.csv", "evaluation.json", "curves.svg", "curves.png")
 PROBLEMS, CANDIDATES = 24, 8
+LOG_CHARACTERS = 20_000
 RULES = ("majority", "best_of_n", "weighted", "top_k")
 
 
@@ -35,22 +37,30 @@ def write_summary(work: Path, state: Mapping[str, Any], given: Mapping[str, str]
     """Writes both; returns the size of the one file in bytes."""
     folder = work / "summary"
     shutil.rmtree(folder, ignore_errors=True)
-    for name in ("report", "training", "bench"):
+    for name in ("report", "training", "bench", "logs"):
         (folder / name).mkdir(parents=True)
-    test = Run.open(work / "test")
+    done, report = state["done"], work / "test" / "report"
     for name in REPORT:
-        if (test.path / "report" / name).exists():
-            shutil.copy(test.path / "report" / name, folder / "report")
+        if (report / name).exists():
+            shutil.copy(report / name, folder / "report")
     for name in ("generator", "verifier"):
-        record = json.loads((work / name / "assay.json").read_text(encoding="utf-8"))
-        record["history"] = _thinned(record["history"])
-        write_json(folder / "training" / f"{name}.json", record)
-    benches = [*sorted((work / "logs").glob("bench-*.log")), *sorted((work / "bench").glob("*"))]
-    for file in benches:
+        if name in done:
+            record = json.loads((work / name / "assay.json").read_text(encoding="utf-8"))
+            record["history"] = _thinned(record["history"])
+            write_json(folder / "training" / f"{name}.json", record)
+    for file in (work / "logs").glob("*.log"):
+        text = file.read_text(encoding="utf-8", errors="replace")
+        (folder / "logs" / file.name).write_text(text[-LOG_CHARACTERS:], encoding="utf-8")
+    for file in (work / "bench").glob("*"):
         shutil.copy(file, folder / "bench")
-    write_candidates(test, folder / "candidates.jsonl.gz")
     write_json(folder / "campaign.json", {**state, "given": dict(given)})
-    (folder / "result.md").write_text(_result(work, state, given, test), encoding="utf-8")
+    if "test" in done:
+        test = Run.open(work / "test")
+        write_candidates(test, folder / "candidates.jsonl.gz")
+        text = _result(work, state, given, test)
+    else:
+        text = _so_far(state)
+    (folder / "result.md").write_text(text, encoding="utf-8")
     packed = work / "summary.tar.gz"
     with tarfile.open(packed, "w:gz") as archive:
         archive.add(folder, "summary")
@@ -136,21 +146,34 @@ def headline(evaluation: Mapping[str, Any], greedy: Mapping[str, float]) -> str:
     return "\n".join(lines)
 
 
+def _so_far(state: Mapping[str, Any]) -> str:
+    """What stands in result.md before there is a result."""
+    told = "\n".join(f"- {name}: {json.dumps(about)}" for name, about in state["done"].items())
+    return (
+        "# GSM8K with 135M parameters: not done\n\n"
+        f"`scripts/gpu/campaign.sh {state['command']}`\n\n{_machine()}; {_packages()}.\n\n"
+        f"Stages done, {state['spent']:.0f} s in all:\n\n{told}\n"
+    )
+
+
+def _packages() -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions().items())
+
+
 def _result(work: Path, state: Mapping[str, Any], given: Mapping[str, str], test: Run) -> str:
     done, report = state["done"], test.path / "report"
     evaluation = json.loads((report / "evaluation.json").read_text(encoding="utf-8"))
     greedy = greedy_accuracy(Run.open(work / "greedy"))
-    packages = ", ".join(f"{name} {version}" for name, version in versions().items())
     seconds = ", ".join(f"{name} {told['seconds']:.0f}" for name, told in done.items())
     lines = [
         "# GSM8K with 135M parameters",
         f"`scripts/gpu/campaign.sh {state['command']}`",
-        f"{_machine()}; {packages}.",
+        f"{_machine()}; {_packages()}.",
         headline(evaluation, greedy),
         _sizes(done, load_frame(Run.open(work / "pool")), load_frame(test)),
         f"Seconds of each stage: {seconds}; {state['spent']:.0f} in all, "
         f"of {60 * float(given['minutes']):.0f}.",
-        "Benchmarks (bench/):",
+        "Benchmarks (bench/, logs/):",
         "\n".join(f"- {name}: {told}" for name, told in state["benches"].items()),
         f"```\n{(report / 'table.txt').read_text(encoding='utf-8').rstrip()}\n```",
     ]

@@ -107,8 +107,9 @@ def make_model(name: str, settings: dict[str, str]) -> Any:
 
 
 def assay(model: Any, prompts: Prompts, samples: int, settings: dict[str, str], new: int) -> int:
-    """The engine `transformers`."""
-    engine = TransformersEngine(model, Numbers(), EngineConfig(batch_size=int(settings["batch"])))
+    """The engine `transformers`, with the model to itself as when it has loaded it."""
+    config = EngineConfig(batch_size=int(settings["batch"]))
+    engine = TransformersEngine(model, Numbers(), config, own=True)
     requests = [Request(ids, samples, str(i)) for i, ids in enumerate(prompts)]
     params = SamplingParams(temperature=1.0, max_new_tokens=new)
     return sum(len(completion.token_ids) for completion in engine.sample(requests, params))

@@ -10,7 +10,7 @@ import torch
 from scipy.stats import chisquare
 from transformers import MambaConfig, MambaForCausalLM
 
-from generator.engines import EngineConfig, Request, SamplingParams, make_engine
+from generator.engines import EngineConfig, Request, SamplingParams, make_engine, waiting
 from generator.engines.cache import Cohort, attending
 from generator.engines.hf import TransformersEngine
 from generator.models import ModelConfig
@@ -72,6 +72,48 @@ def test_greedy_is_what_generate_gives(family, make_lm, byte_tokenizer, count, b
         tokens = completion.token_ids + [0] * (completion.stop == "eos")
         assert tokens == expected
         assert completion.stop == ("eos" if expected[-1] == 0 else "length")
+
+
+@pytest.mark.parametrize(("gone", "left"), [([1], [0, 5, 2, 3, 4]), ([0, 2, 5], [3, 1, 4])])
+def test_rows_that_leave_make_room_for_the_last(gone, left):
+    cohort = Cohort(rows=6)
+    keys = torch.arange(6.0)[:, None, None, None].expand(6, 2, 3, 4).clone()
+    cohort.write(0, keys, keys + 100)
+    cohort.columns = 3
+    assert cohort.drop(gone) == left
+    assert cohort.layers[0].keys[: len(left), 1, 2, 3].tolist() == left
+    assert cohort.layers[0].values[: len(left), 0, 0, 0].tolist() == [100 + i for i in left]
+
+
+@pytest.mark.parametrize("batch_size", [5, 64])
+def test_large_groups_as_on_a_gpu_write_the_same(make_lm, byte_tokenizer, batch_size):
+    requests = [Request(ids, 2 + i, f"p{i}") for i, ids in enumerate(prompts(6, shortest=1))]
+    params = SamplingParams(temperature=0.9, max_new_tokens=25)
+    engine = TransformersEngine(make_lm(), byte_tokenizer, EngineConfig(batch_size=batch_size))
+    expected = sampled(engine, requests, params)
+    begun = []
+    start = engine._start
+    engine._start = lambda samples, *rest: begun.append(len(samples)) or start(samples, *rest)
+    engine._large_groups = True
+    found = sampled(engine, requests, params)
+    assert begun[0] == min(batch_size, 27)
+    assert min(begun[:-1], default=2) >= 2
+    assert {k: c.token_ids for k, c in found.items()} == {
+        k: c.token_ids for k, c in expected.items()
+    }
+
+
+def test_large_groups_are_bounded_by_their_prompts(monkeypatch):
+    monkeypatch.setattr(waiting, "_PROMPT_TOKENS", 30)
+    requests = [Request([3] * length, 2, str(length)) for length in (10, 12, 8, 40, 5)]
+    taken = waiting.Waiting(requests, [9] * 5, together=True)
+    assert [[s.request for s in group] for group in taken.take(9)] == [
+        [0, 0, 1, 1],
+        [2, 2],
+        [3, 3],
+        [4],
+    ]
+    assert [[(s.request, s.index) for s in group] for group in taken.take(9)] == [[(4, 1)]]
 
 
 def test_prompts_of_one_token(make_lm, byte_tokenizer):

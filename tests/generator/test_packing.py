@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from generator import documents
 from generator.documents import NAME, collate, within_documents
 from generator.packing import IGNORED, Packed, pack
 from generator.rationales import Example
@@ -81,11 +82,17 @@ def loss_of(logits, labels):
     return cross_entropy(logits[:-1], labels[1:], ignore_index=IGNORED, reduction="sum")
 
 
-def test_packed_equals_unpacked(family, make_lm):
+@pytest.fixture(params=[False, True], ids=["document by document", "in padded rows"])
+def few_calls(request, monkeypatch):
+    """Both ways to attend: a CPU's, and that of accelerators."""
+    monkeypatch.setattr(documents, "_wants_few_calls", lambda device: request.param)
+
+
+def test_packed_equals_unpacked(family, make_lm, few_calls):
     check_packed_equals_unpacked(make_lm(family))
 
 
-def test_packed_equals_unpacked_with_a_sliding_window(make_lm):
+def test_packed_equals_unpacked_with_a_sliding_window(make_lm, few_calls):
     check_packed_equals_unpacked(make_lm("mistral", sliding_window=7))
 
 

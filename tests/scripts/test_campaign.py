@@ -13,7 +13,7 @@ import pytest
 
 from problems.errors import UserError
 from scripts.gpu.campaign import DEFAULTS, REHEARSAL, Campaign, OutOfTimeError
-from scripts.gpu.campaign_stages import drop_half_slices, whole_slices
+from scripts.gpu.campaign_stages import Stages, drop_half_slices, whole_slices
 
 ROOT = Path(__file__).resolve().parents[2]
 SLEEPS = ["-c", "import time; time.sleep(60)"]
@@ -70,6 +70,40 @@ def test_what_fails_is_named_by_its_last_line(tmp_path):
         campaign(tmp_path).python("bad", ["-c", "import sys; print('so far'); sys.exit('no luck')"])
 
 
+def test_a_stage_does_not_outlive_a_call_that_is_killed(tmp_path):
+    code = (
+        "from tests.scripts.test_campaign import campaign; "
+        f"campaign({str(tmp_path)!r}).python('sleep', ['-c', 'import os, time; "
+        "print(os.getpid(), flush=True); time.sleep(60)'])"
+    )
+    call = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
+    log = tmp_path / "logs" / "sleep.log"
+    deadline = time.monotonic() + 60
+    while not (log.exists() and log.read_text().count("\n") == 2):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    call.kill()
+    call.wait()
+    stage = Path("/proc") / log.read_text().split()[-1]
+    while stage.exists() and "Z" not in (stage / "stat").read_text().split()[2]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_campaign_that_is_not_done_has_a_summary(tmp_path):
+    begun = campaign(tmp_path)
+    begun.state["command"] = "minutes=25"
+    begun.stage("base", lambda: {"model": "embedded"})
+    with pytest.raises(UserError):
+        begun.python("bad", ["-c", "raise SystemExit('no luck')"])
+    Stages(begun).summary_so_far()
+    with tarfile.open(tmp_path / "summary.tar.gz") as archive:
+        assert "summary/logs/bad.log" in archive.getnames()
+    text = (tmp_path / "summary" / "result.md").read_text()
+    assert text.startswith("# GSM8K with 135M parameters: not done\n\n`scripts/gpu/campaign.sh min")
+    assert '- base: {"seconds": 0.0, "model": "embedded"}' in text
+
+
 def test_time_counts_over_calls_and_decisions_stay(tmp_path):
     first = campaign(tmp_path, minutes="10")
     first.state["spent"] = 0.0
@@ -97,6 +131,7 @@ def test_a_rehearsal_in_pieces(tmp_path):
     first = called(tmp_path, "seconds=25", "minutes=5", "bench_minutes=0.5")
     assert first.returncode == 3, first.stderr
     assert "not done yet" in first.stdout
+    assert (tmp_path / "summary.tar.gz").exists()
     done = called(tmp_path, "minutes=5", "bench_minutes=0.5")
     assert done.returncode == 0, done.stderr
     state = json.loads((tmp_path / "campaign.json").read_text())

@@ -108,16 +108,32 @@ def test_pieces_of_a_model_come_in_any_call(tmp_path, monkeypatch):
     assert (work / "pieces" / "x.gguf").read_bytes() == whole
 
 
-def test_what_is_missing_is_named(monkeypatch):
+GIVEN = {"device": "cpu", "model": "embedded", "data": ""}
+
+
+def test_all_that_is_missing_is_named_at_once(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(campaign_machine.PACKAGES, "no-such", ("no_such_package", "1.0"))
-    with pytest.raises(UserError, match="missing packages: no-such; "):
-        check_machine("cpu", "embedded")
+    (tmp_path / "train.jsonl").touch()
+    given = {**GIVEN, "model": str(tmp_path / "x.gguf"), "data": str(tmp_path)}
+    with pytest.raises(UserError) as raised:
+        check_machine(given, tmp_path)
+    packages, model, data = (
+        str(raised.value).split("; ", 3)[:1] + str(raised.value).split("; ")[-2:]
+    )
+    assert packages.startswith("packages no-such: ")
+    assert "`pip install --no-deps --target=site 'no-such>=1.0'`" in packages
+    assert model.endswith("no such folder or file, nor pieces x.gguf.*")
+    assert data == f"data={tmp_path}: expected GSM8K's test.jsonl there"
+    table = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["no-such", "missing"] in table
+    assert ["train.jsonl", str(tmp_path)] in table
+    assert ["test.jsonl", "missing"] in table
 
 
-def test_an_older_version_is_told_and_taken(monkeypatch, capsys):
+def test_an_older_version_is_told_and_taken(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(campaign_machine.PACKAGES, "numpy", ("numpy", "99.0"))
-    check_machine("cpu", "embedded")
-    assert "(Assay asks for 99.0; going on)" in capsys.readouterr().out
+    check_machine(GIVEN, tmp_path)
+    assert "Assay asks for 99.0; going on" in capsys.readouterr().out
 
 
 def test_made_up_problems_have_right_solutions(tmp_path):
