@@ -178,8 +178,8 @@ def split_of(config: PipelineConfig, split: Split) -> ProblemsConfig:
 def check_leaks(config: PipelineConfig) -> frozenset[str]:
     """Tells which questions of the tests occur in training; returns those to leave out of it.
 
-    They are none without `contamination.drop`. Raises `UserError` where a test holds a very question
-    that is trained on, and where leaving out would leave nothing.
+    They are none without `contamination.drop`. Raises `UserError` where a test holds a question
+    that is trained on too, and where leaving out would leave nothing.
     """
     check = config.contamination
     # Loading thousands takes seconds.
