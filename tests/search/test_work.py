@@ -1,13 +1,16 @@
 """Parts on local processes: all done, progress counted, errors told in one line."""
 
 import os
+import re
 import signal
+import time
 
 import pytest
 
 from problems.errors import UserError
+from search import work
 from search.runs import Part
-from search.work import do_parts
+from search.work import Bar, cores, do_parts
 
 PARTS = [Part(i, "cot", 0, 1) for i in range(6)]
 
@@ -48,3 +51,31 @@ def test_a_killed_worker_is_told_and_its_parts_are_not_there(tmp_path):
     with pytest.raises(UserError, match="SIGKILL"):
         do_parts(PARTS, prepare, (tmp_path, "killed"), workers=2, total=6, description="test")
     assert not (tmp_path / "3").exists()
+
+
+def test_a_log_gets_lines_of_progress_and_short_work_none(capsys, monkeypatch):
+    with Bar(400, "sample") as bar:
+        bar.add(1, 10)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(work, "LOG_SECONDS", 0.01)
+    with Bar(400, "sample") as bar:
+        for _ in range(4):
+            time.sleep(0.05)
+            bar.add(100, 1000)
+    lines = capsys.readouterr().err.splitlines()
+    assert 2 <= len(lines) <= 6
+    assert all(
+        re.fullmatch(r"sample: [1-4]00/400 candidates \[00:00<.*, \d+ tok/s\]", line)
+        for line in lines
+    )
+    assert lines[-1].startswith("sample: 400/400")
+
+
+def test_cores_are_those_of_a_job(monkeypatch):
+    monkeypatch.delenv("SLURM_CPUS_ON_NODE", raising=False)
+    own = cores()
+    assert own >= 1
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "1")
+    assert cores() == 1
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "100000")
+    assert cores() == own
