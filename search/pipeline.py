@@ -182,7 +182,7 @@ def check_leaks(config: PipelineConfig) -> frozenset[str]:
     that is trained on too, and where leaving out would leave nothing.
     """
     check = config.contamination
-    # Loading thousands takes seconds.
+    # Both often take the same problems, and loading thousands takes seconds.
     train = load_problems(split_of(config, config.train))
     pool = train if config.pool == config.train else load_problems(split_of(config, config.pool))
     validation = _validation(config)
@@ -196,7 +196,9 @@ def check_leaks(config: PipelineConfig) -> frozenset[str]:
     print(told_overlaps(overlaps, trained, sets, check.n), end="", flush=True)
     if not check.drop:
         return frozenset()
-    dropped = frozenset(overlap.problem.question for overlap in overlaps)
+    # Questions without any word overlap with nothing, but may be the same.
+    same = {p.question for p in trained} & {p.question for items in sets.values() for p in items}
+    dropped = frozenset(same.union(overlap.problem.question for overlap in overlaps))
     print(f"  left out of training: {len(dropped):,} problems", flush=True)
     for name, problems in {"train": train, "pool": pool}.items():
         if not _without(problems, dropped):
