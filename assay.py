@@ -313,7 +313,7 @@ def _dispatch(words: list[str]) -> int:
     if name != "launch" and getattr(config, "launcher", "") == "slurm":
         from search.slurm import submit
 
-        submit(name, rest, config)
+        submit(name, config)
         return 0
     code = getattr(module, command.function)(config)
     return code if isinstance(code, int) else 0

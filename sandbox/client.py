@@ -371,9 +371,9 @@ def _finish(done: Iterable[tuple[_Job, Outcome | SandboxError]]) -> None:
 
 
 def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    # Where Slurm does not bind a job to its cores, it still says how many they are.
+    return max(1, min(count or 1, int(os.environ.get("SLURM_CPUS_ON_NODE") or count or 1)))
 
 
 @functools.cache

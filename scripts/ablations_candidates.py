@@ -20,7 +20,7 @@ from ablations_config import LARGE, TEST, Ablation, Options, loop_config
 
 from generator.models import ModelConfig, load_model, load_tokenizer, quiet
 from problems.errors import UserError
-from search.pipeline import PipelineConfig, fine_tune, grade_split, refuse_leaks, sample_split
+from search.pipeline import PipelineConfig, check_leaks, fine_tune, grade_split, sample_split
 from search.results import load_frame
 from search.runs import Run
 from search.training import training_pool
@@ -49,8 +49,7 @@ class Source:
     def make(self, *, reused: bool) -> None:
         """Trains, samples and grades what is missing; nothing in a folder that is reused."""
         if not reused:
-            refuse_leaks(self.config)
-            generator = fine_tune(self.config)
+            generator = fine_tune(self.config, check_leaks(self.config))
             for name in ("train", TEST):
                 sample_split(self.config, name, generator)
                 grade_split(self.config, name)

@@ -16,11 +16,9 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from problems.errors import UserError
-from problems.records import atomic_file
 from search.launch import STAGES, RayConfig, SlurmConfig, check_launcher
 from search.settings import as_dict, merge
 
@@ -81,23 +79,12 @@ def _stage_config(stage: str, config: ChainConfig) -> Any:
 
 
 def _submit(stages: dict[str, Any], config: ChainConfig) -> None:
-    from search.slurm import folder_of, submit
+    from search.slurm import submit
 
     after = config.slurm.after
     for stage, own in stages.items():
         own.slurm.after = after
-        words = [str(_written(stage, config, folder_of(config.run)))]
-        job = submit(stage, words, own)
+        job = submit(stage, own)
         if job is not None:
             # Unsubmitted, the job has no number yet.
             after = job or f"JOB_OF_{stage.upper()}"
-
-
-def _written(stage: str, config: ChainConfig, folder: Path) -> Path:
-    """The stage's section as a YAML file, for its tasks to read."""
-    from omegaconf import OmegaConf
-
-    path = folder / f"{stage}.yaml"
-    with atomic_file(path) as stream:
-        stream.write(OmegaConf.to_yaml({"run": config.run, **getattr(config, stage)}))
-    return path

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import sys
 from collections import Counter, deque
 from typing import Any
@@ -37,6 +38,8 @@ def do_on_ray(work: Work, config: RayConfig) -> None:
         raise UserError(_NO_RAY) from error
     if config.retries < 0 or config.workers < 0 or config.cpus < 0:
         raise UserError("ray.retries, ray.workers and ray.cpus: expected 0 or more")
+    if config.gpus < 0 and config.gpus != -1:
+        raise UserError(f"ray.gpus={config.gpus}: expected 0 or more, or -1 (what the stage needs)")
     if not work.parts:
         return
     started = not ray.is_initialized()
@@ -54,11 +57,26 @@ def _connect(address: str) -> None:
     import ray
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    address = address or os.environ.get("RAY_ADDRESS") or "local"
     try:
-        ray.init(address=address or None, log_to_driver=False, logging_level="error")
-    except (ConnectionError, ValueError, RuntimeError) as error:
+        _reach(address)
+        ray.init(address=address, log_to_driver=False, logging_level="error")
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"ray.address={address}: no Ray cluster there ({reason})") from error
+
+
+def _reach(address: str) -> None:
+    """Raises `OSError` where nobody listens: Ray itself would try for many minutes."""
+    if address == "local" or "://" in address:
+        return
+    try:
+        from ray._private.services import canonicalize_bootstrap_address
+    except ImportError:  # no part of Ray's interface
+        return
+    host, _, port = str(canonicalize_bootstrap_address(address)).rpartition(":")
+    if port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 class _Driver:

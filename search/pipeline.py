@@ -1,5 +1,6 @@
 """The whole loop, as one configuration describes it: `assay run CONFIG.yaml`, `assay quickstart`.
 
+    compare training and test questions
     fine-tune the generator            OUTPUT/generator
     sample and grade, for training     OUTPUT/train          (a run)
     train the verifier                 OUTPUT/verifier
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from typing import Any
 from generator.engines import EngineConfig, SamplingParams
 from generator.models import ModelConfig
 from generator.train import TrainGeneratorConfig, train_generator
+from problems.contamination import find_overlaps, told_overlaps
 from problems.errors import UserError
 from problems.places import local_folder
 from problems.problem import Problem
@@ -30,6 +32,7 @@ from problems.prompts import PromptConfig
 from problems.sets import ProblemsConfig, load_problems
 from sandbox import Limits
 from search import report, results
+from search.contamination import ContaminationConfig, evaluation_sets
 from search.evaluate import EvaluateConfig
 from search.grading import GradeConfig, grade
 from search.runs import Run
@@ -42,9 +45,9 @@ from verifier.train import train_verifier
 __all__ = [
     "PipelineConfig",
     "Split",
+    "check_leaks",
     "fine_tune",
     "grade_split",
-    "refuse_leaks",
     "run",
     "sample_split",
     "split_of",
@@ -94,6 +97,9 @@ class PipelineConfig:
     """starts from the generator, and asks as it does, unless model.base and prompt say otherwise"""
     tests: dict[str, Split] = field(default_factory=lambda: {"test": Split(split="test")})
     """test sets by name"""
+    contamination: ContaminationConfig = field(default_factory=ContaminationConfig)
+    """told before training: questions of the tests (and of the sets in against) that occur among
+    the problems trained on"""
     modes: dict[str, int] = field(default_factory=lambda: {"cot": 32, "pot": 32})
     """samples of each test problem in each mode"""
     mixture: dict[str, Any] = field(default_factory=dict)
@@ -118,15 +124,17 @@ def run(config: PipelineConfig) -> None:
         raise UserError("output: expected a folder, for example output=runs/first")
     if not config.tests:
         raise UserError("tests: expected at least one test set")
+    for name in {"generator", "verifier", "train"} & set(config.tests):
+        raise UserError(f"tests.{name}: this name is taken; choose another")
     output = local_folder(config.output, "output")
-    refuse_leaks(config)
+    dropped = check_leaks(config)
     steps = _Steps(4 + 3 * len(config.tests))
 
-    generator = steps.do("fine-tune the generator", lambda: fine_tune(config))
+    generator = steps.do("fine-tune the generator", lambda: fine_tune(config, dropped))
     steps.do("sample for the verifier", lambda: sample_split(config, "train", generator))
     pool = steps.do("run programs and grade", lambda: grade_split(config, "train"))
     print(results.pool_line(pool))
-    verifier = steps.do("train the verifier", lambda: _verifier(config, pool, generator))
+    verifier = steps.do("train the verifier", lambda: _verifier(config, pool, generator, dropped))
     runs = {}
     for name in config.tests:
         steps.do(f"{name}: sample", partial(sample_split, config, name, generator))
@@ -167,28 +175,62 @@ def split_of(config: PipelineConfig, split: Split) -> ProblemsConfig:
     return dataclasses.replace(config.problems, **dataclasses.asdict(split))
 
 
-def refuse_leaks(config: PipelineConfig) -> None:
-    """Refuses tests that share a question with what is trained on."""
-    trained = {
-        problem.question
-        for split in (config.train, config.pool)
-        for problem in load_problems(split_of(config, split))
-    }
-    for name, split in config.tests.items():
-        if name in ("generator", "verifier", "train"):
-            raise UserError(f"tests.{name}: this name is taken; choose another")
-        for problem in load_problems(split_of(config, split)):
+def check_leaks(config: PipelineConfig) -> frozenset[str]:
+    """Tells which questions of the tests occur in training; returns those to leave out of it.
+
+    They are none without `contamination.drop`. Raises `UserError` where a test holds a question
+    that is trained on too, and where leaving out would leave nothing.
+    """
+    check = config.contamination
+    # Both often take the same problems, and loading thousands takes seconds.
+    train = load_problems(split_of(config, config.train))
+    pool = train if config.pool == config.train else load_problems(split_of(config, config.pool))
+    validation = _validation(config)
+    trained = list({p.question: p for p in [*train, *pool, *validation]}.values())
+    sets = {f"tests.{n}": load_problems(split_of(config, s)) for n, s in config.tests.items()}
+    if not check.drop:
+        _refuse_shared({p.question for p in trained}, sets)
+    if check.against:
+        sets |= evaluation_sets(check.against, "contamination.against")
+    overlaps = find_overlaps(trained, sets, check.n)
+    print(told_overlaps(overlaps, trained, sets, check.n), end="", flush=True)
+    if not check.drop:
+        return frozenset()
+    # Questions without any word overlap with nothing, but may be the same.
+    same = {p.question for p in trained} & {p.question for items in sets.values() for p in items}
+    dropped = frozenset(same.union(overlap.problem.question for overlap in overlaps))
+    print(f"  left out of training: {len(dropped):,} problems", flush=True)
+    for name, problems in {"train": train, "pool": pool}.items():
+        if not _without(problems, dropped):
+            raise UserError(f"contamination.drop: every problem of {name} overlaps; none is left")
+    return dropped
+
+
+def _refuse_shared(trained: set[str], tests: Mapping[str, Sequence[Problem]]) -> None:
+    for name, problems in tests.items():
+        for problem in problems:
             if problem.question in trained:
-                raise UserError(f"tests.{name}: {problem.id} is among the training problems")
+                raise UserError(
+                    f"{name}: {problem.id} is among the training problems; "
+                    "contamination.drop=true leaves such ones out of training"
+                )
 
 
-def fine_tune(config: PipelineConfig) -> Path:
-    """Fine-tunes the generator; returns its folder."""
-    validation: list[Problem] = []
-    if config.validation.limit:
-        validation = load_problems(split_of(config, config.validation))
+def _validation(config: PipelineConfig) -> list[Problem]:
+    wanted = bool(config.validation.limit)
+    return load_problems(split_of(config, config.validation)) if wanted else []
+
+
+def _without(problems: list[Problem], dropped: frozenset[str]) -> list[Problem]:
+    return [problem for problem in problems if problem.question not in dropped]
+
+
+def fine_tune(config: PipelineConfig, dropped: frozenset[str] = frozenset()) -> Path:
+    """Fine-tunes the generator, without the questions `dropped`; returns its folder."""
+    validation = _without(_validation(config), dropped)
     training = dataclasses.replace(config.generator, output=str(Path(config.output) / "generator"))
-    return train_generator(training, load_problems(split_of(config, config.train)), validation)
+    problems = _without(load_problems(split_of(config, config.train)), dropped)
+    return train_generator(training, problems, validation)
 
 
 def sample_split(config: PipelineConfig, name: str, generator: Path) -> Run:
@@ -216,9 +258,11 @@ def grade_split(config: PipelineConfig, name: str) -> Run:
     return grade(GradeConfig(run=str(Path(config.output) / name), limits=config.limits))
 
 
-def _verifier(config: PipelineConfig, pool: Run, generator: Path) -> Path:
+def _verifier(config: PipelineConfig, pool: Run, generator: Path, dropped: frozenset[str]) -> Path:
     training = verifier_training(config, generator, Path(config.output) / "verifier")
-    return train_verifier(training, training_pool([pool], config.generator.rationales.annotations))
+    data = training_pool([pool], config.generator.rationales.annotations)
+    # The pool stays whole: what is dropped decides what is learned from, not what is sampled.
+    return train_verifier(training, [d for d in data if d.problem.question not in dropped])
 
 
 def verifier_training(config: PipelineConfig, generator: Path, output: Path) -> TrainVerifierConfig:

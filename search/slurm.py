@@ -1,9 +1,10 @@
 """`launcher=slurm`: a stage as an array job, and the stages of a run as a chain of them.
 
-A script is written into the run's folder slurm/ and submitted: task i of m runs the very command
-that was given, with `launcher=local shard=i/m`. What can be checked before is checked at once (the
-command's words, the models, the run's keys), and the run is made, so that tasks need not race for
-it. Only tasks that have parts to do are in the array: submitted again, it does what is missing.
+The stage's configuration and a script are written into the run's folder slurm/ and submitted: task
+i of m runs the stage with `launcher=local shard=i/m`. What can be checked before is checked at once
+(the command's words, the models, the run's keys), and the run is made, so that tasks need not race
+for it. Only tasks that have parts to do are in the array: submitted again, it does what is missing,
+and nothing while the job is still in the queue.
 
     assay sample runs/pool sample.yaml launcher=slurm slurm='{array: 16, gpus: 1, time: "4:00:00"}'
     sbatch --parsable runs/pool/slurm/sample.sh          # what it then does
@@ -24,19 +25,25 @@ from problems.errors import UserError
 from problems.places import Remote, place
 from problems.records import atomic_file
 from search.launch import STAGES, SlurmConfig
+from search.settings import as_dict
 
 __all__ = ["folder_of", "script", "submit"]
 
 
-def submit(stage: str, words: Sequence[str], config: Any) -> str | None:
+def submit(stage: str, config: Any) -> str | None:
     """Writes the script of a stage and submits it; returns the job's id.
 
-    `words` are those of the command behind `assay sample`, `config` what they mean. `None` where
-    nothing is left to do, empty where `slurm.submit` is false. Raises `UserError` for bad settings,
-    and where sbatch is missing or refuses.
+    `config` is the configuration of `assay STAGE`. `None` where nothing is left to do, the earlier
+    job's id where that is still in the queue, empty where `slurm.submit` is false. Raises
+    `UserError` for bad settings, and where sbatch is missing or refuses.
     """
     _check(config)
     slurm = config.slurm
+    folder = folder_of(config.run)
+    path, noted = folder / f"{stage}.sh", folder / f"{stage}.job"
+    if slurm.submit and (earlier := _in_queue(noted)):
+        print(f"{stage}: job {earlier} is still in the queue (scancel {earlier} takes it out)")
+        return earlier
     # As its command would, this makes the run and registers the stage.
     works = importlib.import_module(STAGES[stage].module).planned(config)[1]
     parts = [part for work in works for part in work.parts]
@@ -46,10 +53,10 @@ def submit(stage: str, words: Sequence[str], config: Any) -> str | None:
     if not tasks:
         print(f"{stage}: nothing to do, every part is there")
         return None
-    folder = folder_of(config.run)
-    path = folder / f"{stage}.sh"
+    with atomic_file(folder / f"{stage}.yaml") as stream:
+        stream.write(_frozen(config))
     with atomic_file(path) as stream:
-        stream.write(script(stage, words, slurm, tasks, folder))
+        stream.write(script(stage, config.run, slurm, tasks, folder))
     told = f"{stage}: {len(tasks)} of {slurm.array} tasks"
     if not slurm.after:
         told += f", {len(parts)} parts to do"
@@ -58,19 +65,21 @@ def submit(stage: str, words: Sequence[str], config: Any) -> str | None:
         print(f"{told}; to submit it: {shlex.join(command)}")
         return ""
     job = _sbatch(command, path)
+    with atomic_file(noted) as stream:
+        stream.write(f"{job}\n")
     print(f"{told}; job {job}, script and logs in {folder}")
     return job
 
 
-def script(
-    stage: str, words: Sequence[str], slurm: SlurmConfig, tasks: Sequence[int], folder: Path
-) -> str:
+def script(stage: str, run: str, slurm: SlurmConfig, tasks: Sequence[int], folder: Path) -> str:
     """The array job's script, for bash."""
     limit = f"%{slurm.at_once}" if slurm.at_once else ""
     options = {
-        "--job-name": f"assay-{stage}",
+        "--job-name": f"{stage}-{place(run).name}",
         "--array": _ranges(tasks) + limit,
-        "--output": f"{folder}/{stage}-%A_%a.log",
+        # Slurm's own % stands for something.
+        "--output": f"{str(folder).replace('%', '%%')}/{stage}-%A_%a.log",
+        "--open-mode": "append",
         "--nodes": "1",
         "--ntasks": "1",
         "--partition": slurm.partition,
@@ -81,11 +90,13 @@ def script(
         "--time": slurm.time,
     }
     lines = [f"{name}={value}" for name, value in options.items() if value]
+    # A task that Slurm begins again (preempted, its node lost) does what is missing.
+    lines += ["--requeue", *slurm.options]
     # In a script, Slurm takes quotes as a shell does.
-    header = [f"#SBATCH {_quoted(line)}" for line in lines + list(slurm.options)]
+    header = [f"#SBATCH {_quoted(line)}" for line in lines]
     # The same environment on the same path, unless set-up lines make one.
     assay = "assay" if slurm.setup else f"{shlex.quote(sys.executable)} -m assay"
-    command = f"exec {assay} {stage} {shlex.join(words)} launcher=local"
+    command = f"exec {assay} {stage} {shlex.quote(f'{folder}/{stage}.yaml')}"
     return "\n".join(
         [
             "#!/bin/bash",
@@ -97,6 +108,24 @@ def script(
             "",
         ]
     )
+
+
+def _frozen(config: Any) -> str:
+    """The stage's configuration as YAML, for its tasks: what is edited later is not theirs."""
+    from omegaconf import OmegaConf
+
+    own = {**as_dict(config), "launcher": "local"}
+    del own["slurm"], own["ray"], own["shard"]
+    return OmegaConf.to_yaml(_escaped(own))
+
+
+def _escaped(value: Any) -> Any:
+    """Values in which "${" is text, once more to be read as configuration."""
+    if isinstance(value, dict):
+        return {key: _escaped(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_escaped(item) for item in value]
+    return value.replace("${", "\\${") if isinstance(value, str) else value
 
 
 def _quoted(option: str) -> str:
@@ -144,6 +173,20 @@ def _dependency(slurm: SlurmConfig) -> list[str]:
         return []
     # One that can never be met must not leave a job in the queue for ever.
     return [f"--dependency=afterok:{slurm.after}", "--kill-on-invalid-dep=yes"]
+
+
+def _in_queue(noted: Path) -> str:
+    """The job that was submitted last, where Slurm still has to do with it, else empty."""
+    if not noted.exists():
+        return ""
+    job = noted.read_text(encoding="utf-8").strip()
+    command = ["squeue", "--noheader", f"--jobs={job}", "--format=%A"]
+    try:
+        # An id that Slurm has forgotten is an error to it.
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return job if done.stdout.strip() else ""
 
 
 def _sbatch(command: list[str], path: Path) -> str:

@@ -145,6 +145,29 @@ def test_errors_come_through(tmp_path, trouble, expected):
 
 @needs_ray
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("ray.address=127.0.0.1:1", "ray.address=127.0.0.1:1: no Ray cluster there ("),
+        ("ray.address=nowhere", "ray.address=nowhere: no Ray cluster there ("),
+        ("ray.gpus=-3", "ray.gpus=-3.0: expected 0 or more, or -1"),
+    ],
+)
+def test_bad_settings_are_one_clear_line(tmp_path, word, expected):
+    path = tmp_path / "p.jsonl"
+    path.write_text('{"id": "a", "question": "1 + 1?", "answer": "2"}\n')
+    words = [f"problems={path}", "generator=embedded", "launcher=ray", word]
+    done = subprocess.run(
+        [PYTHON, "-m", "assay", "sample", str(tmp_path / "r"), *words],
+        env=environment(), capture_output=True, text=True, cwd=tmp_path, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"assay: {expected}")
+
+
+@needs_ray
+@pytest.mark.slow
 def test_the_stages_give_the_pool_of_one_process(tmp_path):
     words = [
         *("problems=gsm_symbolic", "problems.limit=4", "generator=embedded", "prompt.form=plain"),

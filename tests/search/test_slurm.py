@@ -1,5 +1,7 @@
 """Array jobs: what their scripts say, what sbatch is told, and that tasks together do the stage."""
 
+import dataclasses
+import importlib
 import os
 import subprocess
 import sys
@@ -9,9 +11,10 @@ import pandas as pd
 import pytest
 
 import assay
-from search.launch import SlurmConfig
+from search.launch import STAGES, SlurmConfig
 from search.runs import Run
-from search.slurm import _ranges, script
+from search.settings import load
+from search.slurm import _frozen, _ranges, script
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = [
@@ -19,6 +22,13 @@ WORDS = [
     *("prompt.form=plain", "sampling.max_new_tokens=24", "modes.cot=2", "modes.pot=2"),
     *("problems_per_part=1", "workers=1"),
 ]
+# Knows the jobs whose ids stand in a file.
+SQUEUE = """#!/bin/sh
+job=$(echo "$2" | sed s/--jobs=//)
+grep -x "$job" "$FAKE_QUEUE" && exit 0
+echo "slurm_load_jobs error: Invalid job id specified" >&2
+exit 1
+"""
 SBATCH = """#!/bin/sh
 echo "$@" >> "$FAKE_SBATCH"
 echo "$((1000 + $(wc -l < "$FAKE_SBATCH")));cluster"
@@ -30,10 +40,13 @@ def sbatch(tmp_path, monkeypatch):
     """An sbatch that writes its arguments into a file and gives the jobs 1001, 1002, …"""
     folder = tmp_path / "bin"
     folder.mkdir()
-    (folder / "sbatch").write_text(SBATCH)
-    (folder / "sbatch").chmod(0o755)
+    for name, text in (("sbatch", SBATCH), ("squeue", SQUEUE)):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
     calls = tmp_path / "calls"
     calls.touch()
+    (tmp_path / "queue").touch()
+    monkeypatch.setenv("FAKE_QUEUE", str(tmp_path / "queue"))
     monkeypatch.setenv("FAKE_SBATCH", str(calls))
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     return calls
@@ -66,15 +79,15 @@ def test_the_script_is_this(monkeypatch, tmp_path):
         array=16, at_once=4, partition="gpu", gpus=1, cpus=8, memory="32G", time="04:00:00",
         options=["--constraint=a100", "--comment=a b"], setup="source .venv/bin/activate\n",
     )  # fmt: skip
-    words = ["runs/a b", "c.yaml", "modes={cot: 8}"]
-    text = script("sample", words, slurm, [0, 1, 2, 9], Path("/runs/a/slurm"))
+    text = script("sample", "/runs/a 5%", slurm, [0, 1, 2, 9], Path("/runs/a 5%/slurm"))
     assert (
         text
         == f"""\
 #!/bin/bash
-#SBATCH --job-name=assay-sample
+#SBATCH '--job-name=sample-a 5%'
 #SBATCH --array=0-2,9%4
-#SBATCH --output=/runs/a/slurm/sample-%A_%a.log
+#SBATCH '--output=/runs/a 5%%/slurm/sample-%A_%a.log'
+#SBATCH --open-mode=append
 #SBATCH --nodes=1
 #SBATCH --ntasks=1
 #SBATCH --partition=gpu
@@ -82,13 +95,13 @@ def test_the_script_is_this(monkeypatch, tmp_path):
 #SBATCH --cpus-per-task=8
 #SBATCH --mem=32G
 #SBATCH --time=04:00:00
+#SBATCH --requeue
 #SBATCH --constraint=a100
 #SBATCH '--comment=a b'
 set -eo pipefail
 cd {tmp_path}
 source .venv/bin/activate
-exec assay sample 'runs/a b' c.yaml 'modes={{cot: 8}}' launcher=local \
-"shard=${{SLURM_ARRAY_TASK_ID}}/16"
+exec assay sample '/runs/a 5%/slurm/sample.yaml' "shard=${{SLURM_ARRAY_TASK_ID}}/16"
 """
     )
     path = tmp_path / "s.sh"
@@ -97,8 +110,8 @@ exec assay sample 'runs/a b' c.yaml 'modes={{cot: 8}}' launcher=local \
 
 
 def test_without_set_up_the_same_interpreter_runs():
-    text = script("grade", ["r"], SlurmConfig(), [0], Path("/x"))
-    assert f"exec {sys.executable} -m assay grade r launcher=local" in text
+    text = script("grade", "/r", SlurmConfig(), [0], Path("/r/slurm"))
+    assert f"exec {sys.executable} -m assay grade /r/slurm/grade.yaml " in text
     assert "--gres" not in text
 
 
@@ -167,6 +180,45 @@ def test_a_chain_is_submitted_at_once_and_runs_in_order(sbatch, tmp_path, capsys
         "sample: nothing to do, every part is there",
         "grade: nothing to do, every part is there",
     ]
+
+
+def test_what_is_in_the_queue_is_not_submitted_again(sbatch, tmp_path, capsys):
+    run, chain = tmp_path / "run", tmp_path / "chain.yaml"
+    chain.write_text(CHAIN)
+    assert assay.main(["launch", str(run), str(chain)]) == 0
+    (tmp_path / "queue").write_text("1001\n")
+    chain.write_text(CHAIN.replace("limit: 3", "limit: 4"))
+    before = (run / "slurm/sample.yaml").read_text()
+    capsys.readouterr()
+    assert assay.main(["launch", str(run), str(chain)]) == 0
+    # The second of the two has left the queue: it is submitted again, behind the first.
+    assert capsys.readouterr().out.splitlines() == [
+        "sample: job 1001 is still in the queue (scancel 1001 takes it out)",
+        f"grade: 2 of 2 tasks; job 1003, script and logs in {run}/slurm",
+    ]
+    assert "--dependency=afterok:1001 " in sbatch.read_text().splitlines()[2]
+    assert (run / "slurm/sample.yaml").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("stage", "words"),
+    [
+        ("sample", ["problems.fields={question: 'a ${b} c'}", "prompt.shots=2", "generator=1e3"]),
+        ("sample", ["mixture={hot: {sampling: {temperature: 1.2}, modes: {pot: 3}}}"]),
+        ("grade", ["limits.cpu_seconds=2.5"]),
+        ("score", ["verifiers={a: runs/a, b: {name: runs/b, dtype: float32}}"]),
+    ],
+)
+def test_tasks_read_the_configuration_that_was_submitted(stage, words, tmp_path):
+    module = importlib.import_module(STAGES[stage].module)
+    schema = getattr(module, STAGES[stage].schema)
+    # "\\${" is how a user writes "${" that is text.
+    words = [word.replace("${", "\\${") for word in words]
+    given = load(schema, ["run=/r", *words, "launcher=slurm", "slurm.array=3"])
+    path = tmp_path / "stage.yaml"
+    path.write_text(_frozen(given))
+    expected = dataclasses.replace(given, launcher="local", slurm=SlurmConfig(), shard="2/3")
+    assert load(schema, [str(path), "shard=2/3"]) == expected
 
 
 def test_unsubmitted_it_says_how(tmp_path, capsys):

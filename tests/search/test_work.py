@@ -1,6 +1,7 @@
 """Parts on local processes: all done, progress counted, errors told in one line."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from problems.errors import UserError
+from search import work
 from search.runs import Part
-from search.work import do_parts
+from search.work import Bar, cores, do_parts
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = [Part(i, "cot", 0, 1) for i in range(6)]
@@ -104,3 +106,31 @@ def test_of_a_killed_worker_the_command_tells_in_one_line(tmp_path):
     )  # fmt: skip
     (line,) = done.stderr.splitlines()
     assert line.startswith("a worker process ended early (SIGKILL; out of memory?)")
+
+
+def test_a_log_gets_lines_of_progress_and_short_work_none(capsys, monkeypatch):
+    with Bar(400, "sample") as bar:
+        bar.add(1, 10)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(work, "LOG_SECONDS", 0.01)
+    with Bar(400, "sample") as bar:
+        for _ in range(4):
+            time.sleep(0.05)
+            bar.add(100, 1000)
+    lines = capsys.readouterr().err.splitlines()
+    assert 2 <= len(lines) <= 6
+    assert all(
+        re.fullmatch(r"sample: [1-4]00/400 candidates \[00:00<.*, \d+ tok/s\]", line)
+        for line in lines
+    )
+    assert lines[-1].startswith("sample: 400/400")
+
+
+def test_cores_are_those_of_a_job(monkeypatch):
+    monkeypatch.delenv("SLURM_CPUS_ON_NODE", raising=False)
+    own = cores()
+    assert own >= 1
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "1")
+    assert cores() == 1
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "100000")
+    assert cores() == own
