@@ -230,7 +230,7 @@ def _row(candidate: dict[str, Any], scored: Any, place: int) -> dict[str, Any]:
 def scores_table(rows: Sequence[dict[str, Any]], *, values: bool) -> pyarrow.Table:
     """The rows of a scores part; `starts` and `ends` are the tokens' places in the text.
 
-    Rows without an `origin` are of no mixture.
+    Rows without an `origin` are of no mixture; those without values have null there.
     """
     import pyarrow as pa
 
@@ -250,6 +250,9 @@ def scores_table(rows: Sequence[dict[str, Any]], *, values: bool) -> pyarrow.Tab
             ("starts", pa.list_(pa.int32())),
             ("ends", pa.list_(pa.int32())),
         ]
-        rows = [{**row, "values": row["values"].astype(np.float32)} for row in rows]
+        rows = [
+            {**row, "values": np.asarray(row["values"], np.float32)} if "values" in row else row
+            for row in rows
+        ]
     rows = [{"origin": "", **row} for row in rows]
     return pa.Table.from_pylist(rows, schema=pa.schema(fields))
