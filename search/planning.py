@@ -292,7 +292,8 @@ def _alternatives(work: Training, machine: Machine) -> list[tuple[str, str, Trai
     small = max(unit, work.micro_tokens // 4 // unit * unit)
     if words.micro and small < work.micro_tokens:
         changes.append((f"{words.micro}={small // unit}", replace(work, micro_tokens=small)))
-    if not machine.device.is_cpu and words.deepspeed:
+    # Weights of 4 bits are not divided.
+    if not machine.device.is_cpu and words.deepspeed and work.adapters.bits != 4:
         for name, file in _DEEPSPEED.items():
             if machine.count > 1 or name == "zero3-offload":
                 divided = replace(work, parallel=name, precision=work.divided_precision)
