@@ -2,7 +2,7 @@
 
 frame = with_imported(frame, run)
 print(gradings(frame))                  # how often both agree, and examples where they do not
-frame = graded_by_them(frame, run)      # `assay evaluate RUN grading=theirs`
+frame = graded_by_them(frame, run)      # `assay evaluate RUN grading=theirs`, `assay report` too
 """
 
 from __future__ import annotations
@@ -18,7 +18,16 @@ from search.table import printable, table_line, table_rule
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["GRADINGS", "STAGE", "graded_by_them", "gradings", "with_imported"]
+__all__ = [
+    "GRADINGS",
+    "STAGE",
+    "agreement",
+    "check_grading",
+    "graded_by_them",
+    "gradings",
+    "note_on",
+    "with_imported",
+]
 
 GRADINGS = ("ours", "theirs")
 STAGE = "imported"
@@ -44,6 +53,20 @@ def with_imported(frame: pd.DataFrame, run: Run, parts: Sequence[Part]) -> pd.Da
     theirs = pd.concat(tables, ignore_index=True)
     theirs["imported_label"] = theirs["imported_label"].astype("boolean")
     return frame.merge(theirs, on=_KEY, how="left", validate="one_to_one")
+
+
+def check_grading(grading: str) -> None:
+    """Raises `UserError` for the name of no grading."""
+    if grading not in GRADINGS:
+        raise UserError(f"grading={grading}: expected one of {', '.join(GRADINGS)}")
+
+
+def note_on(frame: pd.DataFrame, grading: str) -> tuple[str, ...]:
+    """What an evaluation says of the grading that it counts by, where that is not ours."""
+    if grading == "ours":
+        return ()
+    came = "labels and answers" if frame["imported_answer"].notna().any() else "labels"
+    return (f"{came} are those that came along with the candidates (grading=theirs)",)
 
 
 def graded_by_them(frame: pd.DataFrame, run: Run) -> pd.DataFrame:
@@ -76,9 +99,7 @@ def gradings(frame: pd.DataFrame, examples: int = EXAMPLES) -> str | None:
     if not _has_labels(frame):
         return None
     ours, theirs = (_words(frame[name]) for name in ("label", "imported_label"))
-    counts = {(a, b): int(((theirs == a) & (ours == b)).sum()) for a in _ROWS for b in _ROWS}
-    decided = sum(counts[a, b] for a in _JUDGED.values() for b in _JUDGED.values())
-    agreed = sum(counts[a, a] for a in _JUDGED.values())
+    counts = _counts(ours, theirs)
     lines = [
         "  imported labels (theirs) against the strict grader (ours), candidates",
         "",
@@ -88,13 +109,32 @@ def gradings(frame: pd.DataFrame, examples: int = EXAMPLES) -> str | None:
     lines += [
         table_line(f"theirs {a}", [f"{counts[a, b]:>{CELL + 4},}" for b in _ROWS]) for a in _ROWS
     ]
-    share = f"{100 * agreed / decided:.1f} % of" if decided else "0 of"
-    lines.append(
-        f"  agree on {share} the {decided:,} that both decide; only theirs right "
-        f"{counts['right', 'wrong']:,}, only ours right {counts['wrong', 'right']:,}"
-    )
+    lines.append(f"  {_agree(counts)}")
     lines += _examples(frame[(ours != theirs) & (ours != _OPEN) & (theirs != _OPEN)], examples)
     return "\n".join(lines)
+
+
+def agreement(frame: pd.DataFrame) -> str | None:
+    """How far both gradings agree, in a line; `None` without theirs."""
+    if not _has_labels(frame):
+        return None
+    ours, theirs = (_words(frame[name]) for name in ("label", "imported_label"))
+    return f"imported labels (theirs) and the strict grader (ours) {_agree(_counts(ours, theirs))}"
+
+
+def _counts(ours: pd.Series[str], theirs: pd.Series[str]) -> dict[tuple[str, str], int]:
+    """How many candidates there are of each (theirs, ours)."""
+    return {(a, b): int(((theirs == a) & (ours == b)).sum()) for a in _ROWS for b in _ROWS}
+
+
+def _agree(counts: dict[tuple[str, str], int]) -> str:
+    decided = sum(counts[a, b] for a in _JUDGED.values() for b in _JUDGED.values())
+    agreed = sum(counts[a, a] for a in _JUDGED.values())
+    share = f"{100 * agreed / decided:.1f} % of" if decided else "0 of"
+    return (
+        f"agree on {share} the {decided:,} that both decide; only theirs right "
+        f"{counts['right', 'wrong']:,}, only ours right {counts['wrong', 'right']:,}"
+    )
 
 
 def _words(labels: pd.Series[bool]) -> pd.Series[str]:

@@ -145,6 +145,11 @@ def import_pool(config: ImportConfig) -> tuple[Run, bool]:
         opened.register("candidates", run_key, {**as_dict(config), "parts": parts})
     for column, count in counted.shared.items():
         print(f"note: {column} left out in {count} rows: one value for several solutions")
+    if counted.unstepped:
+        print(
+            f"note: {counted.unstepped} of {counted.candidates.total()} candidates have not as "
+            f"many steps between {fields.steps!r} as scores: these count, but stand at no step"
+        )
     return Run.open(path), True
 
 
@@ -362,12 +367,18 @@ def _hint(row: dict[str, Any], where: str) -> str:
 
 @dataclass
 class _Counted:
-    """What the first reading found; `candidates` counts them by the number of their problem."""
+    """What the first reading found; `candidates` counts them by the number of their problem.
+
+    `valued` are the names of scores that have values, `unstepped` counts the scored candidates
+    whose steps these could not be found for.
+    """
 
     problems: list[Problem]
     candidates: Counter[int] = field(default_factory=Counter)
     origins: set[str] = field(default_factory=set)
     scores: set[str] = field(default_factory=set)
+    valued: set[str] = field(default_factory=set)
+    unstepped: int = 0
     has_theirs: bool = False
     shared: Counter[str] = field(default_factory=Counter)
 
@@ -382,6 +393,8 @@ def _count(config: ImportConfig, fields: Fields) -> _Counted:
             counted.candidates[each.problem] += 1
             counted.origins.add(theirs.origin)
             counted.scores |= set(theirs.scores)
+            counted.valued |= set(theirs.values)
+            counted.unstepped += bool(fields.steps and theirs.scores and not theirs.values)
             counted.has_theirs |= theirs.answer is not None or theirs.label is not None
     if not counted.candidates:
         raise UserError(f"{config.files[0]}: holds no solutions")
@@ -416,12 +429,12 @@ def _write(
                 index = each.problem // size
                 waiting[index].append(each)
                 if len(waiting[index]) == missing[index]:
-                    _write_slice(opened, index, waiting.pop(index), verifiers, counted.has_theirs)
+                    _write_slice(opened, index, waiting.pop(index), verifiers, counted)
                     bar.update(missing[index])
 
 
 def _write_slice(
-    opened: Run, index: int, rows: list[_Placed], verifiers: dict[str, str], has_theirs: bool
+    opened: Run, index: int, rows: list[_Placed], verifiers: dict[str, str], counted: _Counted
 ) -> None:
     """Writes the parts of a slice of problems, one for each origin and mode."""
     groups: dict[tuple[str, str], list[_Placed]] = defaultdict(list)
@@ -440,14 +453,22 @@ def _write_slice(
         ]
         found = [_candidate(key, row.candidate) for key, row in zip(keys, own, strict=True)]
         opened.write("candidates", part, candidates_table(found), 0.0)
-        if has_theirs:
+        if counted.has_theirs:
             opened.write("imported", part, _imported_table(keys, own), 0.0)
         for theirs, verifier in verifiers.items():
             scored = [
-                {**key, "score": row.candidate.scores.get(theirs, math.nan)}
+                {**key, **_scored(row.candidate, theirs)}
                 for key, row in zip(keys, own, strict=True)
             ]
-            opened.write(f"scores/{verifier}", part, scores_table(scored, values=False), 0.0)
+            table = scores_table(scored, values=theirs in counted.valued)
+            opened.write(f"scores/{verifier}", part, table, 0.0)
+
+
+def _scored(candidate: Imported, name: str) -> dict[str, Any]:
+    """The score by that name and, where there are some, the values."""
+    values = candidate.values.get(name)
+    score = {"score": candidate.scores.get(name, math.nan)}
+    return score if values is None else {**score, **values._asdict()}
 
 
 def _candidate(key: dict[str, Any], theirs: Imported) -> Candidate:

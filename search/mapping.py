@@ -22,7 +22,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from problems.answers import convention_name, convention_of, extract, options_in
 from problems.errors import UserError
@@ -36,6 +36,7 @@ __all__ = [
     "Imported",
     "Row",
     "UnmappedError",
+    "Values",
     "convert",
     "look_up",
     "selected",
@@ -47,7 +48,7 @@ MISSING: Any = object()
 _SHARED = ("modes", "origins", "stops", "prompt_tokens")
 _COLUMNS = (
     *("modes", "samples", "origins", "tokens", "prompt_tokens", "token_ids", "logprobs", "stops"),
-    *("answers", "labels", "scores"),
+    *("answers", "labels", "scores", "values"),
 )
 _CODE_TAGS = re.compile(r"<llm-code>\n?(.*?)(?:</llm-code>|\Z)", re.DOTALL)
 _OUTPUT_TAGS = re.compile(r"<llm-code-output>.*?(?:</llm-code-output>|\Z)", re.DOTALL)
@@ -92,17 +93,31 @@ class Fields:
     """as they graded them: true, false, 1, 0 or null"""
     scores: str = ""
     """a number, a list with one for each step, or names with numbers"""
+    values: str = ""
+    """at places of the text: {values, starts, ends} of each token, or names with such"""
+    steps: str = ""
+    """what stands between two steps, for example "\\n\\n": where a solution has as many steps as
+    scores, these are kept as values at its steps"""
     no_answer: list[str] = field(default_factory=list)
     """texts that stand for no answer, for example ["[invalid]"]"""
     only: dict[str, str] = field(default_factory=dict)
     """path: value of the rows to take; an empty value is that of the first row"""
 
 
+class Values(NamedTuple):
+    """Values at places of a candidate's text: from `starts[i]` to `ends[i]` it is `values[i]`."""
+
+    values: list[float]
+    starts: list[int]
+    ends: list[int]
+
+
 @dataclass(frozen=True)
 class Imported:
     """A candidate as the file has it; `None`, −1 and NaN are unknown, `sample` None is not told.
 
-    `answer` and `label` are theirs; `scores` by the name of what gave them ("" where unnamed).
+    `answer` and `label` are theirs; `scores` and `values` by the name of what gave them ("" where
+    unnamed). What has values has a score.
     """
 
     mode: Mode
@@ -117,6 +132,7 @@ class Imported:
     answer: str | None
     label: bool | None
     scores: dict[str, float]
+    values: dict[str, Values]
 
 
 @dataclass(frozen=True)
@@ -215,8 +231,13 @@ def convert(row: Mapping[str, Any], fields: Fields, where: str, aggregate: str =
 
     columns = {name: column(name) for name in _COLUMNS}
     candidates = []
-    for i, text in enumerate(texts):
-        mode, text = _mode(columns["modes"][i], text, problem.options, where)
+    for i, theirs in enumerate(texts):
+        mode, text = _mode(columns["modes"][i], theirs, problem.options, where)
+        # Of a text that is written anew the places are not known.
+        values = {} if text != theirs else _values(columns["values"][i], text, where)
+        if fields.steps and text == theirs:
+            values = {**_step_values(columns["scores"][i], text, fields.steps), **values}
+        last = {n: _number(own.values, aggregate, "values", where) for n, own in values.items()}
         candidates.append(
             Imported(
                 mode=mode,
@@ -231,7 +252,8 @@ def convert(row: Mapping[str, Any], fields: Fields, where: str, aggregate: str =
                 stop=_word(columns["stops"][i]),
                 answer=_answer(columns["answers"][i], fields.no_answer),
                 label=_label(columns["labels"][i], where),
-                scores=_scores(columns["scores"][i], aggregate, where),
+                scores={**last, **_scores(columns["scores"][i], aggregate, where)},
+                values=values,
             )
         )
     return Row(problem, candidates, alone, tuple(shared))
@@ -378,6 +400,65 @@ def _scores(value: Any, aggregate: str, where: str) -> dict[str, float]:
             str(name): _number(each, aggregate, "scores", where) for name, each in value.items()
         }
     return {"": _number(value, aggregate, "scores", where)}
+
+
+def _values(value: Any, text: str, where: str) -> dict[str, Values]:
+    """Values at places of a text, by name; those that are null are none."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise UserError(
+            f"{where}: expected {{values, starts, ends}} in 'values', found {value!r:.60}"
+        )
+    named = {"": value} if "values" in value else value
+    found = {}
+    for name, own in named.items():
+        if own is None or (isinstance(own, Mapping) and own.get("values") is None):
+            continue
+        lists = [own.get(part) for part in Values._fields] if isinstance(own, Mapping) else []
+        if not _are_values(lists, len(text)):
+            raise UserError(
+                f"{where}: expected lists of one length in 'values': values (numbers), starts and "
+                f"ends (places in the text of {len(text)} characters), found {own!r:.60}"
+            )
+        found[str(name)] = Values(*cast(Any, lists))
+    return found
+
+
+def _are_values(lists: Sequence[Any], length: int) -> bool:
+    """Whether these are values, starts and ends in a text of that length."""
+    if not lists or not all(isinstance(each, list) for each in lists):
+        return False
+    if len({len(each) for each in lists}) != 1:
+        return False
+    for value, *places in zip(*lists, strict=True):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return False
+        if not all(type(place) is int for place in places):
+            return False
+        if not 0 <= places[0] <= places[1] <= length:
+            return False
+    return True
+
+
+def _step_values(value: Any, text: str, separator: str) -> dict[str, Values]:
+    """Step scores as values at the steps; none where a solution has another number of steps.
+
+    >>> _step_values([0.5, 0.9], "1 + 1; = 2; ", "; ")
+    {'': Values(values=[0.5, 0.9], starts=[0, 7], ends=[5, 10])}
+    """
+    starts, ends, place = [], [], 0
+    for step in text.split(separator):
+        if step.strip():
+            starts.append(place)
+            ends.append(place + len(step))
+        place += len(step) + len(separator)
+    named = value if isinstance(value, Mapping) else {"": value}
+    return {
+        str(name): Values(own, starts, ends)
+        for name, own in named.items()
+        if isinstance(own, list) and len(own) == len(starts) and None not in own
+    }
 
 
 def _number(value: Any, aggregate: str, name: str, where: str) -> float:

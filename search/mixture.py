@@ -28,7 +28,7 @@ from problems.shots import FewShotConfig
 from search.runs import ORIGIN
 from search.settings import as_dict, merge
 
-__all__ = ["Origin", "origins_of", "prompt_of"]
+__all__ = ["Origin", "members_of", "origins_of", "prompt_of"]
 
 P = TypeVar("P", bound=PromptConfig)
 
@@ -54,15 +54,21 @@ class Origin:
 
 
 def origins_of(base: Origin, mixture: Mapping[str, Any]) -> dict[str, Origin]:
-    """The members of a mixture by name; without one, `{"": base}`.
+    """The members of a mixture as `members_of`; prompt forms resolved, hub ids pinned to a commit.
 
-    Prompt forms are resolved, and hub ids pinned to a commit.
+    Raises `UserError` naming the member and the key that is wrong.
+    """
+    return {name: _resolved(member) for name, member in members_of(base, mixture).items()}
+
+
+def members_of(base: Origin, mixture: Mapping[str, Any]) -> dict[str, Origin]:
+    """The members of a mixture by name, as they are written; without one, `{"": base}`.
 
     Raises `UserError` naming the member and the key that is wrong.
     """
     if not mixture:
         base.check()
-        return {"": _resolved(base)}
+        return {"": base}
     found = {}
     for name, differing in mixture.items():
         if not ORIGIN.fullmatch(str(name)):
@@ -74,7 +80,7 @@ def origins_of(base: Origin, mixture: Mapping[str, Any]) -> dict[str, Origin]:
             member.check()
         except UserError as error:
             raise UserError(f"mixture.{name}.{error}") from error
-        found[str(name)] = _resolved(member)
+        found[str(name)] = member
     return found
 
 

@@ -52,13 +52,18 @@ class PlanConfig:
     kind: str = "auto"
     """auto (whose keys they are) | run | generator | verifier | sample"""
     hardware: str = ""
-    """COUNTxNAME: H100-80G, H200-141G, A100-40G, A100-80G, L40S, 4090-24G, 3090, T4, cpu (cores)"""
+    """COUNTxNAME: H100-80G, H200-141G, A100-40G, A100-80G, L40S, 4090-24G, 3090, T4, cpu (cores);
+    NODESxCOUNTxNAME of several nodes, for example 4x8xH100-80G"""
     price: float = 0.0
     """US dollars an hour for a device; 0 = search/hardware.py's"""
     mfu: float = 0.0
     """share of the peak FLOP/s that training and scoring reach; 0 = search/hardware.py's"""
     memory: float = 0.0
     """GiB of a device; 0 = search/hardware.py's"""
+    network: float = 0.0
+    """GB/s between nodes, for each device; 0 = search/hardware.py's"""
+    host_memory: float = 0.0
+    """GiB of the host's memory, for each device; 0 = search/hardware.py's"""
     parallel: str = ""
     """of trainings: ddp | zero2 | zero3 | zero2-offload | zero3-offload | fsdp; empty = as
     configured, else ddp"""
@@ -105,7 +110,14 @@ def plan(config: PlanConfig) -> tuple[str, list[Stage], Planner]:
 
 
 def _choices(config: PlanConfig) -> Choices:
-    machine = machine_of(config.hardware, price=config.price, mfu=config.mfu, memory=config.memory)
+    machine = machine_of(
+        config.hardware,
+        price=config.price,
+        mfu=config.mfu,
+        memory=config.memory,
+        network=config.network,
+        host_memory=config.host_memory,
+    )
     for name in ("lora_rank", "prompt_tokens", "cot_tokens", "pot_tokens"):
         if getattr(config, name) < 0:
             raise UserError(f"{name}={getattr(config, name)}: expected 0 or more")

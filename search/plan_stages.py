@@ -10,12 +10,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from generator.engines import EngineConfig, SamplingParams
+from generator.engines import SamplingParams
 from generator.memory import NO_ADAPTERS, PARALLEL, Adapters
 from generator.models import ModelConfig
 from generator.shapes import KnownModel, known_model
@@ -24,19 +24,23 @@ from problems.errors import UserError
 from problems.problem import MODES
 from problems.prompts import PromptConfig
 from problems.sets import ProblemsConfig
+from problems.shots import FewShotConfig
 from search.hardware import Machine
+from search.mixture import Origin, members_of
 from search.pipeline import PipelineConfig, split_of
 from search.planning import (
     Sampling,
     Scoring,
     Stage,
     Training,
+    Words,
     grading_stage,
     sampling_stage,
     scoring_stage,
     training_stage,
 )
 from search.sampling import SampleConfig
+from search.settings import as_dict, fields_of
 from search.training import GeneratorStage, VerifierStage
 from search.workload import Lengths, lengths_of, problems_in, solutions_in
 from verifier.config import ScoreConfig, TrainVerifierConfig, check_training
@@ -73,7 +77,8 @@ class Planner:
 
     def generator(self, config: GeneratorStage) -> list[Stage]:
         """`assay train-generator`."""
-        return [self._generator("train generator", config, config.problems, "problems")]
+        words = _generator_words(config, "")
+        return [self._generator("train generator", config, config.problems, "problems", words)]
 
     def verifier(self, config: VerifierStage) -> list[Stage]:
         """`assay train-verifier`; pools may be made later, so GSM8K's are taken."""
@@ -83,61 +88,86 @@ class Planner:
             "pools are not read: 7,473 problems of GSM8K with 50 + 50 candidates each are assumed"
         )
         model = known_model(config.model.base)
-        return [self._verifier(config, model, problems, "pools", modes, config.annotations)]
+        words = _verifier_words("")
+        return [self._verifier(config, model, problems, "pools", modes, config.annotations, words)]
 
     def sample(self, config: SampleConfig) -> list[Stage]:
         """`assay sample`."""
-        lengths = self._lengths(config.problems, config.prompt, "keep")
-        modes = self._modes(config.modes, config.mixture, "mixture")
-        return [
-            self._sample(
-                "sample", config.generator, (config.problems, "problems"), modes, lengths,
-                config.sampling, config.engine,
-            ),
-            grading_stage("grade", problems_in(config.problems, "problems") * sum(modes.values())),
-        ]  # fmt: skip
+        origin = fields_of(Origin, config)
+        asked = (config.problems, "problems")
+        return self._sampled("", asked, origin, config.mixture, "keep")
 
     def loop(self, config: PipelineConfig) -> list[Stage]:
         """`assay run`."""
         annotations = config.generator.rationales.annotations
         train = split_of(config, config.train)
-        stages = [self._generator("train generator", config.generator, train, "train")]
+        # The loop trains in one process, which DeepSpeed does not divide.
+        words = dataclasses.replace(_generator_words(config.generator, "generator."), deepspeed="")
+        stages = [self._generator("train generator", config.generator, train, "train", words)]
         pool = split_of(config, config.pool)
-        modes = self._modes(config.pool_modes, config.pool_mixture, "pool_mixture")
-        stages += self._sampled(config, "pool", pool, modes)
+        asker = Origin(
+            generator=config.generator.model,
+            prompt=FewShotConfig(**as_dict(config.generator.prompt)),
+            modes=config.pool_modes,
+            sampling=config.sampling,
+            engine=config.engine,
+        )
+        stages += self._sampled("pool: ", (pool, "pool"), asker, config.pool_mixture, annotations)
+        modes = self._modes(asker, config.pool_mixture)
         verifier = config.verifier
         base = verifier.model.base if verifier.model.base.name else config.generator.model
         model = known_model(base)
         if verifier.prompt.form == "auto":
             verifier = dataclasses.replace(verifier, prompt=config.generator.prompt)
-        stages.append(self._verifier(verifier, model, pool, "pool", modes, annotations))
+        words = dataclasses.replace(_verifier_words("verifier."), deepspeed="")
+        stages.append(self._verifier(verifier, model, pool, "pool", modes, annotations, words))
+        asker = dataclasses.replace(asker, modes=config.modes)
         for name, split in config.tests.items():
             problems = split_of(config, split)
-            modes = self._modes(config.modes, config.mixture, "mixture")
-            stages += self._sampled(config, name, problems, modes)
+            modes = self._modes(asker, config.mixture)
+            asked = (problems, f"tests.{name}")
+            stages += self._sampled(f"{name}: ", asked, asker, config.mixture, annotations)
             count = problems_in(problems, f"tests.{name}")
             lengths = self._lengths(problems, verifier.prompt, annotations)
             stages.append(self._score(name, model, base, count, modes, lengths, config.scoring))
         return stages
 
     def _sampled(
-        self, config: PipelineConfig, name: str, problems: ProblemsConfig, modes: dict[str, int]
+        self,
+        name: str,
+        asked: tuple[ProblemsConfig, str],
+        base: Origin,
+        mixture: Mapping[str, Any],
+        annotations: str,
     ) -> list[Stage]:
-        """Sampling and grading of one of the loop's pools."""
-        key = name if name == "pool" else f"tests.{name}"
-        lengths = self._lengths(
-            problems, config.generator.prompt, config.generator.rationales.annotations
-        )
-        return [
-            self._sample(
-                f"{name}: sample", config.generator.model, (problems, key), modes, lengths,
-                config.sampling, config.engine,
-            ),
-            grading_stage(f"{name}: grade", problems_in(problems, key) * sum(modes.values())),
-        ]  # fmt: skip
+        """Sampling and grading of one pool; members that cost alike for one sample share a line."""
+        alike: dict[str, list[tuple[str, Origin]]] = {}
+        for member, origin in members_of(base, mixture).items():
+            same = dataclasses.replace(
+                origin,
+                modes={},
+                sampling=SamplingParams(max_new_tokens=origin.sampling.max_new_tokens),
+            )
+            alike.setdefault(repr(same), []).append((member, origin))
+        stages = []
+        for members in alike.values():
+            origin = members[0][1]
+            modes = _total([own.modes for _, own in members])
+            if not modes:
+                continue
+            told = " " + ", ".join(member for member, _ in members) if len(alike) > 1 else ""
+            lengths = self._lengths(asked[0], origin.prompt, annotations)
+            stages.append(self._sample(f"{name}sample{told}", asked, origin, modes, lengths))
+        modes = self._modes(base, mixture)
+        return [*stages, grading_stage(f"{name}grade", problems_in(*asked) * sum(modes.values()))]
 
     def _generator(
-        self, name: str, config: TrainGeneratorConfig, problems: ProblemsConfig, key: str
+        self,
+        name: str,
+        config: TrainGeneratorConfig,
+        problems: ProblemsConfig,
+        key: str,
+        words: Words,
     ) -> Stage:
         dataclasses.replace(config, output="planned").check()
         model = known_model(config.model)
@@ -151,6 +181,12 @@ class Planner:
         rows = math.ceil(tokens / config.pack_length)
         world = self.choices.machine.training.count
         step = max(world, round(config.batch_size * rows / examples))
+        if step > round(config.batch_size * rows / examples):
+            self._note(
+                f"a step reads a packed row on each of {world} devices, about "
+                f"{step * examples / rows:.0f} examples and not batch_size={config.batch_size}: a "
+                "smaller pack_length keeps to that"
+            )
         steps = math.ceil(math.ceil(rows / step) * config.epochs)
         trainer = config.trainer
         at_once = trainer.get("per_device_train_batch_size") or max(
@@ -172,8 +208,7 @@ class Planner:
                 parallel=parallel,
                 checkpointing=self._checkpointing(bool(trainer.get("gradient_checkpointing"))),
                 adapters=self._adapters(getattr(config, "lora", None)),
-                micro_key="trainer.per_device_train_batch_size",
-                micro_unit=config.pack_length,
+                words=words,
                 divided_precision=self._precision(config.model, "master"),
             ),
             self.choices.machine,
@@ -187,6 +222,7 @@ class Planner:
         key: str,
         modes: dict[str, int],
         annotations: str,
+        words: Words,
     ) -> Stage:
         check_training(dataclasses.replace(config, output="planned"))
         lengths = self._lengths(problems, config.prompt, annotations)
@@ -225,6 +261,7 @@ class Planner:
                 parallel=self._parallel(config.deepspeed, None),
                 checkpointing=self._checkpointing(False),
                 adapters=self._adapters(config.model.lora),
+                words=words,
                 divided_precision=self._precision(config.model.base, "autocast"),
                 extra_flops=held_out * float(scoring),
             ),
@@ -234,14 +271,12 @@ class Planner:
     def _sample(
         self,
         name: str,
-        model: ModelConfig,
         asked: tuple[ProblemsConfig, str],
+        origin: Origin,
         modes: dict[str, int],
         lengths: Lengths,
-        params: SamplingParams,
-        engine: EngineConfig,
     ) -> Stage:
-        params.check()
+        model, params, engine = origin.generator, origin.sampling, origin.engine
         lengths = lengths.capped(params.max_new_tokens)
         count = problems_in(*asked)
         if engine.name not in ("transformers", "vllm", "server"):
@@ -249,10 +284,10 @@ class Planner:
         if engine.name == "server":
             self._note("the servers are taken to run on this hardware, by vLLM")
         parallel = 1 if engine.name == "transformers" else engine.vllm.tensor_parallel
-        if not 1 <= parallel <= self.choices.machine.count:
+        if not 1 <= parallel <= self.choices.machine.in_node:
             raise UserError(
                 f"engine.vllm.tensor_parallel={parallel}: expected 1 to "
-                f"{self.choices.machine.count}, the devices of hardware="
+                f"{self.choices.machine.in_node}, the devices of a node of hardware="
             )
         if self.choices.machine.count > 1 and not self.choices.machine.device.is_cpu:
             self._note("sampling, scoring: every device does its share (shard=i/m)")
@@ -311,22 +346,9 @@ class Planner:
         )
         return lengths
 
-    def _modes(
-        self, modes: Mapping[str, int], mixture: Mapping[str, Any], key: str
-    ) -> dict[str, int]:
+    def _modes(self, base: Origin, mixture: Mapping[str, Any]) -> dict[str, int]:
         """Samples of each mode that has some, over all members of a mixture."""
-        counts = dict.fromkeys(MODES, 0)
-        for member in mixture.values() if mixture else [{}]:
-            own = {**modes, **((member or {}).get("modes") or {})}
-            for mode, count in own.items():
-                if mode not in counts:
-                    raise UserError(f"modes.{mode}: expected one of {', '.join(counts)}")
-                if count < 0:
-                    raise UserError(f"modes.{mode}={count}: expected 0 or more")
-                counts[mode] += count
-        if mixture:
-            self._note(f"{key}: members are planned with the generator and engine of the stage")
-        asked = {str(mode): count for mode, count in counts.items() if count}
+        asked = _total([member.modes for member in members_of(base, mixture).values()])
         if not asked:
             raise UserError("modes: expected at least one sample")
         return asked
@@ -385,6 +407,36 @@ class Planner:
     def _note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
+
+
+def _total(modes: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """The samples of each mode together, of those modes that have some."""
+    counts = {str(mode): sum(own.get(mode, 0) for own in modes) for mode in MODES}
+    return {mode: count for mode, count in counts.items() if count}
+
+
+def _generator_words(config: TrainGeneratorConfig, prefix: str) -> Words:
+    """How `assay train-generator` asks for less memory; `prefix` where its keys are nested."""
+    return Words(
+        micro=f"{prefix}trainer.per_device_train_batch_size",
+        micro_unit=config.pack_length,
+        deepspeed=f"{prefix}trainer.deepspeed",
+        checkpointing=f"{prefix}trainer.gradient_checkpointing",
+        rank=f"{prefix}lora.rank",
+        bits=f"{prefix}lora.bits",
+        dtype=f"{prefix}model.dtype",
+    )
+
+
+def _verifier_words(prefix: str) -> Words:
+    """How `assay train-verifier` asks for less memory."""
+    return Words(
+        micro=f"{prefix}micro_batch_tokens",
+        deepspeed=f"{prefix}deepspeed",
+        rank=f"{prefix}model.lora.rank",
+        dtype=f"{prefix}model.base.dtype",
+        no_deepspeed="",
+    )
 
 
 def _deepspeed(settings: str | Mapping[str, Any]) -> str:

@@ -141,7 +141,11 @@ def _advice(stage: Stage) -> list[str]:
     if stage.fits:
         return []
     needed, there = stage.memory.total / GIB, stage.capacity / GIB
-    lines = [f"{stage.name} does not fit: {needed:.1f} GiB of {there:.1f}. What would:"]
+    told = f"{stage.name} does not fit: {needed:.1f} GiB of {there:.1f}"
+    if stage.memory.host > stage.host_capacity:
+        host, has = stage.memory.host / GIB, stage.host_capacity / GIB
+        told += f", and for each device {host:,.0f} GiB of the {has:,.0f} of its host"
+    lines = [f"{told}. What would:"]
     found = stage.advice or ("nothing that is known here on this hardware: more or larger devices",)
     return [*lines, *(f"  {text}" for text in found), ""]
 
@@ -156,6 +160,11 @@ def _rates(machine: Machine) -> list[str]:
     )
     if not device.is_cpu:
         text += f"; {device.link / 1e9:g} GB/s between devices; {device.launch * 1e6:g} µs a kernel"
+    if machine.nodes > 1:
+        text += (
+            f"; {machine.nodes} nodes of {machine.in_node}, {device.network / 1e9:g} GB/s between "
+            f"them for each device (network=): {machine.link / 1e9:g} GB/s around all of them"
+        )
     return [text, "loading models, compiling and saving checkpoints are not counted"]
 
 

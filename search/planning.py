@@ -43,20 +43,28 @@ __all__ = [
 _OVERHEAD = 1.5 * GIB
 # Kernels of a layer, forward and backward, and of a call of attention for each packed example.
 _KERNELS, _ATTENTION_KERNELS = (25, 50), 5
-# Seconds that an engine takes for a token of all samples besides the kernels: Python, drawing.
+# Seconds that an engine takes for a token of all samples besides the kernels: Python, drawing. vLLM
+# plans the next step meanwhile.
 _STEP = {"transformers": 3e-3, "vllm": 2e-3, "server": 2e-3}
 # Share of an engine's rows that write at a time: batches run empty at the end of a part.
 _OCCUPIED = {"transformers": 0.6, "vllm": 0.85, "server": 0.85}
 # Candidates a second that are run, compared and labelled.
 _GRADED = 2000.0
+# What `deepspeed=` may name, each dividing more than the one before.
+_DEEPSPEED = {
+    "zero2": "configs/deepspeed/zero2.json",
+    "zero3": "configs/deepspeed/zero3.json",
+    "zero3-offload": "configs/deepspeed/zero3_offload.json",
+}
 # Offloaded optimiser states: byte/s between device and host, and of the host's memory.
 _PCIE, _HOST = 25e9, 100e9
 
 
 @dataclass(frozen=True)
 class Stage:
-    """An estimate. `memory` is of one device, `capacity` what it has (bytes); 0 where neither says
-    anything. `settings`: what was planned with. `advice`: what would fit where this does not.
+    """An estimate. `memory` is of one device, `capacity` what it has, `host_capacity` its share of
+    the host's memory, all in bytes; 0 where neither says anything. `settings`: what was planned
+    with. `advice`: what would fit where this does not.
     """
 
     name: str
@@ -65,6 +73,7 @@ class Stage:
     trained: int = 0
     memory: Memory = field(default_factory=lambda: Memory({}))
     capacity: float = 0.0
+    host_capacity: float = 0.0
     tokens: float = 0.0
     step_tokens: float = 0.0
     steps: int = 0
@@ -77,7 +86,24 @@ class Stage:
     @property
     def fits(self) -> bool:
         """Whether the memory is enough."""
-        return self.memory.total <= self.capacity
+        return self.memory.total <= self.capacity and self.memory.host <= self.host_capacity
+
+
+@dataclass(frozen=True)
+class Words:
+    """How a training's configuration asks for what needs less memory; an empty key: it cannot.
+
+    `micro_unit` is the tokens for which `micro` counts one.
+    """
+
+    micro: str = ""
+    micro_unit: int = 1
+    deepspeed: str = ""
+    checkpointing: str = ""
+    rank: str = ""
+    bits: str = ""
+    dtype: str = ""
+    no_deepspeed: str = "null"
 
 
 @dataclass(frozen=True)
@@ -99,9 +125,7 @@ class Training:
     checkpointing: bool = False
     adapters: Adapters = NO_ADAPTERS
     extra_flops: float = 0.0
-    micro_key: str = "micro_batch_tokens"
-    micro_unit: int = 1
-    """tokens for which `micro_key` counts one"""
+    words: Words = Words()
     divided_precision: str = "autocast"
     """what ZeRO computes in"""
 
@@ -144,13 +168,18 @@ def training_stage(work: Training, machine: Machine) -> Stage:
     if stage.fits:
         return stage
     found: dict[str, str] = {}
-    for text, other in _alternatives(work, machine):
+    for change, saving, other in _alternatives(work, machine):
         tried = _training(other, machine)
-        change = text.removesuffix("checkpointing=true").strip()
         # Checkpointing only where the change alone is not enough.
         if tried.fits and change not in found:
-            found[change] = f"{text} ({tried.memory.total / GIB:.1f} GiB)"
+            text = f"{change} {saving}".strip()
+            found[change] = f"{text} ({tried.memory.total / GIB:.1f} GiB{_of_host(tried)})"
     return dataclasses.replace(stage, advice=tuple(found.values()))
+
+
+def _of_host(stage: Stage) -> str:
+    host = stage.memory.host / GIB
+    return f", {host:.0f} of the host" if host else ""
 
 
 def _training(work: Training, machine: Machine) -> Stage:
@@ -176,13 +205,10 @@ def _training(work: Training, machine: Machine) -> Stage:
     seconds = {
         "arithmetic": flops / (rate * count),
         "kernels": micro_batches * _kernels(work, micro_tokens) * device.launch,
-        "communication": _exchanged(work, trained, count, micro_batches) / device.link,
+        "communication": _exchanged(work, trained, count, micro_batches) / machine.link,
     }
     bound, longest = max(seconds.items(), key=lambda item: item[1])
-    offload = 0.0
-    if parallel.offload_states:
-        share = trained / count
-        offload = work.steps * (4 * share / _PCIE + 28 * share / (_HOST / count))
+    offload = _offloaded(work, trained, machine, micro_batches)
     return Stage(
         work.name,
         model.name,
@@ -190,6 +216,7 @@ def _training(work: Training, machine: Machine) -> Stage:
         trained,
         memory,
         device.memory,
+        device.host,
         work.tokens,
         step_tokens,
         work.steps,
@@ -236,31 +263,56 @@ def _exchanged(work: Training, trained: int, count: int, micro_batches: int) -> 
     return part * 2 * trained * precision.gradients * work.steps
 
 
-def _alternatives(work: Training, machine: Machine) -> list[tuple[str, Training]]:
-    """Changes that need less memory, the least of a change first, each with the words that ask for
-    it.
+def _offloaded(work: Training, trained: int, machine: Machine, micro_batches: int) -> float:
+    """Seconds that what lies in the host's memory costs each device.
+
+    Of its share, gradients go there after each micro-batch and weights come back after each step,
+    or, where they lie there too, twice for each micro-batch. Adam reads and writes 28 bytes a
+    parameter, all devices of a node from one memory.
     """
-    replace = dataclasses.replace
+    precision, parallel = PRECISIONS[work.precision], PARALLEL[work.parallel]
+    if not parallel.offload_states:
+        return 0.0
+    share = trained / machine.count
+    moved = micro_batches * share * precision.gradients
+    if parallel.offload_weights:
+        moved += 2 * micro_batches * precision.weights * work.model.size.total / machine.count
+    else:
+        moved += work.steps * share * precision.weights
+    return moved / _PCIE + work.steps * 28 * share / (_HOST / machine.in_node)
+
+
+def _alternatives(work: Training, machine: Machine) -> list[tuple[str, str, Training]]:
+    """Changes that need less memory, the least of a change first: the words that ask for them,
+    those that ask for checkpointing besides, and what comes of it.
+    """
+    replace, words = dataclasses.replace, work.words
     changes = [("", work)]
-    small = max(work.micro_unit, work.micro_tokens // 4 // work.micro_unit * work.micro_unit)
-    if small < work.micro_tokens:
-        text = f"{work.micro_key}={small // work.micro_unit}"
-        changes.append((text, replace(work, micro_tokens=small)))
-    if not machine.device.is_cpu:
-        names = ["zero2", "zero3", "fsdp"] if machine.count > 1 else []
-        for name in [*names, "zero2-offload", "zero3-offload"]:
-            precision = work.divided_precision if "zero" in name else work.precision
-            divided = replace(work, parallel=name, precision=precision)
-            changes.append((f"parallel={name}", divided))
-        for bits in (16, 4):
-            adapters = Adapters(rank=work.adapters.rank or 16, bits=bits)
-            text = f"lora_rank={adapters.rank} lora_bits={bits}"
-            changes.append((text, replace(work, adapters=adapters)))
+    unit = words.micro_unit
+    small = max(unit, work.micro_tokens // 4 // unit * unit)
+    if words.micro and small < work.micro_tokens:
+        changes.append((f"{words.micro}={small // unit}", replace(work, micro_tokens=small)))
+    # Weights of 4 bits are not divided.
+    if not machine.device.is_cpu and words.deepspeed and work.adapters.bits != 4:
+        for name, file in _DEEPSPEED.items():
+            if machine.count > 1 or name == "zero3-offload":
+                divided = replace(work, parallel=name, precision=work.divided_precision)
+                changes.append((f"{words.deepspeed}={file}", divided))
+    if not machine.device.is_cpu and words.rank:
+        # Adapters leave the weights whole.
+        whole = replace(work, parallel="ddp", adapters=Adapters(rank=work.adapters.rank or 16))
+        text = f"{words.rank}={whole.adapters.rank}"
+        if words.deepspeed and work.parallel != "ddp":
+            text += f" {words.deepspeed}={words.no_deepspeed}"
+        changes.append((f"{text} {words.dtype}=bfloat16", replace(whole, precision="16-bit")))
+        if words.bits:
+            four = replace(whole, adapters=replace(whole.adapters, bits=4), precision="autocast")
+            changes.append((f"{text} {words.bits}=4", four))
     return [
-        (f"{text} checkpointing=true".strip() if saving else text, tried)
+        (text, saving, tried)
         for text, change in changes
-        for saving in (False, True)
-        if (tried := replace(change, checkpointing=saving or change.checkpointing)) != work
+        for saving in ("", f"{words.checkpointing}=true")[: 1 + bool(words.checkpointing)]
+        if (tried := replace(change, checkpointing=bool(saving) or change.checkpointing)) != work
     ]
 
 
@@ -271,7 +323,7 @@ def sampling_stage(work: Sampling, machine: Machine) -> Stage:
         return stage
     found = []
     for parallel in (2, 4, 8):
-        if work.tensor_parallel < parallel <= machine.count:
+        if work.tensor_parallel < parallel <= machine.in_node:
             other = dataclasses.replace(work, tensor_parallel=parallel, engine="vllm")
             tried = _sampling(other, machine)
             if tried.fits:
@@ -317,7 +369,10 @@ def _sampling(work: Sampling, machine: Machine) -> Stage:
     }
     bound, longest = max(seconds.items(), key=lambda item: item[1])
     besides = 0.0 if device.is_cpu else steps * _STEP[work.engine]
-    prefill = flops / (rate * device.score * replicas * parallel)
+    # vLLM reads prompts in large batches, among the samples that write.
+    share = device.score if work.engine == "transformers" else device.decode
+    prefill = flops / (rate * share * replicas * parallel)
+    writing = longest + besides if work.engine == "transformers" else max(longest, besides)
     return Stage(
         work.name,
         work.model.name,
@@ -325,11 +380,12 @@ def _sampling(work: Sampling, machine: Machine) -> Stage:
         0,
         memory,
         device.memory,
+        device.host,
         tokens,
         active * replicas,
         math.ceil(steps),
         flops + decode_flops,
-        longest + besides + prefill,
+        writing + prefill,
         bound if longest >= besides else "engine",
         {
             "engine": work.engine,
@@ -393,6 +449,7 @@ def scoring_stage(work: Scoring, machine: Machine) -> Stage:
         0,
         memory,
         device.memory,
+        device.host,
         tokens,
         together,
         math.ceil(passes),

@@ -21,10 +21,12 @@ from problems.errors import UserError
 from problems.places import Place, names_below, place
 from problems.records import atomic_file, write_json
 from search.evaluate import EvaluateConfig, Evaluation
+from search.gradings import check_grading
 from search.page import Page, PageRun, write_page
 from search.results import (
     as_json,
     evaluate_run,
+    graded,
     load_frame,
     scored_by,
     stage_seconds,
@@ -82,6 +84,8 @@ class ReportStage(EvaluateConfig):
     tune: str = ""
     """a graded and scored run of held-out problems to choose what is auto by; empty =
     cross-fitting"""
+    grading: str = "ours"
+    """whose labels count: ours, or theirs where labels came along with imported candidates"""
 
 
 def run_report(config: ReportStage) -> None:
@@ -98,6 +102,7 @@ def run_report(config: ReportStage) -> None:
         raise UserError(f"output: {config.output} is a file, expected a folder")
     if config.candidates < 0:
         raise UserError(f"candidates: {config.candidates}, expected 0 (all) or more")
+    check_grading(config.grading)
     runs = {name: Run.open(path) for name, path in zip(_names(paths), paths, strict=True)}
     _check_same_questions(runs)
     evaluations = {}
@@ -107,7 +112,8 @@ def run_report(config: ReportStage) -> None:
         # The page shows one verifier's values: the one asked for, else the first.
         if not settings.verifier and verifiers:
             settings = dataclasses.replace(settings, verifier=verifiers[0])
-        evaluations[name] = evaluate_run(run, settings, tuning_pool(run, config.tune))
+        tune = tuning_pool(run, config.tune, config.grading)
+        evaluations[name] = evaluate_run(run, settings, tune, config.grading)
         if len(runs) > 1:
             print(f"{name}\n")
         print(table(_asked(evaluations[name], config), seconds=stage_seconds(run)))
@@ -124,6 +130,7 @@ def run_report(config: ReportStage) -> None:
             candidates=config.candidates,
             single=config.single,
             x=config.x,
+            grading=config.grading,
         )
     page = dataclasses.replace(page, path=folder / page.path.name)
     print(f"\nreport written to {page}")
@@ -174,6 +181,7 @@ def write_report(
     candidates: int = 100,
     single: bool | None = None,
     x: str = "n",
+    grading: str = "ours",
 ) -> Page:
     """Writes the page, the figures (SVG, PDF, PNG) and the tables (text, CSV, Parquet, JSON).
 
@@ -212,7 +220,7 @@ def write_report(
             name,
             evaluations[name],
             _settings(run),
-            page_problems(run, evaluations[name].verifier),
+            page_problems(run, evaluations[name].verifier, grading),
             stage_seconds(run),
         )
         for name, run in runs.items()
@@ -278,9 +286,9 @@ def _settings(run: Run) -> dict[str, Any]:
     return settings
 
 
-def page_problems(run: Run, verifier: str) -> Iterator[dict[str, Any]]:
+def page_problems(run: Run, verifier: str, grading: str = "ours") -> Iterator[dict[str, Any]]:
     """What the page is made from: each problem with all of its candidates."""
-    frame = load_frame(run, texts=True)
+    frame = graded(load_frame(run, texts=True), run, grading)
     groups = dict(iter(frame.groupby("problem_id", sort=False)))
     for problem in run.problems:
         rows = groups.pop(problem.id, None)

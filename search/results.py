@@ -17,7 +17,14 @@ from problems.errors import UserError
 from search.comparison import comparison, frame_of
 from search.cost import equal_flops, with_costs
 from search.evaluate import EvaluateConfig, Evaluation, evaluate
-from search.gradings import GRADINGS, graded_by_them, gradings, with_imported
+from search.gradings import (
+    agreement,
+    check_grading,
+    graded_by_them,
+    gradings,
+    note_on,
+    with_imported,
+)
 from search.groups import possible
 from search.pool import PoolArrays
 from search.request import check_config, grids
@@ -64,15 +71,15 @@ def run_evaluate(config: EvaluateStage) -> None:
         raise UserError("verifiers: give verifier (one) or verifiers (several), not both")
     names = [config.verifier] if config.verifier else config.verifiers or scored_by(run)
     settings = fields_of(EvaluateConfig, config)
-    if config.grading not in GRADINGS:
-        raise UserError(f"grading={config.grading}: expected one of {', '.join(GRADINGS)}")
-    frame, tune = load_frame(run), tuning_pool(run, config.tune)
+    check_grading(config.grading)
+    frame, tune = load_frame(run), tuning_pool(run, config.tune, config.grading)
     both = gradings(frame)
-    pool = PoolArrays.from_frame(
-        graded_by_them(frame, run) if config.grading == "theirs" else frame
-    )
+    pool = PoolArrays.from_frame(graded(frame, run, config.grading))
     found = [
-        with_costs(evaluate(pool, dataclasses.replace(settings, verifier=v), tune), run)
+        _told(
+            with_costs(evaluate(pool, dataclasses.replace(settings, verifier=v), tune), run),
+            note_on(frame, config.grading),
+        )
         for v in names or [""]
     ]
     if config.json:
@@ -88,6 +95,15 @@ def run_evaluate(config: EvaluateStage) -> None:
         print("\n\n".join([show, *([both] if both else [])]))
 
 
+def graded(frame: pd.DataFrame, run: Run, grading: str) -> pd.DataFrame:
+    """The frame with the labels that count. Raises `UserError` where a run has none of theirs."""
+    return graded_by_them(frame, run) if grading == "theirs" else frame
+
+
+def _told(evaluation: Evaluation, notes: Sequence[str]) -> Evaluation:
+    return dataclasses.replace(evaluation, notes=(*notes, *evaluation.notes))
+
+
 def scored_by(run: Run) -> list[str]:
     """The verifiers of which a run holds scores (one may have been stopped before that)."""
     return [name for name in run.verifiers() if run.parts(f"scores/{name}")]
@@ -99,7 +115,7 @@ def _open(path: str) -> Run:
     return Run.open(path)
 
 
-def tuning_pool(run: Run, path: str) -> PoolArrays | None:
+def tuning_pool(run: Run, path: str, grading: str = "ours") -> PoolArrays | None:
     """The pool of the run at `path`, None for "". Raises `UserError` where it shares problems.
 
     Constants must not be chosen by the problems that they are judged on.
@@ -113,16 +129,24 @@ def tuning_pool(run: Run, path: str) -> PoolArrays | None:
         raise UserError(
             f"tune={path}: {shared} of its problems are in {run.path} too; expected held-out ones"
         )
-    return PoolArrays.from_frame(load_frame(other))
+    return PoolArrays.from_frame(graded(load_frame(other), other, grading))
 
 
-def evaluate_run(run: Run, config: EvaluateConfig, tune: PoolArrays | None = None) -> Evaluation:
+def evaluate_run(
+    run: Run,
+    config: EvaluateConfig,
+    tune: PoolArrays | None = None,
+    grading: str = "ours",
+) -> Evaluation:
     """Every rule at every n on a run's pool, with what it costs, broken down wherever it can be."""
-    pool = PoolArrays.from_frame(load_frame(run))
+    frame = load_frame(run)
+    both = agreement(frame)
+    notes = (*note_on(frame, grading), *([both] if both else []))
+    pool = PoolArrays.from_frame(graded(frame, run, grading))
     check_config(config)
     more = [by for by in possible(pool, grids(pool, config)[1], config.seed) if by not in config.by]
     config = dataclasses.replace(config, by=[*config.by, *more])
-    return with_costs(evaluate(pool, config, tune), run)
+    return _told(with_costs(evaluate(pool, config, tune), run), notes)
 
 
 def as_json(evaluation: Evaluation) -> dict[str, Any]:

@@ -9,6 +9,7 @@ Several verifiers can score one run; each has a folder of its own under `scores/
 from __future__ import annotations
 
 import dataclasses
+import gc
 import re
 import time
 from collections.abc import Sequence
@@ -32,7 +33,7 @@ from verifier.config import ScoreConfig
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["ScoreStage", "Scorer", "run", "score", "verifier_name"]
+__all__ = ["ScoreStage", "Scorer", "Scorers", "run", "score", "verifier_name"]
 
 
 @dataclass
@@ -85,6 +86,28 @@ class Scorer:
         )
 
 
+class Scorers:
+    """The verifier asked for last, loaded once for all runs that it scores one after the other.
+
+    Processes that it is sent to start without one.
+    """
+
+    def __init__(self) -> None:
+        self._scorer: Scorer | None = None
+        self._loaded: ModelConfig | None = None
+
+    def get(self, model: ModelConfig) -> Scorer:
+        """The scorer of a model, loaded where another one was asked for last."""
+        if self._scorer is None or self._loaded != model:
+            self._scorer = None  # two models need not fit into memory
+            gc.collect()
+            self._scorer, self._loaded = Scorer(model), model
+        return self._scorer
+
+    def __reduce__(self) -> tuple[type[Scorers], tuple[()]]:
+        return Scorers, ()
+
+
 def verifier_name(config: ScoreStage) -> str:
     """What the scores are called in the run."""
     name = config.name or Path(config.verifier.name).resolve().name
@@ -116,15 +139,18 @@ def single_stages(config: ScoreStage) -> list[ScoreStage]:
     ]
 
 
-def score(config: ScoreStage) -> Run:
-    """Scores every graded part that these verifiers have not scored yet."""
-    opened, works = planned(config)
+def score(config: ScoreStage, scorers: Scorers | None = None) -> Run:
+    """Scores every graded part that these verifiers have not scored yet.
+
+    `scorers` keeps the verifier from one call to the next, where this process itself scores.
+    """
+    opened, works = planned(config, scorers)
     for work in works:
         do_work(work, config.launcher, config.ray)
     return opened
 
 
-def planned(config: ScoreStage) -> tuple[Run, list[Work]]:
+def planned(config: ScoreStage, scorers: Scorers | None = None) -> tuple[Run, list[Work]]:
     """Registers the stage and finds what of it is left to do, verifier by verifier."""
     if not config.run:
         raise UserError("run: expected the folder of the run, for example assay score runs/demo")
@@ -144,16 +170,16 @@ def planned(config: ScoreStage) -> tuple[Run, list[Work]]:
         shape = model_shape(one.verifier)
         stage = f"scores/{verifier_name(one)}"
         opened.register(stage, key, as_dict(one), shape=shape.to_dict() if shape else None)
-    return opened, [_work(opened, one) for one in singles]
+    return opened, [_work(opened, one, scorers or Scorers()) for one in singles]
 
 
-def _work(opened: Run, config: ScoreStage) -> Work:
+def _work(opened: Run, config: ScoreStage, scorers: Scorers) -> Work:
     stage, device = f"scores/{verifier_name(config)}", config.verifier.device
     parts = opened.missing(stage, opened.parts("answers"), Shard.parse(config.shard))
     return Work(
         parts,
         open_worker,
-        (config, opened.record),
+        (config, opened.record, scorers),
         total=sum(len(opened.slice(part)) * (part.end - part.first) for part in parts),
         description=f"score ({verifier_name(config)})",
         workers=workers_for(config.workers, device),
@@ -162,10 +188,10 @@ def _work(opened: Run, config: ScoreStage) -> Work:
     )
 
 
-def open_worker(config: ScoreStage, record: dict[str, Any]) -> Do:
+def open_worker(config: ScoreStage, record: dict[str, Any], scorers: Scorers) -> Do:
     """Loads the verifier; returns what scores one part."""
     opened = Run.open(config.run, record)
-    scorer = Scorer(config.verifier)
+    scorer = scorers.get(config.verifier)
     stage = f"scores/{verifier_name(config)}"
 
     def do(part: Part, report: Report) -> None:
@@ -204,7 +230,7 @@ def _row(candidate: dict[str, Any], scored: Any, place: int) -> dict[str, Any]:
 def scores_table(rows: Sequence[dict[str, Any]], *, values: bool) -> pyarrow.Table:
     """The rows of a scores part; `starts` and `ends` are the tokens' places in the text.
 
-    Rows without an `origin` are of no mixture.
+    Rows without an `origin` are of no mixture; those without values have null there.
     """
     import pyarrow as pa
 
@@ -224,6 +250,9 @@ def scores_table(rows: Sequence[dict[str, Any]], *, values: bool) -> pyarrow.Tab
             ("starts", pa.list_(pa.int32())),
             ("ends", pa.list_(pa.int32())),
         ]
-        rows = [{**row, "values": row["values"].astype(np.float32)} for row in rows]
+        rows = [
+            {**row, "values": np.asarray(row["values"], np.float32)} if "values" in row else row
+            for row in rows
+        ]
     rows = [{"origin": "", **row} for row in rows]
     return pa.Table.from_pylist(rows, schema=pa.schema(fields))

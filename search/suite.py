@@ -34,7 +34,7 @@ from search.grading import GradeConfig, grade
 from search.request import check_config, count
 from search.runs import Run
 from search.sampling import Engines, SampleConfig, sample
-from search.scoring import ScoreStage, score, verifier_name
+from search.scoring import Scorers, ScoreStage, score, verifier_name
 from search.suite_results import SetResult, SuiteResult, set_result
 from search.suite_sets import SUITE, sets_table
 from search.suite_table import markdown, table
@@ -138,10 +138,11 @@ def suite(config: SuiteConfig) -> SuiteResult:
     engines.release()
     verifier = ""
     if config.verifier.name:
+        scorers = Scorers()
         for name, opened in votes.items():
             stage = _score_stage(config, opened)
             verifier = verifier_name(stage)
-            votes[name] = score(stage)
+            votes[name] = score(stage, scorers)
     results: list[SetResult] = [
         set_result(name, greedy[name], votes.get(name), config.evaluate, verifier) for name in names
     ]

@@ -130,6 +130,20 @@ def test_an_import_makes_the_same_pool(run, tmp_path):
     assert line["candidates"][0]["imported"] == {"answer": "2", "label": True}
 
 
+@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+def test_values_come_back(run, tmp_path, ending):
+    path = tmp_path / f"pool.{ending}"
+    export(ExportConfig(run=str(run.path), output=str(path), values=True))
+    words = ["import", str(path), f"run={tmp_path / 'again'}", "--format", "assay"]
+    assert assay.main(words) == 0
+    again = load_frame(grade(GradeConfig(run=str(tmp_path / "again"))), texts=True)
+    assert len(again) == 6
+    for row in again.to_dict("records"):
+        found = {name: row[f"{name}:v"].tolist() for name in ("values", "starts", "ends")}
+        assert found == {"values": [0.5, 0.25], "starts": [0, 2], "ends": [2, 4]}
+        assert row["score:v"] == 0.25
+
+
 @pytest.mark.parametrize("values", [False, True])
 def test_parquet_and_json_lines_are_the_same(run, tmp_path, values):
     import pyarrow.parquet

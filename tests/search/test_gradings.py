@@ -1,6 +1,7 @@
 """Both gradings of an imported pool: the table, and evaluation by theirs."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,9 @@ import assay
 from problems.errors import UserError
 from search.gradings import gradings
 from search.importing import ImportConfig, import_pool
+from search.report import page_problems
 from search.results import EvaluateStage, load_frame, run_evaluate
+from search.runs import Run
 
 # Theirs takes 17.6 for 18 and misses "A: 18"; it has no label for the last.
 ROWS = [
@@ -75,6 +78,41 @@ def test_evaluation_by_their_grading(run, capsys):
         accuracy("mine", "single")
 
 
+def test_a_report_by_their_grading(run, capsys):
+    path, _ = run
+    words = ["report", path, "n=[4]", "draws=5", "bootstrap=5"]
+    found = {}
+    for grading in ("ours", "theirs"):
+        assert assay.main([*words, f"grading={grading}"]) == 0
+        told = capsys.readouterr().out
+        found[grading] = json.loads((Path(path) / "report" / "evaluation.json").read_text())
+        assert "(theirs) and the strict grader (ours) agree on 33.3 % of the 6" in flat(told)
+        note = "labels and answers are those that came along with the candidates"
+        page = (Path(path) / "report" / "index.html").read_text()
+        assert [note in flat(told), note in page] == [grading == "theirs"] * 2
+    best = {
+        grading: next(row["accuracy"] for row in one["accuracy"] if row["rule"] == "best_of_n")
+        for grading, one in found.items()
+    }
+    assert best == {"ours": 0.0, "theirs": 1.0}
+    assert assay.main([*words, "grading=mine"]) == 2
+    assert "grading=mine: expected one of ours, theirs" in capsys.readouterr().err
+
+
+def test_the_page_shows_the_labels_that_count(run):
+    opened = Run.open(run[0])
+    label = {
+        grading: [c["label"] for c in next(page_problems(opened, "hf", grading))["candidates"]]
+        for grading in ("ours", "theirs")
+    }
+    assert label["ours"][:3] == [True, False, True]
+    assert label["theirs"][:3] == [True, True, False]
+
+
+def flat(text):
+    return " ".join(text.split())
+
+
 def test_labels_alone_go_with_our_answers(tmp_path, capsys):
     path = tmp_path / "pool.jsonl"
     rows = [{k: v for k, v in row.items() if k != "extracted_answers"} for row in ROWS]
@@ -99,8 +137,6 @@ def test_a_pool_without_their_labels(tmp_path, capsys):
 
 
 def test_no_table_without_labels(run):
-    from search.runs import Run
-
     frame = load_frame(Run.open(run[0]))
     assert gradings(frame.drop(columns="imported_label")) is None
     assert gradings(frame.assign(imported_label=None)) is None

@@ -15,6 +15,7 @@ from generator.models import ModelConfig
 from problems.errors import UserError
 from search.grading import GradeConfig, grade
 from search.importing import ImportConfig, formats, import_pool
+from search.mapping import Fields
 from search.results import load_frame
 from search.runs import Run
 from search.settings import load
@@ -293,6 +294,62 @@ def test_imported_candidates_are_scored(make, monkeypatch):
     frame = load_frame(Run.open(run.path))
     assert frame["score:longest"].tolist() == [float(len(RIGHT[0]))] * 4
     assert sorted(frame["score:long"]) == [0.125, 0.25, 0.5, 0.75]
+
+
+STEPS = {
+    "problem": "What is 1 + 1?",
+    "answer": "2",
+    "completions": ["First 1 + 1.\n\nIt is \\boxed{2}.", "It is \\boxed{3}."],
+    "scores": [[0.5, 0.75], [0.5, 0.25, 0.125]],
+}
+
+
+def test_step_scores_stand_at_their_steps(make, capsys):
+    run = make([STEPS], format="search-and-learn")
+    told = "note: 1 of 2 candidates have not as many steps between '\\n\\n' as scores"
+    assert told in capsys.readouterr().out
+    first, second = load_frame(grade(GradeConfig(run=str(run.path))), texts=True).to_dict("records")
+    name = "search-and-learn"
+    assert first[f"values:{name}"].tolist() == [0.5, 0.75]
+    places = zip(first[f"starts:{name}"], first[f"ends:{name}"], strict=True)
+    assert [first["text"][a:b] for a, b in places] == ["First 1 + 1.", "It is \\boxed{2}."]
+    assert (first[f"score:{name}"], second[f"score:{name}"]) == (0.75, 0.125)
+    assert second[f"values:{name}"] is None
+
+
+VALUED = {
+    "question": "What is 1 + 1?",
+    "answer": "2",
+    "solution": "#### 2",
+    "tokens_of_v": {"values": [0.25, 0.5], "starts": [0, 4], "ends": [4, 6]},
+}
+
+
+def test_values_of_a_mapping_of_ones_own(make, tmp_path):
+    fields = Fields(values="tokens_of_v")
+    run = make([VALUED], format="long", fields=fields, scores_name="v")
+    (row,) = load_frame(grade(GradeConfig(run=str(run.path))), texts=True).to_dict("records")
+    # Without a score of its own the last value is the score, as the verifier's is.
+    assert row["score:v"] == 0.5
+    assert [row[f"{n}:v"].tolist() for n in ("values", "starts", "ends")] == [
+        [0.25, 0.5], [0, 4], [4, 6],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [0.25, 0.5],
+        {"values": [0.25], "starts": [0, 4], "ends": [4, 6]},
+        {"values": [0.25, 0.5], "starts": [0, 4], "ends": [4, 7]},
+        {"values": [0.25, None], "starts": [0, 4], "ends": [4, 6]},
+        {"values": [0.25, 0.5]},
+        {"v": [0.25, 0.5]},
+    ],
+)
+def test_values_that_fit_no_text(wrong, make):
+    with pytest.raises(UserError, match=r"line 1: expected .*starts.* in 'values'|expected lists"):
+        make([VALUED | {"tokens_of_v": wrong}], format="long", fields=Fields(values="tokens_of_v"))
 
 
 def test_an_import_is_whole_or_absent(make, tmp_path, monkeypatch):

@@ -71,6 +71,7 @@ def sampling(**more):
         ("1x3090", 1, "3090"),
         ("4090", 1, "4090-24G"),
         ("4xcpu", 4, "cpu"),
+        ("4x8xH100-80G", 32, "H100-80G"),
     ],
 )
 def test_hardware_by_name(text, count, name):
@@ -79,12 +80,39 @@ def test_hardware_by_name(text, count, name):
 
 
 def test_a_users_numbers_replace_the_tables():
-    device = machine_of("T4", price=9.0, mfu=0.2, memory=10.0).device
+    given = {"price": 9.0, "mfu": 0.2, "memory": 10.0, "network": 2.0, "host_memory": 30.0}
+    device = machine_of("T4", **given).device
+    assert (device.network, device.host) == (2e9, 30 * GIB)
     assert (device.price, device.train, device.score) == (9.0, 0.2, 0.2)
     assert device.memory == 10 * GIB
 
 
-@pytest.mark.parametrize("text", ["9xfoo", "0xT4", "xH100", ""])
+@pytest.mark.parametrize(
+    ("text", "nodes", "link"),
+    [
+        ("8xA100-80G", 1, 300e9),
+        # Eight cards of 25 GB/s for each node are slower than the links within it.
+        ("2x8xA100-80G", 2, 200e9),
+        ("16xA100-80G", 2, 200e9),
+        ("4x2xA100-80G", 4, 50e9),
+        ("4x1xT4", 4, 3.1e9),
+        ("16xcpu", 1, 5e9),
+    ],
+)
+def test_nodes_and_what_lies_between_them(text, nodes, link):
+    machine = machine_of(text)
+    assert (machine.nodes, machine.link) == (nodes, link)
+    assert machine_of(machine.text) == machine
+
+
+def test_nodes_that_are_not_told():
+    with pytest.raises(UserError, match=r"12 devices are no nodes of 8; expected NODESxCOUNTxT4"):
+        machine_of("12xT4")
+    with pytest.raises(UserError, match=r"hardware=2x8xcpu: the cores of one machine"):
+        machine_of("2x8xcpu")
+
+
+@pytest.mark.parametrize("text", ["9xfoo", "0xT4", "0x8xT4", "xH100", ""])
 def test_unknown_hardware_names_the_known(text):
     with pytest.raises(UserError, match=r"hardware.*H100-80G, H200-141G, A100-40G.*cpu"):
         machine_of(text)
@@ -154,6 +182,10 @@ def test_communication_and_kernels_may_decide():
     # Weights twice, gradients once, 2 bytes each, for every micro-batch; 12 GB/s.
     assert stage.seconds == pytest.approx(7 / 8 * 3 * 2 * 6_738_415_616 * 40_000 / 12e9)
     assert stage.bound == "communication"
+    # Over two nodes of four the cards carry 4 · 3.1 GB/s, which is no less; of two, 6.2.
+    assert training_stage(few, machine_of("2x4x3090")).seconds == stage.seconds
+    slower = training_stage(few, machine_of("4x2x3090"))
+    assert slower.seconds == pytest.approx(stage.seconds * 12 / 6.2)
     small = known_model(ModelConfig())
     stage = training_stage(training(model=small), machine_of("H100-80G"))
     assert stage.bound == "kernels"
@@ -161,18 +193,40 @@ def test_communication_and_kernels_may_decide():
     assert stage.seconds == pytest.approx(25 * 1000 * 6 * (75 + 5 * 16) * 8e-6)
 
 
-def test_what_does_not_fit_says_what_would():
-    stage = training_stage(training(), machine_of("8xH100-80G"))
-    assert not stage.fits
-    names = [text.split(" (")[0] for text in stage.advice]
-    assert names == [
-        "parallel=zero2",
-        "parallel=zero3",
-        "parallel=fsdp",
-        "parallel=zero2-offload",
-        "parallel=zero3-offload",
-        "lora_rank=16 lora_bits=16",
-        "lora_rank=16 lora_bits=4",
+def test_offloading_by_hand():
+    work = training(parallel="zero3-offload", micro_tokens=1024, tokens=8 * 1024 * 1000.0)
+    stage = training_stage(work, machine_of("8xH100-80G"))
+    weights = 6_738_415_616 / 8
+    # Each step: weights there and back twice and gradients once, 2 bytes each, at 25 GB/s; Adam
+    # reads and writes 28 bytes, all eight devices from one memory of 100 GB/s.
+    moved, adam = (2 * 2 + 2) * weights / 25e9, 28 * weights / (100e9 / 8)
+    others = training_stage(training(parallel="zero3", micro_tokens=1024, tokens=work.tokens),
+                            machine_of("8xH100-80G"))  # fmt: skip
+    assert stage.seconds == pytest.approx(others.seconds + 1000 * (moved + adam))
+    assert stage.bound == "offloading"
+
+
+def test_the_hosts_memory_may_not_be_enough(capsys):
+    words = ["plan", "configs/generator/mammoth_70b.yaml", "hardware=1x4090-24G"]
+    assert assay.main(words) == 0
+    told = capsys.readouterr().out
+    # 16 bytes a parameter.
+    assert "10.0 GiB of 23.6, and for each device 1,028 GiB of the 60 of its host" in told
+    assert assay.main([*words, "host_memory=1100"]) == 0
+    assert "does not fit" not in capsys.readouterr().out
+
+
+def test_what_does_not_fit_says_what_would(capsys):
+    words = ["model=Llama-2-7B", "problems=gsm8k", "hardware=8xH100-80G"]
+    assert assay.main(["plan", *words, "--json"]) == 0
+    (stage,) = json.loads(capsys.readouterr().out)["stages"]
+    assert not stage["fits"]
+    assert [text.split(" (")[0] for text in stage["advice"]] == [
+        "trainer.deepspeed=configs/deepspeed/zero2.json",
+        "trainer.deepspeed=configs/deepspeed/zero3.json",
+        "trainer.deepspeed=configs/deepspeed/zero3_offload.json",
+        "lora.rank=16 model.dtype=bfloat16",
+        "lora.rank=16 lora.bits=4",
     ]
     hopeless = training(model=known_model(ModelConfig(name="Llama-2-70B")))
     assert training_stage(hopeless, machine_of("T4")).advice == ()
@@ -185,15 +239,15 @@ def test_what_does_not_fit_says_what_would():
         ("model=Llama-2-13B", "1x4090", []),
         ("model=SmolLM2-1.7B", "2x3090", ["trainer.per_device_train_batch_size=8"]),
         ("model.base=Qwen2.5-7B", "4xH100-80G", ["micro_batch_tokens=32768"]),
+        ("model=Llama-2-7B", "4090", ["trainer.deepspeed=configs/deepspeed/zero3.json"]),
     ],
 )
 def test_advice_keeps_its_word(model, hardware, words):
     given = [model, *words, *["problems=gsm8k"] * model.startswith("model=")]
 
     def planned(more):
-        own = [word for word in more if word.split("=")[0] in PlanConfig.__dataclass_fields__]
-        config = [*given, *(word for word in more if word not in own)]
-        _, (stage,), _ = plan(load(PlanConfig, [{"config": config}, f"hardware={hardware}", *own]))
+        config = [*given, *more]
+        _, (stage,), _ = plan(load(PlanConfig, [{"config": config}, f"hardware={hardware}"]))
         return stage
 
     first = planned([])
@@ -203,7 +257,8 @@ def test_advice_keeps_its_word(model, hardware, words):
         change, _, told = text.partition(" (")
         stage = planned(change.split())
         assert stage.fits, text
-        assert f"{stage.memory.total / GIB:.1f} GiB)" == told
+        host = f", {stage.memory.host / GIB:.0f} of the host" if stage.memory.host else ""
+        assert f"{stage.memory.total / GIB:.1f} GiB{host})" == told
 
 
 def test_decoding_is_bound_by_memory_by_hand():
@@ -211,11 +266,15 @@ def test_decoding_is_bound_by_memory_by_hand():
     active = 256 * 0.85
     steps = 100_000 * 200 / active
     read = 2 * 6_738_415_616 + active * 524_288 * (100 + 100)
-    prefill = 1000 * float(LLAMA.shape.prompt_flops(100)) / (989e12 * 0.3)
+    prefill = 1000 * float(LLAMA.shape.prompt_flops(100)) / (989e12 * 0.5)
     assert stage.settings["samples_at_once"] == 256
-    expected = steps * read / (3.35e12 * 0.7) + steps * 2e-3 + prefill
+    # The engine's own 2 ms a token hide behind these 17.
+    expected = steps * read / (3.35e12 * 0.7) + prefill
     assert stage.seconds == pytest.approx(expected)
     assert stage.bound == "memory"
+    small = sampling_stage(sampling(model=known_model(ModelConfig())), machine_of("H100-80G"))
+    assert small.bound == "engine"
+    assert small.seconds == pytest.approx(steps * 2e-3, rel=0.01)
 
 
 def test_a_batch_is_limited_by_memory():
@@ -305,6 +364,34 @@ def test_json_holds_bytes_and_dollars(capsys):
     assert found["fits"] is True
 
 
+def test_members_of_a_mixture_are_planned_each_with_its_own():
+    mixture = (
+        "mixture={cool: {}, hot: {sampling: {temperature: 1.0}, modes: {cot: 6}}, "
+        "large: {generator: Llama-2-13B, modes: {pot: 0}, engine: {name: vllm}}}"
+    )
+    words = ["generator=Llama-2-7B", "problems=gsm8k", "modes.cot=2", "modes.pot=1", mixture]
+    _, stages, _ = plan(PlanConfig(config=words, hardware="8xH100-80G"))
+    found = {stage.name: (stage.model, stage.settings.get("engine")) for stage in stages}
+    assert found == {
+        # They differ in nothing that costs.
+        "sample cool, hot": ("Llama-2-7B", "transformers"),
+        "sample large": ("Llama-2-13B", "vllm"),
+        "grade": ("", None),
+    }
+    both, large, _ = stages
+    # 2 + 6 in words, 1 + 1 programs; 2 in words.
+    assert both.tokens == pytest.approx(7473 * (8 * 126 + 2 * 42))
+    assert large.tokens == pytest.approx(7473 * 2 * 126)
+    assert large.parameters == 13_015_864_320
+
+
+def test_a_step_has_a_row_for_each_device():
+    words = ["model=Llama-2-7B", "problems=mathinstruct", "pack_length=2048", "batch_size=128"]
+    for hardware, told in (("8xH100-80G", False), ("4x8xH100-80G", True)):
+        _, _, planner = plan(PlanConfig(config=words, hardware=hardware))
+        assert any("not batch_size=128" in note for note in planner.notes) == told
+
+
 def test_deepspeeds_configuration_decides_the_division():
     words = ["model=Llama-2-7B", "problems=gsm8k", "trainer.deepspeed=configs/deepspeed/zero3.json"]
     _, (stage,), _ = plan(PlanConfig(config=words, hardware="8xH100-80G"))
@@ -315,7 +402,7 @@ def test_deepspeeds_configuration_decides_the_division():
     ("words", "expected"),
     [
         (["configs/quickstart.yaml"], "hardware: expected COUNTxNAME"),
-        (["configs/quickstart.yaml", "hardware=TPU"], "hardware=TPU: expected NAME or COUNTxNAME"),
+        (["configs/quickstart.yaml", "hardware=TPU"], "hardware=TPU: expected NAME, COUNTxNAME"),
         (["hardware=T4"], "config: expected what is planned"),
         (["hardware=T4", "nowhere.yaml"], "nowhere.yaml: no such configuration file"),
         (["hardware=T4", "modl=x"], "modl: unknown key"),

@@ -166,8 +166,10 @@ def test_votes_by_a_verifier(evaluate, monkeypatch):
     class Fooled:
         """Scores wrong answers highest, so that best-of-n falls below the votes."""
 
+        loads = 0
+
         def __init__(self, model):
-            pass
+            Fooled.loads += 1
 
         def score(self, problem, rows, config):
             found = np.array([0.9 if "99" in row.text else 0.5 for row in rows], np.float32)
@@ -182,6 +184,7 @@ def test_votes_by_a_verifier(evaluate, monkeypatch):
         votes = {vote: found[vote] for vote in ("majority", "best_of_n", "weighted", "top_k")}
         # Two of eight are wrong: 1.8 against 3.0 in the weighted vote, 2 of the best 3.
         assert votes == {"majority": 1.0, "best_of_n": 0.0, "weighted": 1.0, "top_k": 0.0}
+    assert Fooled.loads == 1  # once for both sets
     lines = evaluate(*words).splitlines()
     # Paths may be of any length.
     assert max(len(line) for line in lines if str(evaluate.output) not in line) <= 110
