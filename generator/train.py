@@ -355,8 +355,10 @@ def tokens_at_once(layers: int, hidden: int, wide: int, vocabulary: int, kind: s
 
 def _check_divided(config: TrainGeneratorConfig, trainer: GeneratorTrainer) -> None:
     """Refuses what weights that are divided over processes do not allow."""
-    divided = trainer.is_deepspeed_enabled or trainer.is_fsdp_enabled
-    if config.coverage.problems and divided:
+    if config.coverage.problems and trainer.divided:
         raise UserError("coverage.problems: weights are divided over processes; set it to 0")
-    if config.lora.rank and divided:
-        raise UserError("lora.rank: weights are divided over processes; adapters want them whole")
+    if config.lora.bits == 4 and trainer.divided:
+        raise UserError(
+            "lora.bits=4: weights of 4 bits cannot be divided over processes; train data-parallel "
+            "(trainer.deepspeed=null, no FSDP): each process holds them whole"
+        )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from generator.parallel import check_launch, deepspeed_settings, kind_of
 from generator.train import train_generator
@@ -36,13 +37,15 @@ ACCELERATE = [
 SCRIPT = """
     import json, os, sys
     sys.path.insert(0, {root!r})
+    from generator.lora import GeneratorLora
     from generator.models import ModelConfig
     from generator.output import OutputFolder
     from generator.train import TrainGeneratorConfig, train_generator
     from problems.prompts import PromptConfig
     from tests.generator.test_train_generator import sums
 
-    output, trainer, last, as_gpus = sys.argv[1], json.loads(sys.argv[2]), *map(int, sys.argv[3:])
+    output, trainer, lora = sys.argv[1], *map(json.loads, sys.argv[2:4])
+    last, as_gpus = map(int, sys.argv[4:])
     if as_gpus:
         # On a CPU accelerate knows no FSDP, and would leave it out without a word. For the choice
         # of it alone, these processes pass for some with GPUs.
@@ -76,6 +79,7 @@ SCRIPT = """
         learning_rate=3e-3,
         pack_length=128,
         save_every_seconds=0.2,
+        lora=GeneratorLora(**lora),
         trainer=dict(dataloader_drop_last=True, **trainer),
     )
     train_generator(config, sums(60))
@@ -90,8 +94,9 @@ def train(base, tmp_path):  # noqa: F811
     script = tmp_path / "train.py"
     script.write_text(textwrap.dedent(SCRIPT.format(root=str(ROOT), base=str(base))))
 
-    def run(output, launcher=(), *, last=0, as_gpus=False, **trainer):
-        arguments = [str(tmp_path / output), json.dumps(trainer), str(last), str(int(as_gpus))]
+    def run(output, launcher=(), *, last=0, as_gpus=False, lora=None, **trainer):
+        settings = [json.dumps(trainer), json.dumps(lora or {})]
+        arguments = [str(tmp_path / output), *settings, str(last), str(int(as_gpus))]
         done = subprocess.run(
             [sys.executable, *launcher, str(script), *arguments],
             env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
@@ -110,23 +115,21 @@ def record(path):
     return json.loads((path / "assay.json").read_text())
 
 
-def same_curve(one, other, steps):
+def same_curve(one, other, steps, read=weights):
     a, b = record(one), record(other)
     assert (a["processes"], a["parallel"], b["processes"]) == (1, "plain", 2)
     assert a["steps"] == b["steps"] == steps
     for mine, theirs in zip(a["history"], b["history"], strict=True):
         assert mine["learning_rate"] == theirs["learning_rate"]
         assert mine["loss"] == pytest.approx(theirs["loss"], abs=2e-3)
-    reference = weights(one)
-    found = weights(other)
+    reference = read(one)
+    found = read(other)
     assert found.keys() == reference.keys()
     for name, tensor in found.items():
         torch.testing.assert_close(tensor, reference[name], atol=2e-3, rtol=1e-2)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("accumulate", [1, 2])
-@pytest.mark.parametrize(
+KINDS = pytest.mark.parametrize(
     ("kind", "launcher", "settings"),
     [
         ("ddp", ACCELERATE, {}),
@@ -138,6 +141,11 @@ def same_curve(one, other, steps):
     ],
     ids=["ddp", "fsdp", "zero2", "zero3"],
 )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("accumulate", [1, 2])
+@KINDS
 def test_two_processes_do_the_steps_of_one(train, tmp_path, kind, launcher, settings, accumulate):
     """With a kill between, where the gradients of a step come in one part; else without."""
     more = {"gradient_accumulation_steps": accumulate, **settings}
@@ -153,6 +161,37 @@ def test_two_processes_do_the_steps_of_one(train, tmp_path, kind, launcher, sett
     same_curve(tmp_path / "one", tmp_path / "two", record(tmp_path / "one")["steps"])
     assert record(tmp_path / "two")["parallel"] == kind
     assert record(tmp_path / "one")["steps"] >= 8
+
+
+def adapter(path):
+    return load_file(path / "adapter_model.safetensors")
+
+
+@pytest.mark.slow
+@KINDS
+def test_adapters_of_two_processes(train, tmp_path, kind, launcher, settings):
+    """The whole model after a kill; the adapter alone, undisturbed: those of one process."""
+    gpus = kind == "fsdp"
+    lora = {"rank": 4, "dropout": 0.0}
+    code, told = train("one", lora=lora)
+    assert code == 0, told
+    code, told = train("two", launcher, last=2, as_gpus=gpus, lora=lora, **settings)
+    assert code != 0
+    (file,) = (tmp_path / "two" / "training").glob("checkpoint-*/complete.json")
+    # The base is in no checkpoint: 20 thousand weights, of which the adapters are a third.
+    size = sum(f.stat().st_size for f in file.parent.rglob("*") if f.is_file())
+    assert size < 10**9, told
+    code, told = train("two", launcher, as_gpus=gpus, lora=lora, **settings)
+    assert code == 0, told
+    same_curve(tmp_path / "one", tmp_path / "two", record(tmp_path / "one")["steps"])
+    assert record(tmp_path / "two")["parallel"] == kind
+    alone = {**lora, "merge": False}
+    for output, start in (("alone", ()), ("alone two", launcher)):
+        more = settings if start else {}
+        code, told = train(output, start, as_gpus=gpus and bool(start), lora=alone, **more)
+        assert code == 0, told
+    steps = record(tmp_path / "alone")["steps"]
+    same_curve(tmp_path / "alone", tmp_path / "alone two", steps, adapter)
 
 
 @pytest.mark.slow
