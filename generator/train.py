@@ -37,7 +37,7 @@ from generator.models import (
 )
 from generator.output import OutputFolder
 from generator.packing import IGNORED, Packed, pack
-from generator.parallel import prepare_deepspeed, settle_batch
+from generator.parallel import prepare_deepspeed, settle_batch, under_fsdp
 from generator.rationales import Example, RationalesConfig, build_examples, tell
 from problems.errors import UserError
 from problems.places import local_folder
@@ -54,6 +54,8 @@ __all__ = ["TrainGeneratorConfig", "tokens_at_once", "train_generator"]
 # A micro-batch: so many tokens keep the processor busy, as long as they fit the memory.
 _TOKENS = {"cpu": 4096, "cuda": 16384}
 _BYTES = {"cpu": 1 << 30, "cuda": 8 << 30}
+# A step's size may miss batch_size by this part, in silence.
+_BATCH_ERROR = 0.1
 # Fields of TrainingArguments that are set elsewhere.
 _OURS = {
     "output_dir": "output",
@@ -258,6 +260,9 @@ def _train(
 
     dtype = "float32" if config.model.dtype == "auto" else config.model.dtype
     base = dataclasses.replace(config.model, dtype=dtype)
+    if arguments.fsdp or under_fsdp():
+        # Dividing brings each GPU its part; none has to hold the whole.
+        base.device = "cpu"
     model = load_quantized(base) if config.lora.bits == 4 else load_model(base)
     check_vocabulary(model, prompter.tokenizer, config.model.name)
     adapters = add_adapters(model, config.lora, config.seed, "lora") if config.lora.rank else None
@@ -328,6 +333,12 @@ def _split_batch(
 ) -> None:
     """Divides an optimizer step over processes and micro-batches, unless the user has."""
     step = max(1, round(config.batch_size * len(rows) / examples))
+    if step < arguments.world_size:
+        least = math.ceil((arguments.world_size - 0.5) * examples / len(rows))
+        raise UserError(
+            f"batch_size={config.batch_size}: fills {step} packed rows, fewer than the "
+            f"{arguments.world_size} processes; make it {least} or more, or pack_length smaller"
+        )
     own = max(1, round(step / arguments.world_size))
     if "per_device_train_batch_size" not in config.trainer:
         most = max(1, _tokens_at_once(model) // config.pack_length)
@@ -336,6 +347,14 @@ def _split_batch(
     if "gradient_accumulation_steps" not in config.trainer:
         parts = round(own / arguments.per_device_train_batch_size)
         arguments.gradient_accumulation_steps = max(1, parts)
+    own = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps
+    taken = own * arguments.world_size * examples / len(rows)
+    if abs(taken / config.batch_size - 1) > _BATCH_ERROR and arguments.process_index == 0:
+        print(
+            f"train generator: steps of {taken:.0f} solutions on average, not {config.batch_size}: "
+            f"{arguments.world_size} × {own} packed rows",
+            file=sys.stderr,
+        )
 
 
 def _tokens_at_once(model: Any) -> int:

@@ -7,17 +7,22 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from generator.lora import GeneratorLora
+from generator.models import ModelConfig, load_model
 from generator.parallel import check_launch, deepspeed_settings, kind_of
-from generator.train import train_generator
+from generator.train import _check_divided, _split_batch, train_generator
+from generator.trainer import GeneratorTrainer
 from problems.errors import UserError
 from tests.generator.test_train_generator import (
     base,  # noqa: F401
     configure,  # noqa: F401
+    interrupt,
     sums,
     weights,
 )
@@ -163,35 +168,126 @@ def test_two_processes_do_the_steps_of_one(train, tmp_path, kind, launcher, sett
     assert record(tmp_path / "one")["steps"] >= 8
 
 
-def adapter(path):
-    return load_file(path / "adapter_model.safetensors")
+def loaded(path):
+    model = load_model(ModelConfig(name=str(path), device="cpu", dtype="float32"))
+    return model.state_dict()
 
 
 @pytest.mark.slow
 @KINDS
 def test_adapters_of_two_processes(train, tmp_path, kind, launcher, settings):
-    """The whole model after a kill; the adapter alone, undisturbed: those of one process."""
-    gpus = kind == "fsdp"
-    lora = {"rank": 4, "dropout": 0.0}
-    code, told = train("one", lora=lora)
+    """Written whole after a kill, and alone undisturbed: both the model of one process."""
+    more = {"as_gpus": kind == "fsdp", "lora": {"rank": 4}, **settings}
+    code, told = train("one", lora={"rank": 4})
     assert code == 0, told
-    code, told = train("two", launcher, last=2, as_gpus=gpus, lora=lora, **settings)
+    code, told = train("two", launcher, last=1, **more)
     assert code != 0
-    (file,) = (tmp_path / "two" / "training").glob("checkpoint-*/complete.json")
-    # The base is in no checkpoint: 20 thousand weights, of which the adapters are a third.
-    size = sum(f.stat().st_size for f in file.parent.rglob("*") if f.is_file())
-    assert size < 10**9, told
-    code, told = train("two", launcher, as_gpus=gpus, lora=lora, **settings)
+    checkpoint = next((tmp_path / "two" / "training").glob("checkpoint-*/complete.json")).parent
+    # The base's weights are in none: neither by their names nor by their size.
+    base_size = (tmp_path / "base" / "model.safetensors").stat().st_size
+    for file in checkpoint.rglob("*"):
+        assert file.stat().st_size < base_size, file
+    assert all("lora_" in name for name in load_file(checkpoint / "adapter_model.safetensors"))
+    code, told = train("two", launcher, **more)
     assert code == 0, told
-    same_curve(tmp_path / "one", tmp_path / "two", record(tmp_path / "one")["steps"])
+    steps = record(tmp_path / "one")["steps"]
+    same_curve(tmp_path / "one", tmp_path / "two", steps, loaded)
     assert record(tmp_path / "two")["parallel"] == kind
-    alone = {**lora, "merge": False}
-    for output, start in (("alone", ()), ("alone two", launcher)):
-        more = settings if start else {}
-        code, told = train(output, start, as_gpus=gpus and bool(start), lora=alone, **more)
-        assert code == 0, told
-    steps = record(tmp_path / "alone")["steps"]
-    same_curve(tmp_path / "alone", tmp_path / "alone two", steps, adapter)
+    code, told = train("alone", launcher, **{**more, "lora": {"rank": 4, "merge": False}})
+    assert code == 0, told
+    assert not (tmp_path / "alone" / "model.safetensors").exists()
+    same_curve(tmp_path / "one", tmp_path / "alone", steps, loaded)
+
+
+@pytest.mark.slow
+@needs_deepspeed
+def test_offloaded_in_bfloat16(train, tmp_path):
+    """The recipes of 34B and 70B, without gradient checkpointing: near the loss of float32."""
+    code, told = train("one")
+    assert code == 0, told
+    code, told = train("two", TORCHRUN, bf16=True, deepspeed="configs/deepspeed/zero3_offload.json")
+    assert code == 0, told
+    one, two = record(tmp_path / "one"), record(tmp_path / "two")
+    assert (two["processes"], two["parallel"], two["steps"]) == (2, "zero-3", one["steps"])
+    for mine, theirs in zip(one["history"], two["history"], strict=True):
+        assert mine["loss"] == pytest.approx(theirs["loss"], abs=5e-2)
+    assert {t.dtype for t in weights(tmp_path / "two").values()} == {torch.bfloat16}
+
+
+@pytest.mark.parametrize(
+    ("there", "message"),
+    [
+        ({"by": "fsdp"}, "of a training by fsdp; by whole copies it cannot go on from there"),
+        (
+            {"rows": 6, "processes": 3},
+            "steps are of 6 packed rows, over 3 processes; over 1 they would be of 1: start as "
+            "many processes",
+        ),
+    ],
+)
+def test_going_on_otherwise(configure, monkeypatch, there, message):  # noqa: F811
+    monkeypatch.setattr("generator.trainer._SAVING_SHARE", float("inf"))
+    config = configure(epochs=1)
+    interrupt(monkeypatch, config, sums(24), 4)
+    (file,) = Path(config.output).glob("training/checkpoint-*/complete.json")
+    about = json.loads(file.read_text())
+    assert (about["processes"], about["rows"], about["by"]) == (1, 1, "")
+    file.write_text(json.dumps({**about, **there}))
+    with pytest.raises(UserError, match=message):
+        train_generator(config, sums(24))
+    # A row less of a process more: the same steps, as whole copies are.
+    file.write_text(json.dumps({**about, "processes": 2}))
+    train_generator(config, sums(24))
+
+
+def test_deepspeed_over_other_processes(monkeypatch):
+    trainer = SimpleNamespace(_division=lambda: {"processes": 2, "rows": 4, "by": "deepspeed"})
+    about = {"processes": 4, "rows": 4, "by": "deepspeed"}
+    with pytest.raises(UserError, match="by 4 processes of DeepSpeed; 2 cannot go on from there"):
+        GeneratorTrainer._check_continues(trainer, Path("checkpoint-1"), about)
+
+
+def test_four_bits_are_not_divided(configure):  # noqa: F811
+    config = configure(lora=GeneratorLora(rank=4, bits=4))
+    with pytest.raises(UserError, match="lora.bits=4: weights of 4 bits cannot be divided"):
+        _check_divided(config, SimpleNamespace(divided=True))
+    _check_divided(config, SimpleNamespace(divided=False))
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "processes", "step", "told"),
+    [
+        # 100 rows of 4 solutions: 8 rows a step, 2 for each process.
+        (32, 4, (2, 1), ""),
+        (32, 3, (3, 1), "steps of 36 solutions on average, not 32: 3 × 3 packed rows"),
+        (32, 8, (1, 1), ""),
+    ],
+)
+def test_a_step_is_divided(configure, capsys, batch_size, processes, step, told):  # noqa: F811
+    arguments = SimpleNamespace(world_size=processes, process_index=0)
+    arguments.per_device_train_batch_size = arguments.gradient_accumulation_steps = 1
+    config = configure(batch_size=batch_size)
+    _split_batch(config, arguments, [None] * 100, tiny(), 400)
+    found = (arguments.per_device_train_batch_size, arguments.gradient_accumulation_steps)
+    assert found == step
+    assert told in capsys.readouterr().err
+
+
+def test_more_processes_than_rows(configure):  # noqa: F811
+    arguments = SimpleNamespace(world_size=9, process_index=0)
+    message = (
+        "batch_size=32: fills 8 packed rows, fewer than the 9 processes; make it 34 or more, or"
+    )
+    with pytest.raises(UserError, match=message):
+        _split_batch(configure(batch_size=32), arguments, [None] * 100, tiny(), 400)
+    arguments.gradient_accumulation_steps = 1
+    _split_batch(configure(batch_size=34), arguments, [None] * 100, tiny(), 400)
+
+
+def tiny():
+    config = SimpleNamespace(num_hidden_layers=1, hidden_size=8, vocab_size=9)
+    config.get_text_config = lambda: config
+    return SimpleNamespace(config=config, device=torch.device("cpu"))
 
 
 @pytest.mark.slow
