@@ -54,7 +54,7 @@ __all__ = ["TrainGeneratorConfig", "tokens_at_once", "train_generator"]
 # A micro-batch: so many tokens keep the processor busy, as long as they fit the memory.
 _TOKENS = {"cpu": 4096, "cuda": 16384}
 _BYTES = {"cpu": 1 << 30, "cuda": 8 << 30}
-# A step's size may miss batch_size by this part, in silence.
+# Dividing a step over processes may change its size by this part, in silence.
 _BATCH_ERROR = 0.1
 # Fields of TrainingArguments that are set elsewhere.
 _OURS = {
@@ -348,11 +348,11 @@ def _split_batch(
         parts = round(own / arguments.per_device_train_batch_size)
         arguments.gradient_accumulation_steps = max(1, parts)
     own = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps
-    taken = own * arguments.world_size * examples / len(rows)
-    if abs(taken / config.batch_size - 1) > _BATCH_ERROR and arguments.process_index == 0:
+    taken = own * arguments.world_size
+    if abs(taken / step - 1) > _BATCH_ERROR and arguments.process_index == 0:
         print(
-            f"train generator: steps of {taken:.0f} solutions on average, not {config.batch_size}: "
-            f"{arguments.world_size} × {own} packed rows",
+            f"train generator: steps of {taken * examples / len(rows):.0f} solutions on average, "
+            f"not {config.batch_size}: {arguments.world_size} × {own} packed rows",
             file=sys.stderr,
         )
 

@@ -64,8 +64,8 @@ def start(config: TrainVerifierConfig, bfloat16: bool) -> Accelerator:
     device = device_of(config.model.base)
     if under_fsdp():
         raise UserError(
-            "train-verifier: FSDP does not divide a verifier; deepspeed=configs/deepspeed/zero3.json "
-            "does, started with torchrun"
+            "train-verifier: FSDP does not divide a verifier; "
+            "deepspeed=configs/deepspeed/zero3.json does, started with torchrun"
         )
     if not config.deepspeed:
         if launched_deepspeed():

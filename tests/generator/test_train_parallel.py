@@ -249,7 +249,7 @@ def test_deepspeed_over_other_processes(monkeypatch):
 
 def test_four_bits_are_not_divided(configure):  # noqa: F811
     config = configure(lora=GeneratorLora(rank=4, bits=4))
-    with pytest.raises(UserError, match="lora.bits=4: weights of 4 bits cannot be divided"):
+    with pytest.raises(UserError, match=r"lora\.bits=4: weights of 4 bits cannot be divided"):
         _check_divided(config, SimpleNamespace(divided=True))
     _check_divided(config, SimpleNamespace(divided=False))
 

@@ -56,7 +56,10 @@ def test_the_shipped_configuration_is_taken(base_folder, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("ACCELERATE_USE_FSDP", "FSDP does not divide a verifier; deepspeed=configs/deepspeed"),
+        (
+            "ACCELERATE_USE_FSDP",
+            "FSDP does not divide a verifier; deepspeed=configs",
+        ),
         ("ACCELERATE_USE_DEEPSPEED", "start with torchrun and deepspeed=FILE.json instead"),
     ],
 )
