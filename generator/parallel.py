@@ -172,7 +172,7 @@ def _wanted(settings: Mapping[str, Any], world: int) -> Collection[str]:
 
 
 def under_fsdp() -> bool:
-    """Whether the launcher, or `trainer.fsdp` through TrainingArguments, asked for FSDP."""
+    """Whether the launcher asked for FSDP."""
     return _true("ACCELERATE_USE_FSDP")
 
 

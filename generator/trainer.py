@@ -128,8 +128,7 @@ class GeneratorTrainer(Trainer):
             raise UserError(
                 f"{checkpoint}: its steps are of {there['rows']} packed rows, over "
                 f"{there['processes']} processes; over {now['processes']} they would be of "
-                f"{now['rows']}: start as many processes, or set "
-                "trainer.per_device_train_batch_size and trainer.gradient_accumulation_steps"
+                f"{now['rows']}: start as many processes"
             )
 
     def compute_loss(
