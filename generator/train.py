@@ -334,7 +334,7 @@ def _split_batch(
     """Divides an optimizer step over processes and micro-batches, unless the user has."""
     step = max(1, round(config.batch_size * len(rows) / examples))
     if step < arguments.world_size:
-        least = math.ceil((arguments.world_size - 0.5) * examples / len(rows))
+        least = math.ceil(arguments.world_size * examples / len(rows))
         raise UserError(
             f"batch_size={config.batch_size}: fills {step} packed rows, fewer than the "
             f"{arguments.world_size} processes; make it {least} or more, or pack_length smaller"

@@ -220,7 +220,7 @@ def test_offloaded_in_bfloat16(train, tmp_path):
         ({"by": "fsdp"}, "of a training by fsdp; by whole copies it cannot go on from there"),
         (
             {"rows": 6, "processes": 3},
-            "steps are of 6 packed rows, over 3 processes; over 1 they would be of 1: start as "
+            "steps are of 6 packed rows, over 3 processes; over 1 they would be of 2: start as "
             "many processes",
         ),
     ],
@@ -231,11 +231,11 @@ def test_going_on_otherwise(configure, monkeypatch, there, message):  # noqa: F8
     interrupt(monkeypatch, config, sums(24), 4)
     (file,) = Path(config.output).glob("training/checkpoint-*/complete.json")
     about = json.loads(file.read_text())
-    assert (about["processes"], about["rows"], about["by"]) == (1, 1, "")
+    assert (about["processes"], about["rows"], about["by"]) == (1, 2, "")
     file.write_text(json.dumps({**about, **there}))
     with pytest.raises(UserError, match=message):
         train_generator(config, sums(24))
-    # A row less of a process more: the same steps, as whole copies are.
+    # As many rows over more processes: the same steps.
     file.write_text(json.dumps({**about, "processes": 2}))
     train_generator(config, sums(24))
 
@@ -276,12 +276,12 @@ def test_a_step_is_divided(configure, capsys, batch_size, processes, step, told)
 def test_more_processes_than_rows(configure):  # noqa: F811
     arguments = SimpleNamespace(world_size=9, process_index=0)
     message = (
-        "batch_size=32: fills 8 packed rows, fewer than the 9 processes; make it 34 or more, or"
+        "batch_size=32: fills 8 packed rows, fewer than the 9 processes; make it 36 or more, or"
     )
     with pytest.raises(UserError, match=message):
         _split_batch(configure(batch_size=32), arguments, [None] * 100, tiny(), 400)
     arguments.gradient_accumulation_steps = 1
-    _split_batch(configure(batch_size=34), arguments, [None] * 100, tiny(), 400)
+    _split_batch(configure(batch_size=36), arguments, [None] * 100, tiny(), 400)
 
 
 def tiny():
