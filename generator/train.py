@@ -260,7 +260,10 @@ def _train(
 
     dtype = "float32" if config.model.dtype == "auto" else config.model.dtype
     base = dataclasses.replace(config.model, dtype=dtype)
-    if arguments.fsdp or under_fsdp():
+    fsdp = arguments.fsdp or under_fsdp()
+    if fsdp or arguments.deepspeed:
+        _check_divided(config)
+    if fsdp:
         # Dividing brings each GPU its part; none has to hold the whole.
         base.device = "cpu"
     model = load_quantized(base) if config.lora.bits == 4 else load_model(base)
@@ -271,7 +274,6 @@ def _train(
     trainer = GeneratorTrainer(model, arguments, rows, folder, config.save_every_seconds)
     if adapters is not None:
         trainer.adapt(adapters, config.model if config.lora.alone else None)
-    _check_divided(config, trainer)
 
     def measure(trained: Any) -> Coverage:
         engine = TransformersEngine(trained, prompter.tokenizer)
@@ -372,11 +374,11 @@ def tokens_at_once(layers: int, hidden: int, wide: int, vocabulary: int, kind: s
     return int(min(_TOKENS.get(kind, 4096), _BYTES.get(kind, 1 << 30) // token))
 
 
-def _check_divided(config: TrainGeneratorConfig, trainer: GeneratorTrainer) -> None:
+def _check_divided(config: TrainGeneratorConfig) -> None:
     """Refuses what weights that are divided over processes do not allow."""
-    if config.coverage.problems and trainer.divided:
+    if config.coverage.problems:
         raise UserError("coverage.problems: weights are divided over processes; set it to 0")
-    if config.lora.bits == 4 and trainer.divided:
+    if config.lora.bits == 4:
         raise UserError(
             "lora.bits=4: weights of 4 bits cannot be divided over processes; train data-parallel "
             "(trainer.deepspeed=null, no FSDP): each process holds them whole"

@@ -13,10 +13,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from generator.coverage import CoverageConfig
 from generator.lora import GeneratorLora
 from generator.models import ModelConfig, load_model
 from generator.parallel import check_launch, deepspeed_settings, kind_of
-from generator.train import _check_divided, _split_batch, train_generator
+from generator.train import _split_batch, train_generator
 from generator.trainer import GeneratorTrainer
 from problems.errors import UserError
 from tests.generator.test_train_generator import (
@@ -42,7 +43,8 @@ ACCELERATE = [
 SCRIPT = """
     import json, os, sys
     sys.path.insert(0, {root!r})
-    from generator.lora import GeneratorLora
+    from generator.coverage import CoverageConfig
+from generator.lora import GeneratorLora
     from generator.models import ModelConfig
     from generator.output import OutputFolder
     from generator.train import TrainGeneratorConfig, train_generator
@@ -202,15 +204,15 @@ def test_adapters_of_two_processes(train, tmp_path, kind, launcher, settings):
 @pytest.mark.slow
 @needs_deepspeed
 def test_offloaded_in_bfloat16(train, tmp_path):
-    """The recipes of 34B and 70B, without gradient checkpointing: near the loss of float32."""
-    code, told = train("one")
+    """The recipes of 34B and 70B, without gradient checkpointing: the loss of plain bfloat16."""
+    code, told = train("one", bf16=True)
     assert code == 0, told
     code, told = train("two", TORCHRUN, bf16=True, deepspeed="configs/deepspeed/zero3_offload.json")
     assert code == 0, told
     one, two = record(tmp_path / "one"), record(tmp_path / "two")
     assert (two["processes"], two["parallel"], two["steps"]) == (2, "zero-3", one["steps"])
     for mine, theirs in zip(one["history"], two["history"], strict=True):
-        assert mine["loss"] == pytest.approx(theirs["loss"], abs=5e-2)
+        assert mine["loss"] == pytest.approx(theirs["loss"], abs=3e-2)
     assert {t.dtype for t in weights(tmp_path / "two").values()} == {torch.bfloat16}
 
 
@@ -247,11 +249,19 @@ def test_deepspeed_over_other_processes(monkeypatch):
         GeneratorTrainer._check_continues(trainer, Path("checkpoint-1"), about)
 
 
-def test_four_bits_are_not_divided(configure):  # noqa: F811
-    config = configure(lora=GeneratorLora(rank=4, bits=4))
-    with pytest.raises(UserError, match=r"lora\.bits=4: weights of 4 bits cannot be divided"):
-        _check_divided(config, SimpleNamespace(divided=True))
-    _check_divided(config, SimpleNamespace(divided=False))
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"lora": GeneratorLora(rank=4, bits=4)}, r"lora\.bits=4: weights of 4 bits cannot be div"),
+        ({"coverage": CoverageConfig(problems=2)}, r"coverage\.problems: weights are divided"),
+    ],
+)
+def test_what_is_not_divided(configure, monkeypatch, settings, message):  # noqa: F811
+    """Refused before a model is loaded, which may take its time."""
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    monkeypatch.setattr("generator.train.load_model", None)
+    with pytest.raises(UserError, match=message):
+        train_generator(configure(**settings), sums(8))
 
 
 @pytest.mark.parametrize(
