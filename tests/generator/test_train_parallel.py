@@ -43,8 +43,7 @@ ACCELERATE = [
 SCRIPT = """
     import json, os, sys
     sys.path.insert(0, {root!r})
-    from generator.coverage import CoverageConfig
-from generator.lora import GeneratorLora
+    from generator.lora import GeneratorLora
     from generator.models import ModelConfig
     from generator.output import OutputFolder
     from generator.train import TrainGeneratorConfig, train_generator
