@@ -133,32 +133,36 @@ def merged_state(lm: Any) -> dict[str, Tensor]:
     Tensors that the model shares stay shared. Where weights are divided over processes, all of
     those must call this; it is the first one that gets them.
     """
-    from generator.partition import first_process, gathered
+    from generator.partition import first_process, gathered, whole
 
     keep = first_process()
     seen: dict[int, Tensor] = {}
     state: dict[str, Tensor] = {}
+
+    def kept(tensor: Tensor) -> Tensor:
+        tensor = whole(tensor)
+        return tensor.cpu().clone() if keep else tensor[:0]
+
     for prefix, module in lm.named_modules(remove_duplicate=False):
         if hasattr(module, "base_layer"):
             for name, tensor in _own(module.base_layer):
                 with gathered([tensor, *module.parameters()]):
-                    if keep:
-                        state[f"{prefix}.{name}"] = _merged(module, name, tensor.detach())
+                    state[f"{prefix}.{name}"] = kept(_merged(module, name, tensor.detach()))
         elif not _inside_adapter(prefix):
             for name, tensor in _own(module):
                 if id(tensor) not in seen:
                     with gathered([tensor]):
-                        seen[id(tensor)] = tensor.detach().cpu().clone() if keep else tensor
+                        seen[id(tensor)] = kept(tensor)
                 state[f"{prefix}.{name}"] = seen[id(tensor)]
     return state if keep else {}
 
 
 def _merged(module: Any, name: str, tensor: Tensor) -> Tensor:
     """A parameter of the layer that `module` adapts, with the adapter's product added."""
-    if name == "weight":
-        delta = module.get_delta_weight("default").detach()
-        tensor = (tensor.to(delta.dtype) + delta).to(tensor.dtype)
-    return tensor.cpu().clone()
+    if name != "weight":
+        return tensor
+    delta = module.get_delta_weight("default").detach()
+    return (tensor.to(delta.dtype) + delta).to(tensor.dtype)
 
 
 def _inside_adapter(prefix: str) -> bool:
@@ -177,21 +181,33 @@ def _own(module: nn.Module) -> list[tuple[str, Tensor]]:
 
 
 def adapter_state(lm: Any) -> dict[str, Tensor]:
-    """The adapters' weights on the CPU, by the names of the parameters."""
-    return {
-        name: parameter.detach().cpu().clone()
-        for name, parameter in lm.named_parameters()
-        if parameter.requires_grad
-    }
+    """The adapters' weights on the CPU, by the names of the parameters.
+
+    Where weights are divided over processes, all of those must call this.
+    """
+    from generator.partition import gathered, whole
+
+    state: dict[str, Tensor] = {}
+    for name, parameter in lm.named_parameters():
+        if parameter.requires_grad:
+            with gathered([parameter]):
+                state[name] = whole(parameter).cpu().clone()
+    return state
 
 
 def write_adapter(lm: Any, adapters: Any, base: ModelConfig, folder: Path) -> None:
     """Writes the adapter alone, as a PEFT folder that names `base` (folders by their whole path).
 
-    `adapters` is what `add_adapters` returned.
+    `adapters` is what `add_adapters` returned. Where weights are divided over processes, all of
+    those must call this; it is the first one that writes.
     """
     from safetensors.torch import save_file
 
+    from generator.partition import first_process
+
+    weights = adapter_state(lm)
+    if not first_process():
+        return
     base = pinned(base)
     found = Path(resolve(base.name))
     adapters.base_model_name_or_path = str(found.resolve()) if found.exists() else base.name
@@ -203,7 +219,7 @@ def write_adapter(lm: Any, adapters: Any, base: ModelConfig, folder: Path) -> No
     # The names that peft gives them: within its wrapper, without the adapter's own name.
     state = {
         f"base_model.model.{name.replace('.default.', '.')}": tensor.contiguous()
-        for name, tensor in adapter_state(lm).items()
+        for name, tensor in weights.items()
     }
     save_file(state, str(folder / "adapter_model.safetensors"), metadata={"format": "pt"})
 

@@ -230,7 +230,10 @@ def load_model(config: ModelConfig, quantization_config: Any = None) -> Any:
         return _adapted(config, *adapter)
     quantized: dict[str, Any] = {}
     if quantization_config is not None:
-        quantized = {"quantization_config": quantization_config, "device_map": {"": device}}
+        quantized = {
+            "quantization_config": quantization_config,
+            "device_map": {"": _numbered(device)},
+        }
     if found.is_dir():
         _refuse_pickle(config, found)
     offline = not hub_reachable()
@@ -251,6 +254,15 @@ def load_model(config: ModelConfig, quantization_config: Any = None) -> Any:
                 **quantized,
             )
         return (model if quantized else model.to(device)).eval()
+
+
+def _numbered(device: torch.device) -> torch.device:
+    """The GPU by its number: training on "cuda" itself is refused by accelerate as another one."""
+    import torch
+
+    if device.type == "cuda" and device.index is None:
+        return torch.device("cuda", torch.cuda.current_device())
+    return device
 
 
 def _adapted(config: ModelConfig, folder: Path, base: ModelConfig) -> Any:

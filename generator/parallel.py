@@ -24,7 +24,15 @@ from problems.errors import UserError
 if TYPE_CHECKING:
     from transformers import TrainingArguments
 
-__all__ = ["check_launch", "deepspeed_settings", "kind_of", "prepare_deepspeed", "settle_batch"]
+__all__ = [
+    "check_launch",
+    "deepspeed_settings",
+    "kind_of",
+    "launched_deepspeed",
+    "prepare_deepspeed",
+    "settle_batch",
+    "under_fsdp",
+]
 
 # Settings of DeepSpeed that follow from ours.
 _OURS = {
@@ -156,11 +164,21 @@ def _wanted(settings: Mapping[str, Any], world: int) -> Collection[str]:
     if settings.get("deepspeed"):
         stage = settings["deepspeed"]["zero_optimization"]["stage"]
         return (f"zero-{stage}",)
-    if _true("ACCELERATE_USE_DEEPSPEED"):
+    if launched_deepspeed():
         return ("zero, by trainer.deepspeed=FILE.json",)
-    if settings.get("fsdp") or _true("ACCELERATE_USE_FSDP"):
+    if settings.get("fsdp") or under_fsdp():
         return ("fsdp",)
     return ("ddp",) if world > 1 else ("plain",)
+
+
+def under_fsdp() -> bool:
+    """Whether the launcher asked for FSDP."""
+    return _true("ACCELERATE_USE_FSDP")
+
+
+def launched_deepspeed() -> bool:
+    """Whether the launcher asked for DeepSpeed."""
+    return _true("ACCELERATE_USE_DEEPSPEED")
 
 
 def _true(name: str) -> bool:

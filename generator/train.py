@@ -37,7 +37,7 @@ from generator.models import (
 )
 from generator.output import OutputFolder
 from generator.packing import IGNORED, Packed, pack
-from generator.parallel import prepare_deepspeed, settle_batch
+from generator.parallel import prepare_deepspeed, settle_batch, under_fsdp
 from generator.rationales import Example, RationalesConfig, build_examples, tell
 from problems.errors import UserError
 from problems.places import local_folder
@@ -54,6 +54,8 @@ __all__ = ["TrainGeneratorConfig", "tokens_at_once", "train_generator"]
 # A micro-batch: so many tokens keep the processor busy, as long as they fit the memory.
 _TOKENS = {"cpu": 4096, "cuda": 16384}
 _BYTES = {"cpu": 1 << 30, "cuda": 8 << 30}
+# Dividing a step over processes may change its size by this part, in silence.
+_BATCH_ERROR = 0.1
 # Fields of TrainingArguments that are set elsewhere.
 _OURS = {
     "output_dir": "output",
@@ -258,6 +260,12 @@ def _train(
 
     dtype = "float32" if config.model.dtype == "auto" else config.model.dtype
     base = dataclasses.replace(config.model, dtype=dtype)
+    fsdp = arguments.fsdp or under_fsdp()
+    if fsdp or arguments.deepspeed:
+        _check_divided(config)
+    if fsdp:
+        # Dividing brings each GPU its part; none has to hold the whole.
+        base.device = "cpu"
     model = load_quantized(base) if config.lora.bits == 4 else load_model(base)
     check_vocabulary(model, prompter.tokenizer, config.model.name)
     adapters = add_adapters(model, config.lora, config.seed, "lora") if config.lora.rank else None
@@ -266,7 +274,6 @@ def _train(
     trainer = GeneratorTrainer(model, arguments, rows, folder, config.save_every_seconds)
     if adapters is not None:
         trainer.adapt(adapters, config.model if config.lora.alone else None)
-    _check_divided(config, trainer)
 
     def measure(trained: Any) -> Coverage:
         engine = TransformersEngine(trained, prompter.tokenizer)
@@ -328,6 +335,12 @@ def _split_batch(
 ) -> None:
     """Divides an optimizer step over processes and micro-batches, unless the user has."""
     step = max(1, round(config.batch_size * len(rows) / examples))
+    if step < arguments.world_size:
+        least = math.ceil(arguments.world_size * examples / len(rows))
+        raise UserError(
+            f"batch_size={config.batch_size}: fills {step} packed rows, fewer than the "
+            f"{arguments.world_size} processes; make it {least} or more, or pack_length smaller"
+        )
     own = max(1, round(step / arguments.world_size))
     if "per_device_train_batch_size" not in config.trainer:
         most = max(1, _tokens_at_once(model) // config.pack_length)
@@ -336,6 +349,14 @@ def _split_batch(
     if "gradient_accumulation_steps" not in config.trainer:
         parts = round(own / arguments.per_device_train_batch_size)
         arguments.gradient_accumulation_steps = max(1, parts)
+    own = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps
+    taken = own * arguments.world_size
+    if abs(taken / step - 1) > _BATCH_ERROR and arguments.process_index == 0:
+        print(
+            f"train generator: steps of {taken * examples / len(rows):.0f} solutions on average, "
+            f"not {config.batch_size}: {arguments.world_size} × {own} packed rows",
+            file=sys.stderr,
+        )
 
 
 def _tokens_at_once(model: Any) -> int:
@@ -353,10 +374,12 @@ def tokens_at_once(layers: int, hidden: int, wide: int, vocabulary: int, kind: s
     return int(min(_TOKENS.get(kind, 4096), _BYTES.get(kind, 1 << 30) // token))
 
 
-def _check_divided(config: TrainGeneratorConfig, trainer: GeneratorTrainer) -> None:
+def _check_divided(config: TrainGeneratorConfig) -> None:
     """Refuses what weights that are divided over processes do not allow."""
-    divided = trainer.is_deepspeed_enabled or trainer.is_fsdp_enabled
-    if config.coverage.problems and divided:
+    if config.coverage.problems:
         raise UserError("coverage.problems: weights are divided over processes; set it to 0")
-    if config.lora.rank and divided:
-        raise UserError("lora.rank: weights are divided over processes; adapters want them whole")
+    if config.lora.bits == 4:
+        raise UserError(
+            "lora.bits=4: weights of 4 bits cannot be divided over processes; train data-parallel "
+            "(trainer.deepspeed=null, no FSDP): each process holds them whole"
+        )

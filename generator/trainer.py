@@ -14,17 +14,19 @@ import math
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import save_fsdp_optimizer
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer import SCHEDULER_NAME
 from transformers.trainer_callback import PrinterCallback
 
 from generator.coverage import Coverage
@@ -34,6 +36,7 @@ from generator.models import ModelConfig
 from generator.output import OutputFolder
 from generator.packing import IGNORED, Packed
 from generator.parallel import check_launch
+from generator.partition import put
 from problems.errors import UserError
 from problems.records import write_json
 
@@ -78,6 +81,11 @@ class GeneratorTrainer(Trainer):
         self.add_callback(Launched(self))
 
     @property
+    def divided(self) -> bool:
+        """Whether weights or what belongs to them are divided over processes."""
+        return bool(self.is_deepspeed_enabled or self.is_fsdp_enabled)
+
+    @property
     def seconds(self) -> float:
         """Time spent training so far, in all runs."""
         return self._earlier_seconds + time.monotonic() - self._start
@@ -88,9 +96,40 @@ class GeneratorTrainer(Trainer):
         self.accelerator.wait_for_everyone()
         checkpoint = self.folder.last_checkpoint()
         if checkpoint:
-            self._earlier_seconds = float(self.folder.about(checkpoint)["seconds"])
+            about = self.folder.about(checkpoint)
+            self._check_continues(checkpoint, about)
+            self._earlier_seconds = float(about["seconds"])
         with within_documents(self.model):
             self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+
+    def _division(self) -> dict[str, Any]:
+        """How the training is divided, as far as going on from a checkpoint depends on it."""
+        arguments = self.args
+        own = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps
+        by = "deepspeed" if self.is_deepspeed_enabled else "fsdp" if self.is_fsdp_enabled else ""
+        return {"processes": arguments.world_size, "rows": own * arguments.world_size, "by": by}
+
+    def _check_continues(self, checkpoint: Path, about: Mapping[str, Any]) -> None:
+        """Raises `UserError` where a training that is divided as this one cannot go on."""
+        now = self._division()
+        there = {name: about.get(name, value) for name, value in now.items()}
+        if there["by"] != now["by"]:
+            raise UserError(
+                f"{checkpoint}: of a training by {there['by'] or 'whole copies'}; by "
+                f"{now['by'] or 'whole copies'} it cannot go on from there"
+            )
+        # The parts of DeepSpeed's states are as many as the processes were.
+        if now["by"] == "deepspeed" and there["processes"] != now["processes"]:
+            raise UserError(
+                f"{checkpoint}: written by {there['processes']} processes of DeepSpeed; "
+                f"{now['processes']} cannot go on from there"
+            )
+        if there["rows"] != now["rows"]:
+            raise UserError(
+                f"{checkpoint}: its steps are of {there['rows']} packed rows, over "
+                f"{there['processes']} processes; over {now['processes']} they would be of "
+                f"{now['rows']}: start as many processes"
+            )
 
     def compute_loss(
         self,
@@ -118,34 +157,61 @@ class GeneratorTrainer(Trainer):
         self._adapters, self._base = adapters, base
 
     def write(self, folder: Path) -> None:
-        """Writes the model as it is now, to be loaded by its name; all processes must call this."""
+        """Writes the model as it is now, to be loaded by its name.
+
+        Where weights are divided over processes, all of those must call this.
+        """
         if self._adapters is None:
             self.save_model(str(folder))
-        elif self.is_world_process_zero():
-            if self._base is not None:
-                write_adapter(self.model, self._adapters, self._base, folder)
-            else:
-                self.model.save_pretrained(folder, state_dict=merged_state(self.model))
+        elif self._base is not None:
+            write_adapter(self.model, self._adapters, self._base, folder)
+        else:
+            state = merged_state(self.model)
+            if self.is_world_process_zero():
+                self.model.save_pretrained(folder, state_dict=state)
 
-    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Weights of a checkpoint: of adapters, they alone."""
         if self._adapters is None:
-            super()._save(output_dir, state_dict)
-        elif self.args.should_save:
+            super().save_model(output_dir, _internal_call)
+            return
+        state = adapter_state(self.model)
+        if self.args.should_save:
             path = Path(output_dir or self.args.output_dir)
             path.mkdir(parents=True, exist_ok=True)
-            save_file(adapter_state(self.model), str(path / _ADAPTERS))
+            save_file(state, str(path / _ADAPTERS))
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        """Of adapters, without the frozen weights, which a divided training would add."""
+        if self._adapters is None or not self.divided:
+            super()._save_optimizer_and_scheduler(output_dir)
+            return
+        if self.is_deepspeed_enabled:
+            self.model_wrapped.save_checkpoint(output_dir, exclude_frozen_parameters=True)
+        else:
+            plugin = self.accelerator.state.fsdp_plugin
+            save_fsdp_optimizer(plugin, self.accelerator, self.optimizer, self.model, output_dir)
+        if self.args.should_save:
+            torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / SCHEDULER_NAME)
+
+    def _prepare_for_training(self, max_steps: int, train_dataloader: Any, resume: Any) -> Any:
+        """Of adapters, DeepSpeed's checkpoint has not all weights, which the Trainer wants."""
+        own = self._adapters is not None and self.is_deepspeed_enabled
+        ready = super()._prepare_for_training(max_steps, train_dataloader, None if own else resume)
+        if own and resume is not None:
+            self.model_wrapped.load_checkpoint(resume, load_module_strict=False)
+            self._load_optimizer_and_scheduler(resume)
+        return ready
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        """Puts back what `_save` wrote."""
+        """Puts back what `save_model` wrote."""
         if self._adapters is None:
             super()._load_from_checkpoint(resume_from_checkpoint, model)
             return
         state = load_file(str(Path(resume_from_checkpoint) / _ADAPTERS))
-        own = {n: p for n, p in self.model.named_parameters() if p.requires_grad}
-        with torch.no_grad():
-            for name, parameter in own.items():
-                parameter.copy_(state[name])
+        for name, parameter in self.model.named_parameters():
+            if parameter.requires_grad:
+                put(parameter, state[name])
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Writes a checkpoint that counts only when all of it is on disk."""
@@ -156,7 +222,8 @@ class GeneratorTrainer(Trainer):
             self.accelerator.wait_for_everyone()
             if self.is_world_process_zero():
                 keep = max(1, self.args.save_total_limit or 1)
-                about = {"step": self.state.global_step, "seconds": self.seconds}
+                where = {"step": self.state.global_step, "seconds": self.seconds}
+                about = {**where, **self._division()}
                 self.folder.complete(path, about, keep)
         except (OSError, RuntimeError, SafetensorError) as error:
             # torch and safetensors wrap what the system says of a full disk.

@@ -25,7 +25,7 @@ from accelerate import Accelerator, PartialState
 from accelerate.utils import DistributedType
 
 from generator.models import device_of
-from generator.parallel import deepspeed_settings
+from generator.parallel import deepspeed_settings, launched_deepspeed, under_fsdp
 from problems.errors import UserError
 from verifier.config import TrainVerifierConfig
 
@@ -62,7 +62,17 @@ def start(config: TrainVerifierConfig, bfloat16: bool) -> Accelerator:
     Raises `UserError` where DeepSpeed is asked for and cannot be had.
     """
     device = device_of(config.model.base)
+    if under_fsdp():
+        raise UserError(
+            "train-verifier: FSDP does not divide a verifier; "
+            "deepspeed=configs/deepspeed/zero3.json does, started with torchrun"
+        )
     if not config.deepspeed:
+        if launched_deepspeed():
+            raise UserError(
+                "train-verifier: the launcher asks for DeepSpeed; start with torchrun and "
+                "deepspeed=FILE.json instead"
+            )
         return Accelerator(cpu=device.type == "cpu")
     settings = _settings(config.deepspeed)
     if "LOCAL_RANK" not in os.environ:

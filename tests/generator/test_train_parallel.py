@@ -7,16 +7,23 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from generator.coverage import CoverageConfig
+from generator.lora import GeneratorLora
+from generator.models import ModelConfig, load_model
 from generator.parallel import check_launch, deepspeed_settings, kind_of
-from generator.train import train_generator
+from generator.train import _split_batch, train_generator
+from generator.trainer import GeneratorTrainer
 from problems.errors import UserError
 from tests.generator.test_train_generator import (
     base,  # noqa: F401
     configure,  # noqa: F401
+    interrupt,
     sums,
     weights,
 )
@@ -36,13 +43,15 @@ ACCELERATE = [
 SCRIPT = """
     import json, os, sys
     sys.path.insert(0, {root!r})
+    from generator.lora import GeneratorLora
     from generator.models import ModelConfig
     from generator.output import OutputFolder
     from generator.train import TrainGeneratorConfig, train_generator
     from problems.prompts import PromptConfig
     from tests.generator.test_train_generator import sums
 
-    output, trainer, last, as_gpus = sys.argv[1], json.loads(sys.argv[2]), *map(int, sys.argv[3:])
+    output, trainer, lora = sys.argv[1], *map(json.loads, sys.argv[2:4])
+    last, as_gpus = map(int, sys.argv[4:])
     if as_gpus:
         # On a CPU accelerate knows no FSDP, and would leave it out without a word. For the choice
         # of it alone, these processes pass for some with GPUs.
@@ -76,6 +85,7 @@ SCRIPT = """
         learning_rate=3e-3,
         pack_length=128,
         save_every_seconds=0.2,
+        lora=GeneratorLora(**lora),
         trainer=dict(dataloader_drop_last=True, **trainer),
     )
     train_generator(config, sums(60))
@@ -90,8 +100,9 @@ def train(base, tmp_path):  # noqa: F811
     script = tmp_path / "train.py"
     script.write_text(textwrap.dedent(SCRIPT.format(root=str(ROOT), base=str(base))))
 
-    def run(output, launcher=(), *, last=0, as_gpus=False, **trainer):
-        arguments = [str(tmp_path / output), json.dumps(trainer), str(last), str(int(as_gpus))]
+    def run(output, launcher=(), *, last=0, as_gpus=False, lora=None, **trainer):
+        settings = [json.dumps(trainer), json.dumps(lora or {})]
+        arguments = [str(tmp_path / output), *settings, str(last), str(int(as_gpus))]
         done = subprocess.run(
             [sys.executable, *launcher, str(script), *arguments],
             env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
@@ -110,23 +121,21 @@ def record(path):
     return json.loads((path / "assay.json").read_text())
 
 
-def same_curve(one, other, steps):
+def same_curve(one, other, steps, read=weights):
     a, b = record(one), record(other)
     assert (a["processes"], a["parallel"], b["processes"]) == (1, "plain", 2)
     assert a["steps"] == b["steps"] == steps
     for mine, theirs in zip(a["history"], b["history"], strict=True):
         assert mine["learning_rate"] == theirs["learning_rate"]
         assert mine["loss"] == pytest.approx(theirs["loss"], abs=2e-3)
-    reference = weights(one)
-    found = weights(other)
+    reference = read(one)
+    found = read(other)
     assert found.keys() == reference.keys()
     for name, tensor in found.items():
         torch.testing.assert_close(tensor, reference[name], atol=2e-3, rtol=1e-2)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("accumulate", [1, 2])
-@pytest.mark.parametrize(
+KINDS = pytest.mark.parametrize(
     ("kind", "launcher", "settings"),
     [
         ("ddp", ACCELERATE, {}),
@@ -138,6 +147,11 @@ def same_curve(one, other, steps):
     ],
     ids=["ddp", "fsdp", "zero2", "zero3"],
 )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("accumulate", [1, 2])
+@KINDS
 def test_two_processes_do_the_steps_of_one(train, tmp_path, kind, launcher, settings, accumulate):
     """With a kill between, where the gradients of a step come in one part; else without."""
     more = {"gradient_accumulation_steps": accumulate, **settings}
@@ -153,6 +167,136 @@ def test_two_processes_do_the_steps_of_one(train, tmp_path, kind, launcher, sett
     same_curve(tmp_path / "one", tmp_path / "two", record(tmp_path / "one")["steps"])
     assert record(tmp_path / "two")["parallel"] == kind
     assert record(tmp_path / "one")["steps"] >= 8
+
+
+def loaded(path):
+    model = load_model(ModelConfig(name=str(path), device="cpu", dtype="float32"))
+    return model.state_dict()
+
+
+@pytest.mark.slow
+@KINDS
+def test_adapters_of_two_processes(train, tmp_path, kind, launcher, settings):
+    """Written whole after a kill, and alone undisturbed: both the model of one process."""
+    more = {"as_gpus": kind == "fsdp", "lora": {"rank": 4}, **settings}
+    code, told = train("one", lora={"rank": 4})
+    assert code == 0, told
+    code, told = train("two", launcher, last=1, **more)
+    assert code != 0
+    checkpoint = next((tmp_path / "two" / "training").glob("checkpoint-*/complete.json")).parent
+    # The base's weights are in none: neither by their names nor by their size.
+    base_size = (tmp_path / "base" / "model.safetensors").stat().st_size
+    for file in checkpoint.rglob("*"):
+        assert file.stat().st_size < base_size, file
+    assert all("lora_" in name for name in load_file(checkpoint / "adapter_model.safetensors"))
+    code, told = train("two", launcher, **more)
+    assert code == 0, told
+    steps = record(tmp_path / "one")["steps"]
+    same_curve(tmp_path / "one", tmp_path / "two", steps, loaded)
+    assert record(tmp_path / "two")["parallel"] == kind
+    code, told = train("alone", launcher, **{**more, "lora": {"rank": 4, "merge": False}})
+    assert code == 0, told
+    assert not (tmp_path / "alone" / "model.safetensors").exists()
+    same_curve(tmp_path / "one", tmp_path / "alone", steps, loaded)
+
+
+@pytest.mark.slow
+@needs_deepspeed
+def test_offloaded_in_bfloat16(train, tmp_path):
+    """The recipes of 34B and 70B, without gradient checkpointing: the loss of plain bfloat16."""
+    code, told = train("one", bf16=True)
+    assert code == 0, told
+    code, told = train("two", TORCHRUN, bf16=True, deepspeed="configs/deepspeed/zero3_offload.json")
+    assert code == 0, told
+    one, two = record(tmp_path / "one"), record(tmp_path / "two")
+    assert (two["processes"], two["parallel"], two["steps"]) == (2, "zero-3", one["steps"])
+    for mine, theirs in zip(one["history"], two["history"], strict=True):
+        assert mine["loss"] == pytest.approx(theirs["loss"], abs=3e-2)
+    assert {t.dtype for t in weights(tmp_path / "two").values()} == {torch.bfloat16}
+
+
+@pytest.mark.parametrize(
+    ("there", "message"),
+    [
+        ({"by": "fsdp"}, "of a training by fsdp; by whole copies it cannot go on from there"),
+        (
+            {"rows": 6, "processes": 3},
+            "steps are of 6 packed rows, over 3 processes; over 1 they would be of 2: start as "
+            "many processes",
+        ),
+    ],
+)
+def test_going_on_otherwise(configure, monkeypatch, there, message):  # noqa: F811
+    monkeypatch.setattr("generator.trainer._SAVING_SHARE", float("inf"))
+    config = configure(epochs=1)
+    interrupt(monkeypatch, config, sums(24), 4)
+    (file,) = Path(config.output).glob("training/checkpoint-*/complete.json")
+    about = json.loads(file.read_text())
+    assert (about["processes"], about["rows"], about["by"]) == (1, 2, "")
+    file.write_text(json.dumps({**about, **there}))
+    with pytest.raises(UserError, match=message):
+        train_generator(config, sums(24))
+    # As many rows over more processes: the same steps.
+    file.write_text(json.dumps({**about, "processes": 2}))
+    train_generator(config, sums(24))
+
+
+def test_deepspeed_over_other_processes(monkeypatch):
+    trainer = SimpleNamespace(_division=lambda: {"processes": 2, "rows": 4, "by": "deepspeed"})
+    about = {"processes": 4, "rows": 4, "by": "deepspeed"}
+    with pytest.raises(UserError, match="by 4 processes of DeepSpeed; 2 cannot go on from there"):
+        GeneratorTrainer._check_continues(trainer, Path("checkpoint-1"), about)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"lora": GeneratorLora(rank=4, bits=4)}, r"lora\.bits=4: weights of 4 bits cannot be div"),
+        ({"coverage": CoverageConfig(problems=2)}, r"coverage\.problems: weights are divided"),
+    ],
+)
+def test_what_is_not_divided(configure, monkeypatch, settings, message):  # noqa: F811
+    """Refused before a model is loaded, which may take its time."""
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    monkeypatch.setattr("generator.train.load_model", None)
+    with pytest.raises(UserError, match=message):
+        train_generator(configure(**settings), sums(8))
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "processes", "step", "told"),
+    [
+        # 100 rows of 4 solutions: 8 rows a step, 2 for each process.
+        (32, 4, (2, 1), ""),
+        (32, 3, (3, 1), "steps of 36 solutions on average, not 32: 3 × 3 packed rows"),
+        (32, 8, (1, 1), ""),
+    ],
+)
+def test_a_step_is_divided(configure, capsys, batch_size, processes, step, told):  # noqa: F811
+    arguments = SimpleNamespace(world_size=processes, process_index=0)
+    arguments.per_device_train_batch_size = arguments.gradient_accumulation_steps = 1
+    config = configure(batch_size=batch_size)
+    _split_batch(config, arguments, [None] * 100, tiny(), 400)
+    found = (arguments.per_device_train_batch_size, arguments.gradient_accumulation_steps)
+    assert found == step
+    assert told in capsys.readouterr().err
+
+
+def test_more_processes_than_rows(configure):  # noqa: F811
+    arguments = SimpleNamespace(world_size=9, process_index=0)
+    message = (
+        "batch_size=32: fills 8 packed rows, fewer than the 9 processes; make it 36 or more, or"
+    )
+    with pytest.raises(UserError, match=message):
+        _split_batch(configure(batch_size=32), arguments, [None] * 100, tiny(), 400)
+    arguments.gradient_accumulation_steps = 1
+    _split_batch(configure(batch_size=36), arguments, [None] * 100, tiny(), 400)
+
+
+def tiny():
+    config = SimpleNamespace(num_hidden_layers=1, hidden_size=8, vocab_size=9)
+    config.get_text_config = lambda: config
+    return SimpleNamespace(config=config, device=torch.device("cpu"))
 
 
 @pytest.mark.slow

@@ -53,6 +53,22 @@ def test_the_shipped_configuration_is_taken(base_folder, tmp_path, monkeypatch):
         train_verifier(config, planted(4, 2))
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "ACCELERATE_USE_FSDP",
+            "FSDP does not divide a verifier; deepspeed=configs",
+        ),
+        ("ACCELERATE_USE_DEEPSPEED", "start with torchrun and deepspeed=FILE.json instead"),
+    ],
+)
+def test_launchers_that_ask_for_another_division(base_folder, tmp_path, monkeypatch, name, message):
+    monkeypatch.setenv(name, "true")
+    with pytest.raises(UserError, match=message):
+        start(config_of(base_folder, tmp_path / "v"), bfloat16=False)
+
+
 def test_without_deepspeed(base_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "0")
     monkeypatch.setenv("DS_ACCELERATOR", "cpu")
