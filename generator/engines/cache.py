@@ -137,13 +137,14 @@ def _empty(like: torch.Tensor, room: int) -> torch.Tensor:
     than a processor's table of small pages covers.
     """
     shape = (*like.shape[:2], room, like.shape[3])
-    size = math.prod(shape) * like.element_size()
-    if like.device.type == "cpu" and size >= _HUGE_PAGE and hasattr(mmap, "MADV_HUGEPAGE"):
-        # Where there is no memory, or no such pages, it is PyTorch that says so or does without.
+    count = math.prod(shape)
+    size = -(-count * like.element_size() // _HUGE_PAGE) * _HUGE_PAGE
+    if like.device.type == "cpu" and size > _HUGE_PAGE and hasattr(mmap, "MADV_HUGEPAGE"):
+        # Without such pages the system refuses or gives small ones; without memory PyTorch says so.
         with contextlib.suppress(OSError):
-            memory = mmap.mmap(-1, -(-size // _HUGE_PAGE) * _HUGE_PAGE)
+            memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
             memory.madvise(mmap.MADV_HUGEPAGE)
-            return torch.frombuffer(memory, dtype=like.dtype, count=math.prod(shape)).view(shape)
+            return torch.frombuffer(memory, dtype=like.dtype, count=count).view(shape)
     return like.new_empty(shape)
 
 
