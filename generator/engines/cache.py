@@ -133,8 +133,8 @@ def _widened(tensor: torch.Tensor, used: int, room: int) -> torch.Tensor:
 def _empty(like: torch.Tensor, room: int) -> torch.Tensor:
     """Memory for keys or values of so many columns.
 
-    On a CPU in pages of 2 MB where the system has them: a step reads all of the cache, which is more
-    than a processor's table of small pages covers.
+    On a CPU in pages of 2 MB where the system has them: a step reads all of the cache, which is
+    more than a processor's table of small pages covers.
     """
     shape = (*like.shape[:2], room, like.shape[3])
     count = math.prod(shape)
