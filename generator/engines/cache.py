@@ -18,6 +18,8 @@ architecture is known here.
 from __future__ import annotations
 
 import contextlib
+import math
+import mmap
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -33,6 +35,7 @@ __all__ = ["Cohort", "attend", "attending", "supports"]
 
 NAME = "assay_cohorts"
 _FIRST_COLUMNS = 64
+_HUGE_PAGE = 2 << 20
 # What some architectures hand to their attention beside scale and window.
 _UNSUPPORTED = ("softcap", "s_aux", "position_bias", "dynamic_mask")
 
@@ -106,7 +109,7 @@ class Cohort:
         if layer is None:
             # A prompt is written once and in full, samples column by column.
             room = new if new > 1 else _FIRST_COLUMNS
-            layer = Layer(*(t.new_empty((*t.shape[:2], room, t.shape[3])) for t in (keys, values)))
+            layer = Layer(*(_empty(t, room) for t in (keys, values)))
             self.layers[index] = layer
         used = self.columns
         # Each by itself: where memory ran out between them, only one is wide already.
@@ -131,9 +134,27 @@ def _move_rows(tensors: Sequence[torch.Tensor], moved: Sequence[tuple[int, int]]
 
 def _widened(tensor: torch.Tensor, used: int, room: int) -> torch.Tensor:
     """The same first `used` columns with room for `room`."""
-    grown = tensor.new_empty((*tensor.shape[:2], room, tensor.shape[3]))
+    grown = _empty(tensor, room)
     grown[:, :, :used] = tensor[:, :, :used]
     return grown
+
+
+def _empty(like: torch.Tensor, room: int) -> torch.Tensor:
+    """Memory for keys or values of so many columns.
+
+    On a CPU in pages of 2 MB where the system has them: a step reads all of the cache, which is
+    more than a processor's table of small pages covers.
+    """
+    shape = (*like.shape[:2], room, like.shape[3])
+    count = math.prod(shape)
+    size = -(-count * like.element_size() // _HUGE_PAGE) * _HUGE_PAGE
+    if like.device.type == "cpu" and size > _HUGE_PAGE and hasattr(mmap, "MADV_HUGEPAGE"):
+        # Without such pages the system refuses or gives small ones; without memory PyTorch says so.
+        with contextlib.suppress(OSError):
+            memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            memory.madvise(mmap.MADV_HUGEPAGE)
+            return torch.frombuffer(memory, dtype=like.dtype, count=count).view(shape)
+    return like.new_empty(shape)
 
 
 _cohorts: ContextVar[Sequence[Cohort]] = ContextVar("_cohorts")
