@@ -22,7 +22,7 @@ from generator.flops import model_shape
 from generator.models import ModelConfig, fingerprint, pinned
 from problems.errors import UserError
 from problems.problem import Problem
-from search.devices import gpu_shares, workers_for
+from search.devices import gpu_shares, warm_up_for, workers_for
 from search.launch import RayConfig, SlurmConfig, do_work
 from search.runs import Part, Run, Shard
 from search.settings import as_dict
@@ -95,7 +95,7 @@ def run(config: ScoreStage) -> None:
     """`assay score`."""
     done = score(config)
     for one in single_stages(config):
-        stage = f"scores/{verifier_name(one)}"
+        stage = _stage(one)
         print(f"{len(done.parts(stage))} parts of scores in {done.path / stage}")
 
 
@@ -135,29 +135,43 @@ def planned(config: ScoreStage) -> tuple[Run, list[Work]]:
     opened.key("answers")
     # All are checked before the first one works for hours.
     for one in singles:
-        key = {
-            "verifier": fingerprint(one.verifier),
-            "dtype": one.verifier.dtype,
-            "aggregate": one.scoring.aggregate,
-            "values": one.scoring.values,
-        }
-        shape = model_shape(one.verifier)
-        stage = f"scores/{verifier_name(one)}"
-        opened.register(stage, key, as_dict(one), shape=shape.to_dict() if shape else None)
-    return opened, [_work(opened, one) for one in singles]
+        opened.register(_stage(one), _key(one), as_dict(one))
+    shard = Shard.parse(config.shard)
+    missing = [opened.missing(_stage(one), opened.parts("answers"), shard) for one in singles]
+    if config.launcher == "local":
+        most = max(len(parts) for parts in missing)
+        warm_up_for(config.workers, most, [one.verifier.device for one in singles])
+    # Only now, beside warming up: these import torch here, which takes seconds.
+    for one in singles:
+        if not opened.shapes(_stage(one)) and (shape := model_shape(one.verifier)):
+            opened.register(_stage(one), _key(one), as_dict(one), shape=shape.to_dict())
+    return opened, [_work(opened, one, parts) for one, parts in zip(singles, missing, strict=True)]
 
 
-def _work(opened: Run, config: ScoreStage) -> Work:
-    stage, device = f"scores/{verifier_name(config)}", config.verifier.device
-    parts = opened.missing(stage, opened.parts("answers"), Shard.parse(config.shard))
+def _stage(config: ScoreStage) -> str:
+    return f"scores/{verifier_name(config)}"
+
+
+def _key(config: ScoreStage) -> dict[str, Any]:
+    """Everything that changes scores."""
+    return {
+        "verifier": fingerprint(config.verifier),
+        "dtype": config.verifier.dtype,
+        "aggregate": config.scoring.aggregate,
+        "values": config.scoring.values,
+    }
+
+
+def _work(opened: Run, config: ScoreStage, parts: Sequence[Part]) -> Work:
+    device = config.verifier.device
     return Work(
         parts,
         open_worker,
         (config,),
         total=sum(len(opened.slice(part)) * (part.end - part.first) for part in parts),
         description=f"score ({verifier_name(config)})",
-        workers=workers_for(config.workers, device),
-        devices=gpu_shares(device),
+        workers=workers_for(config.workers, device) if parts else 1,
+        devices=gpu_shares(device) if parts else [],
         gpus=1,
     )
 
@@ -166,7 +180,7 @@ def open_worker(config: ScoreStage) -> Do:
     """Loads the verifier; returns what scores one part."""
     opened = Run.open(config.run)
     scorer = Scorer(config.verifier)
-    stage = f"scores/{verifier_name(config)}"
+    stage = _stage(config)
 
     def do(part: Part, report: Report) -> None:
         start = time.perf_counter()

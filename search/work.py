@@ -5,6 +5,9 @@ returns `do(part, report)`. With one worker it runs in this process; with more, 
 its own with one thread per core that falls to it: two processes of one thread sample as much as one
 of two threads on an idle machine, and far more on a busy one. Workers take parts from one queue, so
 that a slow part holds nobody up. A worker that dies loses only the part that it was at.
+
+Workers are started anew (`spawn`), or, after `warm_up`, forked from a process that has imported
+what a model needs, while the command was still looking for what there is to do.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +29,21 @@ from tqdm import tqdm
 from problems.errors import UserError
 from search.runs import Part
 
-__all__ = ["Bar", "Counts", "Do", "Report", "Work", "cores", "do_parts", "failure", "progress_bar"]
+__all__ = [
+    "Bar",
+    "Counts",
+    "Do",
+    "Report",
+    "Work",
+    "cores",
+    "do_parts",
+    "failure",
+    "progress_bar",
+    "warm_up",
+]
+
+_PRELOAD = "search.preload"
+_warm = False
 
 Report = Callable[[int, int], None]
 """`report(candidates, tokens)`: so many more are done."""
@@ -69,6 +86,49 @@ def progress_bar(total: int, description: str, unit: str = " candidates") -> Any
         dynamic_ncols=True,
         smoothing=0.1,
     )
+
+
+def warm_up() -> None:
+    """Begins to import what workers with a model need, in a process that they are forked from.
+
+    Returns at once. It is a fork server (`multiprocessing`), which ends with this process; whatever
+    libraries read from the environment while they are imported is as it is now. Not for work on a
+    GPU. On Linux only: elsewhere libraries of the system do not survive a fork.
+    """
+    global _warm
+    if _warm or sys.platform != "linux":
+        return
+    from multiprocessing import forkserver, resource_tracker
+
+    resource_tracker.ensure_running()  # by itself: it lets interrupts through again
+    multiprocessing.get_context("forkserver").set_forkserver_preload([_PRELOAD])
+    threads = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = "1"  # no threads that a fork would lose
+    try:
+        with _without_interrupts():
+            forkserver.ensure_running()
+    finally:
+        if threads is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = threads
+    _warm = True
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Processes started meanwhile never see Ctrl-C, which goes to the whole process group.
+
+    The command alone decides, and ends its workers; they would tell of it while they still import.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Bar:
@@ -130,7 +190,7 @@ def _do_in_processes(
     devices: Sequence[str],
     bar: Bar,
 ) -> None:
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver" if _warm else "spawn")
     tasks, reports = context.Queue(), context.Queue()
     for part in [*parts, *[None] * workers]:
         tasks.put(part)
@@ -138,14 +198,15 @@ def _do_in_processes(
     processes = [
         context.Process(
             target=_work,
-            args=(tasks, reports, prepare, tuple(arguments), threads, _share(devices, i)),
+            args=(tasks, reports, prepare, tuple(arguments), _environment(threads, devices, i)),
             daemon=False,
         )
         for i in range(workers)
     ]
     try:
         for process in processes:
-            process.start()
+            with contextlib.nullcontext() if _warm else _without_interrupts():
+                process.start()
         _follow(processes, reports, bar, workers)
         for process in processes:  # they end by themselves, and tidy up
             process.join(30)
@@ -162,8 +223,13 @@ def _do_in_processes(
         tasks.cancel_join_thread()
 
 
-def _share(devices: Sequence[str], worker: int) -> str | None:
-    return devices[worker % len(devices)] if devices else None
+def _environment(threads: int, devices: Sequence[str], worker: int) -> dict[str, str]:
+    """The environment of a worker: this process's, its threads and its share of the GPUs."""
+    environment = {"TOKENIZERS_PARALLELISM": "false", **os.environ}
+    environment["OMP_NUM_THREADS"] = str(threads)
+    if devices:  # read when CUDA is first used, which is later
+        environment["CUDA_VISIBLE_DEVICES"] = devices[worker % len(devices)]
+    return environment
 
 
 def _follow(processes: Sequence[Any], reports: Any, bar: Bar, workers: int) -> None:
@@ -196,17 +262,18 @@ def _work(
     reports: Any,
     prepare: Callable[..., Do],
     arguments: Any,
-    threads: int,
-    gpus: str | None,
+    environment: dict[str, str],
 ) -> None:
     """A worker process: takes parts until the queue says that there are no more."""
     # Ctrl-C goes to the whole process group; the parent alone decides, and ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_parent()
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    if gpus is not None:  # read when CUDA is first used, which is later
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpus
+    os.environ.clear()
+    os.environ.update(environment)
+    if "torch" in sys.modules:  # it has read the fork server's already
+        import torch
+
+        torch.set_num_threads(int(environment["OMP_NUM_THREADS"]))
     counts = Counts(lambda *done: reports.put(("progress", done)), seconds=0.2)
     try:
         do = prepare(*arguments)
