@@ -9,7 +9,7 @@ import torch
 from generator.engines import EngineConfig, VllmConfig
 from generator.models import ModelConfig
 from search import devices, sampling
-from search.devices import gpu_names, gpu_shares, workers_for
+from search.devices import built_for_gpus, gpu_names, gpu_shares, warm_up_for, workers_for
 from search.mixture import Origin
 from search.runs import Part
 from search.work import do_parts
@@ -18,6 +18,7 @@ from search.work import do_parts
 @pytest.fixture
 def gpus(monkeypatch):
     def have(count, visible=None):
+        monkeypatch.setattr(devices, "built_for_gpus", lambda: True)
         monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
         monkeypatch.setattr(devices, "cores", lambda: 6)
@@ -41,6 +42,40 @@ def gpus(monkeypatch):
 def test_gpus_are_named_as_the_environment_names_them(gpus, count, visible, names):
     gpus(count, visible)
     assert gpu_names() == names
+
+
+def test_torch_tells_its_build_unimported():
+    assert built_for_gpus() == bool(torch.version.cuda or torch.version.hip)
+
+
+def test_a_torch_without_gpus_is_not_asked(gpus, monkeypatch):
+    gpus(2)
+    monkeypatch.setattr(devices, "built_for_gpus", lambda: False)
+    assert gpu_names() == []
+
+
+@pytest.mark.parametrize(
+    ("workers", "parts", "used", "built", "warmed"),
+    [
+        (0, 2, ["auto"], False, 1),
+        (2, 2, ["auto"], False, 1),
+        (2, 2, ["auto"], True, 0),
+        (2, 2, ["cpu", "auto"], True, 0),
+        (2, 2, ["cpu"], True, 1),
+        (2, 1, ["cpu"], False, 0),
+        (2, 0, ["cpu"], False, 0),
+        (1, 2, ["cpu"], False, 0),
+    ],
+)
+def test_only_several_processes_without_gpus_are_warmed_up(
+    gpus, monkeypatch, workers, parts, used, built, warmed
+):
+    gpus(0)
+    calls = []
+    monkeypatch.setattr(devices, "built_for_gpus", lambda: built)
+    monkeypatch.setattr(devices, "warm_up", lambda: calls.append(1))
+    warm_up_for(workers, parts, used)
+    assert len(calls) == warmed
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,26 @@
 
 import os
 import signal
+import sys
 
 import pytest
 
 from problems.errors import UserError
+from search import work
 from search.runs import Part
 from search.work import do_parts
 
 PARTS = [Part(i, "cot", 0, 1) for i in range(6)]
+
+
+@pytest.fixture(params=["spawned", "forked"], autouse=True)
+def how(request, monkeypatch):
+    monkeypatch.setattr(work, "_warm", False)
+    if request.param == "forked":
+        if sys.platform != "linux":
+            pytest.skip("no fork server here")
+        work.warm_up()
+    return request.param
 
 
 def prepare(folder, trouble=""):
@@ -48,3 +60,41 @@ def test_a_killed_worker_is_told_and_its_parts_are_not_there(tmp_path):
     with pytest.raises(UserError, match="SIGKILL"):
         do_parts(PARTS, prepare, (tmp_path, "killed"), workers=2, total=6, description="test")
     assert not (tmp_path / "3").exists()
+
+
+def prepare_to_tell(folder):
+    def do(part, report):
+        before = "torch" in sys.modules
+        import torch
+
+        told = [before, os.environ["ASSAY_TOLD"], os.environ.get("ASSAY_GONE", ""),
+                os.environ["OMP_NUM_THREADS"], torch.get_num_threads()]  # fmt: skip
+        (folder / str(part.index)).write_text(" ".join(map(str, told)))
+
+    return do
+
+
+def test_workers_have_the_commands_environment_and_their_threads(tmp_path, monkeypatch, how):
+    # Set or deleted after the fork server began, in the second case.
+    monkeypatch.setenv("ASSAY_TOLD", how)
+    monkeypatch.delenv("ASSAY_GONE", raising=False)
+    monkeypatch.setattr(work, "cores", lambda: 4)
+    do_parts(PARTS[:2], prepare_to_tell, (tmp_path,), workers=2, total=2, description="test")
+    imported = how == "forked"
+    assert {p.read_text() for p in tmp_path.iterdir()} == {f"{imported} {how}  2 2"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_what_is_imported_beforehand_starts_no_thread():
+    """A fork takes only the thread that forks: others would leave their locks behind."""
+    import subprocess
+
+    code = "import os, search.preload; print(len(os.listdir('/proc/self/task')))"
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.getcwd()},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout == "1\n"
