@@ -120,6 +120,7 @@ def _without_interrupts() -> Iterator[None]:
     """Processes started meanwhile never see Ctrl-C, which goes to the whole process group.
 
     The command alone decides, and ends its workers; they would tell of it while they still import.
+    It hears of it once they are started: it knows only of such workers.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -205,7 +206,7 @@ def _do_in_processes(
     ]
     try:
         for process in processes:
-            with contextlib.nullcontext() if _warm else _without_interrupts():
+            with _without_interrupts():
                 process.start()
         _follow(processes, reports, bar, workers)
         for process in processes:  # they end by themselves, and tidy up
