@@ -167,9 +167,8 @@ def planned(config: SampleConfig, engines: Engines | None = None) -> tuple[Run, 
     # Only now, beside warming up: these import torch here, which takes seconds.
     for name in entries.keys() - opened.shapes("candidates").keys():
         opened.register("candidates", *entries[name], name, _shape(origins[name]))
-    workers, devices, gpus = 1, [], 0
-    if missing:
-        workers, devices, gpus = _hardware(config.workers, list(origins.values()))
+    sampled = list(origins.values())
+    workers, devices, gpus = _hardware(config.workers, sampled) if missing else (1, [], 0)
     work = Work(
         missing,
         open_worker,

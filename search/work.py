@@ -120,16 +120,22 @@ def _without_interrupts() -> Iterator[None]:
     """Processes started meanwhile never see Ctrl-C, which goes to the whole process group.
 
     The command alone decides, and ends its workers; they would tell of it while they still import.
-    It hears of it once they are started: it knows only of such workers.
+    It hears of it at the end: a worker half started would be one that it does not know of.
     """
-    if not hasattr(signal, "pthread_sigmask"):
+    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    heard: list[int] = []
+    # A handler too: any other thread of this process may take the signal.
+    handler = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+        if heard:
+            raise KeyboardInterrupt
 
 
 class Bar:
