@@ -11,14 +11,31 @@ GPU, whatever library asks.
 from __future__ import annotations
 
 import os
+import runpy
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
 
 from search.work import cores
 
-__all__ = ["gpu_names", "gpu_shares", "workers_for"]
+__all__ = ["built_for_gpus", "gpu_names", "gpu_shares", "workers_for"]
+
+
+@lru_cache(maxsize=1)
+def built_for_gpus() -> bool:
+    """Whether torch can use GPUs where there are any: told without importing it, which is slow."""
+    found = find_spec("torch")
+    file = Path(found.origin).with_name("version.py") if found and found.origin else None
+    if file is None or not file.is_file():
+        return True
+    version = runpy.run_path(str(file))
+    return any(version.get(name) for name in ("cuda", "hip"))
 
 
 def gpu_names() -> list[str]:
     """The GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` names them."""
+    if not built_for_gpus():
+        return []
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0

@@ -118,7 +118,7 @@ def run(config: ScoreStage) -> None:
     """`assay score`."""
     done = score(config)
     for one in single_stages(config):
-        stage = f"scores/{verifier_name(one)}"
+        stage = _stage(one)
         print(f"{len(done.parts(stage))} parts of scores in {done.path / stage}")
 
 
@@ -161,20 +161,30 @@ def planned(config: ScoreStage, scorers: Scorers | None = None) -> tuple[Run, li
     opened.key("answers")
     # All are checked before the first one works for hours.
     for one in singles:
-        key = {
-            "verifier": fingerprint(one.verifier),
-            "dtype": one.verifier.dtype,
-            "aggregate": one.scoring.aggregate,
-            "values": one.scoring.values,
-        }
-        shape = model_shape(one.verifier)
-        stage = f"scores/{verifier_name(one)}"
-        opened.register(stage, key, as_dict(one), shape=shape.to_dict() if shape else None)
+        opened.register(_stage(one), _key(one), as_dict(one))
+    # Finding out a shape imports torch, which takes seconds: only where it is not known yet.
+    for one in singles:
+        if not opened.shapes(_stage(one)) and (shape := model_shape(one.verifier)):
+            opened.register(_stage(one), _key(one), as_dict(one), shape=shape.to_dict())
     return opened, [_work(opened, one, scorers or Scorers()) for one in singles]
 
 
+def _stage(config: ScoreStage) -> str:
+    return f"scores/{verifier_name(config)}"
+
+
+def _key(config: ScoreStage) -> dict[str, Any]:
+    """Everything that changes scores."""
+    return {
+        "verifier": fingerprint(config.verifier),
+        "dtype": config.verifier.dtype,
+        "aggregate": config.scoring.aggregate,
+        "values": config.scoring.values,
+    }
+
+
 def _work(opened: Run, config: ScoreStage, scorers: Scorers) -> Work:
-    stage, device = f"scores/{verifier_name(config)}", config.verifier.device
+    stage, device = _stage(config), config.verifier.device
     parts = opened.missing(stage, opened.parts("answers"), Shard.parse(config.shard))
     return Work(
         parts,
@@ -182,8 +192,8 @@ def _work(opened: Run, config: ScoreStage, scorers: Scorers) -> Work:
         (config, opened.record, scorers),
         total=sum(len(opened.slice(part)) * (part.end - part.first) for part in parts),
         description=f"score ({verifier_name(config)})",
-        workers=workers_for(config.workers, device),
-        devices=gpu_shares(device),
+        workers=workers_for(config.workers, device) if parts else 1,
+        devices=gpu_shares(device) if parts else [],
         gpus=1,
     )
 
@@ -192,7 +202,7 @@ def open_worker(config: ScoreStage, record: dict[str, Any], scorers: Scorers) ->
     """Loads the verifier; returns what scores one part."""
     opened = Run.open(config.run, record)
     scorer = scorers.get(config.verifier)
-    stage = f"scores/{verifier_name(config)}"
+    stage = _stage(config)
 
     def do(part: Part, report: Report) -> None:
         start = time.perf_counter()

@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -164,7 +164,8 @@ def _do_in_processes(
     ]
     try:
         for process in processes:
-            process.start()
+            with _without_interrupts():
+                process.start()
         for _, theirs in pipes:
             theirs.close()  # held open here, it would not tell of its worker's end
         _follow({ours: p for (ours, _), p in zip(pipes, processes, strict=True)}, parts, bar)
@@ -180,6 +181,29 @@ def _do_in_processes(
                 if process.is_alive():
                     process.kill()
                     process.join()
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Processes started meanwhile never see Ctrl-C, which goes to the whole process group.
+
+    The command alone decides, and ends its workers; they would tell of it while they still import.
+    It hears of it at the end: a worker half started would be one that it does not know of.
+    """
+    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard: list[int] = []
+    # A handler too: any other thread of this process may take the signal.
+    handler = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+        if heard:
+            raise KeyboardInterrupt
 
 
 def _share(devices: Sequence[str], worker: int) -> str | None:

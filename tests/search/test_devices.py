@@ -9,7 +9,7 @@ import torch
 from generator.engines import EngineConfig, VllmConfig
 from generator.models import ModelConfig
 from search import devices, sampling
-from search.devices import gpu_names, gpu_shares, workers_for
+from search.devices import built_for_gpus, gpu_names, gpu_shares, workers_for
 from search.mixture import Origin
 from search.runs import Part
 from search.work import do_parts
@@ -18,6 +18,7 @@ from search.work import do_parts
 @pytest.fixture
 def gpus(monkeypatch):
     def have(count, visible=None):
+        monkeypatch.setattr(devices, "built_for_gpus", lambda: True)
         monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
         monkeypatch.setattr(devices, "cores", lambda: 6)
@@ -41,6 +42,16 @@ def gpus(monkeypatch):
 def test_gpus_are_named_as_the_environment_names_them(gpus, count, visible, names):
     gpus(count, visible)
     assert gpu_names() == names
+
+
+def test_torch_tells_its_build_unimported():
+    assert built_for_gpus() == bool(torch.version.cuda or torch.version.hip)
+
+
+def test_a_torch_without_gpus_is_not_asked(gpus, monkeypatch):
+    gpus(2)
+    monkeypatch.setattr(devices, "built_for_gpus", lambda: False)
+    assert gpu_names() == []
 
 
 @pytest.mark.parametrize(

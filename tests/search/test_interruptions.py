@@ -46,23 +46,30 @@ def undisturbed(tmp_path_factory):
     return frame
 
 
+def children(pid, what):
+    """Child processes whose command line holds `what`."""
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(c) for c in found if what in Path(f"/proc/{c}/cmdline").read_bytes()]
+
+
 def workers_of(pid):
-    """Processes that multiprocessing has spawned for `pid`."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [
-        int(child)
-        for child in children
-        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
-    ]
+    """Processes that multiprocessing has spawned for a command."""
+    return children(pid, b"spawn_main")
+
+
+def started(run, **options):
+    """`assay sample` with two workers."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "assay", "sample", str(run), *WORDS, f"modes.cot={SAMPLES}",
+         "workers=2"],
+        cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True,
+        **options,
+    )  # fmt: skip
 
 
 def begun(run):
     """`assay sample` with two workers, as soon as its first parts are there."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "assay", "sample", str(run), *WORDS, f"modes.cot={SAMPLES}",
-         "workers=2"],
-        cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    process = started(run)
     deadline = time.monotonic() + 120
     while not parts(run):
         assert process.poll() is None, process.stderr.read()
@@ -106,6 +113,22 @@ def test_what_is_killed_is_resumed_to_the_same_pool(undisturbed, tmp_path, victi
     sample(run)
     assert all(path.read_bytes() == content for path, content in kept.items())
     pd.testing.assert_frame_equal(pool(run), undisturbed)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for workers in /proc")
+@pytest.mark.parametrize("count", [1, 2])
+def test_ctrl_c_says_one_line_while_workers_start(tmp_path, count):
+    process = started(tmp_path / "run", start_new_session=True)
+    deadline = time.monotonic() + 120
+    while len(workers_of(process.pid)) < count:
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    line = "assay: interrupted; finished parts are kept, the same command goes on"
+    assert error == f"\n{line}\n"
 
 
 def test_widening_leaves_the_old_parts_alone(tmp_path):
