@@ -75,7 +75,7 @@ SCRIPT = """
         batch_size=8,
         learning_rate=3e-3,
         pack_length=128,
-        save_every_seconds=0.2,
+        save_every_seconds=0.0,
         trainer=dict(dataloader_drop_last=True, **trainer),
     )
     train_generator(config, sums(60))

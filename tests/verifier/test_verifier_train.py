@@ -430,7 +430,6 @@ def test_two_processes_do_the_steps_of_one(base_folder, tmp_path):
         "-m",
         "torch.distributed.run",
         "--nproc_per_node=2",
-        "--master_port=0",
     ]
     subprocess.run(
         [*launch, "--standalone", str(file), str(tmp_path / "two")],
