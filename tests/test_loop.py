@@ -67,9 +67,8 @@ def pool(run: Path, stage: str) -> pd.DataFrame:
 
 
 def files(output: Path) -> dict[Path, int]:
-    """When each part and each file of weights was written."""
-    kinds = ("*.parquet", "*.safetensors")
-    return {path: path.stat().st_mtime_ns for kind in kinds for path in output.rglob(kind)}
+    """When each part was written."""
+    return {path: path.stat().st_mtime_ns for path in output.rglob("*.parquet")}
 
 
 def table(run: Path) -> list[str]:
