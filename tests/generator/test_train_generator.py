@@ -275,7 +275,7 @@ def start(base, tmp_path):
 
 
 def finish(process):
-    _, told = process.communicate(timeout=300)
+    _, told = process.communicate(timeout=900)
     assert process.returncode == 0, told
     return told
 

@@ -99,7 +99,7 @@ def train(base, tmp_path):  # noqa: F811
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=900,
         )
         return done.returncode, done.stderr
 

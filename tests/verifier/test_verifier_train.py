@@ -399,7 +399,7 @@ def test_kill_9_and_again_gives_the_same_weights(base_folder, tmp_path):
     def start(output):
         return subprocess.Popen([sys.executable, str(file), str(output)], env=environment)
 
-    assert start(tmp_path / "whole").wait(300) == 0
+    assert start(tmp_path / "whole").wait(900) == 0
     state = tmp_path / "cut" / "training" / "state.pt"
     seen = set()
     for _ in range(4):
@@ -414,7 +414,7 @@ def test_kill_9_and_again_gives_the_same_weights(base_folder, tmp_path):
         if state.exists():
             seen.add(torch.load(state, weights_only=True)["progress"]["step"])
     assert len(seen) >= 3
-    assert start(tmp_path / "cut").wait(300) == 0
+    assert start(tmp_path / "cut").wait(900) == 0
     assert_equal_weights(tmp_path / "whole", tmp_path / "cut")
 
 
@@ -435,7 +435,7 @@ def test_two_processes_do_the_steps_of_one(base_folder, tmp_path):
         [*launch, "--standalone", str(file), str(tmp_path / "two")],
         env=environment,
         check=True,
-        timeout=300,
+        timeout=900,
     )
     one, two = record_of(tmp_path / "one"), record_of(tmp_path / "two")
     assert (one["processes"], two["processes"]) == (1, 2)
