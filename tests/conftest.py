@@ -7,11 +7,22 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.model_server import ModelServer
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# A machine that others use is slow now and then, and no test may fail by chance: no time limit an
+# example, and the same examples every time. `--hypothesis-profile=default` draws others.
+hypothesis.settings.register_profile(
+    "steady",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")

@@ -158,7 +158,7 @@ def test_samples_are_those_of_the_slow_way(arithmetician, byte_tokenizer, batch_
     assert {c.stop for c in completions} == {"eos", "length"}
     calculated = [c for c in completions if re.search(r"<<[1+]+=\d+>>", c.text)]
     assert len(calculated) >= 10
-    for c in calculated[:10] + completions[-13:]:
+    for c in calculated[:5] + completions[-13::2]:
         tokens, logprob, ended = slow_sample(lm, tokenizer, requests[c.request], c.sample, params)
         assert c.token_ids == tokens
         assert c.text == tokenizer.decode(tokens)

@@ -125,11 +125,19 @@ def test_a_hanging_request_is_given_up_and_asked_again(model_server, engine_for)
     engine = engine_for(server, timeout_seconds=0.5)
     start = time.monotonic()
     collected(engine, requests_of(4))
-    assert 0.5 <= time.monotonic() - start < 5
+    assert 0.5 <= time.monotonic() - start < 60
 
 
 def test_a_dead_servers_work_goes_to_the_others_until_it_is_back(model_server, engine_for):
     died = threading.Event()
+
+    joined = threading.Event()
+
+    def waits(body):
+        """The last work is there until the other is back."""
+        if len(other.requests) > 100:
+            joined.wait(60)
+        return slow(body)
 
     def slow(body):
         time.sleep(0.02)
@@ -141,7 +149,12 @@ def test_a_dead_servers_work_goes_to_the_others_until_it_is_back(model_server, e
             return "hang"
         return slow(body)
 
-    other = model_server(slow)
+    def joins(body):
+        if len(back[0].requests) > 5:
+            joined.set()
+        return slow(body)
+
+    other = model_server(waits)
     mortal = model_server(dies, numbers=other.numbers)
     back = []
 
@@ -149,7 +162,7 @@ def test_a_dead_servers_work_goes_to_the_others_until_it_is_back(model_server, e
         died.wait()
         mortal.close()
         time.sleep(0.2)
-        back.append(model_server(slow, port=mortal.port, numbers=other.numbers))
+        back.append(model_server(joins, port=mortal.port, numbers=other.numbers))
 
     reviver = threading.Thread(target=revive)
     reviver.start()
@@ -157,7 +170,7 @@ def test_a_dead_servers_work_goes_to_the_others_until_it_is_back(model_server, e
     collected(engine, requests_of(40))
     reviver.join()
     assert len(mortal.requests) > 5
-    assert len(back[0].requests) > 5
+    assert joined.is_set()
     assert len(other.requests) > 50
 
 
@@ -401,13 +414,17 @@ def test_seeds_belong_to_samples(model_server, engine_for):
 
 
 def test_no_more_requests_are_in_flight_than_allowed(model_server, engine_for):
+    full = threading.Event()
+
     def answer(body):
-        time.sleep(0.01)
+        if server.busy == 7:
+            full.set()
+        full.wait(60)
         return written(body, server.numbers)
 
     server = model_server(answer)
     collected(engine_for(server, samples_per_request=1, in_flight=7), requests_of(12))
-    assert 3 <= server.most_busy <= 7
+    assert server.most_busy == 7
 
 
 # The iterator
@@ -422,7 +439,7 @@ def test_closing_the_iterator_cancels_what_is_in_flight(model_server, engine_for
     next(samples)
     start = time.monotonic()
     samples.close()
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 30
 
 
 def test_it_works_inside_a_running_loop(model_server, engine_for):

@@ -126,7 +126,7 @@ def test_it_draws_from_the_whole_distribution(real):
     assert len(seen) > 60
     assert len(first_tokens(top_k=40, min_p=0.05)) < 10
     # The same seeds again: batches of another make-up round differently.
-    assert (seen & first_tokens()).total() > 290
+    assert (seen & first_tokens()).total() > 270
 
 
 @pytest.mark.slow

@@ -275,7 +275,7 @@ def start(base, tmp_path):
 
 
 def finish(process):
-    _, told = process.communicate(timeout=300)
+    _, told = process.communicate(timeout=900)
     assert process.returncode == 0, told
     return told
 
@@ -308,7 +308,7 @@ def test_two_processes_learn_what_one_does(start, base, tmp_path):
     # The last step of an epoch, where rows run out, would be filled up with rows seen before.
     whole = {"dataloader_drop_last": True}
     finish(start(one, epochs=1, trainer={"per_device_train_batch_size": 4, **whole}))
-    launcher = ["-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=29613"]
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     halves = {"per_device_train_batch_size": 2, **whole}
     told = finish(start(two, launcher, epochs=1, trainer=halves))
     assert told.count("train generator:") == 1

@@ -84,7 +84,7 @@ SCRIPT = """
         batch_size=8,
         learning_rate=3e-3,
         pack_length=128,
-        save_every_seconds=0.2,
+        save_every_seconds=0.0,
         lora=GeneratorLora(**lora),
         trainer=dict(dataloader_drop_last=True, **trainer),
     )
@@ -110,7 +110,7 @@ def train(base, tmp_path):  # noqa: F811
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=900,
         )
         return done.returncode, done.stderr
 

@@ -225,8 +225,8 @@ def test_never_raises_never_empty(text: str, last_number: bool) -> None:
     ],
 )
 def test_hostile_text_is_quick(text: str) -> None:
-    begin = time.perf_counter()
+    begin = time.thread_time()
     extract(text)
     extract(text, OPTIONS, last_number=True)
     extract_output(text)
-    assert time.perf_counter() - begin < 1.0
+    assert time.thread_time() - begin < 1.0

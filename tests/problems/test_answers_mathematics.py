@@ -24,16 +24,8 @@ NEVER = [  # each takes longer than anybody waits
 ]
 
 
-@pytest.fixture(scope="module")
-def _short() -> Iterator[None]:
-    before = mathematics.CPU_SECONDS
-    mathematics.CPU_SECONDS = 0.6
-    yield
-    mathematics.CPU_SECONDS = before
-
-
 @pytest.fixture
-def desk(_short: None) -> Iterator[mathematics._Desk]:
+def desk() -> Iterator[mathematics._Desk]:
     """A desk of its own, with its own workers and nothing remembered."""
     own = mathematics._Desk()
     yield own
@@ -82,24 +74,29 @@ def test_not_worth_asking(a: str, b: str) -> None:
     assert not worth_asking(b, a)
 
 
-def test_deadline(desk: mathematics._Desk) -> None:
+def test_deadline(desk: mathematics._Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mathematics, "CPU_SECONDS", 0.5)  # too little for some true verdicts
     for a, b in NEVER:
         begin = time.monotonic()
         assert desk.decide(*sorted((a, b))) is None
         assert time.monotonic() - begin < mathematics.WALL_SECONDS
     assert not desk.idle, "each was killed"
+    monkeypatch.undo()
     assert desk.decide("1+1=x", "x=2") is True, "and another serves the next pair"
 
 
-def test_what_took_too_long_is_not_tried_again(desk: mathematics._Desk) -> None:
+def test_what_took_too_long_is_not_tried_again(
+    desk: mathematics._Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mathematics, "CPU_SECONDS", 0.5)
     for number in range(mathematics._STRIKES):
         assert desk.decide(r"(10^8)!", str(number)) is None
-    begin = time.monotonic()
+    monkeypatch.setattr(desk, "ask", lambda pair: pytest.fail("it was tried again"))
     assert desk.decide(r"(10^8)!", "77") is None
-    assert time.monotonic() - begin < 0.1
 
 
-def test_eight_threads(desk: mathematics._Desk) -> None:
+def test_eight_threads(desk: mathematics._Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mathematics, "CPU_SECONDS", 2.0)
     pairs = [(rf"\sum_{{k=1}}^{{{n}}} k", str(n * (n + 1) // 2)) for n in range(2, 22)]
     pairs[5:5] = NEVER[:2]
     with ThreadPoolExecutor(8) as pool:
@@ -140,7 +137,7 @@ def test_no_worker_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run_python(code: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=300
     )
     assert not done.stderr, done.stderr
     return done.stdout.strip()
@@ -187,7 +184,7 @@ print(worker.process.pid, flush=True)
 os._exit(0)
 """
     worker = int(run_python(code))
-    until = time.monotonic() + (20 if busy else 5)
+    until = time.monotonic() + (120 if busy else 30)
     while is_running(worker) and time.monotonic() < until:
         time.sleep(0.05)
     assert not is_running(worker)

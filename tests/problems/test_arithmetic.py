@@ -50,9 +50,9 @@ def test_evaluate(expression: str, value: int | Fraction) -> None:
     ],
 )
 def test_refused(expression: str) -> None:
-    begin = time.perf_counter()
+    begin = time.thread_time()
     assert evaluate(expression) is None
-    assert time.perf_counter() - begin < 0.1
+    assert time.thread_time() - begin < 0.1
 
 
 _NUMBERS = st.integers(0, 999).map(str) | st.decimals(

@@ -77,11 +77,11 @@ def test_left_alone(text: str) -> None:
 
 
 def test_hostile_text_takes_no_time() -> None:
-    begin = time.perf_counter()
+    begin = time.thread_time()
     for text in ("<<" * 200_000 + "=", "<<" + "9" * 200_000 + "=", "<<" + "(" * 200_000 + "="):
         assert continue_with(text) is None
     assert continue_with("<<" + "9**" * 100 + "9=") is None
-    assert time.perf_counter() - begin < 0.5
+    assert time.thread_time() - begin < 0.5
 
 
 @given(st.text(alphabet="<>=+-*/.1230% \n", max_size=12))

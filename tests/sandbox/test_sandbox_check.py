@@ -81,7 +81,7 @@ def problem_of(one: Attack) -> str:
     return first.problem
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox.check, "_PATIENCE_SECONDS", 0.2)
 
@@ -112,6 +112,7 @@ def test_a_worker_that_execs_is_found_out(kind: str, name: str, problem: str) ->
     assert problem in problem_of(attack(kind, name))
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
     ("program", "problem"),
     [

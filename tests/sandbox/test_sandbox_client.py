@@ -57,7 +57,7 @@ def test_a_stream_given_up_leaves_its_programs_unrun() -> None:
         assert next(stream)[1].output == "1\n"
         stream.close()
         before = time.monotonic()
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 8
 
 
 def test_several_threads_share_a_sandbox() -> None:
@@ -139,7 +139,7 @@ def test_closing_wakes_those_who_wait() -> None:
             thread.start()
         time.sleep(0.3)
     for thread in threads:
-        thread.join(timeout=5)
+        thread.join(timeout=25)
     assert [errors.get_nowait(), errors.get_nowait()] == ["the sandbox was closed"] * 2
 
 
@@ -154,7 +154,7 @@ def test_a_forked_process_may_not_use_it_and_does_not_harm_it() -> None:
         assert sandbox.run(["print(1)"])[0].output == "1\n"
         process = multiprocessing.get_context("fork").Process(target=misuse)
         process.start()
-        process.join(timeout=10)
+        process.join(timeout=60)
         assert process.exitcode == 0
         assert sandbox.run(["print(2)"])[0].output == "2\n"
 

@@ -64,7 +64,7 @@ def run(mode: str, folder: Path) -> tuple[list[str], list[str]]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert client.returncode == 0, client.stderr
     return client.stdout.splitlines(), client.stderr.splitlines()
@@ -140,7 +140,7 @@ def test_as_an_unprivileged_user() -> None:
     if python is None or not os.stat(ROOT).st_mode & 0o5:
         pytest.skip("no Python that another user may run")
     client = subprocess.run(
-        [python, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60
+        [python, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=300
     )
     assert client.returncode == 0, client.stderr
     missing, statuses = client.stdout.splitlines()

@@ -119,7 +119,7 @@ def told(request: pytest.FixtureRequest) -> dict[str, Any]:
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             user=user,
             group=user,
             extra_groups=None if user is None else [],
@@ -206,7 +206,7 @@ def test_each_is_told_truthfully_and_no_other_is_lost(
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     if client.returncode and "/proc/sys/user" in client.stderr:
         pytest.skip("the limits of namespaces cannot be changed here")
@@ -330,7 +330,7 @@ def only_child(pid: int) -> int:
 
 
 def is_gone(pid: int) -> bool:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
@@ -355,7 +355,7 @@ def test_proc_knows_a_child_by_its_number_outside(
     waited = int(Path(f"/proc/{outside}/schedstat").read_text().split()[1])
     assert 0.01 < float(starved) <= waited / 1e9
     os.kill(root, signal.SIGKILL)
-    assert process.wait(timeout=5) == 1  # the process outside says that the one inside was killed
+    assert process.wait(timeout=60) == 1  # the process outside says that the one inside was killed
     assert is_gone(outside)
 
 

@@ -48,7 +48,7 @@ def are_gone(pids: set[int]) -> bool:
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if condition():
             return True
@@ -111,14 +111,13 @@ def test_closing_leaves_no_process_and_no_descriptor() -> None:
 
 def test_closing_does_not_wait_for_a_running_program() -> None:
     before = descendants(os.getpid())
-    with Sandbox(workers=1) as sandbox:
-        stream = sandbox.stream(["print(1)", "while True: pass"])
+    with Sandbox(workers=1, limits=Limits(wall_seconds=60)) as sandbox:
+        stream = sandbox.stream(["print(1)", "import time\ntime.sleep(100)"])
         next(stream)
-        time.sleep(0.2)
-        ours = descendants(os.getpid()) - before
-        assert len(ours) == A_ROOT + 2  # and a server and a program
+        assert eventually(lambda: len(descendants(os.getpid()) - before) == A_ROOT + 2)
+        ours = descendants(os.getpid()) - before  # and a server and a program
         start = time.monotonic()
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 20
     assert are_gone(ours)
 
 
@@ -142,22 +141,20 @@ def test_descriptors_of_a_server_do_not_pile_up() -> None:
 
 
 def test_killed_servers_lose_and_swap_nothing() -> None:
-    def kill_now_and_then() -> None:
-        while not done.wait(0.08):
-            killed.extend(pid for pid in server_pids(sandbox) if kill(pid))
-
+    """Each time that some more programs have ended, however long that took."""
     killed: list[int] = []
-    done = threading.Event()
+    outcomes = {}
     with Sandbox(workers=2) as sandbox:
-        sandbox.run(["print(1)"])
-        killer = threading.Thread(target=kill_now_and_then)
-        killer.start()
         # Each in a process of its own, because of the import.
-        outcomes = sandbox.run([f"import os\nprint({i} * {i})" for i in range(400)])
-        done.set()
-        killer.join()
-    assert len(killed) >= 2
-    wrong = [o for i, o in enumerate(outcomes) if o.output != f"{i * i}\n"]
+        programs = [f"import os\nprint({i} * {i})" for i in range(400)]
+        for i, outcome in sandbox.stream(programs):
+            assert i not in outcomes
+            outcomes[i] = outcome
+            if len(outcomes) % 30 == 15:
+                killed.extend(pid for pid in server_pids(sandbox) if kill(pid))
+    assert len(killed) >= 13
+    assert sorted(outcomes) == list(range(400))
+    wrong = [o for i, o in outcomes.items() if o.output != f"{i * i}\n"]
     # A program whose server was killed twice is given up, with a status that says so.
     assert {o.status for o in wrong} <= {"killed"}
     assert len(wrong) <= 2
@@ -284,7 +281,7 @@ def test_the_death_of_the_client_leaves_no_process(number: signal.Signals, extra
     assert eventually(running)
     ours = {p for p in descendants(client.pid) if b"boot.py" in command_line(p)}
     client.send_signal(number)
-    client.wait(timeout=10)
+    client.wait(timeout=60)
     assert are_gone(ours)
     if number == signal.SIGINT:
         assert b"KeyboardInterrupt" in client.stderr.read()
@@ -297,10 +294,14 @@ def command_line(pid: int) -> bytes:
 
 
 def test_starting_is_quick() -> None:
-    seconds = []
-    for _ in range(3):
+    """Against a bare interpreter, because the machine may be busy."""
+    sandboxes, interpreters = [], []
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-S", "-c", ""], check=True)
+        interpreters.append(time.perf_counter() - start)
         start = time.perf_counter()
         with Sandbox(workers=2) as sandbox:
-            seconds.append(time.perf_counter() - start)
+            sandboxes.append(time.perf_counter() - start)
             assert sandbox.run(["print(1)"])[0].status == "ok"
-    assert min(seconds) < 0.3  # some 60 ms on a machine that is not busy
+    assert min(sandboxes) < 30 * min(interpreters)  # some 6 times

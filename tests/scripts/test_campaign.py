@@ -38,7 +38,7 @@ def test_a_call_ends_when_its_seconds_are_over(tmp_path):
     begun = time.monotonic()
     with pytest.raises(OutOfTimeError):
         campaign(tmp_path, seconds="1").python("sleep", SLEEPS)
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < 50
 
 
 def test_a_stage_is_cut_only_when_there_is_enough(tmp_path):
@@ -52,7 +52,7 @@ def test_a_stage_is_cut_only_when_there_is_enough(tmp_path):
     with pytest.raises(OutOfTimeError):
         campaign(tmp_path, seconds="2").python("sleep", SLEEPS, until=0.5, enough=folder)
     (folder / "part-00000.pot.00000-00002.parquet").touch()
-    assert campaign(tmp_path).python("sleep", SLEEPS, until=0.5, enough=folder) < 15
+    assert campaign(tmp_path).python("sleep", SLEEPS, until=0.5, enough=folder) < 50
 
 
 def test_slices_of_one_mode_are_dropped(tmp_path):

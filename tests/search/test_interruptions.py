@@ -70,7 +70,7 @@ def started(run, **options):
 def begun(run):
     """`assay sample` with two workers, as soon as its first parts are there."""
     process = started(run)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not parts(run):
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline
@@ -95,14 +95,14 @@ def test_what_is_killed_is_resumed_to_the_same_pool(undisturbed, tmp_path, victi
     workers = workers_of(process.pid)
     assert len(workers) == 2
     os.kill(process.pid if victim == "command" else workers[0], signal.SIGKILL)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=300)
     if victim == "worker":
         assert process.returncode == 2, error
         assert len(error.splitlines()) == 1, error
         line = error.strip()
         assert line.startswith("assay: a worker process ended early (SIGKILL; out of memory?)")
         assert "give the same command again" in line
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 300
     while not all(map(gone, workers)):
         assert time.monotonic() < deadline, "a worker outlives its command"
         time.sleep(0.05)

@@ -100,7 +100,7 @@ def on_a_cluster(tmp_path, trouble, retries=3):
     folder.mkdir()
     done = subprocess.run(
         [PYTHON, "-c", DRIVER, str(folder), trouble, str(retries)],
-        env=environment(tmp_path), capture_output=True, text=True, cwd=tmp_path, timeout=180,
+        env=environment(tmp_path), capture_output=True, text=True, cwd=tmp_path, timeout=600,
     )  # fmt: skip
     lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT")]
     assert lines, done.stderr
@@ -178,7 +178,7 @@ def test_the_stages_give_the_pool_of_one_process(tmp_path):
         for command in (["sample", run, *words], ["grade", run]):
             subprocess.run(
                 [PYTHON, "-m", "assay", *command, f"launcher={launcher}", "ray.workers=2"],
-                env=environment(), cwd=tmp_path, check=True, capture_output=True, timeout=180,
+                env=environment(), cwd=tmp_path, check=True, capture_output=True, timeout=600,
             )  # fmt: skip
     for stage in ("candidates", "answers"):
         here, there = (

@@ -74,7 +74,7 @@ def browse(tmp_path):
             [browser, *options, "--dump-dom", driven.as_uri() + fragment],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
             check=True,
         )
         return json.loads(html.unescape(re.search(r"<body>(.*)</body>", done.stdout, re.S)[1]))
