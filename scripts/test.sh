@@ -16,4 +16,5 @@ bin=$environment/bin
 "$bin/mypy"
 # One thread a process: two test processes of one thread each beat one of two.
 export OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
-exec "$bin/python" -m pytest -n "${ASSAY_TEST_WORKERS:-2}" --dist loadfile --durations=15 "$@"
+exec "$bin/python" -m pytest -n "${ASSAY_TEST_WORKERS:-2}" --dist loadfile \
+  --no-loadscope-reorder --durations=15 "$@"

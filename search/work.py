@@ -190,7 +190,9 @@ def _without_interrupts() -> Iterator[None]:
     The command alone decides, and ends its workers; they would tell of it while they still import.
     It hears of it at the end: a worker half started would be one that it does not know of.
     """
-    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
+    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # as of a shell's background jobs
+    main = threading.current_thread() is threading.main_thread()
+    if sys.platform == "win32" or ignored or not main:
         yield
         return
     heard: list[int] = []

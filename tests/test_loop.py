@@ -68,7 +68,7 @@ def pool(run: Path, stage: str) -> pd.DataFrame:
 
 def files(output: Path) -> dict[Path, int]:
     """When each part was written."""
-    return {path: path.stat().st_mtime_ns for path in output.rglob("*.parquet")}
+    return {path: path.stat().st_mtime_ns for path in output.rglob("part-*.parquet")}
 
 
 def table(run: Path) -> list[str]:
