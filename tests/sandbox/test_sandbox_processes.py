@@ -111,8 +111,9 @@ def test_closing_leaves_no_process_and_no_descriptor() -> None:
 
 def test_closing_does_not_wait_for_a_running_program() -> None:
     before = descendants(os.getpid())
-    with Sandbox(workers=1, limits=Limits(wall_seconds=60)) as sandbox:
-        stream = sandbox.stream(["print(1)", "import time\ntime.sleep(100)"])
+    # In the process of the program before it, so that there is no other beside.
+    with Sandbox(workers=1, limits=Limits(cpu_seconds=60, wall_seconds=60)) as sandbox:
+        stream = sandbox.stream(["print(1)", "while True: pass"])
         next(stream)
         assert eventually(lambda: len(descendants(os.getpid()) - before) == A_ROOT + 2)
         ours = descendants(os.getpid()) - before  # and a server and a program
