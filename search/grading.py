@@ -78,12 +78,15 @@ def run(config: GradeConfig) -> None:
     from search.results import frame_line, load_frame
 
     done = grade(config)
-    frame = load_frame(done)
-    print(frame_line(frame))
-    both = gradings(frame)
-    if both:
-        print(f"\n{both}\n")
-    print(f"{len(done.parts('answers'))} parts of answers in {done.path / 'answers'}")
+    parts = done.parts("answers")
+    # A shard may have no part while the others have not written theirs.
+    if parts:
+        frame = load_frame(done)
+        print(frame_line(frame))
+        both = gradings(frame)
+        if both:
+            print(f"\n{both}\n")
+    print(f"{len(parts)} parts of answers in {done.path / 'answers'}")
 
 
 def grade(config: GradeConfig) -> Run:
