@@ -7,7 +7,7 @@ from search.runs import Run
 
 
 def test_a_shard_without_parts_may_come_before_the_others(tmp_path, capsys):
-    rows = [{"id": f"p{i}", "question": "1+1?", "answer": "2", "candidates": ["#### 2", "#### 3"]}
+    rows = [{"id": f"p{i}", "question": "1+1?", "answer": "2", "candidates": [{"mode": "cot", "text": "#### 2"}]}
             for i in range(2)]  # fmt: skip
     pool, run = tmp_path / "pool.jsonl", str(tmp_path / "run")
     pool.write_text("".join(json.dumps(row) + "\n" for row in rows))
