@@ -7,8 +7,9 @@ from search.runs import Run
 
 
 def test_a_shard_without_parts_may_come_before_the_others(tmp_path, capsys):
-    rows = [{"id": f"p{i}", "question": "1+1?", "answer": "2", "candidates": [{"mode": "cot", "text": "#### 2"}]}
-            for i in range(2)]  # fmt: skip
+    problem = {"question": "1+1?", "answer": "2"}
+    candidates = [{"mode": "cot", "text": "#### 2"}]
+    rows = [{"id": f"p{i}", **problem, "candidates": candidates} for i in range(2)]
     pool, run = tmp_path / "pool.jsonl", str(tmp_path / "run")
     pool.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert assay.main(["import", str(pool), f"run={run}", "problems_per_part=2"]) == 0
