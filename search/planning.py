@@ -209,21 +209,18 @@ def _training(work: Training, machine: Machine) -> Stage:
     }
     bound, longest = max(seconds.items(), key=lambda item: item[1])
     offload = _offloaded(work, trained, machine, micro_batches)
-    return Stage(
-        work.name,
-        model.name,
-        model.size.total,
-        trained,
+    return _estimate(
+        work,
+        machine,
         memory,
-        device.memory,
-        device.host,
-        work.tokens,
-        step_tokens,
-        work.steps,
-        flops,
-        longest + offload,
-        "offloading" if offload > longest else bound,
-        {
+        trained=trained,
+        tokens=work.tokens,
+        step_tokens=step_tokens,
+        steps=work.steps,
+        flops=flops,
+        seconds=longest + offload,
+        bound="offloading" if offload > longest else bound,
+        settings={
             "parallel": work.parallel if count > 1 or work.parallel != "ddp" else "",
             "precision": work.precision,
             "micro_batch_tokens": micro_tokens,
@@ -231,6 +228,22 @@ def _training(work: Training, machine: Machine) -> Stage:
             "lora_rank": work.adapters.rank,
             "lora_bits": work.adapters.bits,
         },
+    )
+
+
+def _estimate(
+    work: Training | Sampling | Scoring, machine: Machine, memory: Memory, **rest: Any
+) -> Stage:
+    """A stage of this work on this machine; `rest` are the other fields of `Stage`."""
+    device, model = machine.device, work.model
+    return Stage(
+        work.name,
+        model.name,
+        model.size.total,
+        memory=memory,
+        capacity=device.memory,
+        host_capacity=device.host,
+        **rest,
     )
 
 
@@ -373,21 +386,17 @@ def _sampling(work: Sampling, machine: Machine) -> Stage:
     share = device.score if work.engine == "transformers" else device.decode
     prefill = flops / (rate * share * replicas * parallel)
     writing = longest + besides if work.engine == "transformers" else max(longest, besides)
-    return Stage(
-        work.name,
-        work.model.name,
-        size.total,
-        0,
+    return _estimate(
+        work,
+        machine,
         memory,
-        device.memory,
-        device.host,
-        tokens,
-        active * replicas,
-        math.ceil(steps),
-        flops + decode_flops,
-        writing + prefill,
-        bound if longest >= besides else "engine",
-        {
+        tokens=tokens,
+        step_tokens=active * replicas,
+        steps=math.ceil(steps),
+        flops=flops + decode_flops,
+        seconds=writing + prefill,
+        bound=bound if longest >= besides else "engine",
+        settings={
             "engine": work.engine,
             "samples_at_once": rows,
             "tensor_parallel": parallel if parallel > 1 else 0,
@@ -442,21 +451,17 @@ def scoring_stage(work: Scoring, machine: Machine) -> Stage:
         "kernels": passes * shape.layers * 2 * _KERNELS[0] * device.launch / machine.count,
     }  # fmt: skip
     bound = max(seconds, key=lambda name: seconds[name])
-    return Stage(
-        work.name,
-        work.model.name,
-        size.total,
-        0,
+    return _estimate(
+        work,
+        machine,
         memory,
-        device.memory,
-        device.host,
-        tokens,
-        together,
-        math.ceil(passes),
-        flops,
-        seconds[bound],
-        bound,
-        {"batch_tokens": work.batch_tokens},
+        tokens=tokens,
+        step_tokens=together,
+        steps=math.ceil(passes),
+        flops=flops,
+        seconds=seconds[bound],
+        bound=bound,
+        settings={"batch_tokens": work.batch_tokens},
     )
 
 

@@ -33,7 +33,7 @@ import importlib.metadata
 import json
 import re
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -183,28 +183,30 @@ class Run:
         key: Mapping[str, Any],
         config: Mapping[str, Any],
         origin: str = "",
-        shape: Mapping[str, Any] | None = None,
+        shape: Callable[[], Mapping[str, Any] | None] | None = None,
     ) -> None:
         """Declares that `stage` is about to run under `key`; writes key and configuration.
 
-        Each `origin` of candidates has a key of its own. `shape` is that of the model at work
-        (`ModelShape.to_dict`): no part of the key; under the same key, the one registered before
-        stays. Raises `UserError` naming the differing fields where parts of another key are there.
+        Each `origin` of candidates has a key of its own. `shape` finds out that of the model at
+        work (`ModelShape.to_dict`), which is no part of the key; it may take seconds, and is called
+        only where none is registered under the same key. Raises `UserError` naming the differing
+        fields where parts of another key are there.
         """
         entry = {"key": _plain(key), "config": _plain(config), "versions": versions()}
-        if shape is not None:
-            entry["shape"] = _plain(shape)
 
         def change(record: dict[str, Any]) -> bool:
             known = _entry(record["stages"], stage, origin)
-            new = entry
+            found = None
             if known is not None and known["key"] == entry["key"]:
-                new = {"shape": known["shape"], **entry} if "shape" in known else entry
+                found = known.get("shape")
             elif known is not None and self.has_parts(stage, origin):
                 raise UserError(
                     f"{self.path}: {_what(stage, origin)} were made with other settings "
                     f"({'; '.join(differences(known['key'], entry['key']))})"
                 )
+            if found is None and shape is not None:
+                found = shape()
+            new = entry if found is None else {**entry, "shape": _plain(found)}
             if known is not None and _told(known) == _told(new):
                 return False
             _enter(record["stages"], stage, origin, new)

@@ -15,6 +15,7 @@ import gc
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from generator.engines import Engine, EngineConfig, Request, SamplingParams, make_engine
@@ -151,20 +152,11 @@ def planned(config: SampleConfig, engines: Engines | None = None) -> tuple[Run, 
     }
     opened = Run.open_or_create(config.run, problems)
     size = part_size(config, origins, opened)
-    config = dataclasses.replace(config, problems_per_part=size)
-    entries = _entries(config, origins, shots)
-    if config.mixture:
-        opened.register_mixture(size, as_dict(config))
-    # All are checked before the first one is sampled for hours.
-    for name, entry in entries.items():
-        opened.register("candidates", *entry, name)
+    _register(opened, dataclasses.replace(config, problems_per_part=size), origins, shots)
     asked = [
         part for name in _by_model(origins) for part in opened.plan(origins[name].modes, size, name)
     ]
     missing = opened.missing("candidates", asked, Shard.parse(config.shard))
-    # Finding out a shape imports torch, which takes seconds: only where it is not known yet.
-    for name in entries.keys() - opened.shapes("candidates").keys():
-        opened.register("candidates", *entries[name], name, _shape(origins[name]))
     sampled = list(origins.values())
     workers, devices, gpus = _hardware(config.workers, sampled) if missing else (1, [], 0)
     work = Work(
@@ -226,15 +218,19 @@ def _model(origin: Origin) -> tuple[ModelConfig, EngineConfig]:
     return origin.generator, origin.engine
 
 
-def _entries(
-    config: SampleConfig, origins: Mapping[str, Origin], shots: Mapping[str, Shots | None]
-) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
-    """Key and configuration of each origin, as `Run.register` takes them."""
-    entries = {}
+def _register(
+    opened: Run,
+    config: SampleConfig,
+    origins: Mapping[str, Origin],
+    shots: Mapping[str, Shots | None],
+) -> None:
+    if config.mixture:
+        opened.register_mixture(config.problems_per_part, as_dict(config))
+    # All are checked before the first one is sampled for hours.
     for name, origin in origins.items():
+        key = sampling_key(origin, shots[name], config.problems_per_part)
         own = origin if name else dataclasses.replace(config, prompt=origin.prompt)
-        entries[name] = sampling_key(origin, shots[name], config.problems_per_part), as_dict(own)
-    return entries
+        opened.register("candidates", key, as_dict(own), name, partial(_shape, origin))
 
 
 def part_size(config: SampleConfig, origins: Mapping[str, Origin], opened: Run) -> int:

@@ -14,6 +14,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -161,11 +162,13 @@ def planned(config: ScoreStage, scorers: Scorers | None = None) -> tuple[Run, li
     opened.key("answers")
     # All are checked before the first one works for hours.
     for one in singles:
-        opened.register(_stage(one), _key(one), as_dict(one))
-    # Finding out a shape imports torch, which takes seconds: only where it is not known yet.
-    for one in singles:
-        if not opened.shapes(_stage(one)) and (shape := model_shape(one.verifier)):
-            opened.register(_stage(one), _key(one), as_dict(one), shape=shape.to_dict())
+        key = {
+            "verifier": fingerprint(one.verifier),
+            "dtype": one.verifier.dtype,
+            "aggregate": one.scoring.aggregate,
+            "values": one.scoring.values,
+        }
+        opened.register(_stage(one), key, as_dict(one), shape=partial(_shape, one))
     return opened, [_work(opened, one, scorers or Scorers()) for one in singles]
 
 
@@ -173,14 +176,9 @@ def _stage(config: ScoreStage) -> str:
     return f"scores/{verifier_name(config)}"
 
 
-def _key(config: ScoreStage) -> dict[str, Any]:
-    """Everything that changes scores."""
-    return {
-        "verifier": fingerprint(config.verifier),
-        "dtype": config.verifier.dtype,
-        "aggregate": config.scoring.aggregate,
-        "values": config.scoring.values,
-    }
+def _shape(config: ScoreStage) -> dict[str, Any] | None:
+    shape = model_shape(config.verifier)
+    return shape.to_dict() if shape else None
 
 
 def _work(opened: Run, config: ScoreStage, scorers: Scorers) -> Work:

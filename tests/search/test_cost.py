@@ -131,7 +131,7 @@ def make_run(tmp_path):
         run = Run.open_or_create(tmp_path / "run", problems)
         config = {"generator": {"name": str(tmp_path / "generator")}}
         shape = generator.to_dict() if generator else None
-        run.register("candidates", {"problems_per_part": 1}, config, shape=shape)
+        run.register("candidates", {"problems_per_part": 1}, config, shape=lambda: shape)
         part = Part(0, "cot", 0, 2)
         rows = [
             Candidate("p", "cot", i, f"#### {2 + i}", [1], tokens, 3, -1.0, "eos")
@@ -140,9 +140,9 @@ def make_run(tmp_path):
         run.write("candidates", part, candidates_table(rows), seconds[0])
         run = grade(GradeConfig(run=str(run.path)))
         run.write("answers", part, run.read("answers", part), seconds[1])
-        shape = verifier.to_dict() if verifier else None
+        own = verifier.to_dict() if verifier else None
         config = {"verifier": {"name": "nobody/v"}}
-        run.register("scores/v", {"verifier": "v"}, config, shape=shape)
+        run.register("scores/v", {"verifier": "v"}, config, shape=lambda: own)
         scores = [
             {"problem_id": "p", "mode": "cot", "sample": i, "score": 1.0 - i, "starts": [],
              "ends": [], "values": np.zeros(length, np.float16)}
@@ -219,7 +219,7 @@ def test_the_report_draws_against_costs(make_run, capsys):
 
 def test_several_verifiers_cost_each_their_own(make_run, capsys):
     run = make_run()
-    run.register("scores/w", {"verifier": "w"}, {}, shape=SHAPE.to_dict())
+    run.register("scores/w", {"verifier": "w"}, {}, shape=SHAPE.to_dict)
     part = Part(0, "cot", 0, 2)
     run.write("scores/w", part, run.read("scores/v", part), 8.0)
     run_evaluate(EvaluateStage(run=str(run.path), draws=2, bootstrap=2))
@@ -386,7 +386,7 @@ def test_shapes_are_no_part_of_the_key(make_run):
     assert ModelShape(**run.shapes("candidates")[""]) == SHAPE
     run.register("candidates", {"problems_per_part": 1}, {})
     assert ModelShape(**Run.open(run.path).shapes("candidates")[""]) == SHAPE
-    run.register("candidates", {"problems_per_part": 1}, {}, "hot", SMALL.to_dict())
+    run.register("candidates", {"problems_per_part": 1}, {}, "hot", SMALL.to_dict)
     both = {"": SHAPE.to_dict(), "hot": SMALL.to_dict()}
     assert Run.open(run.path).shapes("candidates") == both
     assert len(run.parts("scores/v")) == 1

@@ -106,6 +106,21 @@ def test_settings_may_change_while_nothing_was_made(run):
     assert Run.open(run.path).key("candidates")["seed"] == 1
 
 
+def test_a_shape_is_found_out_once_for_a_key(run):
+    key, asked = {"problems_per_part": 2, "seed": 0}, []
+
+    def shape():
+        asked.append(len(asked))
+        return {"layers": len(asked)} if len(asked) > 1 else None
+
+    for _ in range(3):  # not known, known, as it was
+        run.register("candidates", key, {}, shape=shape)
+    assert asked == [0, 1]
+    assert Run.open(run.path).shapes("candidates") == {"": {"layers": 2}}
+    run.register("candidates", {**key, "seed": 1}, {}, shape=shape)
+    assert run.shapes("candidates") == {"": {"layers": 3}}
+
+
 def test_who_began_with_other_settings_than_are_registered_now_writes_nothing(run):
     part = Part(0, "cot", 0, 4)
     slow = Run.open(run.path, run.record)
