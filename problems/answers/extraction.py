@@ -168,23 +168,28 @@ def _after_hashes(text: str, options: tuple[str, ...]) -> str | None:
     Above other lines, words beside a value make it a heading if something is claimed below.
     """
     lines = [match for match in _HASHES.finditer(text) if match[1].strip()]
-    numbered = [match for match in lines if _NUMBERED.match(match[1].strip())]
-    several_values = len({match[1].strip() for match in lines}) > 1
+    numbered = sum(_NUMBERED.match(match[1]) is not None for match in lines)
     for match in reversed(lines):
         rest, below = match[1].strip(), text[match.end() :].strip()
-        is_text = isinstance(canonical(tidy(rest)), Text)
-        if (is_text and (below or match is not lines[-1])) or (
-            match in numbered and (below or len(numbered) > 1)
-        ):
+        if _NUMBERED.match(rest) and (below or numbered > 1):
             continue
         found = claim(rest, options)
         if found is None:
             continue
-        is_certain = not below or not (several_values or _WORDED.search(rest))
-        if is_certain or (_boxed(below, options) or claim_after_phrase(below, options)) is None:
-            return found
-        return None
+        if isinstance(canonical(tidy(rest)), Text):
+            above = text[: match.start()]
+            if below or above.rstrip(" \t")[-1:] not in ("", "\n") or _has_value(above, options):
+                continue
+        elif below and (_WORDED.search(rest) or any(match[1] != other[1] for other in lines)):
+            is_heading = _boxed(below, options) or claim_after_phrase(below, options)
+            return None if is_heading else found
+        return found
     return None
+
+
+def _has_value(text: str, options: tuple[str, ...]) -> bool:
+    found = _boxed(text, options) or claim_after_phrase(text, options)
+    return found is not None and is_value(found)
 
 
 # In longer rows of boxes, only what is literally the same is found to be.
@@ -241,7 +246,7 @@ def _emphasised(text: str, options: tuple[str, ...]) -> str | None:
 # ---- Choices ----
 
 _LETTER_ANCHOR = re.compile(
-    r"\b(?i:option|choice|answer|pick|choose|select)\s*(?i:is\s*)?[:*]*\s*"
+    r"\b(?i:option|choice|answer|pick|choose|select)\s{0,9}(?i:is\s{0,9})?[:*]{0,9}\s{0,9}"
     r"\(?(?:(A)(?! [a-z]{2})|([B-Z]))\)?(?![\w'’])"
 )
 _LETTER_IN_BRACKETS = re.compile(r"\(([A-Z])\)")

@@ -16,7 +16,7 @@ from problems.answers.boxes import takes_back
 from problems.answers.canonical import canonical
 from problems.answers.claims import claim, is_value, whole_option
 from problems.answers.comparison import same
-from problems.answers.forms import Text
+from problems.answers.forms import Group, Text
 from problems.answers.tidying import tidy
 
 __all__ = ["after_phrase", "claim_after_phrase"]
@@ -27,9 +27,12 @@ _PHRASE = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 # The line behind the phrase, or below it; a fence around it is passed over.
-_NEXT_LINE = re.compile(r"(?:\s*(?:```|~~~)+[ \t]*\w*[ \t]*\n)?\s*([^\n]+)")
+_NEXT_LINE = re.compile(r"(?:\s*(?:```|~~~)+[ \t]*\w*[ \t]*\n)?\s*([^\n]{1,2000})")
 _DISPLAYED = re.compile(r"\s*(?:\*\*)?\s*(?:\\\[(.{0,2000}?)\\\]|\$\$(.{0,2000}?)\$\$)", re.DOTALL)
 _STOP = re.compile(r"\.(?=\s|$)|(?<=\d),?\s+(?=because|since|so|as|which)")
+# Of more claims than these, the first are not looked at.
+_MAX_PHRASES = 200
+_EXCLAIMED = re.compile(r"(?<=[a-z]{2})[!?]+$")  # not 5!
 # What leads to the next phrase of the same sentence: "18, and the answer …".
 _LEADS_ON = re.compile(
     r"[\s,;(–—-]*(?:\b(?:and|so|but|as|thus|hence|therefore)\b[\s,]*)?"
@@ -50,7 +53,7 @@ def after_phrase(text: str) -> str | None:
 
 def claim_after_phrase(text: str, options: tuple[str, ...]) -> str | None:
     """The last claim that stands behind "The answer is"; None where there is none."""
-    phrases = list(_PHRASE.finditer(text))
+    phrases = list(_PHRASE.finditer(text))[-_MAX_PHRASES:]
     words = comment = None
     denied: list[str] = []
     silent = -1  # where a phrase claims nothing
@@ -92,7 +95,7 @@ def _said(text: str, phrases: Sequence[re.Match[str]], place: int) -> str:
     if place + 1 < len(phrases) and phrases[place + 1].start() < line.end():
         following = max(0, phrases[place + 1].start() - line.start(1))
         said = _LEADS_ON.sub("", said[max(0, following - 200) : following])
-    said = _STOP.split(said, maxsplit=1)[0].strip()
+    said = _EXCLAIMED.sub("", _STOP.split(said, maxsplit=1)[0].strip())
     return said.removeprefix("}").strip()  # \text{Answer: } 18
 
 
@@ -109,14 +112,22 @@ def _option(text: str, phrase: re.Match[str], options: tuple[str, ...]) -> str |
 
 
 def _is_plain(found: str, options: tuple[str, ...]) -> bool:
+    """Whether a claim is words and nothing else; a letter may be a choice."""
+    if options or not _WORD.search(found) or _MATHEMATICAL.search(found):
+        return False
     form = canonical(found)
-    return isinstance(form, Text) and form.words and not options
+    return all(
+        isinstance(each, Text) for each in (form.items if isinstance(form, Group) else [form])
+    )
 
 
 def _are_same(found: str, denied: str) -> bool:
     a, b = canonical(found), canonical(tidy(denied))
     return a is not None and b is not None and same(a, b) is True
 
+
+_WORD = re.compile(r"[A-Za-z]{2}")
+_MATHEMATICAL = re.compile(r"[\d\\=^<>]")
 
 # ---- Talk about the answer ----
 

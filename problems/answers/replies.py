@@ -76,7 +76,7 @@ _NEXT = re.compile(
     r"^(?P<below>Below is an instruction that describes a task)",
     re.MULTILINE,
 )
-_SOLVED = re.compile(r"^\W*(?:Solution|Answer|Response|A)\b\W*:", re.MULTILINE)
+_SOLVED = re.compile(r"^[^\w\n]*(?:Solution|Answer|Response|A)\b[^\w\n:]*:", re.MULTILINE)
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
 _TURNS = ("turn", "role", "below")
 

@@ -46,6 +46,7 @@ _MARK = re.compile(
     "|".join(f"({opening})|({closing})" for opening, closing in _PAIRS),
     re.IGNORECASE,
 )
+_NAMES = ("think", "thought", "reasoning", "scratchpad")
 _QUOTES = "`\"'"
 
 # harmony, the format of gpt-oss (github.com/openai/harmony).
@@ -73,7 +74,8 @@ def without_thoughts(text: str) -> Reply:
         return Reply(text.rpartition(_FINAL)[2], False)
     if _ANALYSIS.match(text):
         return Reply("", True)
-    return _outside_marks(text)
+    folded = text.lower()
+    return _outside_marks(text) if any(name in folded for name in _NAMES) else Reply(text, False)
 
 
 def _final_channel(text: str) -> Reply:
