@@ -22,7 +22,7 @@ from problems.answers.tidying import tidy
 
 __all__ = ["Boxes", "boxes_standing", "several", "split_boxes", "takes_back"]
 
-_BOX = re.compile(r"\\(?:boxed|fbox|framebox)(?![a-zA-Z])[ \t]*")
+_BOX = re.compile(r"\\(?:boxed|fbox|framebox)(?![a-zA-Z])(?:\s*(?=\{)|[ \t]*)")
 _BARE = re.compile(r"[^\s${}\\]+")
 _BRACE = re.compile(r"[{}]")
 _MATHEMATICS_ENDS = re.compile(r"[ \t.,]*(?:\$|\\\)|\\\]|$)", re.MULTILINE)
@@ -97,34 +97,48 @@ def _is_answer(bare: re.Match[str]) -> bool:
 
 # ---- What a text takes back ----
 
-_WRONG = re.compile(
-    r"\b(?:(?:that|this|it|which)(?:['’]s| is| was| can['’]t be| cannot be) "
-    r"(?:\w+ )?(?:wrong|incorrect|impossible|invalid|extraneous|not (?:right|correct|possible))|"
-    r"(?:that|this|it) (?:isn['’]t|wasn['’]t) (?:right|correct|possible)|is (?:wrong|incorrect)|"
-    r"mistakes?|made an error|miscalculated|miscounted|misread|oops|scratch that|correction|"
+# Wherever it stands.
+_RETRACTED = re.compile(
+    r"\b(?:(?:I|we) (?:have )?(?:made|see) (?:a|an|my|the|our) (?:\w+ )?(?:mistake|error)|oops|"
+    r"(?:I|we) (?:miscalculated|miscounted|misread)|I was wrong|my (?:bad|mistake)|scratch that|"
     r"let (?:me|us) (?:redo|recalculate|recompute|reconsider|rethink|restart|re-?examine|"
-    r"start over|try again|fix|correct)|on second thoughts?|my bad|sorry|I was wrong|"
-    r"extraneous|rejected|(?:we|I) (?:reject|discard))\b",
+    r"start over|try again|(?:fix|correct) (?:this|that|it|my))|on second thoughts?|correction)\b",
+    re.IGNORECASE,
+)
+_WAIT = re.compile(r"\b(?:wait|hold on)\b", re.IGNORECASE)
+# Of the box only where no other value stands between: "case 2 gives -1, which is impossible".
+_WRONG = re.compile(
+    r"\b(?:is|was|be|['’]s) (?:\w+ )?(?:wrong|incorrect|impossible|invalid|extraneous|rejected|"
+    r"a mistake|not (?:\w+ )?(?:right|correct|possible))\b|"
+    r"\b(?:can['’]t|cannot|isn['’]t|wasn['’]t) (?:be )?(?:right|correct|possible)\b",
     re.IGNORECASE,
 )
 _DOUBT = re.compile(
-    r"\b(?:wait|actually|hold on|hmm+|instead|nope)\b|(?:^|[.,;:!?\s])no\s*[,:.!;]", re.IGNORECASE
+    r"\b(?:actually|hmm+|instead(?! of)|nope|sorry)\b|(?:^|[.,;:!?\s])no\s*[,:.!;]", re.IGNORECASE
 )
 _ADDS = re.compile(
-    r"\b(?:also|another|as well|too|both|(?:second|other) (?:solution|root|answer|value)s?)\b",
+    r"\b(?:also|another|as well|too|both|"
+    r"(?:second|third|other) (?:solution|root|answer|value|case|possibility|one)s?)\b",
     re.IGNORECASE,
 )
+_HEAD = re.compile(r"(?:\s|\$|\\\)|\\\]|[.,])*([^\d=\\]*)")
 # Before a box: "it is not \boxed{2}".
-_DENIED = re.compile(r"\b(?:not|isn['’]t|never)(?: equal(?: to)?)?(?:\$|\\\(|\\\[|\s)*$")
+_DENIED = re.compile(
+    r"\b(?:not|isn['’]t|never|instead of|rather than)(?: equal(?: to)?)?(?:\$|\\\(|\\\[|\s)*$"
+)
 
 
 def takes_back(text: str) -> bool:
-    """Whether a text takes back what was said before it: "wait, that is wrong".
+    """Whether what follows a claim takes it back: "wait, that is wrong".
 
     >>> takes_back("Actually, there is also"), takes_back("Actually, it is")
     (False, True)
     """
-    return bool(_WRONG.search(text) or (_DOUBT.search(text) and not _ADDS.search(text)))
+    head = _HEAD.match(text)
+    beside = head[1] if head else ""
+    if _RETRACTED.search(text) or _WRONG.search(beside):
+        return True
+    return bool(_WAIT.search(text) or _DOUBT.search(beside)) and not _ADDS.search(text)
 
 
 # ---- Answers of several boxes ----

@@ -74,8 +74,11 @@ def _is_among(
     boxes: Sequence[str], reference: str, options: Sequence[str], convention: Convention
 ) -> bool:
     """Whether the reference, or each of its members, may be one of these boxes."""
-    if any(label(box, reference, options, convention=convention) is not False for box in boxes):
-        return True
+    for box in boxes:
+        # What only mathematics could tell apart may be the same.
+        verdict = label(box, reference, options, convention=convention, mathematics=False)
+        if verdict is not False:
+            return True
     wanted = canonical(reference)
     if not isinstance(wanted, Group):
         return False

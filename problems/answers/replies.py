@@ -41,7 +41,7 @@ _OUR_TURN = re.compile(_OURS)
 _BEGINNING = re.compile(rf"(?:\s*(?:{_OURS}|{_END}|{_OTHER}))+\s*")
 _CUT = re.compile(rf"{_END}|{_OURS}|{_THEIRS}")
 _BOX_TOKENS = re.compile(r"<\|begin_of_box\|>(.*?)<\|end_of_box\|>", re.DOTALL)  # GLM-4.1V
-_TOKEN = re.compile(_OTHER)
+_TOKEN = re.compile(r"<[|｜][A-Za-z_▁]{1,40}[|｜]>")  # r<s>t is mathematics
 
 
 def reply_in(text: str) -> Reply:

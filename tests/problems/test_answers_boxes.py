@@ -62,6 +62,17 @@ def test_several(text: str, reference: str, right: bool | None) -> None:
         ("\\boxed{3}. Actually, there is also \\boxed{5}.", "\\boxed{3}, \\boxed{5}"),
         ("\\boxed{3}. Wait, there is another one: \\boxed{5}.", "\\boxed{3}, \\boxed{5}"),
         ("not \\boxed{5}", None),
+        ("It is \\boxed{3} instead of \\boxed{5}.", "3"),
+        ("\\boxed{2} isn't right. \\boxed{3}", "3"),
+        ("\\(\\boxed{2}\\) can't be correct, so \\boxed{3}", "3"),
+        # Of something else, or nothing wrong.
+        (
+            "Case 1: \\boxed{3}. Case 2: x = -1, which is impossible. Case 3: \\boxed{5}",
+            "\\boxed{3}, \\boxed{5}",
+        ),
+        ("\\boxed{3} is right, and so is \\boxed{5}", "\\boxed{3}, \\boxed{5}"),
+        ("x = \\boxed{3}. Let us fix y. Then \\boxed{5}", "\\boxed{3}, \\boxed{5}"),
+        ("\\boxed{3}; x = 4 is not possible; \\boxed{5}", "\\boxed{3}, \\boxed{5}"),
     ],
 )
 def test_taken_back(text: str, answer: str | None) -> None:
@@ -93,6 +104,7 @@ def test_taken_back(text: str, answer: str | None) -> None:
         ("\\fbox{4}", "4"),
         ("\\framebox{4}", "4"),
         ("\\boxed{ 4 }", "4"),
+        ("\\boxed\n{4}", "4"),
         ("<|begin_of_box|>4<|end_of_box|>", "4"),
         ("\\boxed{\\text{no solution}}", "no solution"),
         ("\\boxedtext 4", None),
