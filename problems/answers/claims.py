@@ -35,10 +35,11 @@ def claim(found: str, options: tuple[str, ...]) -> str | None:
     form = canonical(text)
     if form is None or _DENIED.match(text) or _is_placeholder(text):
         return None
-    if isinstance(form, Number) and re.search(r"\d[^=]*=", text):  # 4 + 5 = 9
-        return tidy(text.rpartition("=")[2])
+    left, _, right = text.rpartition("=")
+    if isinstance(form, Number) and any(map(str.isdigit, left)):  # 4 + 5 = 9
+        return tidy(right)
     if isinstance(form, Text) and not form.words:
-        after_equals = tidy(text.rpartition("=")[2]) if "=" in text else ""
+        after_equals = tidy(right) if "=" in text else ""
         if after_equals and isinstance(canonical(after_equals), Number):
             return after_equals
         numbers = _NUMBER.findall(text)
