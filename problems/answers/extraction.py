@@ -159,6 +159,7 @@ def _in_tag(text: str, options: tuple[str, ...]) -> str | None:
 
 _HASHES = re.compile(r"(?<!#)####(?!#)[ \t]*([^\n]*)")
 _NUMBERED = re.compile(r"\d{1,2}(?:[.):]\s*\D|\s+[A-Z])")
+_ONE_WORD = re.compile(r"\d+\s+\w+\W*")
 _WORDED = re.compile(r"[A-Za-z]{2,}")
 
 
@@ -171,7 +172,8 @@ def _after_hashes(text: str, options: tuple[str, ...]) -> str | None:
     numbered = sum(_NUMBERED.match(match[1]) is not None for match in lines)
     for match in reversed(lines):
         rest, below = match[1].strip(), text[match.end() :].strip()
-        if _NUMBERED.match(rest) and (below or numbered > 1):
+        is_section = numbered > 1 or (below and not _ONE_WORD.fullmatch(rest))
+        if is_section and _NUMBERED.match(rest):
             continue
         found = claim(rest, options)
         if found is None:

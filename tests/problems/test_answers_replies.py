@@ -64,10 +64,12 @@ def test_talk(text: str, answer: str | None) -> None:
         ("#### 1\n9\n#### 2\n18\n\nThe answer is 18.", "18"),
         ("##### 2 Money\n#### 18", "18"),
         ("#### 1 Count\n9\n#### 2 Compute", None),
+        ("#### 2 Compute it\n9 * 2 = 18", None),
         # Answers after all.
         ("#### 18\nThe answer is above.", "18"),
         ("#### 18 eggs.\nDone", "18 eggs"),
         ("#### 18 Dollars", "18 Dollars"),
+        ("#### 18 Dollars.\nDone", "18 Dollars"),
         ("#### 16 - 7 = 9\nso\n#### 18", "18"),
         ("#### Tuesday", "Tuesday"),
     ],
