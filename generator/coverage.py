@@ -18,6 +18,7 @@ from generator.engines import Completion, Engine, Request, SamplingParams
 from problems.answers import convention_of, extract, extract_output, label
 from problems.errors import UserError
 from problems.problem import Mode, Problem
+from problems.programs import program_text
 from problems.prompts import Prompter
 from sandbox import Sandbox, clean_program
 
@@ -90,7 +91,7 @@ def _labels(
     outputs: dict[int, str] = {}
     if programs:
         with Sandbox() as sandbox:
-            outcomes = sandbox.run([clean_program(texts[i]) for i in programs])
+            outcomes = sandbox.run([clean_program(program_text(texts[i])) for i in programs])
         ran = zip(programs, outcomes, strict=True)
         outputs = {i: outcome.output for i, outcome in ran if outcome.status == "ok"}
     labels = []

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from problems.answers import convention_of, extract, extract_output, judge
 from problems.errors import UserError
 from problems.problem import Problem
+from problems.programs import program_text
 from sandbox import Limits, Sandbox, clean_program
 from search.launch import RayConfig, SlurmConfig, do_work
 from search.runs import Part, Run, Shard
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["GradeConfig", "Graded", "grade", "grade_candidates", "run"]
 
 # Raised whenever extraction, equivalence or program cleaning changes what a part would hold.
-GRADER = 3
+GRADER = 4
 
 
 @dataclass
@@ -150,7 +151,7 @@ def grade_candidates(
     outcomes = dict(
         zip(
             programs,
-            sandbox.run([clean_program(candidates[i].text) for i in programs]),
+            sandbox.run([clean_program(program_text(candidates[i].text)) for i in programs]),
             strict=True,
         )
     )

@@ -28,6 +28,7 @@ from problems.answers import convention_name, convention_of, extract, options_in
 from problems.errors import UserError
 from problems.formats import mapped_problem
 from problems.problem import MODES, Mode, Problem
+from problems.programs import program_text
 from sandbox import clean_program
 
 __all__ = [
@@ -344,8 +345,9 @@ def _mode(value: Any, text: str, options: Sequence[str], where: str) -> tuple[Mo
         fenced = _CODE_TAGS.sub(r"```python\n\1\n```\n", _OUTPUT_TAGS.sub("", text))
     if value is not None:
         return value, fenced if value == "pot" else text
-    prose = _FENCED.sub("", fenced)
-    is_program = prose != fenced and clean_program(fenced).strip() != ""
+    said = program_text(fenced)  # a program in a thought is none
+    prose = _FENCED.sub("", said)
+    is_program = prose != said and clean_program(said).strip() != ""
     if is_program and extract(prose, options).answer is None:
         return "pot", fenced
     return "cot", text

@@ -18,12 +18,14 @@ from problems.answers.conventions import CONVENTIONS, Convention, convention_nam
 from problems.answers.equivalence import equivalent, label
 from problems.answers.extraction import Extracted, extract, extract_output
 from problems.answers.grouping import Judged, classes, judge
+from problems.answers.thoughts import Reply, without_thoughts
 
 __all__ = [
     "CONVENTIONS",
     "Convention",
     "Extracted",
     "Judged",
+    "Reply",
     "classes",
     "convention_name",
     "convention_of",
@@ -33,4 +35,5 @@ __all__ = [
     "judge",
     "label",
     "options_in",
+    "without_thoughts",
 ]

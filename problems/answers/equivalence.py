@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from problems.answers.boxes import split_boxes
 from problems.answers.canonical import canonical
 from problems.answers.choices import same_choice
 from problems.answers.comparison import same
@@ -50,7 +51,9 @@ def label(
     """A candidate's label: whether its answer is the reference.
 
     False without an answer; None (no label) where equivalence is undecided or the reference is
-    unknown. `convention` is how the reference's set writes its answers (`conventions`).
+    unknown. `convention` is how the reference's set writes its answers (`conventions`). An answer
+    of several boxes is not false where the reference is one of them, or several: the others may be
+    steps on the way.
     """
     if reference is None:
         return None
@@ -60,7 +63,30 @@ def label(
         verdict = by_convention(answer, reference, convention)
         if verdict is not None:
             return verdict
-    return equivalent(answer, reference, options, mathematics=mathematics)
+    verdict = equivalent(answer, reference, options, mathematics=mathematics)
+    boxes = split_boxes(answer) if verdict is False else ()
+    if boxes and _is_among(boxes, reference, options, convention):
+        return None
+    return verdict
+
+
+def _is_among(
+    boxes: Sequence[str], reference: str, options: Sequence[str], convention: Convention
+) -> bool:
+    """Whether the reference, or each of its members, may be one of these boxes."""
+    for box in boxes:
+        # What only mathematics could tell apart may be the same.
+        verdict = label(box, reference, options, convention=convention, mathematics=False)
+        if verdict is not False:
+            return True
+    wanted = canonical(reference)
+    if not isinstance(wanted, Group):
+        return False
+    forms = [canonical(box) for box in boxes]
+    return all(
+        any(form is not None and same(form, item) is not False for form in forms)
+        for item in wanted.items
+    )
 
 
 def is_open(a: Canonical, b: Canonical) -> bool:

@@ -1,8 +1,9 @@
 r"""Finding the answer that a candidate claims, and where it stood.
 
-In order: after "####" (GSM8K), in the last \boxed{}, after "The answer is" or "A:", a choice
-letter; the last number only when asked. Annotations are stripped first: `<<16-3=13>>13` claims 13
-once.
+Only the reply is looked at: not the thoughts before it, nor the next question invented behind it
+(`replies`). In order: in <answer>…</answer>, after "####" (GSM8K), in the boxes that still stand,
+after "The answer is" or "A:", a choice letter, in bold at the end; the last number only when asked.
+Annotations are stripped first: `<<16-3=13>>13` claims 13 once.
 """
 
 from __future__ import annotations
@@ -13,14 +14,21 @@ from dataclasses import dataclass
 from typing import Literal
 
 from problems.annotations import strip_annotations
+from problems.answers.boxes import boxes_standing, several, takes_back
 from problems.answers.canonical import canonical
-from problems.answers.choices import option_letter, option_with_text
-from problems.answers.forms import Number, Text
+from problems.answers.choices import option_letter
+from problems.answers.claims import claim, is_value, numbers_in, whole_option
+from problems.answers.comparison import same
+from problems.answers.forms import Canonical, Group, Text
+from problems.answers.phrases import after_phrase, claim_after_phrase
+from problems.answers.replies import before_next_question, reply_in, tagged
 from problems.answers.tidying import tidy
 
 __all__ = ["Extracted", "Source", "extract", "extract_output"]
 
-Source = Literal["hash", "boxed", "phrase", "choice", "program", "last_number", "none"]
+Source = Literal[
+    "tag", "hash", "boxed", "phrase", "choice", "emphasis", "program", "last_number", "none"
+]
 
 
 @dataclass(frozen=True)
@@ -41,27 +49,20 @@ def extract(text: str, options: Sequence[str] = (), *, last_number: bool = False
     option's text. `last_number` allows the last number of the text as the last resort: for voting,
     never for labels.
     """
-    text = strip_annotations(text)
     choices = tuple(options)
-    finders: list[tuple[Source, Callable[[str], str | None]]] = [
-        ("hash", _after_hashes),
-        ("boxed", _last_box),
-        ("phrase", lambda said: _option_after_phrase(said, choices) or _after_phrase(said)),
-    ]
-    for source, find in finders:
-        found = find(text)
-        claim = None if found is None else _claim(found, choices)
-        if claim is not None:
-            return Extracted(claim, source)
-    if choices:
-        letter = _named_letter(text, choices)
-        if letter is not None:
-            return Extracted(letter, "choice")
-    if last_number:
-        numbers = _NUMBER.findall(text)
-        if numbers:
-            return Extracted(numbers[-1].replace(",", ""), "last_number")
-    return _NONE
+    reply = strip_annotations(reply_in(text).text)
+    reply = before_next_question(reply, lambda before: _is_answered(before, choices))
+    found = _claimed(reply, choices)
+    if found.answer is not None:
+        return found
+    letter = _named_letter(reply, choices) if choices else None
+    if letter is not None:
+        return Extracted(letter, "choice")
+    emphasised = _emphasised(reply, choices)
+    if emphasised is not None:
+        return Extracted(emphasised, "emphasis")
+    numbers = numbers_in(reply) if last_number else []
+    return Extracted(numbers[-1], "last_number") if numbers else _NONE
 
 
 def extract_output(output: str, options: Sequence[str] = ()) -> Extracted:
@@ -75,13 +76,13 @@ def extract_output(output: str, options: Sequence[str] = ()) -> Extracted:
     if not lines or _ERROR.match(lines[-1]):
         return _NONE
     last = lines[-1]
-    letter = _whole_option(last, tuple(options))
+    letter = whole_option(last, tuple(options))
     if letter is not None:
         return Extracted(letter, "program")
     labelled = _LABELLED.fullmatch(last)
-    found = _after_phrase(last) or (labelled[1] if labelled else last)
-    claim = _claim(_python_value(found), tuple(options))
-    return _NONE if claim is None else Extracted(claim, "program")
+    found = after_phrase(last) or (labelled[1] if labelled else last)
+    answer = claim(_python_value(found), tuple(options))
+    return _NONE if answer is None else Extracted(answer, "program")
 
 
 # ---- What Python prints ----
@@ -117,98 +118,140 @@ def _python_value(text: str) -> str:
 
 # ---- Places ----
 
-_NUMBER = re.compile(r"(?<![\w.])-?(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d+)(?:\.\d+)?", re.ASCII)
-_HASHES = re.compile(r"####[ \t]*([^\n]*)")
-_BOX = re.compile(r"\\(?:boxed|fbox)\s*")
-_BARE = re.compile(r"[^\s${}\\]+")
-_BRACE = re.compile(r"[{}]")
-_PHRASE = re.compile(
-    r"(?:\banswer(?:\s+(?:to|for)\b[^.\n:=]{0,80}?)?[\s*]*(?:\bis\b|\bare\b|would be|will be|[:=])"
-    r"|^[ \t*]*A:)(?:\*\*(?=\s))?[ \t:]*",
-    re.IGNORECASE | re.MULTILINE,
-)
-_NEXT_LINE = re.compile(r"\s*([^\n]+)")
-_DISPLAYED = re.compile(r"\s*(?:\*\*)?\s*(?:\\\[(.{0,2000}?)\\\]|\$\$(.{0,2000}?)\$\$)", re.DOTALL)
-_STOP = re.compile(r"\.(?=\s|$)|(?<=\d),?\s+(?=because|since|so|as|which)")
+# Worked arithmetic, after which a text has solved its own problem, whatever it calls the result.
+_WORKED = re.compile(r"\d\s*[-+*/×÷x]\s*\$?\d[\d.,]*\s*=\s*\$?\d")
+
+
+def _is_answered(before: str, options: tuple[str, ...]) -> bool:
+    """Whether a beginning of a text holds a claim, or a calculation in a paragraph of its own."""
+    if _claimed(before, options).answer is not None:
+        return True
+    return before.endswith("\n\n") and bool(_WORKED.search(before))
+
+
+def _claimed(text: str, options: tuple[str, ...]) -> Extracted:
+    finders: list[tuple[Source, Callable[[str, tuple[str, ...]], str | None]]] = [
+        ("tag", _in_tag),
+        ("hash", _after_hashes),
+        ("boxed", _boxed),
+        ("phrase", claim_after_phrase),
+    ]
+    for source, find in finders:
+        found = find(text, options)
+        if found is not None:
+            return Extracted(found, source)
+    return _NONE
+
+
+def _in_tag(text: str, options: tuple[str, ...]) -> str | None:
+    """What <answer>…</answer> claims, at a place of its own in there or as a whole."""
+    inside = tagged(text)
+    if inside is None:
+        return None
+    for find in (_after_hashes, _boxed, claim_after_phrase):
+        found = find(inside.text, options)
+        if found is not None:
+            return found
+    found = claim(inside.text, options)
+    # "the <answer> tag" opens nothing.
+    return found if found is None or inside.closed or is_value(found) else None
+
+
+_HASHES = re.compile(r"(?<!#)####(?!#)[ \t]*([^\n]*)")
+_NUMBERED = re.compile(r"\d{1,2}(?:[.):]\s*\D|\s+[A-Z])")
+_ONE_WORD = re.compile(r"\d+\s+\w+\W*")
+_WORDED = re.compile(r"[A-Za-z]{2,}")
+
+
+def _after_hashes(text: str, options: tuple[str, ...]) -> str | None:
+    """What the last "####" claims that is no Markdown heading ("#### Step 1: add", "#### 2. Add").
+
+    Above other lines, words beside a value make it a heading if something is claimed below.
+    """
+    lines = [match for match in _HASHES.finditer(text) if match[1].strip()]
+    numbered = sum(_NUMBERED.match(match[1]) is not None for match in lines)
+    for match in reversed(lines):
+        rest, below = match[1].strip(), text[match.end() :].strip()
+        is_section = numbered > 1 or (below and not _ONE_WORD.fullmatch(rest))
+        if is_section and _NUMBERED.match(rest):
+            continue
+        found = claim(rest, options)
+        if found is None:
+            continue
+        if isinstance(canonical(tidy(rest)), Text):
+            above = text[: match.start()]
+            if below or above.rstrip(" \t")[-1:] not in ("", "\n") or _has_value(above, options):
+                continue
+        elif below and (_WORDED.search(rest) or any(match[1] != other[1] for other in lines)):
+            is_heading = _boxed(below, options) or claim_after_phrase(below, options)
+            return None if is_heading else found
+        return found
+    return None
+
+
+def _has_value(text: str, options: tuple[str, ...]) -> bool:
+    found = _boxed(text, options) or claim_after_phrase(text, options)
+    return found is not None and is_value(found)
+
+
+# In longer rows of boxes, only what is literally the same is found to be.
+_MAX_BOXES = 64
+
+
+def _boxed(text: str, options: tuple[str, ...]) -> str | None:
+    """What the boxes claim that still stand: one answer, or several as `boxes.several` does."""
+    boxes = boxes_standing(text)
+    claims = [each for content in boxes.contents if (each := claim(content, options))]
+    letters = [each for each in claims if options and option_letter(each, options)]
+    claims = _distinct(letters or claims)
+    if not claims:
+        return None
+    later = text[boxes.end :]
+    if takes_back(later):
+        corrected = claim_after_phrase(later, options)
+        if corrected is not None and is_value(corrected):
+            return None
+    return claims[0] if len(claims) == 1 else several(claims)
+
+
+def _distinct(claims: Sequence[str]) -> list[str]:
+    """Claims without those that a later one repeats, or sums up: 3, 5, then "3, 5"."""
+    latest = {canonical(each): each for each in claims}
+    if len(latest) > _MAX_BOXES:
+        return list(latest.values())
+    kept: list[tuple[Canonical, str]] = []
+    for form, text in ((canonical(each), each) for each in claims):
+        if form is None:
+            continue
+        members = form.items if isinstance(form, Group) and form.brackets in ("{}", "()") else ()
+        said = (form, *members)
+        kept = [old for old in kept if not any(same(old[0], new) is True for new in said)]
+        kept.append((form, text))
+    return [text for _, text in kept]
+
+
+_BOLD = re.compile(r"(\*\*|__)(?=\S)([^*_\n]{1,100}?)(?<=\S)\1")
+_ENDS = re.compile(r"\W*|[^\d*=]{1,40}[.!]\W*")
+_LIST_NUMBER = re.compile(r"\d{1,2}[.):]")
+
+
+def _emphasised(text: str, options: tuple[str, ...]) -> str | None:
+    """The value in bold at the end of the text's last sentence: "Adding both gives **7**."."""
+    line = text.rstrip().rpartition("\n")[2]
+    bold = list(_BOLD.finditer(line))
+    if not bold or not _ENDS.fullmatch(line, bold[-1].end()):
+        return None
+    inside = bold[-1][2]
+    return claim(inside, options) if is_value(inside) and not _LIST_NUMBER.match(inside) else None
+
+
+# ---- Choices ----
+
 _LETTER_ANCHOR = re.compile(
-    r"\b(?i:option|choice|answer|pick|choose|select)\s*(?i:is\s*)?[:*]*\s*"
+    r"\b(?i:option|choice|answer|pick|choose|select)\s{0,9}(?i:is\s{0,9})?[:*]{0,9}\s{0,9}"
     r"\(?(?:(A)(?! [a-z]{2})|([B-Z]))\)?(?![\w'’])"
 )
 _LETTER_IN_BRACKETS = re.compile(r"\(([A-Z])\)")
-
-
-def _after_hashes(text: str) -> str | None:
-    """What follows the last "####" that is no Markdown heading ("#### Step 1: add")."""
-    found = [match[1].strip() for match in _HASHES.finditer(text)]
-    is_last_line = text.rstrip().rpartition("\n")[2].lstrip().startswith("####")
-    for place, rest in enumerate(reversed(found)):
-        if rest and (not isinstance(canonical(rest), Text) or (place == 0 and is_last_line)):
-            return rest
-    return None
-
-
-def _last_box(text: str) -> str | None:
-    """The content of the last whole box; None where two different boxes are offered at once."""
-    closing = _closing_braces(text) if _BOX.search(text) else {}
-    boxes: list[tuple[int, int, str]] = []
-    for match in _BOX.finditer(text):
-        start = match.end()
-        bare = _BARE.match(text, start)
-        if start in closing:
-            boxes.append((match.start(), closing[start] + 1, text[start + 1 : closing[start]]))
-        elif bare:  # \boxed 5
-            boxes.append((match.start(), bare.end(), bare[0]))
-    if not boxes:
-        return None
-    if len(boxes) > 1:
-        between = text[boxes[-2][1] : boxes[-1][0]].strip(" \n$,.")
-        if between.lower() in ("or", "and") and boxes[-2][2].strip() != boxes[-1][2].strip():
-            return None
-    return boxes[-1][2]
-
-
-def _closing_braces(text: str) -> dict[int, int]:
-    """Index of each "{" that is closed -> index of its "}"."""
-    closing: dict[int, int] = {}
-    opened: list[int] = []
-    for match in _BRACE.finditer(text):
-        if match[0] == "{":
-            opened.append(match.start())
-        elif opened:
-            closing[opened.pop()] = match.start()
-    return closing
-
-
-def _after_phrase(text: str) -> str | None:
-    """What follows the last "The answer is" (to the end of its sentence), or stands below it."""
-    for match in reversed(list(_PHRASE.finditer(text))):
-        displayed = _DISPLAYED.match(text, match.end())
-        if displayed and (displayed[1] or displayed[2] or "").strip():
-            return str(displayed[1] or displayed[2]).strip()
-        line = _NEXT_LINE.match(text, match.end())
-        rest = _STOP.split(line[1], maxsplit=1)[0].strip() if line else ""
-        rest = rest.removeprefix("}").strip()  # \text{Answer: } 18
-        if rest:
-            return rest
-    return None
-
-
-def _option_after_phrase(text: str, options: tuple[str, ...]) -> str | None:
-    """The letter of the option that the line after the last "The answer is" holds whole.
-
-    Options may be sentences, or hold a full stop: "Rs. 750", "30 in. by 57 in.".
-    """
-    phrases = list(_PHRASE.finditer(text)) if options else []
-    line = _NEXT_LINE.match(text, phrases[-1].end()) if phrases else None
-    if line is None:
-        return None
-    said = line[1].strip()
-    return _whole_option(said, options) or _whole_option(said.removesuffix("."), options)
-
-
-def _whole_option(said: str, options: tuple[str, ...]) -> str | None:
-    """The letter where nothing but an option's text is said; a letter comes before that text."""
-    return option_letter(said, options) if option_with_text(said, options) else None
 
 
 def _named_letter(text: str, options: tuple[str, ...]) -> str | None:
@@ -229,37 +272,3 @@ def _named_letter(text: str, options: tuple[str, ...]) -> str | None:
         return whole
     bracketed = {letter for letter in _LETTER_IN_BRACKETS.findall(last) if letter in allowed}
     return bracketed.pop() if len(bracketed) == 1 else None
-
-
-# ---- From a place to a claim ----
-
-_HEDGE = re.compile(r"(?:approximately|about|roughly|around|nearly|\\approx|≈|~)\s*(?=[\d$\\.-])")
-_DENIED = re.compile(r"not\b", re.IGNORECASE)
-_WORD = re.compile(r"[A-Za-z]{2,}")
-# An answer of more words than this is prose ("found by adding …").
-_MAX_WORDS = 8
-
-
-def _claim(found: str, options: tuple[str, ...]) -> str | None:
-    """The answer in what stands at an anchor; None where nothing there is an answer."""
-    said = tidy(found)
-    text = tidy(_HEDGE.sub("", said))
-    letter = (option_letter(said, options) or option_letter(text, options)) if options else None
-    if letter is not None:
-        return letter
-    form = canonical(text)
-    if form is None or _DENIED.match(text):
-        return None
-    if isinstance(form, Number) and re.search(r"\d[^=]*=", text):  # 4 + 5 = 9
-        return tidy(text.rpartition("=")[2])
-    if isinstance(form, Text) and not form.words:
-        after_equals = tidy(text.rpartition("=")[2]) if "=" in text else ""
-        if after_equals and isinstance(canonical(after_equals), Number):
-            return after_equals
-        numbers = _NUMBER.findall(text)
-        # "that Janet makes 18 dollars": prose around the one number that it claims.
-        if len(numbers) == 1 and len(_WORD.findall(text)) >= 3 and "\\" not in text:
-            return str(numbers[0]).replace(",", "")
-    if isinstance(form, Text) and (options or len(_WORD.findall(text)) > _MAX_WORDS):
-        return None  # prose; or, in multiple choice, none of the options
-    return text

@@ -30,8 +30,12 @@ _WRAPPERS = (
     *(("`", "`"), ('"', '"'), ("'", "'"), ("“", "”"), ("‘", "’")),
 )
 _TEXT = r"text|textbf|textit|mathbf|mathrm|mathit|mathsf|mbox|textrm|textnormal|operatorname"
-_COMMAND_WRAPPER = re.compile(rf"\\(?:boxed|fbox|{_TEXT})\s*\{{([^{{}}]*)\}}")
-_OUTER_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{(.*)\}", re.DOTALL)
+_BOX = r"boxed|fbox|framebox"
+_COMMAND_WRAPPER = re.compile(rf"\\(?:{_BOX}|{_TEXT})\s*\{{([^{{}}]*)\}}")
+_OUTER_BOX = re.compile(rf"\\(?:{_BOX})\s*\{{(.*)\}}", re.DOTALL)
+# Braces inside of braces: \boxed{\frac{1}{2}}, \boxed{\sqrt{\frac{1}{2}}}.
+_INNER = r"(?:[^{}]|\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\})*"
+_INNER_BOX = re.compile(rf"\\(?:{_BOX})\s*\{{({_INNER})\}}")
 _PYTHON_WRAPPER = re.compile(
     r"(?:np\.|numpy\.|sympy\.|decimal\.)?(?:float\d*|int\d*|Float|Integer|Decimal)\((.*)\)"
 )
@@ -94,6 +98,8 @@ def tidy(answer: str) -> str:
         box = _OUTER_BOX.fullmatch(text)
         if box and _balanced(box[1]):
             text = box[1]
+        elif box:  # several
+            text = _INNER_BOX.sub(r"\1", text)
         text = _COMMAND_WRAPPER.sub(_unwrapped, text) if "\\" in text else text
     if text.count("$") > 1:  # $a$ and $b$
         text = text.replace("$", "")

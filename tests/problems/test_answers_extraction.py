@@ -22,7 +22,7 @@ from problems.answers import extract, extract_output
         (r"so $\boxed{\frac{1}{\sqrt{2}}}$.", r"\frac{1}{\sqrt{2}}", "boxed"),
         (r"\boxed{3}, no: \boxed{4}", "4", "boxed"),
         (r"\boxed 5", "5", "boxed"),
-        (r"\boxed{7} or \boxed{8}", None, "none"),
+        (r"\boxed{7} or \boxed{8}", r"\boxed{7}, \boxed{8}", "boxed"),
         (r"cut off: \boxed{\frac{1}{2", None, "none"),
         ("The answer is 18.", "18", "phrase"),
         ("The answer is 3.5.", "3.5", "phrase"),
