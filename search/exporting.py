@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 from problems.errors import UserError
 from problems.places import place
 from problems.problem import Problem
+from problems.progress import progress_bar
 from problems.records import atomic_file
 from search.gradings import STAGE, with_imported
 from search.results import join_scores, load_frame, scored_by
 from search.runs import Part, Run
-from search.work import progress_bar
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -22,13 +22,13 @@ from typing import Any
 from problems.errors import UserError
 from problems.places import local_folder
 from problems.problem import read_jsonl
+from problems.progress import progress_bar
 from problems.records import atomic_file
 from sandbox import STATUSES, Limits, Outcome, Sandbox, capabilities
 from sandbox.check import Verdict, check, unmet
 from sandbox.hostile import ATTACKS, Attack
 from sandbox.layers import LAYERS
 from search.table import printable
-from search.work import progress_bar
 
 __all__ = [
     "CheckConfig",

@@ -30,6 +30,7 @@ from problems.answers import convention_of, label
 from problems.errors import UserError
 from problems.places import place
 from problems.problem import MODES, Problem
+from problems.progress import progress_bar
 from problems.prompts import Prompter
 from problems.records import atomic_file
 from problems.sets import ProblemsConfig, load_problems
@@ -41,7 +42,6 @@ from search.mixture import prompt_of
 from search.sampling import Candidate, asked_modes, batch_samples, sample_candidates
 from search.scoring import Readable, Scorer
 from search.table import printable
-from search.work import progress_bar
 from verifier.config import ScoreConfig
 
 __all__ = ["Member", "SolveConfig", "Solved", "choose", "run", "show"]
