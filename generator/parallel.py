@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from problems.errors import UserError
+from problems.extras import missing_package
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
@@ -91,10 +92,8 @@ def prepare_deepspeed(name: Any, device: str) -> dict[str, Any]:
     try:
         import deepspeed  # noqa: F401
     except ImportError as error:
-        raise UserError(
-            f"trainer.deepspeed={name}: needs the package deepspeed "
-            "(pip install 'assay[deepspeed]')"
-        ) from error
+        what = f"trainer.deepspeed={name}"
+        raise missing_package(what, "deepspeed", extra="deepspeed") from error
     zero = dict(settings["zero_optimization"])
     if zero["stage"] == 3:
         # Otherwise no process would have the whole weights to write.
