@@ -32,6 +32,7 @@ from rewrites import WRAPPINGS, rewrites  # noqa: E402
 from problems.answers import CONVENTIONS, classes, equivalent, extract, label  # noqa: E402
 from problems.answers.canonical import canonical  # noqa: E402
 from problems.answers.choices import options_in  # noqa: E402
+from scripts.bench.machine import machine  # noqa: E402
 
 SETS = (
     *("gsm8k", "math", "aqua", "numglue", "svamp", "mathematics", "simuleq", "sat"),
@@ -53,6 +54,7 @@ def main() -> None:
     if not (data / "eval").is_dir():
         raise SystemExit(f"{data}: no data there; set ASSAY_SHARED_DATA")
     logging.disable(logging.WARNING)
+    print(machine())
     draw = random.Random(arguments.seed)
     print_labels(data)
     print_sets(data)

@@ -34,6 +34,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[2])
 from sandbox import Limits, Sandbox  # noqa: E402
 from sandbox.check import descendants  # noqa: E402
 from sandbox.preload import preload  # noqa: E402
+from scripts.bench.machine import machine  # noqa: E402
 from scripts.bench.programs import Made, mixed  # noqa: E402
 
 LIMIT = 2.0  # seconds
@@ -237,6 +238,7 @@ def main() -> None:
     with_slow = given.pop("slow", "true") == "true"
     if given:
         sys.exit(f"unknown: {', '.join(given)}; known: programs, repeats, slow")
+    print(machine())
     compare(count, repeats, slow=False)
     if with_slow:
         compare(count, repeats, slow=True)

@@ -1,10 +1,7 @@
 """Parts on a Ray cluster of this machine; a worker is killed in the middle.
 
-Ray is no requirement of Assay's own environment. Elsewhere than in one that has it, these tests run
-`$ASSAY_RAY_PYTHON`, the interpreter of one:
-
-    python3.11 -m venv rayvenv && rayvenv/bin/pip install -e '.[ray]'
-    ASSAY_RAY_PYTHON=$PWD/rayvenv/bin/python pytest tests/search/test_on_ray.py
+Starting clusters takes minutes: `scripts/test_all.sh` installs Ray and runs these tests, CI does not.
+Elsewhere than in an environment that has Ray, they run `$ASSAY_RAY_PYTHON`, the interpreter of one.
 """
 
 import importlib.util
