@@ -80,7 +80,7 @@ def _check(path: Path) -> None:
         )
     with path.open("rb") as stream:
         if stream.read(len(_MAGIC)) != _MAGIC:
-            raise UserError(f"model {path}: is no GGUF file (it does not begin with GGUF)")
+            raise UserError(f"model {path}: not a GGUF file (it does not begin with GGUF)")
 
 
 def _say(text: str) -> None:

@@ -45,11 +45,11 @@ class LoraSettings:
     """Low-rank adapters, trained in place of the language model's weights."""
 
     rank: int = 0
-    """of the adapters; 0 = none: all weights are trained"""
+    """rank of the adapters; 0 = no adapters: all weights are trained"""
     alpha: float = 0.0
     """the adapters' product is scaled by alpha / rank; 0 = twice the rank"""
     dropout: float = 0.0
-    """of what goes into the adapters"""
+    """dropout on the adapters' inputs"""
     targets: str = "all-linear"
     """all-linear | names of layers, separated by commas, for example q_proj,v_proj"""
 

@@ -63,7 +63,7 @@ def deepspeed_settings(name: str, key: str, ours: Mapping[str, str]) -> dict[str
     if stage not in (2, 3):
         raise UserError(f"{key}={name}: zero_optimization.stage={stage}: expected 2 or 3")
     for setting in settings.keys() & ours.keys():
-        raise UserError(f"{key}={name}: {setting} is not free here; set {ours[setting]} instead")
+        raise UserError(f"{key}={name}: {setting} is set by Assay; set {ours[setting]} instead")
     return dict(settings)
 
 

@@ -44,7 +44,7 @@ class Options:
     seeds: int = 3
     """trainings of every variant"""
     output: str = "runs/ablations"
-    """folder of everything that is made"""
+    """folder for everything that is written"""
     reuse: str = ""
     """folder of an `assay run` or `assay quickstart`, whose generator and candidates to use"""
     scale: str = "small"

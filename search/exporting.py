@@ -66,9 +66,9 @@ class ExportConfig:
     output: str = ""
     """file to write: .jsonl, .jsonl.gz or .parquet"""
     values: bool = False
-    """the verifiers' values at every token too, with the tokens' places in the text"""
+    """also write the verifiers' values at every token, with the tokens' places in the text"""
     token_ids: bool = False
-    """the generator's token ids too"""
+    """also write the generator's token ids"""
 
 
 def run(config: ExportConfig) -> None:

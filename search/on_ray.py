@@ -165,7 +165,7 @@ class _Driver:
                 f"a worker of Ray died {what} ({times} times; ray.retries={self.config.retries}); "
                 f"finished parts are kept: {reason[:300]}"
             )
-        print(f"a worker of Ray died {what}; begun again", file=sys.stderr)
+        print(f"a worker of Ray died {what}; its part will be restarted", file=sys.stderr)
 
     def _show(self) -> None:
         import ray

@@ -68,13 +68,13 @@ class ProgramsConfig:
     output: str = ""
     """JSONL file to write, an outcome a line; empty = only printed"""
     show: bool = False
-    """print all that each program printed"""
+    """print everything that each program printed"""
     limits: Limits = field(default_factory=Limits)
-    """of each program"""
+    """limits on each program"""
     require: list[str] = field(default_factory=list)
     """isolation layers without which no program is run, for example [seccomp,landlock]"""
     workers: int = 0
-    """programs that run at once; 0 = one a core"""
+    """programs to run in parallel; 0 = one per core"""
 
 
 @dataclass

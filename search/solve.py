@@ -71,12 +71,12 @@ class SolveConfig:
     n: int = 32
     """candidates per problem"""
     modes: list[str] = field(default_factory=lambda: ["cot", "pot"])
-    """the n are shared out among these"""
+    """modes that the n candidates are divided among"""
     rule: str = ""
     """majority | best_of_n | weighted | top_k | hybrid (greedy; n, modes, verifier and
     sampling.temperature are not read); empty = top_k with a verifier, else majority"""
     k: int = 0
-    """voters of top_k; 0 = by n"""
+    """candidates that vote in top_k; 0 = chosen by n"""
     sampling: SamplingParams = field(default_factory=SamplingParams)
     engine: EngineConfig = field(default_factory=EngineConfig)
     limits: Limits = field(default_factory=Limits)

@@ -176,7 +176,7 @@ def test_what_cannot_be_read_is_told_in_one_line(file, tmp_path, monkeypatch):
     part.write_bytes(file.read_bytes())
     for path, message in {
         cut: "cannot be loaded",
-        tmp_path / "text.gguf": "is no GGUF file",
+        tmp_path / "text.gguf": "not a GGUF file",
         part: r"one of 3 parts; join them first \(llama-gguf-split --merge\)",
     }.items():
         for load in (load_model, load_tokenizer):

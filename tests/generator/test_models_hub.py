@@ -96,7 +96,7 @@ def test_a_branch_that_moves_meanwhile_changes_nothing(hub, save, monkeypatch):
 def test_what_no_cache_knows_keeps_its_name(hub):
     assert fingerprint(ModelConfig(name="org/none", revision="v2")) == "hub:org/none@v2"
     assert fingerprint(ModelConfig(name="org/none")) == "hub:org/none@main"
-    with pytest.raises(UserError, match="nor from the hub: the hub cannot be reached"):
+    with pytest.raises(UserError, match="not loadable from the Hub: the Hub cannot be reached"):
         load_model(ModelConfig(name="org/none"))
 
 

@@ -149,7 +149,7 @@ def test_a_folder_of_something_else_is_left_alone(configure, tmp_path):
         folder = tmp_path / name.split(".")[0]
         folder.mkdir()
         (folder / name).write_text(content)
-        with pytest.raises(UserError, match="holds something else; choose another output"):
+        with pytest.raises(UserError, match="something else; choose another output"):
             train_generator(configure(folder.name), sums(3))
         assert (folder / name).read_text() == content
     (tmp_path / "file").write_text("")
@@ -358,7 +358,7 @@ def test_micro_batches_do_not_change_what_is_learnt(configure, base):
         ),
         (
             {"trainer": {"output_dir": "x"}},
-            "trainer.output_dir: is not free here; set output instead",
+            "trainer.output_dir: is set by Assay; set output instead",
         ),
         ({"schedule": "zigzag"}, "trainer: .*zigzag"),
         ({"trainer": {"optim": "nope"}}, "trainer: .*nope"),

@@ -1,7 +1,7 @@
 """Parts on a Ray cluster of this machine; a worker is killed in the middle.
 
-Starting clusters takes minutes: `scripts/test_all.sh` installs Ray and runs these tests, CI does not.
-Elsewhere than in an environment that has Ray, they run `$ASSAY_RAY_PYTHON`, the interpreter of one.
+Starting clusters takes minutes, so CI leaves them out; `scripts/test_all.sh` installs Ray and runs
+them. Outside an environment that has Ray, they run `$ASSAY_RAY_PYTHON`, the interpreter of one.
 """
 
 import importlib.util
@@ -109,7 +109,10 @@ def test_a_part_whose_worker_is_killed_is_done_by_another(tmp_path):
     result, there, done = on_a_cluster(tmp_path, "once")
     assert result["error"] == ""
     assert there == {*"012345", "died-3"}
-    assert "a worker of Ray died at part-00003.cot.00000-00001.parquet; begun again" in done.stderr
+    assert (
+        "a worker of Ray died at part-00003.cot.00000-00001.parquet; its part will be restarted"
+        in done.stderr
+    )
     assert result["done"] == [12, 120]
     assert len({(tmp_path / "parts" / name).read_text() for name in "012345"}) >= 2
 

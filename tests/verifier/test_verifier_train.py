@@ -315,7 +315,7 @@ def test_a_foreign_training_state_is_named(base_folder, tmp_path):
 
 
 def test_a_folder_with_something_else_is_left_alone(base_folder, tmp_path):
-    with pytest.raises(UserError, match="holds something that is not a verifier"):
+    with pytest.raises(UserError, match="already contains something other than a verifier"):
         train_verifier(config_of(base_folder, base_folder), planted(10, 4))
     (tmp_path / "g").mkdir()
     (tmp_path / "g" / "assay.json").write_text('{"kind": "generator"}')
