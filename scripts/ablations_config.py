@@ -50,7 +50,7 @@ class Options:
     scale: str = "small"
     """small (about 40 minutes on two cores) | full: a file of configs/ablations/scale/"""
     workers: int = 0
-    """trainings at a time; 0 = one a core on a CPU, one on a GPU"""
+    """trainings at a time; 0 = one per core on a CPU, one on a GPU"""
     bootstrap: int = 2000
     """resamples for the intervals"""
 

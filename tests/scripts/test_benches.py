@@ -8,6 +8,7 @@ it measures. Scripts that need CUDA are rehearsed on the CPU (`test_campaign.py`
 import json
 import re
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 
@@ -27,7 +28,6 @@ SMALLEST = {
     "bench/sampling.py": "cases=[1x2] tokens=4 repeats=1",
     "bench/verifier_score.py": "model=tiny candidates=4 question=10 solution=12 repeats=1 rows=[2]",
     "bench/verifier_train.py": "model=embedded samples=2 repeats=1",
-    "bench/sandbox.py": "programs=4 repeats=1 slow=false",
     "bench/report.py": "problems=2 candidates=4 tokens=10",
     "gpu/attention.py": ("device=cpu dtype=float32 tokens=512 packs=2 heads=2 size=16 repeats=1"),
 }
@@ -110,6 +110,22 @@ def test_answers(run, tmp_path):
     told = run("bench/answers.py", "--data", str(tmp_path), "--pairs", "2")
     assert machine.processor() in told.splitlines()[0]
     assert "labelled solutions of GSM8K: {'agree': 8}" in told
+
+
+def test_sandbox():
+    """As a process of its own: those that it starts import it by its name."""
+    words = ["programs=4", "repeats=1", "slow=false", "forks=2"]
+    done = subprocess.run(
+        [sys.executable, "scripts/bench/sandbox.py", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert machine.processor() in done.stdout.splitlines()[0]
+    assert "Assay beside an interpreter each" in done.stdout
 
 
 def test_every_script_is_run_somewhere():
