@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from problems.errors import UserError
+from problems.extras import missing_package
 
 __all__ = ["ADAPTER_CONFIG", "ADAPTER_PICKLE", "ADAPTER_WEIGHTS", "base_of", "merged"]
 
@@ -44,7 +45,7 @@ def merged(base: Any, folder: Path, name: str) -> Any:
     raises for weights that do not fit goes through.
     """
     if importlib.util.find_spec("peft") is None:
-        raise UserError(f"adapter {name}: to load it: pip install 'assay[lora]'")
+        raise missing_package(f"adapter {name}", "peft", extra="lora")
     from peft import PeftModel
 
     adapted = PeftModel.from_pretrained(base, str(folder))

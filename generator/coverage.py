@@ -30,9 +30,9 @@ class CoverageConfig:
     """How coverage is measured after each epoch (an OmegaConf schema)."""
 
     problems: int = 0
-    """held-out problems; 0 = do not measure, keep the last epoch"""
+    """held-out problems to measure on; 0 = measure nothing and keep the last epoch"""
     samples: int = 16
-    """samples of each problem in each mode"""
+    """samples per problem and mode"""
     temperature: float = 0.7
     max_new_tokens: int = 400
 

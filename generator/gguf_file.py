@@ -11,7 +11,6 @@ Reading is slow (the metadata are parsed in Python, several times), so it is sai
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import io
 import multiprocessing
 import re
@@ -73,8 +72,6 @@ def read_model(path: Path, dtype: torch.dtype, attention: str = "sdpa") -> Any:
 
 def _check(path: Path) -> None:
     """Raises `UserError` where the file cannot be read as one whole model."""
-    if importlib.util.find_spec("gguf") is None:
-        raise UserError(f"model {path}: to read a GGUF file: pip install 'assay[gguf]'")
     split = _SPLIT.search(path.name)
     if split and int(split[1]) > 1:
         raise UserError(
@@ -83,7 +80,7 @@ def _check(path: Path) -> None:
         )
     with path.open("rb") as stream:
         if stream.read(len(_MAGIC)) != _MAGIC:
-            raise UserError(f"model {path}: is no GGUF file (it does not begin with GGUF)")
+            raise UserError(f"model {path}: not a GGUF file (it does not begin with GGUF)")
 
 
 def _say(text: str) -> None:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from generator.models import ModelConfig, base_of_adapter, device_of, load_model, pinned, resolve
 from problems.errors import UserError
+from problems.extras import missing_package
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -44,11 +45,11 @@ class LoraSettings:
     """Low-rank adapters, trained in place of the language model's weights."""
 
     rank: int = 0
-    """of the adapters; 0 = none: all weights are trained"""
+    """rank of the adapters; 0 = no adapters: all weights are trained"""
     alpha: float = 0.0
     """the adapters' product is scaled by alpha / rank; 0 = twice the rank"""
     dropout: float = 0.0
-    """of what goes into the adapters"""
+    """dropout on the adapters' inputs"""
     targets: str = "all-linear"
     """all-linear | names of layers, separated by commas, for example q_proj,v_proj"""
 
@@ -93,9 +94,7 @@ def add_adapters(lm: Any, settings: LoraSettings, seed: int, key: str = "model.l
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
-        raise UserError(
-            f"{key}.rank={settings.rank}: needs the package peft (pip install 'assay[lora]')"
-        ) from error
+        raise missing_package(f"{key}.rank={settings.rank}", "peft", extra="lora") from error
     named = settings.targets
     config = LoraConfig(
         r=settings.rank,
@@ -240,7 +239,7 @@ def load_quantized(config: ModelConfig) -> Any:
     `UserError` without bitsandbytes.
     """
     if importlib.util.find_spec("bitsandbytes") is None:
-        raise UserError("lora.bits=4: needs the package bitsandbytes (pip install 'assay[qlora]')")
+        raise missing_package("lora.bits=4", "bitsandbytes", extra="qlora")
     if Path(resolve(config.name)).is_file():
         raise UserError(f"lora.bits=4: {config.name}: expected a folder or a hub id, not a file")
     import torch

@@ -86,7 +86,7 @@ class ModelConfig:
     name: str = "embedded"
     """embedded (the small base that comes with Assay), a folder, a GGUF file, or a hub id"""
     revision: str = ""
-    """hub ids only: branch, tag or commit; empty = the newest; runs remember the commit"""
+    """hub models only: branch, tag or commit; empty = the newest; runs record the commit"""
     dtype: str = "auto"
     """auto (bfloat16 on CUDA, float32 on CPU) | float32 | bfloat16 | float16"""
     device: str = "auto"
@@ -432,8 +432,8 @@ def _why(config: ModelConfig, error: Exception) -> str:
     if Path(resolve(config.name)).exists():
         return f"cannot be loaded ({why})"
     if not hub_reachable():
-        why = "the hub cannot be reached from here, and it is not in its cache"
-    return f"no such folder, nor from the hub: {why}"
+        why = "the Hub cannot be reached, and the model is not in the local cache"
+    return f"not a local folder and not loadable from the Hub: {why}"
 
 
 @contextlib.contextmanager

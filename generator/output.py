@@ -52,7 +52,7 @@ class OutputFolder:
             return False
         record = _read(self.record)
         if record.get("kind") != "generator":
-            raise UserError(f"{self.path}: holds something else; choose another output")
+            raise UserError(f"{self.path}: already contains something else; choose another output")
         self._compare(record.get("key", {}))
         return True
 
@@ -66,7 +66,7 @@ class OutputFolder:
                     shutil.rmtree(checkpoint)
             return
         if self.path.exists() and any(p.name != "training" for p in self.path.iterdir()):
-            raise UserError(f"{self.path}: holds something else; choose another output")
+            raise UserError(f"{self.path}: already contains something else; choose another output")
         self.training.mkdir(parents=True, exist_ok=True)
         write_json(settings, self.key)
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from problems.errors import UserError
+from problems.extras import missing_package
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
@@ -62,7 +63,7 @@ def deepspeed_settings(name: str, key: str, ours: Mapping[str, str]) -> dict[str
     if stage not in (2, 3):
         raise UserError(f"{key}={name}: zero_optimization.stage={stage}: expected 2 or 3")
     for setting in settings.keys() & ours.keys():
-        raise UserError(f"{key}={name}: {setting} is not free here; set {ours[setting]} instead")
+        raise UserError(f"{key}={name}: {setting} is set by Assay; set {ours[setting]} instead")
     return dict(settings)
 
 
@@ -91,10 +92,8 @@ def prepare_deepspeed(name: Any, device: str) -> dict[str, Any]:
     try:
         import deepspeed  # noqa: F401
     except ImportError as error:
-        raise UserError(
-            f"trainer.deepspeed={name}: needs the package deepspeed "
-            "(pip install 'assay[deepspeed]')"
-        ) from error
+        what = f"trainer.deepspeed={name}"
+        raise missing_package(what, "deepspeed", extra="deepspeed") from error
     zero = dict(settings["zero_optimization"])
     if zero["stage"] == 3:
         # Otherwise no process would have the whole weights to write.

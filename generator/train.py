@@ -72,17 +72,17 @@ class TrainGeneratorConfig:
     """How a generator is fine-tuned (an OmegaConf schema)."""
 
     model: ModelConfig = field(default_factory=ModelConfig)
-    """what to start from"""
+    """the model to fine-tune"""
     prompt: PromptConfig = field(default_factory=PromptConfig)
     rationales: RationalesConfig = field(default_factory=RationalesConfig)
     output: str = ""
-    """folder of the finished generator"""
+    """folder to write the finished generator to"""
     epochs: float = 2.0
     learning_rate: float = 2e-5
     schedule: str = "cosine"
     """cosine | linear | constant_with_warmup | … (Transformers' lr_scheduler_type)"""
     warmup_ratio: float = 0.03
-    """part of the training in which the learning rate rises"""
+    """fraction of the training during which the learning rate rises"""
     batch_size: int = 32
     """solutions in an optimizer step, on average (whole packed rows are taken)"""
     pack_length: int = 1024
@@ -93,7 +93,7 @@ class TrainGeneratorConfig:
     coverage: CoverageConfig = field(default_factory=CoverageConfig)
     """chooses the epoch by pass@n on held-out problems"""
     lora: GeneratorLora = field(default_factory=GeneratorLora)
-    """train adapters; they want a larger learning_rate, for example 2e-4"""
+    """train adapters instead; they need a larger learning_rate, for example 2e-4"""
     trainer: dict[str, Any] = field(default_factory=dict)
     """any field of transformers.TrainingArguments: bf16, deepspeed, report_to,
     gradient_checkpointing, per_device_train_batch_size (packed rows) …"""
@@ -211,7 +211,7 @@ def _arguments(config: TrainGeneratorConfig, folder: OutputFolder) -> TrainingAr
     for name in config.trainer:
         if name in _OURS:
             instead = f"; set {_OURS[name]} instead" if _OURS[name] else ""
-            raise UserError(f"trainer.{name}: is not free here{instead}")
+            raise UserError(f"trainer.{name}: is set by Assay{instead}")
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             hint = f"; did you mean trainer.{near[0]}?" if near else ""

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -24,7 +23,6 @@ from accelerate.utils import save_fsdp_optimizer
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import cross_entropy
-from tqdm import tqdm
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer import SCHEDULER_NAME
 from transformers.trainer_callback import PrinterCallback
@@ -38,6 +36,7 @@ from generator.packing import IGNORED, Packed
 from generator.parallel import check_launch
 from generator.partition import put
 from problems.errors import UserError
+from problems.progress import TrainingBar
 from problems.records import write_json
 
 __all__ = ["GeneratorTrainer", "KeepBest", "Progress", "Saving"]
@@ -336,7 +335,7 @@ class KeepBest(TrainerCallback):
 
 
 class Progress(TrainerCallback):
-    """A bar with the loss where stderr is a terminal, and a line for each epoch.
+    """A bar with the loss, or a line a minute in a log, and a line for each epoch.
 
     `notes` are texts that others want in the epoch's line. Raises `UserError` where the loss is
     not a number any more.
@@ -345,21 +344,14 @@ class Progress(TrainerCallback):
     def __init__(self, notes: list[str]) -> None:
         self._notes = notes
         self._losses: list[float] = []
-        self._bar: Any = None
+        self._bar: TrainingBar | None = None
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Draws the bar from where training goes on."""
         if state.is_world_process_zero:
-            self._bar = tqdm(
-                total=state.max_steps,
-                initial=state.global_step,
-                desc="train generator",
-                unit=" steps",
-                disable=not sys.stderr.isatty(),
-                dynamic_ncols=True,
-            )
+            self._bar = TrainingBar(state.max_steps, "train generator", done=state.global_step)
 
     def on_log(
         self,
@@ -380,9 +372,7 @@ class Progress(TrainerCallback):
             )
         self._losses.append(loss)
         if self._bar is not None:
-            recent = self._losses[-20:]
-            self._bar.set_postfix_str(f"loss {sum(recent) / len(recent):.3f}", refresh=False)
-            self._bar.update(state.global_step - self._bar.n)
+            self._bar.add({"loss": loss}, step=state.global_step)
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -393,7 +383,7 @@ class Progress(TrainerCallback):
         mean = sum(self._losses) / len(self._losses)
         epoch = f"epoch {round(state.epoch or 0, 2):g} of {args.num_train_epochs:g}"
         line = "; ".join([f"{epoch}: mean loss {mean:.3f}", *self._notes])
-        self._bar.write(line, file=sys.stderr)
+        self._bar.write(line)
         self._losses.clear()
         self._notes.clear()
 

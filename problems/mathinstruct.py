@@ -79,7 +79,7 @@ def _check(found: Sequence[str], config: SourcesConfig, weights: Mapping[str, fl
     ):
         for pattern in patterns:
             if not any(fnmatchcase(name, pattern) for name in found):
-                raise UserError(f"{key}: {pattern} fits no source; there are {', '.join(found)}")
+                raise UserError(f"{key}: {pattern} matches no source; there are {', '.join(found)}")
     for pattern, weight in weights.items():
         if not 0 <= weight < float("inf"):
             raise UserError(f"problems.weights.{pattern}={weight}: expected a number from 0")

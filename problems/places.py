@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib.util
 import io
 import os
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from problems.errors import UserError
+from problems.extras import missing_package
 
 __all__ = [
     "Place",
@@ -34,6 +36,13 @@ __all__ = [
 
 # Whose put of a whole object is seen whole or not at all (docs/clusters.md says where that stands).
 _ATOMIC = {"abfs", "abfss", "az", "gcs", "gs", "hf", "memory", "s3", "s3a"}
+
+# fsspec's driver of a store: the package, and the extra that brings it.
+_DRIVERS = {
+    **dict.fromkeys(("s3", "s3a"), ("s3fs", "s3")),
+    **dict.fromkeys(("gs", "gcs"), ("gcsfs", "")),
+    **dict.fromkeys(("abfs", "abfss", "az"), ("adlfs", "")),
+}
 
 # How drivers call the time and the digest of a file.
 _STAMPS = ("ETag", "etag", "LastModified", "last_modified", "updated", "created", "blob_id")
@@ -55,7 +64,12 @@ class Remote:
             )
         try:
             self._fs, self._key = fsspec.core.url_to_fs(self.url)
-        except (ImportError, ValueError) as error:
+        except ImportError as error:
+            package, extra = _DRIVERS.get(protocol, ("", ""))
+            if not package or importlib.util.find_spec(package) is not None:
+                raise UserError(f"{url}: {' '.join(str(error).split())}") from error
+            raise missing_package(url, package, extra=extra) from error
+        except ValueError as error:
             raise UserError(f"{url}: {' '.join(str(error).split())}") from error
 
     @property

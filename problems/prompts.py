@@ -58,7 +58,7 @@ class PromptConfig:
     system: str = ""
     """form=chat: the system message; empty = the template's own"""
     pot_suffix: str = " Let's write a program."
-    """appended to the question where a program is wanted"""
+    """appended to the question when a program is asked for"""
 
 
 @dataclass(frozen=True)

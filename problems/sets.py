@@ -49,13 +49,13 @@ class ProblemsConfig:
     revision: str = ""
     """hub: branch, tag or commit"""
     limit: int = 0
-    """take so many; 0 = all (gsm_symbolic has no end: 0 = 1000)"""
+    """number of problems to take; 0 = all (gsm_symbolic is endless: 0 = 1000)"""
     offset: int = 0
-    """skip so many first"""
+    """number of problems to skip first"""
     shuffle: bool = False
-    """before skipping and limiting (gsm_symbolic, which has no end: after)"""
+    """shuffle before skipping and limiting (gsm_symbolic, which is endless: after)"""
     seed: int = 0
-    """of the shuffle, of gsm_symbolic's draws, and of those by weights"""
+    """seed of the shuffle, of gsm_symbolic's draws, and of those by weights"""
     fields: dict[str, str] = field(default_factory=dict)
     """jsonl, hub: our field -> theirs, for id, question, answer, options, solution;
     answer_pattern: a regular expression whose first group (else whole match) in their answer is

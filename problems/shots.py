@@ -36,7 +36,7 @@ class FewShotConfig(PromptConfig):
     shots_from: ProblemsConfig = field(default_factory=lambda: ProblemsConfig(name=""))
     """JSONL file or problem set that they are drawn from; empty = the set's own split train"""
     shots_seed: int = 0
-    """of the draw"""
+    """seed of that draw"""
     shots_annotations: str = "strip"
     """calculator annotations <<48/2=24>> in them: keep | strip"""
 
@@ -77,7 +77,7 @@ def _source(config: FewShotConfig, problems: ProblemsConfig) -> ProblemsConfig:
     if config.shots_from.name:
         return config.shots_from
     if config.shots_from.path:
-        raise UserError("prompt.shots_from.name: expected the kind of set that is at its path")
+        raise UserError("prompt.shots_from.name: expected the kind of set that its path holds")
     if not problems.name or Path(problems.path).is_file():
         raise UserError(
             "prompt.shots_from: expected a JSONL file or a problem set with solutions; "

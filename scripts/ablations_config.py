@@ -44,13 +44,13 @@ class Options:
     seeds: int = 3
     """trainings of every variant"""
     output: str = "runs/ablations"
-    """folder of everything that is made"""
+    """folder for everything that is written"""
     reuse: str = ""
     """folder of an `assay run` or `assay quickstart`, whose generator and candidates to use"""
     scale: str = "small"
     """small (about 40 minutes on two cores) | full: a file of configs/ablations/scale/"""
     workers: int = 0
-    """trainings at a time; 0 = one a core on a CPU, one on a GPU"""
+    """trainings at a time; 0 = one per core on a CPU, one on a GPU"""
     bootstrap: int = 2000
     """resamples for the intervals"""
 

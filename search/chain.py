@@ -32,11 +32,11 @@ class ChainConfig:
     run: str = ""
     """the run's folder"""
     launcher: str = "local"
-    """local | slurm | ray: who does the parts (docs/clusters.md)"""
+    """local | slurm | ray: what the parts run on (docs/clusters.md)"""
     slurm: SlurmConfig = field(default_factory=SlurmConfig)
-    """of every stage; a stage's own slurm: {…} wins"""
+    """settings for all stages; a stage's own slurm: {…} takes precedence"""
     ray: RayConfig = field(default_factory=RayConfig)
-    """of every stage; a stage's own ray: {…} wins"""
+    """settings for all stages; a stage's own ray: {…} takes precedence"""
     sample: dict[str, Any] = field(default_factory=dict)
     """keys of assay sample; empty = no sampling, the run holds candidates"""
     grade: dict[str, Any] = field(default_factory=dict)
@@ -69,7 +69,7 @@ def _stage_config(stage: str, config: ChainConfig) -> Any:
     section = getattr(config, stage)
     for key in ("run", "launcher"):
         if key in section:
-            raise UserError(f"{stage}.{key}: stands above, for all stages")
+            raise UserError(f"{stage}.{key}: set it once at the top level, for all stages")
     shared = {"launcher": config.launcher, "slurm": as_dict(config.slurm)}
     layers = [{"run": config.run, **shared, "ray": as_dict(config.ray)}, section]
     try:

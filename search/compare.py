@@ -56,7 +56,7 @@ class CompareStage(EvaluateConfig):
     modes: str = ""
     """cot, pot or both; empty = all, and in the table the last that there is"""
     verifiers: list[str] = field(default_factory=list)
-    """whose scores, one name for each run; empty = the only one"""
+    """verifier whose scores to use, one name per run; empty = the only one"""
     bootstrap: int = 10_000
     """resamples of the problems for intervals and p-values, which are at least 2 / (this + 1)"""
     match: str = "id"

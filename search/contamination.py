@@ -40,7 +40,7 @@ class ContaminationConfig:
     against: list[str] = field(default_factory=list)
     """evaluation sets: JSONL files, folders of them, or names of sets (their split test)"""
     n: int = 13
-    """so many words in a row make an overlap; shorter questions must be equal"""
+    """number of consecutive words that make an overlap; shorter questions must be equal"""
     drop: bool = False
     """leave out the training problems that overlap"""
 
@@ -54,7 +54,7 @@ class ContaminationStage:
     against: list[str] = field(default_factory=list)
     """evaluation sets: JSONL files, folders of them, or names of sets (their split test)"""
     n: int = 13
-    """so many words in a row make an overlap; shorter questions must be equal"""
+    """number of consecutive words that make an overlap; shorter questions must be equal"""
     output: str = ""
     """JSONL file for all overlaps: ids, source, set, the words shared, both questions"""
 

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 from problems.errors import UserError
 from problems.places import place
 from problems.problem import Problem
+from problems.progress import progress_bar
 from problems.records import atomic_file
 from search.gradings import STAGE, with_imported
 from search.results import join_scores, load_frame, scored_by
 from search.runs import Part, Run
-from search.work import progress_bar
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,9 +66,9 @@ class ExportConfig:
     output: str = ""
     """file to write: .jsonl, .jsonl.gz or .parquet"""
     values: bool = False
-    """the verifiers' values at every token too, with the tokens' places in the text"""
+    """also write the verifiers' values at every token, with the tokens' places in the text"""
     token_ids: bool = False
-    """the generator's token ids too"""
+    """also write the generator's token ids"""
 
 
 def run(config: ExportConfig) -> None:

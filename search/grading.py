@@ -42,15 +42,15 @@ class GradeConfig:
     run: str = ""
     """the run's folder"""
     limits: Limits = field(default_factory=Limits)
-    """of each program"""
+    """limits on each program"""
     require: list[str] = field(default_factory=list)
-    """isolation layers without which no program is run, for example [seccomp]"""
+    """isolation layers to insist on: without them no program is run; for example [seccomp]"""
     workers: int = 0
-    """programs that run at once; 0 = one a core"""
+    """programs to run in parallel; 0 = one per core"""
     shard: str = "0/1"
-    """i/m: do the parts i modulo m, so that m machines share a run"""
+    """i/m: do only the parts i modulo m, so that m machines can share a run"""
     launcher: str = "local"
-    """local | slurm | ray: who does the parts (docs/clusters.md)"""
+    """local | slurm | ray: what the parts run on (docs/clusters.md)"""
     slurm: SlurmConfig = field(default_factory=SlurmConfig)
     ray: RayConfig = field(default_factory=RayConfig)
 

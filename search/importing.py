@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 from problems.errors import UserError
 from problems.places import Place, names_below, place
 from problems.problem import Problem, read_jsonl
+from problems.progress import progress_bar
 from problems.records import create_file, differences
 from search.mapping import (
     AGGREGATES,
@@ -45,7 +46,6 @@ from search.runs import Part, Run
 from search.sampling import Candidate, candidates_table
 from search.scoring import scores_table
 from search.settings import CONFIGS, as_dict, merge, read_yaml
-from search.work import progress_bar
 
 if TYPE_CHECKING:
     import pyarrow

@@ -41,28 +41,28 @@ class SlurmConfig:
     """The array job of `launcher=slurm` (an OmegaConf schema)."""
 
     array: int = 1
-    """tasks; task i does the parts i modulo this number"""
+    """number of tasks; task i does the parts i modulo this number"""
     at_once: int = 0
-    """tasks that run at the same time; 0 = all"""
+    """maximum number of tasks that run at the same time; 0 = all"""
     partition: str = ""
     account: str = ""
     gpus: int = 0
-    """of each task"""
+    """GPUs per task"""
     cpus: int = 0
-    """of each task; 0 = the cluster's default"""
+    """cores per task; 0 = the cluster's default"""
     memory: str = ""
-    """of each task, for example 32G"""
+    """memory per task, for example 32G"""
     time: str = ""
-    """limit, for example 04:00:00"""
+    """time limit, for example 04:00:00"""
     options: list[str] = field(default_factory=list)
-    """further options of sbatch, for example [--constraint=a100, --requeue]"""
+    """additional options of sbatch, for example [--constraint=a100, --requeue]"""
     setup: str = ""
     """shell lines before the command, for example "source .venv/bin/activate"; empty = the
     interpreter that submits"""
     after: str = ""
-    """id of a job that must have ended well before this one starts"""
+    """id of a job that must have succeeded before this one starts"""
     submit: bool = True
-    """false: only write the script"""
+    """false: write the script without submitting it"""
 
 
 @dataclass
@@ -73,14 +73,14 @@ class RayConfig:
     """of the cluster; auto = the one on this machine; empty = $RAY_ADDRESS, else one of this
     machine alone, which ends with the command"""
     workers: int = 0
-    """0 = as many as the cluster has room for, at most one a part"""
+    """number of workers; 0 = as many as the cluster has room for, at most one per part"""
     cpus: float = 1
-    """of each worker; grading runs so many programs at once"""
+    """cores per worker; grading runs as many programs at once"""
     gpus: float = -1
     """of each worker; -1 = what sampling (vLLM: tensor_parallel) and scoring need, where the
     cluster has GPUs"""
     retries: int = 3
-    """how often a part is begun again after its worker died"""
+    """how often a part is restarted after its worker died"""
 
 
 def check_launcher(launcher: str) -> None:

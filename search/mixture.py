@@ -72,7 +72,7 @@ def members_of(base: Origin, mixture: Mapping[str, Any]) -> dict[str, Origin]:
     found = {}
     for name, differing in mixture.items():
         if not ORIGIN.fullmatch(str(name)):
-            raise UserError(f"mixture.{name}: a name has letters, digits, - and _ only")
+            raise UserError(f"mixture.{name}: names may contain only letters, digits, - and _")
         if not isinstance(differing, Mapping | None):
             raise UserError(f"mixture.{name}: expected keys and values, found {differing!r}")
         try:

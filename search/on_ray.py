@@ -20,13 +20,13 @@ from collections import Counter, deque
 from typing import Any
 
 from problems.errors import UserError
+from problems.extras import missing_package
 from search.launch import RayConfig
 from search.runs import Part
 from search.work import Bar, Counts, Do, Work, failure
 
 __all__ = ["do_on_ray"]
 
-_NO_RAY = "launcher=ray: Ray is not installed here; pip install 'assay[ray]'"
 _POLL_SECONDS = 0.5
 
 
@@ -35,7 +35,7 @@ def do_on_ray(work: Work, config: RayConfig) -> None:
     try:
         import ray
     except ImportError as error:
-        raise UserError(_NO_RAY) from error
+        raise missing_package("launcher=ray", "ray", extra="ray") from error
     if config.retries < 0 or config.workers < 0 or config.cpus < 0:
         raise UserError("ray.retries, ray.workers and ray.cpus: expected 0 or more")
     if config.gpus < 0 and config.gpus != -1:
@@ -165,7 +165,7 @@ class _Driver:
                 f"a worker of Ray died {what} ({times} times; ray.retries={self.config.retries}); "
                 f"finished parts are kept: {reason[:300]}"
             )
-        print(f"a worker of Ray died {what}; begun again", file=sys.stderr)
+        print(f"a worker of Ray died {what}; its part will be restarted", file=sys.stderr)
 
     def _show(self) -> None:
         import ray

@@ -62,11 +62,11 @@ class Split:
     split: str = "train"
     """name of the split"""
     limit: int = 0
-    """take so many problems; 0 = all"""
+    """number of problems to take; 0 = all"""
     offset: int = 0
-    """skip so many first"""
+    """number of problems to skip first"""
     shuffle: bool = False
-    """shuffle before taking"""
+    """shuffle before skipping and limiting"""
 
 
 @dataclass
@@ -74,18 +74,18 @@ class PipelineConfig:
     """What `assay run` and `assay quickstart` read."""
 
     output: str = ""
-    """folder of everything that is made"""
+    """folder for everything that is written"""
     problems: ProblemsConfig = field(default_factory=ProblemsConfig)
-    """the problem set; which of its problems a step takes is said by the splits below"""
+    """the problem set; the splits below say which of its problems each step takes"""
     train: Split = field(default_factory=Split)
-    """problems that the generator is fine-tuned on"""
+    """problems to fine-tune the generator on"""
     validation: Split = field(default_factory=lambda: Split(limit=0))
     """held-out problems by whose coverage the generator's epoch is chosen (generator.coverage)"""
     generator: TrainGeneratorConfig = field(default_factory=TrainGeneratorConfig)
     pool: Split = field(default_factory=Split)
-    """problems whose candidates the verifier is trained on"""
+    """problems to sample candidates from for training the verifier"""
     pool_modes: dict[str, int] = field(default_factory=lambda: {"cot": 50, "pot": 50})
-    """samples of each of those in each mode"""
+    """samples per pool problem, by mode"""
     pool_mixture: dict[str, Any] = field(default_factory=dict)
     """several origins of those, as `mixture` of assay sample; generators are the fine-tuned one
     unless a member names another"""
@@ -101,21 +101,21 @@ class PipelineConfig:
     """told before training: questions of the tests (and of the sets in against) that occur among
     the problems trained on"""
     modes: dict[str, int] = field(default_factory=lambda: {"cot": 32, "pot": 32})
-    """samples of each test problem in each mode"""
+    """samples per test problem, by mode"""
     mixture: dict[str, Any] = field(default_factory=dict)
-    """several origins of those, as `pool_mixture`"""
+    """several origins of the test candidates, like `pool_mixture`"""
     sampling: SamplingParams = field(default_factory=SamplingParams)
     engine: EngineConfig = field(default_factory=EngineConfig)
     limits: Limits = field(default_factory=Limits)
-    """of each program"""
+    """limits on each program"""
     scoring: ScoreConfig = field(default_factory=ScoreConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     problems_per_part: int = 0
-    """problems in one part, the unit of resuming; 0 = enough for about 512 samples"""
+    """problems per part, the unit of resuming; 0 = enough for about 512 samples"""
     workers: int = 0
-    """local processes for sampling and scoring; 0 = one a core on a CPU, one on a GPU"""
+    """local processes for sampling and scoring; 0 = one per core on a CPU, one on a GPU"""
     show: bool = True
-    """end with one test problem being solved"""
+    """finally show how one test problem is solved"""
 
 
 def run(config: PipelineConfig) -> None:

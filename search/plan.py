@@ -55,9 +55,9 @@ class PlanConfig:
     """COUNTxNAME: H100-80G, H200-141G, A100-40G, A100-80G, L40S, 4090-24G, 3090, T4, cpu (cores);
     NODESxCOUNTxNAME of several nodes, for example 4x8xH100-80G"""
     price: float = 0.0
-    """US dollars an hour for a device; 0 = search/hardware.py's"""
+    """US dollars per device and hour; 0 = search/hardware.py's"""
     mfu: float = 0.0
-    """share of the peak FLOP/s that training and scoring reach; 0 = search/hardware.py's"""
+    """fraction of the peak FLOP/s that training and scoring reach; 0 = search/hardware.py's"""
     memory: float = 0.0
     """GiB of a device; 0 = search/hardware.py's"""
     network: float = 0.0

@@ -175,7 +175,7 @@ def _check(frame: pd.DataFrame) -> None:
         kind = f"{row['origin']} {row['mode']}".strip()
         raise UserError(
             f"pool: candidate {row['sample']} ({kind}) of problem {row['problem_id']!r} "
-            f"is there twice ({int(twice.sum())} such rows)"
+            f"occurs twice ({int(twice.sum())} such rows)"
         )
 
 

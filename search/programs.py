@@ -22,13 +22,13 @@ from typing import Any
 from problems.errors import UserError
 from problems.places import local_folder
 from problems.problem import read_jsonl
+from problems.progress import progress_bar
 from problems.records import atomic_file
 from sandbox import STATUSES, Limits, Outcome, Sandbox, capabilities
 from sandbox.check import Verdict, check, unmet
 from sandbox.hostile import ATTACKS, Attack
 from sandbox.layers import LAYERS
 from search.table import printable
-from search.work import progress_bar
 
 __all__ = [
     "CheckConfig",
@@ -68,13 +68,13 @@ class ProgramsConfig:
     output: str = ""
     """JSONL file to write, an outcome a line; empty = only printed"""
     show: bool = False
-    """print all that each program printed"""
+    """print everything that each program printed"""
     limits: Limits = field(default_factory=Limits)
-    """of each program"""
+    """limits on each program"""
     require: list[str] = field(default_factory=list)
     """isolation layers without which no program is run, for example [seccomp,landlock]"""
     workers: int = 0
-    """programs that run at once; 0 = one a core"""
+    """programs to run in parallel; 0 = one per core"""
 
 
 @dataclass

@@ -58,7 +58,7 @@ class EvaluateConfig:
     """How a pool is evaluated."""
 
     n: list[int] = field(default_factory=list)
-    """numbers of candidates; empty = powers of two up to the pool's size"""
+    """numbers of candidates to evaluate at; empty = powers of two up to the pool's size"""
     rules: list[str] = field(default_factory=list)
     """shortest, logprob, best_of_n, weighted, top_k, weighted_top_k, hybrid, beside the single
     sample, the majority and pass@n; empty = all that the pool has the numbers for"""
@@ -69,22 +69,22 @@ class EvaluateConfig:
     """of the scores into weights of the weighted votes: none (negative ones count 0) | sigmoid |
     rank | softmax"""
     softmax_temperature: float | str = 1.0
-    """of the softmax transform; auto = chosen as k is"""
+    """temperature of the softmax transform; auto = chosen as k is"""
     draws: int = 200
     """random subsets of each problem's candidates at each n"""
     error: float = 0.0
     """wanted standard error of what is estimated over subsets: as many more are drawn, up to a
     hundred times draws; 0 = draws as they are"""
     bootstrap: int = 1000
-    """resamples of the problems for the 95 % intervals"""
+    """bootstrap resamples of the problems for the 95 % intervals"""
     short: str = "use"
     """problems with fewer candidates than the others: use (all that they have) | refuse"""
     by: list[str] = field(default_factory=list)
     """break accuracy down by: difficulty (fifths by the generator's solve rate), origin"""
     seed: int = 0
-    """of the subsets, the tie-breaks, the folds and the resamples"""
+    """seed of the subsets, the tie-breaks, the folds and the resamples"""
     verifier: str = ""
-    """whose scores to use; empty = the only one"""
+    """verifier whose scores to use; empty = the only one"""
 
 
 BREAKDOWNS = ("difficulty", "origin")

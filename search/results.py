@@ -55,7 +55,7 @@ class EvaluateStage(EvaluateConfig):
     """a graded and scored run of held-out problems to choose what is auto by; empty =
     cross-fitting"""
     verifiers: list[str] = field(default_factory=list)
-    """whose scores to compare; empty = all (or the one that `verifier` names)"""
+    """verifiers whose scores to compare; empty = all (or the one that `verifier` names)"""
     json: bool = False
     """print everything as JSON instead of the table"""
     csv: bool = False

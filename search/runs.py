@@ -280,8 +280,9 @@ class Run:
             if trouble is None:
                 found.append(part)
             else:
-                print(f"{self.path / stage / name}: {trouble}; done again", file=sys.stderr)
-                (self.path / stage / name).unlink(missing_ok=True)
+                path = self.path / stage / name
+                print(f"{path}: {trouble}; it will be recomputed", file=sys.stderr)
+                path.unlink(missing_ok=True)
         return sorted(found)
 
     def missing(self, stage: str, planned: Iterable[Part], shard: Shard = Shard()) -> list[Part]:
@@ -410,7 +411,7 @@ def _create_problems(path: Place, problems: Sequence[Problem], asked: str) -> No
     except FileExistsError:
         if _problems_hash(read_problems(path)) != asked:
             raise UserError(
-                f"{path}: holds other problems than the {len(problems)} asked for; give another "
+                f"{path}: holds problems other than the {len(problems)} asked for; give another "
                 "run= or delete it"
             ) from None
 

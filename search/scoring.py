@@ -51,11 +51,11 @@ class ScoreStage:
     """several instead, by the names that their scores get; a list is named by its folders"""
     scoring: ScoreConfig = field(default_factory=lambda: ScoreConfig(values=True))
     workers: int = 0
-    """local processes; 0 = one a core on a CPU, one on a GPU"""
+    """number of local processes; 0 = one per core on a CPU, one on a GPU"""
     shard: str = "0/1"
-    """i/m: do the parts i modulo m, so that m machines share a run"""
+    """i/m: do only the parts i modulo m, so that m machines can share a run"""
     launcher: str = "local"
-    """local | slurm | ray: who does the parts (docs/clusters.md)"""
+    """local | slurm | ray: what the parts run on (docs/clusters.md)"""
     slurm: SlurmConfig = field(default_factory=SlurmConfig)
     ray: RayConfig = field(default_factory=RayConfig)
 

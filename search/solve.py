@@ -30,6 +30,7 @@ from problems.answers import convention_of, label
 from problems.errors import UserError
 from problems.places import place
 from problems.problem import MODES, Problem
+from problems.progress import progress_bar
 from problems.prompts import Prompter
 from problems.records import atomic_file
 from problems.sets import ProblemsConfig, load_problems
@@ -41,7 +42,6 @@ from search.mixture import prompt_of
 from search.sampling import Candidate, asked_modes, batch_samples, sample_candidates
 from search.scoring import Readable, Scorer
 from search.table import printable
-from search.work import progress_bar
 from verifier.config import ScoreConfig
 
 __all__ = ["Member", "SolveConfig", "Solved", "choose", "run", "show"]
@@ -71,12 +71,12 @@ class SolveConfig:
     n: int = 32
     """candidates per problem"""
     modes: list[str] = field(default_factory=lambda: ["cot", "pot"])
-    """the n are shared out among these"""
+    """modes that the n candidates are divided among"""
     rule: str = ""
     """majority | best_of_n | weighted | top_k | hybrid (greedy; n, modes, verifier and
     sampling.temperature are not read); empty = top_k with a verifier, else majority"""
     k: int = 0
-    """voters of top_k; 0 = by n"""
+    """candidates that vote in top_k; 0 = chosen by n"""
     sampling: SamplingParams = field(default_factory=SamplingParams)
     engine: EngineConfig = field(default_factory=EngineConfig)
     limits: Limits = field(default_factory=Limits)

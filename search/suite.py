@@ -22,6 +22,7 @@ from pathlib import Path
 
 from generator.engines import EngineConfig, SamplingParams
 from generator.models import ModelConfig, resolve
+from generator.shapes import known_model
 from problems.errors import UserError
 from problems.places import local_folder
 from problems.problem import MODES
@@ -31,6 +32,7 @@ from problems.shots import FewShotConfig
 from sandbox import Limits
 from search.evaluate import EvaluateConfig
 from search.grading import GradeConfig, grade
+from search.published import PublishedRow, named, nearest
 from search.request import check_config, count
 from search.runs import Run
 from search.sampling import Engines, SampleConfig, sample
@@ -53,15 +55,15 @@ class SuiteConfig:
     """a folder that holds gsm8k.jsonl, math.jsonl, …, or a hub data set that has a configuration of
     each set's name with a split test; rows of id, question, answer, options"""
     sets: list[str] = field(default_factory=list)
-    """which sets; empty = all nine (--show-sets lists them)"""
+    """sets to evaluate; empty = all nine (--show-sets lists them)"""
     problems: dict[str, ProblemsConfig] = field(default_factory=dict)
     """sets that lie elsewhere: name -> problems, as in assay sample"""
     limit: int = 0
-    """take so many problems of each set; 0 = all"""
+    """number of problems to take from each set; 0 = all"""
     shuffle: bool = True
-    """with a limit take them at random (the files are sorted by subject), else the first ones"""
+    """with a limit, take problems at random (the files are sorted by subject), not the first"""
     seed: int = 0
-    """of that choice"""
+    """seed of that choice"""
     generator: ModelConfig = field(default_factory=lambda: ModelConfig(name=""))
     """a folder or hub id"""
     prompt: FewShotConfig = field(default_factory=lambda: FewShotConfig(form="auto"))
@@ -70,22 +72,25 @@ class SuiteConfig:
     """samples of each problem that vote, by mode, for example {cot: 16, pot: 16}; empty = no votes,
     only the greedy decodings"""
     sampling: SamplingParams = field(default_factory=SamplingParams)
-    """the temperature is of the samples that vote"""
+    """the temperature applies to the samples that vote"""
     engine: EngineConfig = field(default_factory=EngineConfig)
     limits: Limits = field(default_factory=Limits)
-    """of each program"""
+    """limits on each program"""
     verifier: ModelConfig = field(default_factory=lambda: ModelConfig(name=""))
-    """a verifier's folder or hub id, for the samples that vote; empty = majority alone"""
+    """a verifier's folder or hub id, for the samples that vote; empty = majority only"""
     scoring: ScoreConfig = field(default_factory=ScoreConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     problems_per_part: int = 0
-    """problems in one part, the unit of resuming; 0 = enough for about 512 samples"""
+    """problems per part, the unit of resuming; 0 = enough for about 512 samples"""
     workers: int = 0
-    """local processes for sampling and scoring; 0 = one a core on a CPU, one on a GPU"""
+    """local processes for sampling and scoring; 0 = one per core on a CPU, one on a GPU"""
+    published: list[str] = field(default_factory=list)
+    """models of the paper to stand beside ours, for example [MAmmoTH-13B, MAmmoTH-Coder-13B];
+    empty = those nearest in size to the generator"""
     report: bool = False
     """also write each run's report page, which suite.md then links to"""
     show_sets: bool = False
-    """only print what the sets are, how they are asked and how answers are read"""
+    """only list the sets, how each is prompted and how answers are extracted"""
     json: bool = False
     """print everything as JSON instead of the tables"""
     csv: bool = False
@@ -147,7 +152,9 @@ def suite(config: SuiteConfig) -> SuiteResult:
         set_result(name, greedy[name], votes.get(name), config.evaluate, verifier) for name in names
     ]
     settings = config.evaluate
-    return SuiteResult(_label(config.generator), results, settings.bootstrap, settings.seed)
+    return SuiteResult(
+        _label(config.generator), results, settings.bootstrap, settings.seed, _beside(config)
+    )
 
 
 def _names(config: SuiteConfig) -> list[str]:
@@ -176,6 +183,7 @@ def _check(config: SuiteConfig, names: list[str]) -> None:
         raise UserError("verifier: it scores samples; ask for some, modes={cot: 16, pot: 16}")
     if config.evaluate.n or config.evaluate.verifier:
         raise UserError("evaluate.n, evaluate.verifier: all samples vote, by the verifier given")
+    named(config.published)
     config.sampling.check()
     check_config(config.evaluate)
     # All are looked for before the first one is sampled for hours.
@@ -219,6 +227,16 @@ def _graded(config: SuiteConfig, name: str, engines: Engines, *, votes: bool) ->
         engines,
     )
     return grade(GradeConfig(run=path, limits=config.limits))
+
+
+def _beside(config: SuiteConfig) -> list[PublishedRow]:
+    """The paper's rows asked for, else those of the models nearest in size to the generator."""
+    if config.published:
+        return named(config.published)
+    try:
+        return nearest(known_model(config.generator).size.total)
+    except UserError:  # of a family whose shape is not known
+        return nearest(None)
 
 
 def _score_stage(config: SuiteConfig, opened: Run) -> ScoreStage:

@@ -9,7 +9,7 @@ in the paper; its interval resamples the problems of every set by themselves.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from problems.problem import MODES, Mode
 from search.curves import Floats, Interval, bootstrap_weights, interval
 from search.evaluate import EvaluateConfig, evaluate
 from search.pool import PoolArrays
-from search.published import CITATION, PUBLISHED
+from search.published import CITATION, PUBLISHED_SETS, PublishedRow, nearest
 from search.results import load_frame
 from search.suite_sets import SUITE
 
@@ -37,6 +37,8 @@ VOTES = ("majority", "best_of_n", "weighted", "top_k", "pass")
 _MODE_NAMES = {"cot": "CoT", "pot": "PoT"}
 # Above this share of samples without an end, a token limit decides more than a model.
 _OFTEN = 0.1
+# Numbers printed with one decimal, and means of them, differ by this much at most (in points).
+_ROUNDED = 0.0501
 _FALL_BACK = "fall back"
 
 
@@ -67,12 +69,16 @@ class SetResult:
 
 @dataclass(frozen=True)
 class SuiteResult:
-    """All sets that were asked for, in the paper's order; `label` is the generator's name."""
+    """All sets that were asked for, in the paper's order; `label` is the generator's name.
+
+    `published` are the rows of the paper that ours stand beside.
+    """
 
     label: str
     sets: list[SetResult]
     bootstrap: int = 1000
     seed: int = 0
+    published: Sequence[PublishedRow] = field(default_factory=lambda: nearest(None))
 
     @property
     def names(self) -> list[str]:
@@ -131,7 +137,20 @@ class SuiteResult:
             ]
             if often:
                 found.append(f"greedy candidates {told}: {', '.join(often)}")
-        return found
+        return [*found, *self._printed_averages()]
+
+    def _printed_averages(self) -> list[str]:
+        """Where the paper's own average is another number than the mean that the tables show."""
+        printed = [
+            f"{row.model} {DECODINGS[row.decoding]} {row.average:.1f}"
+            for row in self.published
+            if abs(row.mean(self.names) - row.average) > _ROUNDED
+        ]
+        if not printed:
+            return []
+        whole = set(self.names) == set(PUBLISHED_SETS)
+        why = "which are not the means of its rows" if whole else "over all nine sets"
+        return [f"averages that the paper prints, {why}: {', '.join(printed)}"]
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the single problems, as JSON types; accuracies are fractions."""
@@ -149,7 +168,7 @@ class SuiteResult:
                     "accuracy": {name: _fraction(row.of(name)) for name in self.names},
                     "average": _fraction(row.mean(self.names)),
                 }
-                for row in PUBLISHED
+                for row in self.published
             ],
             "notes": self.notes(),
         }
@@ -169,7 +188,7 @@ class SuiteResult:
                 told = {"n": 1 if what in DECODINGS else one.n, "problems": one.problems}
                 rows.append({**own, "set": one.name, **told, **_interval_dict(self.at(one, what))})
             rows.append({**own, "set": "average", **_interval_dict(self.average(what))})
-        for row in PUBLISHED:
+        for row in self.published:
             own = {"source": row.model, "decoding": row.decoding}
             for name in self.names:
                 told = {"n": 1, "problems": SUITE[name].problems}

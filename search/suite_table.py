@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from search.curves import Interval
 from search.evaluate import rule_label
-from search.published import CITATION, PUBLISHED
+from search.published import CITATION
 from search.suite_results import DECODINGS, SuiteResult
 from search.suite_sets import SUITE
 from search.table import table_footer
@@ -110,7 +110,7 @@ def _published(found: SuiteResult) -> _Grid:
         ]
         for what, label in DECODINGS.items()
     ]
-    for row in PUBLISHED:
+    for row in found.published:
         cells = [f"{row.of(name):.1f}" for name in names]
         rows.append([f"{row.model} {DECODINGS[row.decoding]}", *cells, f"{row.mean(names):.1f}"])
     titles = [SUITE[name].title for name in names]
@@ -119,7 +119,7 @@ def _published(found: SuiteResult) -> _Grid:
         head=["", *titles, "average"],
         rows=rows,
         widths=[25, *(max(7, len(title) + 1) for title in titles), 8],
-        foot=len(PUBLISHED),
+        foot=len(found.published),
     )
 
 

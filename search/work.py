@@ -28,15 +28,14 @@ from typing import Any
 from tqdm import tqdm
 
 from problems.errors import UserError
+from problems.progress import progress_bar
 from search.runs import Part
 
-__all__ = ["Bar", "Counts", "Do", "Report", "Work", "cores", "do_parts", "failure", "progress_bar"]
+__all__ = ["Bar", "Counts", "Do", "Report", "Work", "cores", "do_parts", "failure"]
 
 Report = Callable[[int, int], None]
 """`report(candidates, tokens)`: so many more are done."""
 Do = Callable[[Part, Report], None]
-LOG_SECONDS = 60.0
-"""Time between two lines of progress where stderr is no terminal; what is shorter gets none."""
 
 
 @dataclass(frozen=True)
@@ -63,33 +62,6 @@ def cores() -> int:
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     # Where Slurm does not bind a job to its cores, it still says how many they are.
     return max(1, min(count or 1, int(os.environ.get("SLURM_CPUS_ON_NODE") or count or 1)))
-
-
-def progress_bar(total: int, description: str, unit: str = " candidates") -> Any:
-    """A bar on stderr where that is a terminal, else (the log of a job) a line a minute."""
-    if sys.stderr.isatty():
-        return tqdm(total=total, desc=description, unit=unit, dynamic_ncols=True, smoothing=0.1)
-    return tqdm(
-        total=total,
-        desc=description,
-        unit=unit,
-        file=_Log(),
-        bar_format="{desc}: {n_fmt}/{total_fmt}{unit} [{elapsed}<{remaining}{postfix}]",
-        delay=LOG_SECONDS,
-        mininterval=LOG_SECONDS,
-        maxinterval=LOG_SECONDS,
-    )
-
-
-class _Log:
-    """What a bar writes to so that stderr gets lines."""
-
-    def write(self, text: str) -> None:
-        if line := text.strip():
-            print(line, file=sys.stderr)
-
-    def flush(self) -> None:
-        sys.stderr.flush()
 
 
 class Bar:

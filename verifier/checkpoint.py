@@ -51,7 +51,7 @@ class OutputFolder:
                 and any(self.path.glob("*.json"))
             ):
                 raise UserError(
-                    f"{self.path}: holds something that is not a verifier's training; "
+                    f"{self.path}: already contains something other than a verifier's training; "
                     "choose another output"
                 )
             return False
@@ -61,7 +61,8 @@ class OutputFolder:
             raise UserError(f"{self.record_file}: cannot be read ({error})") from error
         if not isinstance(record, dict) or record.get("kind") != "verifier":
             raise UserError(
-                f"{self.path}: holds something that is not a verifier; choose another output"
+                f"{self.path}: already contains something other than a verifier; "
+                "choose another output"
             )
         self._compare(record.get("key", {}))
         return True

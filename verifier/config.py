@@ -38,16 +38,16 @@ class VerifierModelConfig:
     """The network."""
 
     base: ModelConfig = field(default_factory=ModelConfig)
-    """the language model to start from: as a rule the fine-tuned generator"""
+    """the language model to start from, usually the fine-tuned generator"""
     head: str = "token"
     """token (gain and bias on a reserved token's logit) | linear (a layer of its own)"""
     level: str = "token"
     """where the label is the target: token (at every solution token) | step (at the last token of
     every line) | solution (at the last token alone)"""
     dropout: float = 0.0
-    """residual dropout while training; the paper uses 0.2"""
+    """residual dropout during training; the paper uses 0.2"""
     lora: LoraSettings = field(default_factory=LoraSettings)
-    """train adapters; they want a larger learning_rate, for example 2e-4"""
+    """train adapters instead; they need a larger learning_rate, for example 2e-4"""
 
 
 @dataclass
@@ -59,7 +59,7 @@ class TrainVerifierConfig:
     output: str = ""
     """folder to write"""
     epochs: int = 1
-    """times that every sampled solution is seen"""
+    """number of passes over the sampled solutions"""
     adaptation_epochs: int = 0
     """times that every reference solution is seen before that, by the language-model loss alone
     (with the same rates, which rise and fall once more): with dropout on a base that was trained
@@ -70,13 +70,13 @@ class TrainVerifierConfig:
     """of gain and bias (or of the linear head), same schedule: Adam moves a single number by about
     its rate a step whatever the gradient, so at the model's own rate these would never arrive"""
     betas: list[float] = field(default_factory=lambda: [0.9, 0.95])
-    """of AdamW"""
+    """AdamW's betas"""
     weight_decay: float = 0.0
-    """of AdamW, on matrices only; 0 = Adam"""
+    """AdamW's weight decay, on matrices only; 0 = Adam"""
     warmup_ratio: float = 0.0
-    """share of the steps in which the rates rise from 0"""
+    """fraction of the steps during which the rates rise from 0"""
     max_grad_norm: float = 1.0
-    """gradients are scaled down to this norm"""
+    """gradient clipping: gradients are scaled down to this norm"""
     batch_tokens: int = 32000
     """tokens of one optimiser step as the paper counts them: each sampled solution with its
     question, and as many copies of the reference solution with theirs"""
@@ -87,7 +87,7 @@ class TrainVerifierConfig:
     """tokens that go through the model at once; changes memory and speed alone: on a CPU more than
     about 1000 are no faster, a GPU wants more"""
     lm_weight: float = 1.0
-    """weight of the language-model loss on reference solutions; 0 = verification only"""
+    """weight of the language-model loss on reference solutions; 0 = value loss only"""
     loss: str = "mse"
     """mse | bce (cross-entropy)"""
     samples_per_problem: int = 0
@@ -97,13 +97,13 @@ class TrainVerifierConfig:
     rarer, but at least so many, drawn anew each epoch; 0 = use all. For small models and few
     problems: otherwise they learn which problems are hard and not which solutions are wrong"""
     deduplicate: bool = False
-    """count equal solutions of a problem once (else as often as they were sampled)"""
+    """count identical solutions of a problem once (else as often as they were sampled)"""
     append_output: bool = False
     """let the verifier read what a program printed, as a last comment line"""
     validation_fraction: float = 0.05
-    """share of the problems held out"""
+    """fraction of the problems to hold out for validation"""
     validations: int = 4
-    """times an epoch that the held-out problems are scored"""
+    """validations on the held-out problems per epoch"""
     keep: str = "best"
     """which weights are written: best (of the validated steps; the last without held-out problems)
     | last"""
@@ -118,9 +118,9 @@ class TrainVerifierConfig:
     the best of many noisy validations is partly luck, and the rates fall until the end. 0 = the
     best one itself"""
     seed: int = 0
-    """of the held-out draw, the order and the dropout"""
+    """seed of the held-out split, the order and the dropout"""
     save_every_seconds: float = 60.0
-    """pause between two checkpoints"""
+    """time between checkpoints"""
     deepspeed: str = ""
     """DeepSpeed's configuration, for example configs/deepspeed/zero3.json; start with torchrun"""
 

@@ -27,6 +27,7 @@ from accelerate.utils import DistributedType
 from generator.models import device_of
 from generator.parallel import deepspeed_settings, launched_deepspeed, under_fsdp
 from problems.errors import UserError
+from problems.extras import missing_package
 from verifier.config import TrainVerifierConfig
 
 __all__ = [
@@ -86,10 +87,8 @@ def start(config: TrainVerifierConfig, bfloat16: bool) -> Accelerator:
         import deepspeed  # noqa: F401
         from accelerate import DeepSpeedPlugin
     except ImportError as error:
-        raise UserError(
-            f"deepspeed={config.deepspeed}: needs the package deepspeed "
-            "(pip install 'assay[deepspeed]')"
-        ) from error
+        what = f"deepspeed={config.deepspeed}"
+        raise missing_package(what, "deepspeed", extra="deepspeed") from error
     settings |= {
         "train_micro_batch_size_per_gpu": 1,
         "gradient_accumulation_steps": 1,

@@ -19,7 +19,6 @@ import contextlib
 import dataclasses
 import math
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,12 +30,12 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
-from tqdm import tqdm
 
 from generator.models import device_of, fingerprint
 from generator.partition import divided, gathered, shape_of
 from problems.errors import UserError
 from problems.places import local_folder
+from problems.progress import TrainingBar
 from problems.prompts import Prompter
 from verifier.checkpoint import OutputFolder
 from verifier.config import TrainVerifierConfig, check_choice, check_training
@@ -201,7 +200,9 @@ class _Loop:
         """Does the steps that remain."""
         config, progress = self.config, self.progress
         started = time.monotonic() - progress.seconds
-        with self._bar(schedule.total) as bar, _deferred_interrupt() as interrupted:
+        shown = self.accelerator.is_main_process
+        bar = TrainingBar(schedule.total, "train verifier", done=progress.step, shown=shown)
+        with bar, _deferred_interrupt() as interrupted:
             for epoch in schedule.epochs:
                 done = progress.step - epoch.first
                 marks = epoch.marks(config.validations if self.held_out else 0)
@@ -210,8 +211,7 @@ class _Loop:
                     losses = self._step(packs, schedule.rate(epoch, progress.step), weight)
                     progress.seconds = time.monotonic() - started
                     self._note(losses, epoch, schedule.total)
-                    bar.update()
-                    bar.set_postfix_str(f"value {losses[0]:.4f}  lm {losses[1]:.3f}", False)
+                    bar.add({"value loss": losses[0], "language loss": losses[1]})
                     if progress.step in marks:
                         self._validate(bar)
                     self._save(at_once=interrupted.is_set())
@@ -293,7 +293,7 @@ class _Loop:
             }
         )
 
-    def _validate(self, bar: Any) -> None:
+    def _validate(self, bar: TrainingBar) -> None:
         """Every process scores a share of the held-out problems; all have the same measures."""
         rank, world = self.accelerator.process_index, self.accelerator.num_processes
         if under_deepspeed(self.accelerator):  # all must compute alike
@@ -306,7 +306,7 @@ class _Loop:
         measured = measure_problems(gather_object(own) if world > 1 else own, items)
         row = {"step": self.progress.step, **dataclasses.asdict(measured)}
         self.progress.validations.append(row)
-        bar.set_description_str(f"train verifier ({_summary(measured)})")
+        bar.note(_summary(measured))
         if self.config.keep == "best":
             self._keep_if_good(measured)
         self.accelerator.wait_for_everyone()
@@ -371,17 +371,6 @@ class _Loop:
             if self.progress.best is not None:
                 self.folder.drop_other_bests(self.progress.best["step"])
         self._saved = time.monotonic()
-
-    def _bar(self, total: int) -> Any:
-        shown = sys.stderr.isatty() and self.accelerator.is_main_process
-        return tqdm(
-            total=total,
-            initial=self.progress.step,
-            desc="train verifier",
-            unit=" steps",
-            dynamic_ncols=True,
-            disable=not shown,
-        )
 
 
 def _bfloat16(config: TrainVerifierConfig) -> bool:

@@ -40,20 +40,20 @@ class SamplingParams:
     """How tokens are drawn (an OmegaConf schema)."""
 
     temperature: float = 0.7
-    """0 = greedy"""
+    """sampling temperature; 0 = greedy decoding"""
     top_p: float = 1.0
-    """draw from the fewest tokens that hold this much probability; 1 = all"""
+    """nucleus sampling: keep the fewest tokens with this total probability; 1 = off"""
     top_k: int = 0
-    """draw from this many likeliest tokens; 0 = all"""
+    """keep only this many of the most likely tokens; 0 = off"""
     min_p: float = 0.0
-    """draw from the tokens that are at least this probable beside the likeliest; 0 = all"""
+    """keep only tokens this probable relative to the most likely one; 0 = off"""
     max_new_tokens: int = 400
-    """token limit of a sample, its end token included"""
+    """maximum length of a sample in tokens, including its end token"""
     seed: int = 0
     stop: list[str] = field(default_factory=list)
-    """texts that end a sample; they are not part of it"""
+    """strings that end a sample; they are not included in it"""
     calculator: bool = False
-    """in solutions in words, complete `<<expression=` by its value and `>>`"""
+    """in chain-of-thought solutions, compute `<<expression=` and fill in its value and `>>`"""
 
     def check(self) -> None:
         """Raises `UserError` naming the field that is out of range."""
@@ -132,17 +132,17 @@ class ServerConfig:
     model: str = ""
     """the model's name at the server; empty = the only one that it serves"""
     samples_per_request: int = 16
-    """samples asked for at once (`n`), fewer where a server refuses; 1 = a seed for each sample"""
+    """samples per request (`n`), fewer if the server refuses; 1 = each sample has its own seed"""
     in_flight: int = 64
-    """requests that one server is given at the same time"""
+    """concurrent requests per server"""
     timeout_seconds: float = 600.0
-    """for one request, from sending it to the end of the reply"""
+    """time limit of one request, from sending it to the end of the reply"""
     retries: int = 8
-    """failures in a row, of one request or of all servers, before giving up"""
+    """consecutive failures, of one request or of all servers, before giving up"""
     key_variable: str = "OPENAI_API_KEY"
-    """environment variable with the API key; it is sent to every URL, and never shown"""
+    """environment variable that holds the API key, which is sent to every URL and never shown"""
     extra: dict[str, Any] = field(default_factory=dict)
-    """further fields of every request; they win over Assay's own, and null leaves one out"""
+    """additional fields of every request; they override Assay's own, and null removes one"""
 
 
 @dataclass
@@ -150,11 +150,11 @@ class VllmConfig:
     """vLLM in process (an OmegaConf schema)."""
 
     tensor_parallel: int = 1
-    """GPUs that share the model"""
+    """number of GPUs that the model is split over"""
     memory: float = 0.9
-    """part of each GPU's memory, or of the machine's on CPU, that vLLM takes at once"""
+    """fraction of each GPU's memory (of the machine's, on a CPU) that vLLM reserves"""
     max_model_len: int = 0
-    """most tokens of prompt and answer together; 0 = as many as the model has positions"""
+    """maximum tokens of prompt and answer together; 0 = as many as the model supports"""
     extra: dict[str, Any] = field(default_factory=dict)
     """further arguments of `vllm.LLM`, for example {enforce_eager: true}; they win over Assay's"""
 
@@ -166,9 +166,9 @@ class EngineConfig:
     name: str = "transformers"
     """transformers | vllm | server"""
     batch_size: int = 0
-    """samples written at the same time; 0 = as suits the model and the memory"""
+    """samples generated at the same time; 0 = chosen to suit the model and the memory"""
     threads: int = 0
-    """processor threads of torch; 0 = leave as it is"""
+    """CPU threads for torch; 0 = leave torch's setting unchanged"""
     quantize: str = "none"
     """none | int8 (transformers on CPU: faster, another distribution)"""
     vllm: VllmConfig = field(default_factory=VllmConfig)

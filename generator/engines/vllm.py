@@ -23,6 +23,7 @@ from generator.engines.continuing import Continuing, Draft, seed_of
 from generator.engines.protocol import Choice
 from generator.models import ModelConfig, device_of, dtype_of, load_tokenizer, resolve
 from problems.errors import UserError
+from problems.extras import missing_package
 
 __all__ = ["VllmEngine"]
 
@@ -149,8 +150,8 @@ def _check(config: EngineConfig, model: ModelConfig) -> None:
             "choose them by CUDA_VISIBLE_DEVICES"
         )
     if find_spec("vllm") is None:
-        raise UserError(
-            "engine.name=vllm: not installed; pip install 'assay[vllm]' or use engine.name=server"
+        raise missing_package(
+            "engine.name=vllm", "vllm", extra="vllm", instead="use engine.name=server"
         )
 
 

@@ -32,6 +32,7 @@ from rewrites import WRAPPINGS, rewrites  # noqa: E402
 from problems.answers import CONVENTIONS, classes, equivalent, extract, label  # noqa: E402
 from problems.answers.canonical import canonical  # noqa: E402
 from problems.answers.choices import options_in  # noqa: E402
+from scripts.bench.machine import machine  # noqa: E402
 
 SETS = (
     *("gsm8k", "math", "aqua", "numglue", "svamp", "mathematics", "simuleq", "sat"),
@@ -47,18 +48,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", default=os.environ.get("ASSAY_SHARED_DATA"))
     parser.add_argument("--pairs", type=int, default=400, help="pairs for math-verify's side")
+    parser.add_argument("--votes", type=int, default=8, help="problems whose votes are split")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     data = Path(arguments.data or ROOT.parent / "shared" / "data")
     if not (data / "eval").is_dir():
         raise SystemExit(f"{data}: no data there; set ASSAY_SHARED_DATA")
     logging.disable(logging.WARNING)
+    print(machine())
     draw = random.Random(arguments.seed)
     print_labels(data)
     print_sets(data)
     print_confusable(data, 5 * arguments.pairs, draw)
     print_speed(data, arguments.pairs, draw)
-    print_classes(data, draw)
+    print_classes(data, arguments.votes, draw)
 
 
 def rows(data: Path, name: str) -> Iterator[dict[str, Any]]:
@@ -150,7 +153,7 @@ def print_confusable(data: Path, count: int, draw: random.Random) -> None:
     ]
     said: Counter[tuple[bool | None, bool]] = Counter()
     apart = []
-    for a, b in draw.sample(pairs, count):
+    for a, b in draw.sample(pairs, min(count, len(pairs))):
         verdicts = (equivalent(a, b, mathematics=False), theirs(a, b))
         said[verdicts] += 1
         if verdicts[0] is not None and verdicts[0] is not verdicts[1]:
@@ -249,10 +252,10 @@ def candidates(
 # ---- Votes ----
 
 
-def print_classes(data: Path, draw: random.Random) -> None:
+def print_classes(data: Path, problems: int, draw: random.Random) -> None:
     """256 answers of a problem: classes against greedy pairwise math-verify."""
     print("256 answers   ours, ms  math-verify, ms   ratio   equal pairs split: ours  math-verify")
-    for name, source, problems in (("GSM8K-like", "gsm8k", 8), ("MATH-like", "math500", 8)):
+    for name, source in (("GSM8K-like", "gsm8k"), ("MATH-like", "math500")):
         references = [row["answer"] for row in rows(data, source)]
         ours_time = their_time = 0.0
         pairs = ours_split = their_split = 0

@@ -24,6 +24,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from scripts.bench.machine import machine
 from search.evaluate import EvaluateConfig, evaluate
 from search.pool import PoolArrays
 
@@ -54,6 +55,8 @@ def make_pool(problems: int, candidates: int, modes: int, seed: int = 0) -> Pool
         tokens=tokens,
         logprobs=(-tokens * rng.gamma(2, 0.2, shape)).astype(np.float32),
         present=np.ones(shape, bool),
+        origins=np.zeros(shape, np.int32),
+        origin_names=[""],
     )
 
 
@@ -98,6 +101,7 @@ def main() -> None:
     parser.add_argument("--modes", choices=["one", "both"], default="one")
     parser.add_argument("--profile", action="store_true", help="where the time goes")
     arguments = parser.parse_args()
+    print(machine())
     modes = 2 if arguments.modes == "both" else 1
     pool = make_pool(arguments.problems, arguments.candidates, modes)
     ns = [n for n in NS if n < arguments.candidates] + [arguments.candidates]

@@ -39,6 +39,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[0] = str(ROOT)
 
 from problems.annotations import annotations  # noqa: E402
+from scripts.bench.machine import machine  # noqa: E402
 from search.runs import Run  # noqa: E402
 
 DEFAULTS = {
@@ -177,7 +178,7 @@ def main() -> None:
     finally:
         if not given["work"]:
             shutil.rmtree(folder, ignore_errors=True)
-    print(f"{os.cpu_count()} cores, one thread a process, median of {given['repeats']}")
+    print(f"{machine()}; one thread a process, median of {given['repeats']}")
     print(f"{'':8}{'processes':>10}{'candidates':>12}{'a second':>10}{'seconds':>9}{'ratio':>7}"
           f"{'working':>9}{'ratio':>7}")  # fmt: skip
     least = min(workers for _, workers in times)

@@ -29,6 +29,7 @@ sys.path.insert(0, str(ROOT))
 import numpy as np  # noqa: E402
 
 from problems.problem import Problem  # noqa: E402
+from scripts.bench.machine import machine  # noqa: E402
 from search.grading import Graded, answers_table  # noqa: E402
 from search.report import ReportStage, run_report  # noqa: E402
 from search.runs import Part, Run  # noqa: E402
@@ -81,6 +82,7 @@ class Settings:
 def main() -> None:
     """Prints seconds and sizes."""
     settings = load(Settings, sys.argv[1:])
+    print(machine())
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(settings.folder or temporary) / "synthetic"
         started = time.perf_counter()

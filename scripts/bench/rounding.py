@@ -21,6 +21,7 @@ import torch  # noqa: E402
 
 from generator.engines import EngineConfig, Request, SamplingParams, hf  # noqa: E402
 from generator.models import ModelConfig  # noqa: E402
+from scripts.bench.machine import machine  # noqa: E402
 
 QUESTION = "Question: Tom has 12 apples and buys 30 more. How many apples has he now?\nAnswer:"
 TOKENS, BATCHES = 64, (7, 24)
@@ -69,6 +70,7 @@ def by_bits(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
 def main(name: str = "embedded") -> None:
     """Prints the chances that a token differs."""
     torch.set_num_threads(1)
+    print(machine())
     engine = hf.TransformersEngine.load(EngineConfig(), ModelConfig(name=name))
     one, other = (logits_of(engine, batch) for batch in BATCHES)
     size = min(len(one), len(other))

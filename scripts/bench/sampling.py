@@ -44,6 +44,7 @@ from generator.engines.hf import TransformersEngine  # noqa: E402
 from generator.models import ModelConfig, load_model, load_tokenizer, resolve  # noqa: E402
 from problems.prompts import PromptConfig, Prompter  # noqa: E402
 from problems.sets import ProblemsConfig, load_problems  # noqa: E402
+from scripts.bench.machine import machine  # noqa: E402
 from search.sampling import prompt_of  # noqa: E402
 
 DEFAULTS: dict[str, Any] = {
@@ -110,6 +111,7 @@ import os; os._exit(0)
 def main() -> None:
     """Prints a table for each case."""
     options = _options(sys.argv[1:])
+    print(machine())
     torch.set_num_threads(options["threads"])
     torch.manual_seed(options["seed"])
     config = ModelConfig(options["model"], dtype="float32", device="cpu")

@@ -1,6 +1,6 @@
 r"""The sandbox beside what others do, on the same mixed programs, in one run.
 
-    python scripts/bench/sandbox.py [programs=2000] [repeats=3] [slow=true]
+    python scripts/bench/sandbox.py [programs=2000] [repeats=3] [slow=true] [forks=300]
 
 Designs: an interpreter per program (on a slice, scaled); a pool of processes that `exec`s programs
 in its workers under an alarm, the usual design and no protection; this sandbox with a process for
@@ -11,7 +11,8 @@ in a last row the sandbox's default, 1 second of CPU time, in which no importing
 
 Printed: programs per second (the median of the repeats), the ratio to the pool's, CPU milliseconds
 per program over all processes involved, and how many outcomes were wrong or lost. Then the floor
-(what a bare fork and exit of the same fork servers costs) and what one child holds of memory.
+(what a bare fork and exit of the same fork servers costs, `forks` times) and what one child
+holds of memory.
 """
 
 import contextlib
@@ -34,6 +35,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[2])
 from sandbox import Limits, Sandbox  # noqa: E402
 from sandbox.check import descendants  # noqa: E402
 from sandbox.preload import preload  # noqa: E402
+from scripts.bench.machine import machine  # noqa: E402
 from scripts.bench.programs import Made, mixed  # noqa: E402
 
 LIMIT = 2.0  # seconds
@@ -180,7 +182,7 @@ def compare(count: int, repeats: int, slow: bool) -> None:
     print(f"Assay beside an interpreter each: {ratio:.0f} times")
 
 
-def floor() -> None:
+def floor(forks: int) -> None:
     """What forking a process like a fork server, its exit and its reaping cost, one at a time."""
     print("\nthe floor, one processor: fork, exit and reap of a process with nothing to do")
     for tier in ("light", "full"):
@@ -191,7 +193,7 @@ def floor() -> None:
             gc.disable()
             gc.freeze()
             times = []
-            for _ in range(300):
+            for _ in range(forks):
                 started = time.perf_counter()
                 child = os.fork()
                 if child == 0:
@@ -204,7 +206,7 @@ def floor() -> None:
     with Sandbox(workers=1, share=False) as sandbox:
         for name, start in (("light", ""), ("full", "import numpy, sympy\n")):
             sandbox.run([start + "print(0)"])
-            programs = [f"{start}print({i})" for i in range(300)]
+            programs = [f"{start}print({i})" for i in range(forks)]
             started = time.perf_counter()
             sandbox.run(programs)
             each = 1000 * (time.perf_counter() - started) / len(programs)
@@ -234,13 +236,15 @@ def memory() -> None:
 def main() -> None:
     given = dict(word.split("=") for word in sys.argv[1:])
     count, repeats = int(given.pop("programs", 2000)), int(given.pop("repeats", 3))
+    forks = int(given.pop("forks", 300))
     with_slow = given.pop("slow", "true") == "true"
     if given:
-        sys.exit(f"unknown: {', '.join(given)}; known: programs, repeats, slow")
+        sys.exit(f"unknown: {', '.join(given)}; known: programs, repeats, slow, forks")
+    print(machine())
     compare(count, repeats, slow=False)
     if with_slow:
         compare(count, repeats, slow=True)
-    floor()
+    floor(forks)
     memory()
 
 

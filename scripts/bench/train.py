@@ -50,6 +50,7 @@ from generator.rationales import Example, RationalesConfig, build_examples  # no
 from generator.train import _tokens_at_once  # noqa: E402
 from problems.prompts import PromptConfig, Prompter  # noqa: E402
 from problems.sets import ProblemsConfig, load_problems  # noqa: E402
+from scripts.bench.machine import machine  # noqa: E402
 from scripts.bench.verifier_train import timed  # noqa: E402
 
 DEFAULTS = {
@@ -322,6 +323,7 @@ def main() -> None:
         sys.exit(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(DEFAULTS)}")
     given = {**DEFAULTS, **given}
     torch.set_num_threads(int(given["threads"]))
+    print(machine())
     for name in given["model"].split(","):
         compare(name, given)
 

@@ -39,6 +39,7 @@ from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
 
 from generator.models import ModelConfig, load_tokenizer, resolve  # noqa: E402
 from problems.prompts import PromptConfig, Prompter  # noqa: E402
+from scripts.bench.machine import machine  # noqa: E402
 from search.results import load_frame  # noqa: E402
 from search.runs import Run  # noqa: E402
 from verifier.config import VerifierModelConfig  # noqa: E402
@@ -75,6 +76,7 @@ def main() -> None:
     options = _options(sys.argv[1:])
     torch.set_num_threads(options["threads"])
     torch.manual_seed(options["seed"])
+    print(machine())
     verifier, prompter = _verifier(options)
     if options["run"]:
         question, candidates = _pool(options["run"], prompter, options["candidates"])

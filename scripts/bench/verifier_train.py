@@ -38,6 +38,7 @@ import torch  # noqa: E402
 from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
 
 from generator.models import ModelConfig, load_model  # noqa: E402
+from scripts.bench.machine import machine  # noqa: E402
 from verifier.data import Group, Ids, Sampled  # noqa: E402
 from verifier.model import Verifier, VerifierSettings  # noqa: E402
 from verifier.packing import (  # noqa: E402
@@ -305,6 +306,8 @@ def main() -> None:
         sys.exit(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(DEFAULTS)}")
     given = {**DEFAULTS, **given}
     torch.set_num_threads(int(given["threads"]))
+    if not given["memory"]:  # the number alone is read by the process that asked for it
+        print(machine())
     for name in given["model"].split(","):
         if name != "embedded" and name not in SHAPES:
             sys.exit(f"model={name}: expected embedded, {', '.join(SHAPES)}")

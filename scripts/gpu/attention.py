@@ -31,6 +31,7 @@ import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 from torch import Tensor  # noqa: E402
 
+from scripts.bench.machine import machine  # noqa: E402
 from verifier.attention import PackLayout, _shared_prefix_attention, pack_mask  # noqa: E402
 from verifier.data import Sampled  # noqa: E402
 from verifier.packing import Pack, packed_batch  # noqa: E402
@@ -131,6 +132,7 @@ def main() -> None:
         for _ in range(3)
     ]
     visible = int(pack_mask(layout.packs, layout.segments).sum())
+    print(machine())
     print(f"torch {torch.__version__}, {device}, {given['dtype']}: {given['packs']} packs, "
           f"{length} tokens, {visible / length**2:.1%} of all pairs visible")  # fmt: skip
     print(f"{'':16}{'ms':>9}{'TFLOP/s that count':>22}{'largest difference':>20}")

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import platform
 import shutil
 import tarfile
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from problems.records import write_json
+from scripts.bench.machine import processor
 from search.results import load_frame
 from search.runs import Run, versions
 
@@ -199,5 +199,5 @@ def _machine() -> str:
     import torch
 
     if torch.cuda.is_available():
-        return str(torch.cuda.get_device_name(0))
-    return f"no GPU, {platform.machine()}, {torch.get_num_threads()} threads"
+        return f"{torch.cuda.get_device_name(0)}, {processor()}"
+    return f"no GPU, {processor()}, {torch.get_num_threads()} threads"

@@ -38,6 +38,7 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM  # noqa
 from generator.engines import EngineConfig, Request, SamplingParams  # noqa: E402
 from generator.engines.hf import TransformersEngine  # noqa: E402
 from generator.models import quiet  # noqa: E402
+from scripts.bench.machine import processor  # noqa: E402
 
 DEFAULTS = {
     "models": "smollm2-135m,llama-1b",
@@ -232,9 +233,10 @@ def table(record: dict[str, Any]) -> str:
     lines = [
         "# Sampling on a GPU",
         "",
-        f"{about['device_name']}, torch {about['torch']}, transformers {about['transformers']}, "
-        f"{about['dtype']}; prompts of {about['prompt']} tokens, {about['new']} new tokens a "
-        f"sample, random weights, temperature 1; medians of {about['repeats']}.",
+        f"{about['device_name']}, {about['processor']}, torch {about['torch']}, "
+        f"transformers {about['transformers']}, {about['dtype']}; "
+        f"prompts of {about['prompt']} tokens, {about['new']} new tokens a sample, random "
+        f"weights, temperature 1; medians of {about['repeats']}.",
         "",
         f"    python scripts/gpu/sampling.py {about['words']}".rstrip(),
         "",
@@ -285,6 +287,7 @@ def main() -> None:
         **settings,
         "words": " ".join(words),
         "device_name": torch.cuda.get_device_name(settings["device"]) if cuda else "CPU",
+        "processor": processor(),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
     }

@@ -2,12 +2,12 @@
 
 import json
 
+import gguf
 import numpy as np
 import pytest
 import torch
 from transformers import AutoTokenizer
 
-from generator import gguf_file
 from generator.engines import EngineConfig, Request, SamplingParams, make_engine
 from generator.fetch import FetchConfig, fetch, run
 from generator.flops import ModelShape, model_shape
@@ -16,8 +16,6 @@ from generator.train import TrainGeneratorConfig, train_generator
 from problems.errors import UserError
 from problems.problem import Problem, Solution
 from problems.prompts import PromptConfig
-
-gguf = pytest.importorskip("gguf")
 
 NAMES = {
     "input_layernorm": "attn_norm",
@@ -178,13 +176,10 @@ def test_what_cannot_be_read_is_told_in_one_line(file, tmp_path, monkeypatch):
     part.write_bytes(file.read_bytes())
     for path, message in {
         cut: "cannot be loaded",
-        tmp_path / "text.gguf": "is no GGUF file",
+        tmp_path / "text.gguf": "not a GGUF file",
         part: r"one of 3 parts; join them first \(llama-gguf-split --merge\)",
     }.items():
         for load in (load_model, load_tokenizer):
             with pytest.raises(UserError, match=message) as caught:
                 load(ModelConfig(name=str(path)))
             assert "\n" not in str(caught.value)
-    monkeypatch.setattr(gguf_file.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"to read a GGUF file: pip install 'assay\[gguf\]'"):
-        load_tokenizer(ModelConfig(name=str(file)))

@@ -99,7 +99,9 @@ def test_settings_that_do_not_exist_are_told(config, message):
 
 def test_the_hub_is_not_asked_for_long(monkeypatch):
     monkeypatch.setattr("generator.models.hub_reachable", lambda: False)
-    with pytest.raises(UserError, match="nobody/nothing: no such folder, nor from the hub"):
+    with pytest.raises(
+        UserError, match="nobody/nothing: not a local folder and not loadable from the Hub"
+    ):
         load_model(ModelConfig(name="nobody/nothing"))
 
 

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from generator.models import ModelConfig, load_model, load_tokenizer
 from generator.rationales import RationalesConfig
 from generator.train import TrainGeneratorConfig, train_generator
 from generator.trainer import GeneratorTrainer
+from problems import progress
 from problems.errors import UserError
 from problems.problem import Problem, Solution, write_problems
 from problems.prompts import PromptConfig, Prompter
@@ -81,7 +83,8 @@ def same_bits(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
 
 
-def test_what_is_written(configure, base, capfd):
+def test_what_is_written(configure, base, capfd, monkeypatch):
+    monkeypatch.setattr(progress, "LOG_SECONDS", 1e-6)
     config = configure()
     path = train_generator(config, [*sums(20), Problem("x", "no solution?", "1")])
     record = json.loads((path / "assay.json").read_text())
@@ -106,7 +109,13 @@ def test_what_is_written(configure, base, capfd):
         "train generator: 20 solutions in words, 20 programs of 21 problems; "
         "1 problems have none that can be used"
     )
-    assert [line.split(":")[0] for line in lines[1:]] == ["epoch 1 of 2", "epoch 2 of 2"]
+    epochs = [line.split(":")[0] for line in lines[1:] if line.startswith("epoch")]
+    assert epochs == ["epoch 1 of 2", "epoch 2 of 2"]
+    pattern = r"train generator: (\d+)/(\d+) steps \[\d\d:\d\d<.+, loss \d\.\d{4}\]"
+    found = [re.fullmatch(pattern, line) for line in lines if line.startswith("train generator: ")]
+    steps = [found.groups() for found in found[1:]]
+    assert steps[-1] == (str(record["steps"]),) * 2
+    assert len(steps) > 10
 
     trained = ModelConfig(name=str(path))
     assert (
@@ -140,7 +149,7 @@ def test_a_folder_of_something_else_is_left_alone(configure, tmp_path):
         folder = tmp_path / name.split(".")[0]
         folder.mkdir()
         (folder / name).write_text(content)
-        with pytest.raises(UserError, match="holds something else; choose another output"):
+        with pytest.raises(UserError, match="something else; choose another output"):
             train_generator(configure(folder.name), sums(3))
         assert (folder / name).read_text() == content
     (tmp_path / "file").write_text("")
@@ -235,11 +244,13 @@ def test_a_half_written_checkpoint_is_not_used(configure, monkeypatch, tmp_path)
 
 SCRIPT = """
     import json, sys
+    from problems import progress
     from generator.models import ModelConfig
     from generator.train import TrainGeneratorConfig, train_generator
     from problems.problem import read_problems
     from problems.prompts import PromptConfig
 
+    progress.LOG_SECONDS = 1e-6
     base, problems, output, more = sys.argv[1:]
     config = TrainGeneratorConfig(
         model=ModelConfig(name=base, device="cpu"),
@@ -312,6 +323,9 @@ def test_two_processes_learn_what_one_does(start, base, tmp_path):
     halves = {"per_device_train_batch_size": 2, **whole}
     told = finish(start(two, launcher, epochs=1, trainer=halves))
     assert told.count("solutions in words") == 1
+    assert (
+        told.count("train generator: 3/") == 1
+    )  # one of the two processes tells of the third step
     records = [json.loads((path / "assay.json").read_text()) for path in (one, two)]
     losses = [[round(entry["loss"], 3) for entry in r["history"]] for r in records]
     assert losses[0] == pytest.approx(losses[1], abs=2e-3)
@@ -344,7 +358,7 @@ def test_micro_batches_do_not_change_what_is_learnt(configure, base):
         ),
         (
             {"trainer": {"output_dir": "x"}},
-            "trainer.output_dir: is not free here; set output instead",
+            "trainer.output_dir: is set by Assay; set output instead",
         ),
         ({"schedule": "zigzag"}, "trainer: .*zigzag"),
         ({"trainer": {"optim": "nope"}}, "trainer: .*nope"),

@@ -370,7 +370,7 @@ def test_deepspeed_without_a_launcher_or_the_package(configure, monkeypatch):  #
         ('{"zero_optimization": {"stage": 1}}', "stage=1: expected 2 or 3"),
         (
             '{"zero_optimization": {"stage": 3}, "train_batch_size": 8}',
-            "train_batch_size is not free here; set x instead",
+            "train_batch_size is set by Assay; set x instead",
         ),
     ],
 )

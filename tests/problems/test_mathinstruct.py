@@ -117,9 +117,12 @@ def test_the_response_is_the_output_as_it_is(rows):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"include": ["PoT/gsm"]}, "sources.include: PoT/gsm fits no source; there are CoT/MATH"),
-        ({"exclude": ["x"]}, "problems.sources.exclude: x fits no source"),
-        ({"weights": {"x": 1}}, "problems.weights: x fits no source"),
+        (
+            {"include": ["PoT/gsm"]},
+            "sources.include: PoT/gsm matches no source; there are CoT/MATH",
+        ),
+        ({"exclude": ["x"]}, "problems.sources.exclude: x matches no source"),
+        ({"weights": {"x": 1}}, "problems.weights: x matches no source"),
         ({"weights": {"CoT/*": -1}}, r"problems.weights.CoT/\*=-1: expected a number from 0"),
         ({"weights": {"*": 0}}, "no problems there"),
     ],

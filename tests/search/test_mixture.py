@@ -53,8 +53,8 @@ def test_a_member_is_the_base_with_what_differs():
 @pytest.mark.parametrize(
     ("mixture", "message"),
     [
-        ({"a.b": {}}, "mixture.a.b: a name has letters, digits, - and _ only"),
-        ({"": {}}, "mixture.: a name"),
+        ({"a.b": {}}, "mixture.a.b: names may contain only letters, digits, - and _"),
+        ({"": {}}, "mixture.: names may contain only"),
         ({"hot": 1.0}, "mixture.hot: expected keys and values, found 1.0"),
         ({"hot": {"temperature": 1}}, "mixture.hot.temperature: unknown key; did you"),
         ({"hot": {"sampling": {"temperature": "x"}}}, "mixture.hot.sampling.temperature: "),

@@ -74,7 +74,7 @@ def test_origins():
     assert plain.origin_names == [""]
     assert plain.origins.tolist() == [[0, 0, 0], [0, -1, -1]]
     twice = pd.DataFrame([*rows, rows[0]], columns=columns)
-    with pytest.raises(UserError, match=r"candidate 0 \(hot cot\) of problem 'a' is there twice"):
+    with pytest.raises(UserError, match=r"candidate 0 \(hot cot\) of problem 'a' occurs twice"):
         PoolArrays.from_frame(twice)
 
 
@@ -103,7 +103,7 @@ def test_the_size_is_the_most_common_count():
         (lambda f: f.drop(columns="label"), "no column 'label'"),
         (lambda f: f.iloc[:0], "no candidates"),
         (lambda f: f.assign(mode="words"), "unknown mode 'words'"),
-        (lambda f: pd.concat([f, f.iloc[:1]]), "candidate 0 (pot) of problem 'b' is there twice"),
+        (lambda f: pd.concat([f, f.iloc[:1]]), "candidate 0 (pot) of problem 'b' occurs twice"),
         (lambda f: f.assign(tokens="many"), "expected numbers in column 'tokens'"),
         (lambda f: f.assign(label="perhaps"), "expected true, false or null in column 'label'"),
     ],

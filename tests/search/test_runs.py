@@ -154,7 +154,10 @@ def test_a_truncated_part_is_named_and_done_again(run, capsys):
     put(path, content(path)[:-20])
     missing = run.missing("candidates", run.plan({"cot": 4}, 2))
     assert missing == [part, Part(2, "cot", 0, 4)]
-    assert f"{part.filename}: is truncated or not Parquet; done again" in capsys.readouterr().err
+    assert (
+        f"{part.filename}: is truncated or not Parquet; it will be recomputed"
+        in capsys.readouterr().err
+    )
     assert (run.path / "candidates" / other.filename).exists()
 
 

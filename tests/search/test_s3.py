@@ -1,4 +1,4 @@
-"""Runs in an S3 store: moto's server on this machine. `pip install s3fs 'moto[server]'`."""
+"""Runs in an S3 store: moto's server on this machine."""
 
 import json
 import os

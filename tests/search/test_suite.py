@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ import assay
 from generator.engines import Completion
 from problems.sets import ProblemsConfig
 from search import sampling, scoring
-from search.published import PUBLISHED, PUBLISHED_SETS
+from search.published import PUBLISHED, PUBLISHED_SETS, named, nearest
 from search.sampling import Engines
 from search.settings import load
 from search.suite import SuiteConfig, problems_of
@@ -127,7 +128,7 @@ def test_the_tables(evaluate):
     assert lines[5].split()[-1] == "–"
     assert lines[7].split()[:3] == ["average", "6", "50.0"]
     # The averages of the paper's rows are those of these two sets: (67.7 + 42.7) / 2.
-    (row,) = [line for line in lines if "MAmmoTH-7B hybrid" in line]
+    (row,) = [line for line in lines if line.startswith("  MAmmoTH-7B hybrid")]
     assert row.split() == ["MAmmoTH-7B", "hybrid", "67.7", "42.7", "55.2"]
     assert "  note: not the sizes of the paper: svamp 4 of 1,000, sat 2 of 220" in lines
     page = (evaluate.output / "suite.md").read_text()
@@ -141,8 +142,8 @@ def test_csv(evaluate):
     frame = pd.read_csv(evaluate.output / "suite.csv").set_index(["source", "set", "decoding"])
     assert frame.loc[("embedded", "svamp", "pot"), "accuracy"] == 0.25
     assert frame.loc[("embedded", "average", "pot"), "accuracy"] == 0.375
-    assert frame.loc[("MAmmoTH-70B", "svamp", "hybrid"), "accuracy"] == 0.824
-    assert len(frame) == (3 + len(PUBLISHED)) * 3
+    assert frame.loc[("MAmmoTH-Coder-7B", "svamp", "hybrid"), "accuracy"] == 0.714
+    assert len(frame) == (3 + 6) * 3  # beside the tiny generator: the two models of 7B
 
 
 def test_votes(evaluate):
@@ -297,6 +298,76 @@ def test_published_averages_are_plain_means():
     for row in PUBLISHED:
         assert row.mean(PUBLISHED_SETS) == pytest.approx(row.average, abs=0.0501)
     assert PUBLISHED[2].of("sat") == 42.7
+    assert len(PUBLISHED) == 18
+    # The sum of every number of the paper's table, averages included.
+    assert sum(sum(row.accuracies) + row.average for row in PUBLISHED) == pytest.approx(8564.0)
+
+
+MODELS = [
+    *("MAmmoTH-7B", "MAmmoTH-Coder-7B", "MAmmoTH-13B", "MAmmoTH-Coder-13B"),
+    *("MAmmoTH-Coder-34B", "MAmmoTH-70B"),
+]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "models"),
+    [
+        (None, MODELS[:2]),
+        (2.4e6, MODELS[:2]),
+        (6.7e9, MODELS[:2]),
+        (8.0e9, MODELS[:2]),
+        (9.6e9, MODELS[2:4]),  # above the geometric mean of 7 and 13, 9.54
+        (14.8e9, MODELS[2:4]),
+        (32.8e9, MODELS[4:5]),
+        (72.7e9, MODELS[5:]),
+        (4e11, MODELS[5:]),
+    ],
+)
+def test_the_published_models_of_the_nearest_size(parameters, models):
+    found = nearest(parameters)
+    assert [row.model for row in found] == [name for name in models for _ in range(3)]
+    assert [row.decoding for row in found] == ["cot", "pot", "hybrid"] * len(models)
+
+
+def test_published_models_by_name():
+    found = named(["mammoth-coder-34b", "MAmmoTH-13B"])
+    assert [(row.model, row.decoding) for row in found] == [
+        *(("MAmmoTH-13B", decoding) for decoding in ("cot", "pot", "hybrid")),
+        *(("MAmmoTH-Coder-34B", decoding) for decoding in ("cot", "pot", "hybrid")),
+    ]
+    assert [row.of("math") for row in found] == [12.9, 32.6, 34.2, 11.6, 42.8, 43.6]
+
+
+def test_published_models_asked_for(evaluate):
+    told = json.loads(evaluate("--json", "published=[MAmmoTH-70B]"))
+    assert [(row["model"], row["accuracy"]["sat"]) for row in told["published"]] == [
+        ("MAmmoTH-70B", 0.573),
+        ("MAmmoTH-70B", 0.641),
+        ("MAmmoTH-70B", 0.664),
+    ]
+    assert (
+        "averages that the paper prints, over all nine sets: "
+        "MAmmoTH-70B CoT 49.2, MAmmoTH-70B PoT 60.1, MAmmoTH-70B hybrid 63.4"
+    ) in told["notes"]
+
+
+def test_a_published_model_that_does_not_exist_is_told_before_anything_is_sampled(evaluate):
+    told = evaluate("published=[MAmmoTH-8B]", code=2)
+    assert told.startswith("assay: published: MAmmoTH-8B: expected some of MAmmoTH-7B, MAmmoTH-C")
+    assert evaluate.loads == []
+
+
+def test_a_printed_average_that_is_not_the_mean_of_its_row_is_told():
+    right, wrong = PUBLISHED[:2]
+    wrong = dataclasses.replace(wrong, average=46.3)
+    one = {what: np.ones(2) for what in ("cot", "pot", "hybrid")}
+    sets = [SetResult(name, one, np.zeros(2)) for name in SUITE]
+    note = (
+        "averages that the paper prints, which are not the means of its rows: MAmmoTH-7B PoT 46.3"
+    )
+    assert note in SuiteResult("x", sets, published=[right, wrong]).notes()
+    exact = SuiteResult("x", sets, published=PUBLISHED)
+    assert not any("averages" in note for note in exact.notes())
     assert sum(one.problems for one in SUITE.values()) == 11_323
 
 

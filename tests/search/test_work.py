@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from problems import progress
 from problems.errors import UserError
-from search import work
 from search.runs import Part
 from search.work import Bar, cores, do_parts
 
@@ -112,7 +112,7 @@ def test_a_log_gets_lines_of_progress_and_short_work_none(capsys, monkeypatch):
     with Bar(400, "sample") as bar:
         bar.add(1, 10)
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(work, "LOG_SECONDS", 0.01)
+    monkeypatch.setattr(progress, "LOG_SECONDS", 0.01)
     with Bar(400, "sample") as bar:
         for _ in range(4):
             time.sleep(0.05)

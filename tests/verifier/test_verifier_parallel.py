@@ -87,7 +87,7 @@ def test_without_deepspeed(base_folder, tmp_path, monkeypatch):
         ({"zero_optimization": {"stage": 1}}, r"stage=1: expected 2 or 3"),
         (
             {"zero_optimization": {"stage": 3}, "gradient_clipping": 1},
-            "gradient_clipping is not free here; set max_grad_norm instead",
+            "gradient_clipping is set by Assay; set max_grad_norm instead",
         ),
     ],
 )

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -314,7 +315,7 @@ def test_a_foreign_training_state_is_named(base_folder, tmp_path):
 
 
 def test_a_folder_with_something_else_is_left_alone(base_folder, tmp_path):
-    with pytest.raises(UserError, match="holds something that is not a verifier"):
+    with pytest.raises(UserError, match="already contains something other than a verifier"):
         train_verifier(config_of(base_folder, base_folder), planted(10, 4))
     (tmp_path / "g").mkdir()
     (tmp_path / "g" / "assay.json").write_text('{"kind": "generator"}')
@@ -378,6 +379,8 @@ SCRIPT = """
 import sys
 sys.path[:0] = [{root!r}, {here!r}]
 import test_verifier_train as t
+from problems import progress
+progress.LOG_SECONDS = 1e-6
 config = t.config_of({base!r}, sys.argv[1], epochs=2, validations=2, model={{"dropout": 0.1}},
                      save_every_seconds=0.0)
 t.train_verifier(config, t.planted(120, 10))
@@ -431,11 +434,20 @@ def test_two_processes_do_the_steps_of_one(base_folder, tmp_path):
         "torch.distributed.run",
         "--nproc_per_node=2",
     ]
-    subprocess.run(
+    done = subprocess.run(
         [*launch, "--standalone", str(file), str(tmp_path / "two")],
         env=environment,
         check=True,
         timeout=900,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    # One of the two processes tells, and after a validation what that found.
+    steps = record_of(tmp_path / "two")["steps"]
+    losses = r"value loss \d\.\d{4}, language loss \d+\.\d{4}"
+    assert len(re.findall(rf"train verifier: 2/{steps} steps \[\S+, {losses}\]", done.stderr)) == 1
+    assert re.search(
+        rf"train verifier \(held out: AUC within .*\): {steps}/{steps} steps", done.stderr
     )
     one, two = record_of(tmp_path / "one"), record_of(tmp_path / "two")
     assert (one["processes"], two["processes"]) == (1, 2)
