@@ -47,6 +47,11 @@ class _Output(io.FileIO):
 def prepare() -> None:
     """In the fork server, before the first fork: all that need not be done in every child."""
     global _raw, _stdout, _ballast
+    # Python refuses to write or read whole numbers of more than 4300 digits, so that a server is
+    # not kept busy; here time and output are limited, and 2000! is an honest number. Every child
+    # has this from the fork on, alone or in a lane; Python before 3.10.7 knows no such limit.
+    if hasattr(sys, "set_int_max_str_digits"):
+        sys.set_int_max_str_digits(0)
     _raw = _Output(1, "w", closefd=False)
     # Surrogates and the like become escapes; printing must not depend on the locale.
     _stdout = io.TextIOWrapper(

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from problems.answers import convention_of, extract, extract_output, judge
+from problems.answers import convention_of, extract, extract_output, is_answer, judge
 from problems.errors import UserError
 from problems.problem import Problem
 from problems.programs import program_text
@@ -87,7 +87,21 @@ def run(config: GradeConfig) -> None:
         both = gradings(frame)
         if both:
             print(f"\n{both}\n")
+    note = unanswered_note(done.problems)
+    if note:
+        print(note)
     print(f"{len(parts)} parts of answers in {done.path / 'answers'}")
+
+
+def unanswered_note(problems: Sequence[Problem]) -> str:
+    """What is told of problems whose reference answer is none; empty where there are none."""
+    count = sum(not is_answer(problem.answer, problem.options) for problem in problems)
+    if not count:
+        return ""
+    return (
+        f"note: {count} of {len(problems)} problems have no reference answer (missing, empty, NaN, "
+        "N/A or None): no label for their candidates"
+    )
 
 
 def grade(config: GradeConfig) -> Run:

@@ -15,7 +15,7 @@ Extracted(answer='18', source='hash')
 
 from problems.answers.choices import options_in
 from problems.answers.conventions import CONVENTIONS, Convention, convention_name, convention_of
-from problems.answers.equivalence import equivalent, label
+from problems.answers.equivalence import equivalent, is_answer, label
 from problems.answers.extraction import Extracted, extract, extract_output
 from problems.answers.grouping import Judged, classes, judge
 from problems.answers.thoughts import Reply, without_thoughts
@@ -32,6 +32,7 @@ __all__ = [
     "equivalent",
     "extract",
     "extract_output",
+    "is_answer",
     "judge",
     "label",
     "options_in",

@@ -33,6 +33,8 @@ def claim(found: str, options: tuple[str, ...]) -> str | None:
     if letter is not None:
         return letter
     form = canonical(text)
+    if form is None and text.lower() == "none" and not options:
+        return r"\text{None}"  # said, not missing
     if form is None or _DENIED.match(text) or _is_placeholder(text):
         return None
     left, _, right = text.rpartition("=")

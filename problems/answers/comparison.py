@@ -6,7 +6,8 @@ carry the noise of binary floats, and equals a number within 1e-10 of the larger
 
 A per-cent sign: 50% is 0.5, and it is also 50, because a question that asks "what per cent" is
 answered either way; 0.5 is never 50. At or below 1 the bare number could be meant either way, so
-0.5% against 0.5 is undecided. Two different units of measurement are undecided.
+0.5% against 0.5 is undecided. Two different units of measurement are undecided, and so are x = 3
+and y = 3.
 """
 
 from __future__ import annotations
@@ -23,15 +24,17 @@ from problems.answers.forms import (
     Equation,
     Group,
     Infinite,
+    Measured,
     Number,
     Ratio,
     Text,
     Value,
 )
 from problems.answers.intervals import is_interval
+from problems.answers.units import unit_after
 from problems.answers.values import POSITIVE_POINTS, Complex, close, value_at, value_of
 
-__all__ = ["NOISE", "same"]
+__all__ = ["NOISE", "same", "unit_of"]
 
 # Relative tolerance between a noisy decimal and another number.
 NOISE = Fraction(1, 10**10)
@@ -45,19 +48,41 @@ def same(a: Canonical, b: Canonical) -> bool | None:
         return True
     if type(a) is type(b):
         return _SAME_KIND[type(a)](a, b)
+    if isinstance(a, Assigned | Measured) or isinstance(b, Assigned | Measured):
+        return _same_beside(a, b)
     for first, second in ((a, b), (b, a)):
         if isinstance(first, Text):
             return _text_and_other(first, second)
         if isinstance(first, Equation):
             return _equation_and_other(first, second)
     for first, second in ((a, b), (b, a)):
-        if isinstance(first, Assigned):
-            return None
         if isinstance(first, Based | Ratio):
             return _number_like(first, second)
         if isinstance(first, Number) and isinstance(second, Value):
             return _number_and_value(first, second)
-    return False  # a number against a group of several, infinity against anything
+    for first, second in ((a, b), (b, a)):
+        if isinstance(first, Group):
+            return _group_and_other(first, second)
+    return False  # infinity against anything
+
+
+def _same_beside(a: Canonical, b: Canonical) -> bool | None:
+    """Where a name or a unit stands beside one: without it the same, with another undecided."""
+    if isinstance(a, Assigned) or isinstance(b, Assigned):
+        first, second = (f.form if isinstance(f, Assigned) else f for f in (a, b))
+        verdict = same(first, second)
+        if isinstance(a, Assigned) and isinstance(b, Assigned) and a.name != b.name:
+            return None if verdict is not False else False
+        return verdict
+    if unit_of(a) and unit_of(b) and unit_of(a) != unit_of(b):
+        return None
+    first, second = (f.form if isinstance(f, Measured) else f for f in (a, b))
+    return same(first, second)
+
+
+def unit_of(form: Canonical) -> str:
+    """The unit of measurement beside a number or a value, "" where there is none."""
+    return form.unit if isinstance(form, Number | Measured) else ""
 
 
 # ---- Of one kind ----
@@ -74,7 +99,17 @@ def _same_number(a: Number, b: Number) -> bool | None:
         return True
     if a.scale != b.scale and (a.value / a.scale == b.value or b.value / b.scale == a.value):
         return None  # 5 million and 5, where the question may ask for millions
-    return False
+    return None if _may_round(a, b.value) or _may_round(b, a.value) else False
+
+
+# Half a unit of the eighth decimal.
+_ROUNDING = Fraction(1, 2 * 10**8)
+
+
+def _may_round(number: Number, value: Fraction) -> bool:
+    if number.doubt != "rounded":
+        return False
+    return abs(number.value - value) <= _ROUNDING * max(Fraction(1), abs(value))
 
 
 def _percent_and_bare(percent: Number, bare: Number) -> bool | None:
@@ -131,10 +166,15 @@ def _with_names(value: Value, names: tuple[str, ...]) -> Value:
     return Value(other.values, names, other.exact, other.vague, other.noisy, other.tree)
 
 
+_MAY_BE_SAME = ({"yes", "true"}, {"no", "false"})
+
+
 def _same_text(a: Text, b: Text) -> bool | None:
     if a.text == b.text:
         return True
     if not (a.words and b.words) or a.text.casefold() == b.text.casefold():
+        return None
+    if "none" in (a.text, b.text) or {a.text, b.text} in _MAY_BE_SAME:
         return None
     # "neither" and "neither odd nor even", "east" and "due east", "solution" and "solutions"
     first, second = ({w.removesuffix("s") for w in x.text.split()} for x in (a, b))
@@ -145,9 +185,12 @@ def _same_group(a: Group, b: Group) -> bool | None:
     if a.brackets != b.brackets:
         return _differently_bracketed(a, b)
     if a.brackets in ("{}", "∪"):
-        return _same_members(a.items, b.items)
+        return (
+            _same_named(a.items, b.items) if _has_names(a, b) else _same_members(a.items, b.items)
+        )
     if len(a.items) != len(b.items):
-        return False
+        column = a.brackets == "matrix" and 1 in (len(a.items), len(b.items))  # and a row
+        return None if column and _same_members(_cells(a), _cells(b)) else False
     verdicts = [same(x, y) for x, y in zip(a.items, b.items, strict=True)]
     return True if all(verdicts) else False if False in verdicts else None
 
@@ -168,9 +211,23 @@ def _parts_of_union(group: Group) -> tuple[Canonical, ...]:
 
 
 def _cells(group: Group) -> tuple[Canonical, ...]:
-    if group.brackets != "matrix":
-        return group.items
-    return tuple(cell for row in group.items if isinstance(row, Group) for cell in row.items)
+    """All that a group holds, out of the groups in it."""
+    inner = (_cells(x) if isinstance(x, Group) else (x,) for x in group.items)
+    return tuple(cell for cells in inner for cell in cells)
+
+
+def _has_names(a: Group, b: Group) -> bool:
+    """Whether both are of the kind x = 2, y = 3."""
+    return all(isinstance(item, Assigned) for item in (*a.items, *b.items))
+
+
+def _same_named(a: tuple[Canonical, ...], b: tuple[Canonical, ...]) -> bool | None:
+    """By their names, where these are the same; x = 2, y = 3 against u = 2, v = 3 is undecided."""
+    first, second = ({x.name: x.form for x in g if isinstance(x, Assigned)} for g in (a, b))
+    if first.keys() != second.keys() or len(first) < len(a) or len(second) < len(b):
+        return None if _same_members(a, b) is not False else False
+    verdicts = [same(first[name], second[name]) for name in first]
+    return True if all(verdicts) else False if False in verdicts else None
 
 
 def _same_members(a: tuple[Canonical, ...], b: tuple[Canonical, ...]) -> bool | None:
@@ -224,11 +281,10 @@ def _ratio(p: Complex, q: Complex) -> Fraction | None:
     quotient = p[0] / q[0]
     if max(quotient.numerator.bit_length(), quotient.denominator.bit_length()) < 100:
         return quotient
-    return Fraction(f"{float(quotient):.12e}")
-
-
-def _same_assigned(a: Assigned, b: Assigned) -> bool | None:
-    return same(a.form, b.form) if a.name == b.name else False
+    try:
+        return Fraction(f"{float(quotient):.12e}")
+    except OverflowError:
+        return None
 
 
 def _same_ratio(a: Ratio, b: Ratio) -> bool | None:
@@ -257,7 +313,8 @@ _SAME_KIND: dict[type, Callable[[Any, Any], bool | None]] = {
     Text: _same_text,
     Group: _same_group,
     Equation: _same_equation,
-    Assigned: _same_assigned,
+    Assigned: _same_beside,
+    Measured: _same_beside,
     Ratio: _same_ratio,
     Based: _same_based,
     Infinite: _same_infinite,
@@ -268,6 +325,8 @@ _SAME_KIND: dict[type, Callable[[Any, Any], bool | None]] = {
 
 
 def _text_and_other(text: Text, other: Canonical) -> bool | None:
+    if text.text == "none" and isinstance(other, Number) and not other.value:
+        return None  # how many? none
     letter = len(text.text) == 1 and isinstance(other, Value) and bool(other.symbols)
     return False if text.words and not letter else None
 
@@ -285,16 +344,34 @@ def _number_like(first: Based | Ratio, other: Canonical) -> bool | None:
     if not isinstance(other, Number):
         return None if isinstance(other, Group) or isinstance(first, type(other)) else False
     if isinstance(first, Based):
-        same_digits = str(other.value) == first.digits
+        same_digits = first.digits.isdigit() and int(first.digits) == other.value
         return None if same_digits or other.value == first.value else False
+    if first.half and first.parts[0] == other.value:  # 9 a.m. and 9
+        return None
     if len(first.parts) == 2 and first.parts[1]:
         return None if first.parts[0] / first.parts[1] == other.value else False
     return False
 
 
-def _number_and_value(number: Number, value: Value) -> bool | None:
-    if value.vague:
+def _group_and_other(group: Group, other: Canonical) -> bool | None:
+    """One value is not several; but 1,234 may be two, and of x = 2, y = 3 one may be asked."""
+    if isinstance(other, Number) and other.doubt == "list" and group.brackets in ("{}", "()", "[]"):
         return None
-    if value.symbols or not (number.noisy or value.noisy):
+    named = [item.form for item in group.items if isinstance(item, Assigned)]
+    return False if all(same(form, other) is False for form in named) else None
+
+
+def _is_unit(symbols: tuple[str, ...], unit: str) -> bool:
+    return bool(unit) and len(symbols) == 1 and unit_after(f" {symbols[0]}") == unit
+
+
+def _number_and_value(number: Number, value: Value) -> bool | None:
+    if value.vague or _is_unit(value.symbols, number.unit):  # 5 m and 5m, which may be 5 · m
+        return None
+    if value.symbols:
+        return False
+    if not value.values[0][1] and _may_round(number, value.values[0][0]):
+        return None
+    if not (number.noisy or value.noisy):
         return False
     return close((number.value, Fraction(0)), value.values[0], NOISE)

@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from problems.answers.canonical import canonical
 from problems.answers.comparison import same
-from problems.answers.forms import Canonical, Group, Number
+from problems.answers.forms import Assigned, Canonical, Group, Number
 from problems.errors import UserError
 
 __all__ = ["CONVENTIONS", "GENERAL", "Convention", "convention_name", "convention_of"]
@@ -100,7 +100,7 @@ def by_convention(answer: str, reference: str, convention: Convention) -> bool |
 
     None where no rule applies; what is compared as it stands decides then.
     """
-    said, wanted = canonical(answer), canonical(reference)
+    said, wanted = map(_without_name, (canonical(answer), canonical(reference)))
     if said is None or wanted is None:
         return None
     if convention.lists:
@@ -119,8 +119,12 @@ def by_convention(answer: str, reference: str, convention: Convention) -> bool |
     return None
 
 
+def _without_name(form: Canonical | None) -> Canonical | None:
+    return form.form if isinstance(form, Assigned) else form
+
+
 def _is_wanted(item: Canonical, wanted: Number) -> bool:
-    form = getattr(item, "form", item)  # x = 15, y = 9
+    form = _without_name(item)  # x = 15, y = 9
     return isinstance(form, Number) and same(form, wanted) is True
 
 
@@ -173,7 +177,11 @@ def _listed(text: str) -> list[Fraction] | None:
         return [Fraction(part) for part in stripped.split()]
     # The brackets say nothing, but an unordered group would have lost its order.
     inside = stripped[1:-1] if stripped[:1] in _OPENING and stripped[-1:] in ")]}" else stripped
-    forms = [canonical(part) for part in re.split(r",|\band\b|<|>", inside) if part.strip()]
+    forms = [
+        _without_name(canonical(part))
+        for part in re.split(r",|\band\b|<|>", inside)
+        if part.strip()
+    ]
     if not all(isinstance(form, Number) for form in forms):
         return None
     return [form.value for form in forms if isinstance(form, Number)]

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 
 from problems.answers.boxes import split_boxes
 from problems.answers.canonical import canonical
-from problems.answers.choices import same_choice
+from problems.answers.choices import option_letter, same_choice
 from problems.answers.comparison import same
 from problems.answers.conventions import GENERAL, Convention, by_convention
-from problems.answers.forms import Canonical, Equation, Group, Text
+from problems.answers.forms import Assigned, Canonical, Equation, Group, Text
 from problems.answers.mathematics import decide, worth_asking
 from problems.answers.tidying import tidy
 
-__all__ = ["equivalent", "is_open", "label", "settle"]
+__all__ = ["equivalent", "is_answer", "is_open", "label", "settle"]
 
 
 def equivalent(
@@ -50,12 +50,12 @@ def label(
 ) -> bool | None:
     """A candidate's label: whether its answer is the reference.
 
-    False without an answer; None (no label) where equivalence is undecided or the reference is
-    unknown. `convention` is how the reference's set writes its answers (`conventions`). An answer
-    of several boxes is not false where the reference is one of them, or several: the others may be
-    steps on the way.
+    False without an answer; None (no label) where equivalence is undecided or the reference is no
+    answer (`is_answer`). `convention` is how the reference's set writes its answers
+    (`conventions`). An answer of several boxes is not false where the reference is one of them, or
+    several: the others may be steps on the way.
     """
-    if reference is None:
+    if reference is None or not is_answer(reference, options):
         return None
     if answer is None:
         return False
@@ -89,6 +89,22 @@ def _is_among(
     )
 
 
+def is_answer(reference: str | None, options: Sequence[str] = ()) -> bool:
+    r"""Whether a reference says anything that a candidate could be right about.
+
+    Not so None, NaN, N/A, null and nothing at all, which tables hold where a value is missing;
+    `\text{None}` is an answer, and so is an option that says None.
+
+    >>> is_answer("NaN"), is_answer(""), is_answer("True"), is_answer(r"\text{None}")
+    (False, False, True, True)
+    """
+    if reference is None:
+        return False
+    return canonical(reference) is not None or (
+        bool(options) and option_letter(reference, tuple(options)) is not None
+    )
+
+
 def is_open(a: Canonical, b: Canonical) -> bool:
     """Whether two forms are undecided for want of mathematics, not of a convention.
 
@@ -99,12 +115,16 @@ def is_open(a: Canonical, b: Canonical) -> bool:
 
 
 def _is_unsolved(form: Canonical) -> bool:
+    if isinstance(form, Assigned):
+        return _is_unsolved(form.form)
     if isinstance(form, Group):
         return any(map(_is_unsolved, form.items))
     return isinstance(form, Equation) or (isinstance(form, Text) and not form.words)
 
 
 def _is_closed(form: Canonical) -> bool:
+    if isinstance(form, Assigned):
+        return _is_closed(form.form)
     if isinstance(form, Group):
         return any(map(_is_closed, form.items))
     return isinstance(form, Text) and (form.words or form.ambiguous)

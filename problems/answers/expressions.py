@@ -42,7 +42,8 @@ class Ambiguous(Unread):
 
 _TOKEN = re.compile(
     r"""\s*(?:
-      (?P<number>[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]*)?|\.[0-9]+)
+      (?P<repeating>[0-9]*\.[0-9]*\([0-9]+\))
+    | (?P<number>[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]*)?|\.[0-9]+)
       (?P<exponent>[eE](?:[-+][0-9]{2,}|[0-9]+))?
     | \\(?P<command>[A-Za-z]+)
     | (?P<name>[A-Za-z]+|[α-ωΑ-Ω])
@@ -100,6 +101,8 @@ def _tokens(text: str) -> list[_Token]:
         found = _TOKEN.match(text, at)
         if found is None:
             raise Unread(f"unknown sign {text[at]!r}")
+        if found["repeating"]:
+            raise Ambiguous("2.5(3), which is 2.5333… or 2.5 · 3")
         start, at = found.end() - len(found[0].lstrip()), found.end()
         if found["number"]:
             tokens.append(_Token("number", found[0].strip(), start, at, _number(found)))

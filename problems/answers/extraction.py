@@ -21,6 +21,7 @@ from problems.answers.claims import claim, is_value, numbers_in, whole_option
 from problems.answers.comparison import same
 from problems.answers.forms import Canonical, Group, Text
 from problems.answers.phrases import after_phrase, claim_after_phrase
+from problems.answers.printed import as_written, is_no_answer, last_value
 from problems.answers.replies import before_next_question, reply_in, tagged
 from problems.answers.tidying import tidy
 
@@ -66,54 +67,27 @@ def extract(text: str, options: Sequence[str] = (), *, last_number: bool = False
 
 
 def extract_output(output: str, options: Sequence[str] = ()) -> Extracted:
-    """The answer that a program printed: its last line that is not empty.
+    """The answer that a program printed: its last line that is not empty, or the last array.
 
-    Python's lists and dictionaries are read as such: [3, -2] is 3 and -2 in any order, as `solve`
-    gives them; {x: 3, y: 2} is x = 3, y = 2; numbers with spaces between them are several. Messages
-    of errors that a program caught, booleans and None are no answers.
+    Lists, arrays and dictionaries are read as Python, numpy and sympy print them: [3, -2] and
+    [ 3. -2.] are 3 and -2 in any order, as `solve` gives them; {x: 3, y: 2} is x = 3, y = 2;
+    numbers with spaces between them are several. Messages of errors that a program caught, None,
+    nan and inf are no answers.
     """
-    lines = [line.strip() for line in output.split("\n") if line.strip()]
-    if not lines or _ERROR.match(lines[-1]):
+    last = last_value(output)
+    if _ERROR.match(last):
         return _NONE
-    last = lines[-1]
     letter = whole_option(last, tuple(options))
     if letter is not None:
         return Extracted(letter, "program")
     labelled = _LABELLED.fullmatch(last)
     found = after_phrase(last) or (labelled[1] if labelled else last)
-    answer = claim(_python_value(found), tuple(options))
+    answer = None if is_no_answer(found) else claim(as_written(found), tuple(options))
     return _NONE if answer is None else Extracted(answer, "program")
 
 
-# ---- What Python prints ----
-
 _ERROR = re.compile(r"(?:\w*(?:error|exception)\b|traceback|an error)", re.IGNORECASE)
 _LABELLED = re.compile(r"[A-Za-z][\w'’ ]*[:=]\s*([^=]+)")
-_DICT = re.compile(r"\{(\w+: [^{}:,]+(?:, \w+: [^{}:,]+)*)\}")
-_LIST = re.compile(r"\[([^\[\]]+)\]")
-_SPACED = re.compile(r"-?\d+(?:\.\d+)?(?: +-?\d+(?:\.\d+)?)+")
-_EQ = re.compile(r"Eq\(([^(),]+), ([^,]+)\)")
-_BOUNDS = re.compile(r"\(([^()]+[<>]=?) (\w+)\) & \(\2 ([<>]=? ?[^()]+)\)")
-_BOUND = re.compile(r"\(?-?oo <=? \w+\)? & |& \(?\w+ <=? -?oo\)?")
-_QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
-
-
-def _python_value(text: str) -> str:
-    """Python's way of printing a value as people write it."""
-    listed = _LIST.fullmatch(text)
-    text = _QUOTED.sub(r"\1\2", listed[1]) if listed else text
-    named = _DICT.fullmatch(text)
-    text = named[1].replace(": ", " = ") if named else text
-    if _SPACED.fullmatch(text):
-        return ", ".join(text.split())
-    text = _EQ.sub(r"\1 = \2", text)
-    if "&" in text:  # (-oo < x) & (x < 3), (2 < x) & (x < 3)
-        text = _BOUND.sub("", text)
-        text = _BOUNDS.sub(lambda found: f"{found[1]} {found[2]} {found[3]}", text)
-    if " | " in text and re.search("[<>]", text):
-        text = text.replace(" | ", " or ").translate(str.maketrans("", "", "()"))
-    bracketed = text.startswith("(") and text.endswith(")") and re.search("[<>]", text)
-    return text[1:-1] if bracketed else text
 
 
 # ---- Places ----

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from problems.answers.numerals import Number
 from problems.answers.values import Value
@@ -15,10 +16,12 @@ __all__ = [
     "Equation",
     "Group",
     "Infinite",
+    "Measured",
     "Number",
     "Ratio",
     "Text",
     "Value",
+    "order",
 ]
 
 
@@ -57,10 +60,18 @@ class Equation:
 
 @dataclass(frozen=True)
 class Assigned:
-    """x = 2 beside y = 3, where the names matter."""
+    """x = 2: a form and the name of the unknown that it is said of."""
 
     name: str
     form: Canonical
+
+
+@dataclass(frozen=True)
+class Measured:
+    r"""8\sqrt{3} cm: a value that is no rational number, and its unit."""
+
+    form: Value
+    unit: str
 
 
 @dataclass(frozen=True)
@@ -95,4 +106,22 @@ class Infinite:
     negative: bool = False
 
 
-Canonical = Number | Value | Text | Group | Equation | Assigned | Ratio | Based | Infinite
+Canonical = (
+    Number | Value | Text | Group | Equation | Assigned | Measured | Ratio | Based | Infinite
+)
+
+
+def order(item: Canonical) -> tuple[int, str, Any]:
+    """A key by which forms can be sorted; not their texts, for numbers may have many digits."""
+    if isinstance(item, Number):
+        return 0, "", item.value
+    kind = type(item).__name__
+    if isinstance(item, Value):
+        return 1, kind, item.values
+    if isinstance(item, Group):
+        return 1, kind, (item.brackets, tuple(map(order, item.items)))
+    if isinstance(item, Assigned | Measured):
+        return 1, kind, (getattr(item, "name", "") or getattr(item, "unit", ""), order(item.form))
+    if isinstance(item, Equation):
+        return 1, kind, item.difference.values
+    return 1, kind, repr(item)

@@ -15,10 +15,10 @@ from fractions import Fraction
 
 from problems.answers.canonical import canonical
 from problems.answers.choices import option_letter
-from problems.answers.comparison import NOISE, same
+from problems.answers.comparison import NOISE, same, unit_of
 from problems.answers.conventions import GENERAL, Convention
 from problems.answers.equivalence import is_open, label, settle
-from problems.answers.forms import Canonical, Number, Value
+from problems.answers.forms import Assigned, Canonical, Measured, Number, Value
 from problems.answers.mathematics import worth_asking
 from problems.answers.tidying import tidy
 
@@ -28,14 +28,26 @@ __all__ = ["Judged", "classes", "judge"]
 _MAX_ASKED = 150
 
 
+_Key = Canonical | str
+
+
 @dataclass
 class _Class:
-    """An answer class in the making: its first member's form and text, and how many it has."""
+    """An answer class in the making: its first member's form and text, and how many it has.
+
+    `unit` and `name` are those of its members: 5 cm and 5 m, x = 3 and y = 3 never meet in one.
+    """
 
     form: Canonical | str
     text: str
     size: int = 0
     unit: str = ""
+    name: str = ""
+
+    def admits(self, key: _Key) -> bool:
+        """Whether neither the unit nor the name of another answer is another one."""
+        unit, name = _beside(key)
+        return unit in ("", self.unit or unit) and name in ("", self.name or name)
 
 
 def classes(
@@ -98,8 +110,6 @@ def judge(
 
 # ---- Keys ----
 
-_Key = Canonical | str
-
 
 def _keys(
     answers: Sequence[str | None], options: tuple[str, ...]
@@ -140,31 +150,35 @@ class _Classes:
             if at is None:
                 at = self.open(key, texts[key])
             self.place[key] = at
-            self.all[at].size += counts[key]
+            joined, (unit, name) = self.all[at], _beside(key)
+            joined.size += counts[key]
+            joined.unit, joined.name = joined.unit or unit, joined.name or name
 
     def open(self, key: _Key, text: str) -> int:
         at = len(self.all)
-        self.all.append(_Class(key, text, unit=key.unit if isinstance(key, Number) else ""))
-        if isinstance(key, Number):
-            if key.value not in self.by_value:
-                insort(self.values, key.value)
-            self.by_value.setdefault(key.value, []).append(at)
-        elif not isinstance(key, str):
+        form = key.form if isinstance(key, Assigned) else key
+        self.all.append(_Class(form, text))
+        if isinstance(form, Number):
+            if form.value not in self.by_value:
+                insort(self.values, form.value)
+            self.by_value.setdefault(form.value, []).append(at)
+        elif not isinstance(form, str):
             self.others.append(at)
         return at
 
     def find(self, key: _Key, text: str) -> int | None:
         if isinstance(key, str):  # a letter: keys of their own
             return None
-        if isinstance(key, Number):
-            return self.find_number(key)
+        inner = key.form if isinstance(key, Assigned) else key
+        if isinstance(inner, Number):
+            return self.find_number(inner, key)
         open_question = _takes_mathematics(key)
         for at in self.candidates() if open_question else self.others:
             form = self.all[at].form
-            if isinstance(form, str):
+            if isinstance(form, str) or not self.all[at].admits(key):
                 continue
-            verdict = same(key, form)
-            if verdict is None and open_question and is_open(key, form):
+            verdict = same(inner, form)
+            if verdict is None and open_question and is_open(inner, form):
                 verdict = self.ask(text, self.all[at].text)
             if verdict:
                 return at
@@ -182,17 +196,15 @@ class _Classes:
 
     # -- Numbers --
 
-    def find_number(self, key: Number) -> int | None:
-        for value in self.near(key):
+    def find_number(self, number: Number, key: _Key) -> int | None:
+        for value in self.near(number):
             for at in self.by_value.get(value, ()):
                 first = self.all[at]
                 assert isinstance(first.form, Number)
-                conflict = key.unit and first.unit and key.unit != first.unit
-                if not conflict and same(key, first.form):
-                    first.unit = first.unit or key.unit
+                if first.admits(key) and same(number, first.form):
                     return at
-        if key.noisy:
-            return self.find_irrational(key)
+        if number.noisy:
+            return self.find_irrational(number, key)
         return None
 
     def near(self, key: Number) -> list[Fraction]:
@@ -208,20 +220,34 @@ class _Classes:
             found += [other for _, other in sorted((abs(other - value), other) for other in close)]
         return found
 
-    def find_irrational(self, key: Number) -> int | None:
+    def find_irrational(self, number: Number, key: _Key) -> int | None:
         for at in self.others:
             form = self.all[at].form
-            if isinstance(form, Value) and same(key, form):
+            if not isinstance(form, Value | Measured) or not self.all[at].admits(key):
+                continue
+            if same(number, form):
                 return at
         return None
 
 
+def _beside(key: _Key) -> tuple[str, str]:
+    """The unit and the name beside an answer."""
+    name = key.name if isinstance(key, Assigned) else ""
+    form = key.form if isinstance(key, Assigned) else key
+    return ("" if isinstance(form, str) else unit_of(form)), name
+
+
 def _rank(key: _Key) -> int:
+    if isinstance(key, Assigned):
+        return _rank(key.form)
     if isinstance(key, Number):
         return 2 * key.noisy + key.percent
     if isinstance(key, str):
         return 0
-    return 4 if _takes_mathematics(key) else 3 * (isinstance(key, Value) and key.noisy)
+    if _takes_mathematics(key):
+        return 4
+    inner = key.form if isinstance(key, Measured) else key
+    return 3 * (isinstance(inner, Value) and inner.noisy)
 
 
 def _takes_mathematics(key: Canonical) -> bool:

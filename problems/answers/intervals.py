@@ -1,4 +1,4 @@
-r"""Unions of intervals in one form: [1,2] \cup [2,3] is [1,3], whatever their order."""
+r"""Unions and intersections of intervals: [1,2] \cup [2,3] is [1,3], whatever their order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from fractions import Fraction
 
 from problems.answers.forms import Canonical, Group, Infinite, Number, Value
 
-__all__ = ["is_interval", "united"]
+__all__ = ["intersected", "is_interval", "united"]
+
+# Lower end, whether it is open, upper end, whether it is closed.
+_Span = tuple["_End", bool, "_End", bool]
 
 
 @dataclass(frozen=True, order=True)
@@ -33,10 +36,10 @@ def united(parts: Sequence[Canonical]) -> Group | None:
     """
     found = []
     for part in parts:
-        ends = _ends(part)
-        if ends is None or not isinstance(part, Group) or not ends[0] < ends[1]:
+        span = _span(part)
+        if span is None:
             return None
-        found.append((ends[0], part.brackets[0] == "(", ends[1], part.brackets[1] == "]"))
+        found.append(span)
     # By the lower end, a closed one before an open one at the same place.
     found.sort(key=lambda interval: (interval[0], interval[1]))
     merged = [found[0]]
@@ -47,9 +50,38 @@ def united(parts: Sequence[Canonical]) -> Group | None:
             merged.append((low, opened, high, closed))
         elif right < high or (right == high and closed):
             merged[-1] = (left, was_open, high, closed)
+    return _group(merged)
+
+
+def intersected(a: Group, b: Group) -> Group | None:
+    """What two intervals or unions of intervals have in common.
+
+    None where that is empty or a single number, or an end is not known.
+    """
+    spans = [[_span(part) for part in (g.items if g.brackets == "∪" else (g,))] for g in (a, b)]
+    common = []
+    for x in spans[0]:
+        for y in spans[1]:
+            if x is None or y is None:
+                return None
+            low, opened = max((x[0], x[1]), (y[0], y[1]))
+            high, closed = min((x[2], x[3]), (y[2], y[3]))
+            if low < high:
+                common.append((low, opened, high, closed))
+    return _group(sorted(common, key=lambda span: span[0])) if common else None
+
+
+def _span(form: Canonical) -> _Span | None:
+    ends = _ends(form)
+    if ends is None or not isinstance(form, Group) or not ends[0] < ends[1]:
+        return None
+    return ends[0], form.brackets[0] == "(", ends[1], form.brackets[1] == "]"
+
+
+def _group(spans: Sequence[_Span]) -> Group:
     groups = [
         Group("[("[opened] + ")]"[closed], (low.form, high.form))
-        for low, opened, high, closed in merged
+        for low, opened, high, closed in spans
     ]
     return groups[0] if len(groups) == 1 else Group("∪", tuple(groups))
 

@@ -36,9 +36,13 @@ _OUTER_BOX = re.compile(rf"\\(?:{_BOX})\s*\{{(.*)\}}", re.DOTALL)
 # Braces inside of braces: \boxed{\frac{1}{2}}, \boxed{\sqrt{\frac{1}{2}}}.
 _INNER = r"(?:[^{}]|\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\})*"
 _INNER_BOX = re.compile(rf"\\(?:{_BOX})\s*\{{({_INNER})\}}")
-_PYTHON_WRAPPER = re.compile(
-    r"(?:np\.|numpy\.|sympy\.|decimal\.)?(?:float\d*|int\d*|Float|Integer|Decimal)\((.*)\)"
+# A scalar as repr writes it: np.float64(2.5), Decimal('2.50'), Integer(3), np.True_.
+_PYTHON_SCALAR = re.compile(
+    r"(?<![\w.])(?:(?:np|numpy|sympy|decimal|mpmath)\.)?"
+    r"(?:(?:float|int|uint|complex|bool|longdouble|mpf)\d*_?|Float|Integer|Decimal)"
+    r"\(\s*['\"]?([-+\w.]+)['\"]?(?:,\s*(?:precision|prec|dps)?=?\d+)?\s*\)"
 )
+_PYTHON_BOOLEAN = re.compile(r"\b(?:np|numpy)\.(True|False)_")
 _PYTHON_FRACTION = re.compile(r"(?:Fraction|Rational)\((-?\d+), ?(-?\d+)\)")
 # "\\ " ends a row of a matrix: its second backslash begins no command.
 _LATEX: tuple[tuple[re.Pattern[str], str], ...] = tuple(
@@ -104,9 +108,9 @@ def tidy(answer: str) -> str:
     if text.count("$") > 1:  # $a$ and $b$
         text = text.replace("$", "")
     text = text.replace(_CURRENCY, "$")
-    python = _PYTHON_WRAPPER.fullmatch(text)
-    text = python[1].strip("'\"") if python else text
-    return _PYTHON_FRACTION.sub(r"\1/\2", text)
+    if "(" in text:
+        text = _PYTHON_FRACTION.sub(r"\1/\2", _PYTHON_SCALAR.sub(r"\1", text))
+    return _PYTHON_BOOLEAN.sub(r"\1", text) if "_" in text else text
 
 
 def words(text: str) -> frozenset[str]:
@@ -118,7 +122,10 @@ def _unwrapped(found: re.Match[str]) -> str:
     r"""The content of \text{…}, kept apart from what it touches: 3x\text{cm} is no xcm."""
     content, start = found[1], found.start()
     touches = start > 0 and (found.string[start - 1].isalnum() or found.string[start - 1] == "}")
-    return f" {content}" if touches and content[:1].isalpha() else content
+    content = f" {content}" if touches and content[:1].isalpha() else content
+    # 2\text{and}x; but the d of \mathrm{d}x is no word
+    runs_on = found.string[found.end() : found.end() + 1].isalnum() and content[-2:].isalpha()
+    return f"{content} " if runs_on and len(content) > 1 else content
 
 
 def _balanced(text: str) -> bool:

@@ -65,6 +65,32 @@ OUTPUTS = {
 }
 
 
+# Numbers of more than 4300 digits, which Python by itself neither writes nor reads; the digits were
+# counted and added with `10**n` and `divmod`.
+MANY_DIGITS = {
+    "import math\nprint(len(str(math.factorial(2000))))": "5736\n",
+    "import math\nprint(sum(int(d) for d in str(math.factorial(2000))))": "23382\n",
+    "print(len(f'{2**20000}'))": "6021\n",
+    "print(len('%d' % 2**20000))": "6021\n",
+    "print(sum(map(int, str(int('1' * 5000)))))": "5000\n",
+    "print(int('9' * 4301) % 97)": "39\n",
+    "from sympy import factorial\nprint(len(str(factorial(2000))))": "5736\n",
+    "import math\nans = len(str(math.factorial(2000)))": "5736\n",
+    "from decimal import Decimal\nprint(len(str(int(Decimal(10) ** 4400))))": "4401\n",
+    "from fractions import Fraction\nprint(len(str(Fraction(10**4400, 3))))": "4403\n",
+    "print(10**4400)": "1" + 4400 * "0" + "\n",
+    # With `finally` a program has a process of its own; most of those above share one.
+    "try:\n    print(len(str(7**6000)))\nfinally:\n    pass": "5071\n",
+}
+
+
+def test_numbers_of_many_digits(sandbox: Sandbox) -> None:
+    outcomes = sandbox.run(list(MANY_DIGITS))
+    assert [(o.status, o.output, o.message) for o in outcomes] == [
+        ("ok", output, "") for output in MANY_DIGITS.values()
+    ]
+
+
 @pytest.mark.parametrize("name", OUTPUTS)
 def test_output(sandbox: Sandbox, name: str) -> None:
     program, output = OUTPUTS[name]
