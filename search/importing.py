@@ -41,6 +41,7 @@ from search.mapping import (
     look_up,
     selected,
 )
+from search.parquet import read_rows
 from search.runs import Part, Run
 from search.sampling import Candidate, candidates_table
 from search.scoring import scores_table
@@ -257,18 +258,8 @@ def read_records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        index = 0
-        with pyarrow.parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=64):
-                for row in batch.to_pylist():
-                    yield f"{path}, row {index}", row
-                    index += 1
-    except (OSError, pyarrow.ArrowException) as error:
-        raise UserError(f"{path}: not a Parquet file ({str(error).splitlines()[0]})") from error
+    for index, row in enumerate(read_rows(path)):
+        yield f"{path}, row {index}", row
 
 
 class _Book:
