@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from problems.errors import UserError
+from problems.jsonl import without_surrogates
 
 __all__ = ["as_dict", "describe", "fields_of", "find_config", "load", "merge", "read_yaml"]
 
@@ -98,6 +99,8 @@ def _read(word: str) -> dict[str, Any]:
         raise UserError(f"{word}: expected a .yaml file or key=value")
     try:
         node = OmegaConf.from_dotlist([word])
+    except RecursionError as error:
+        raise UserError(f"{word[:60]}…: nested too deep") from error
     except (OmegaConfBaseException, YAMLError, ValueError) as error:
         raise UserError(f"{word}: expected key=value ({str(error).splitlines()[0]})") from error
     return _plain(node, word)
@@ -111,7 +114,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
     try:
         node = OmegaConf.load(path)
-    except (OmegaConfBaseException, YAMLError, OSError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise UserError(f"{path}: not readable YAML (nested too deep)") from error
+    except (OmegaConfBaseException, YAMLError, OSError, ValueError) as error:
         raise UserError(f"{path}: not readable YAML ({' '.join(str(error).split())})") from error
     return _plain(node, str(path))
 
@@ -122,7 +127,7 @@ def _plain(node: Any, where: str) -> dict[str, Any]:
     plain = OmegaConf.to_container(node, resolve=False)
     if not isinstance(plain, dict):
         raise UserError(f"{where}: expected keys and values")
-    return typing.cast(dict[str, Any], plain)
+    return typing.cast(dict[str, Any], without_surrogates(plain))
 
 
 def _expand(schema: type[Any], layer: dict[str, Any], prefix: str) -> dict[str, Any]:
