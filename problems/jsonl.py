@@ -77,11 +77,10 @@ def read_jsonl(path: str | Place) -> Iterator[tuple[int, dict[str, Any]]]:
     with stream:
         try:
             for number, line in enumerate(stream, start=1):
-                data = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
-                if not data.strip():
+                if not line.removeprefix(codecs.BOM_UTF8).strip():
                     continue
                 try:
-                    row = parse_json(data)
+                    row = parse_json(line)
                 except ValueError as error:
                     raise UserError(f"{path}, line {number}: {error}") from error
                 if not isinstance(row, dict):

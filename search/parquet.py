@@ -4,8 +4,8 @@ Arrow's own ways (`pyarrow.parquet.read_table`, `Table.to_pandas`) work in a poo
 nobody joins. Such a thread may still hold the last reference to a Python object, here the bytes
 that were read; where it lets go of it while the interpreter ends, CPython ends the thread within
 C++ code, and that aborts the process ("terminate called without an active exception", exit code
-134) after all has been done. So no thread of Arrow is ever started: parts are small, and the
-reader for many files costs more than it gains.
+134) after all has been done. So no thread of Arrow is ever started, neither for columns
+nor to read ahead (`pre_buffer`): parts are small.
 
     table = read_table(path.read_bytes())
     frame = to_frame(table.select(["answer", "label"]))
@@ -33,7 +33,7 @@ def read_table(data: bytes) -> pyarrow.Table:
     import pyarrow
     import pyarrow.parquet
 
-    with pyarrow.parquet.ParquetFile(pyarrow.BufferReader(data)) as file:
+    with pyarrow.parquet.ParquetFile(pyarrow.BufferReader(data), pre_buffer=False) as file:
         return file.read(use_threads=False)
 
 
@@ -46,7 +46,7 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     import pyarrow.parquet
 
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:
+        with pyarrow.parquet.ParquetFile(path, pre_buffer=False) as file:
             for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, use_threads=False):
                 yield from batch.to_pylist()
     except (OSError, UnicodeDecodeError, pyarrow.ArrowException) as error:
