@@ -18,6 +18,7 @@ import dataclasses
 import difflib
 import inspect
 import itertools
+import os
 import re
 import textwrap
 import typing
@@ -26,7 +27,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from problems.errors import UserError
-from problems.jsonl import without_surrogates
 
 __all__ = ["as_dict", "describe", "fields_of", "find_config", "load", "merge", "read_yaml"]
 
@@ -92,7 +92,8 @@ def _read(word: str) -> dict[str, Any]:
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
-    is_setting = re.match(r"[A-Za-z_][\w.]*=", word) and not Path(word).is_file()
+    # Not `Path.is_file`: that raises for words longer than a path may be.
+    is_setting = re.match(r"[A-Za-z_][\w.]*=", word) and not os.path.isfile(word)
     if word.endswith((".yaml", ".yml")) and not is_setting:
         return read_yaml(find_config(word))
     if "=" not in word:
@@ -127,7 +128,7 @@ def _plain(node: Any, where: str) -> dict[str, Any]:
     plain = OmegaConf.to_container(node, resolve=False)
     if not isinstance(plain, dict):
         raise UserError(f"{where}: expected keys and values")
-    return typing.cast(dict[str, Any], without_surrogates(plain))
+    return typing.cast(dict[str, Any], plain)
 
 
 def _expand(schema: type[Any], layer: dict[str, Any], prefix: str) -> dict[str, Any]:
