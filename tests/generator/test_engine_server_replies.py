@@ -250,7 +250,7 @@ def test_replies_that_cannot_be_read_are_failures(body, model_server, engine_for
     with pytest.raises(UserError, match="a reply without one whole completion"):
         list(engine_for(server, retries=0).sample([Request([9], 1, "p")], PARAMS))
     server = model_server(lambda _: (400, {}, body))
-    with pytest.raises(UserError, match="engine server: http.*: 400 "):
+    with pytest.raises(UserError, match=r"engine server: http.*: 400 "):
         list(engine_for(server, retries=0).sample([Request([9], 1, "p")], PARAMS))
 
 

@@ -42,7 +42,8 @@ class _Bytes(np.ndarray):
 
 def test_the_bytes_are_let_go_of_by_the_thread_that_read_them(file):
     """Arrow's own `read_table` leaves that to a thread of its pool in most of such readings, and
-    that aborts the process where it happens while the interpreter ends."""
+    that aborts the process where it happens while the interpreter ends.
+    """
     data, threads = file.read_bytes(), []
     for _ in range(50):
         mine = np.frombuffer(data, np.uint8).view(_Bytes)
