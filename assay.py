@@ -243,6 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # two threads several times slower than one. A short spin costs 2 % on an idle machine.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
+        _check(words)
         return _dispatch(words)
     except KeyboardInterrupt:
         print(
@@ -259,6 +260,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"assay: {line}", file=sys.stderr)
         return 2
+
+
+def _check(words: Sequence[str]) -> None:
+    """Refuses what is no UTF-8: it could neither be printed nor kept in a run."""
+    from problems.errors import UserError
+    from problems.jsonl import without_surrogates
+
+    for word in words:
+        shown = without_surrogates(word)
+        if shown != word:
+            raise UserError(f"{shown}: expected UTF-8 text")
 
 
 def _line(error: Exception) -> str | None:

@@ -9,12 +9,12 @@ What comes out is a model like any other, to be sampled from, trained and saved:
 from __future__ import annotations
 
 import importlib.util
-import json
 from pathlib import Path
 from typing import Any
 
 from problems.errors import UserError
 from problems.extras import missing_package
+from problems.jsonl import parse_json
 
 __all__ = ["ADAPTER_CONFIG", "ADAPTER_PICKLE", "ADAPTER_WEIGHTS", "base_of", "merged"]
 
@@ -29,7 +29,7 @@ def base_of(file: Path, name: str) -> tuple[str, str]:
     `file` is its adapter_config.json. Raises `UserError` where that names no base.
     """
     try:
-        said = json.loads(file.read_text(encoding="utf-8"))
+        said = parse_json(file.read_bytes())
         base, revision = said["base_model_name_or_path"], said.get("revision")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"adapter {name}: {file.name} cannot be read ({error!r})") from error

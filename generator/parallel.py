@@ -13,7 +13,6 @@ plain training instead of a divided one. So what was asked for is compared with 
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from problems.errors import UserError
 from problems.extras import missing_package
+from problems.jsonl import parse_json
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
@@ -54,7 +54,7 @@ def deepspeed_settings(name: str, key: str, ours: Mapping[str, str]) -> dict[str
     `ours` gives for each of those what to set instead. Raises `UserError` naming `key`.
     """
     try:
-        settings = json.loads(_found(name).read_text(encoding="utf-8"))
+        settings = parse_json(_found(name).read_bytes())
         stage = settings["zero_optimization"]["stage"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(

@@ -1,12 +1,12 @@
 """What is asked and what counts as right: problem sets, prompt forms, answers, the calculator."""
 
 from problems.errors import UserError
+from problems.jsonl import read_jsonl
 from problems.problem import (
     MODES,
     Mode,
     Problem,
     Solution,
-    read_jsonl,
     read_problems,
     write_problems,
 )

@@ -6,17 +6,15 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import json
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from problems.errors import UserError
-from problems.places import Place, Remote
+from problems.jsonl import read_jsonl
+from problems.places import Place
 
 __all__ = [
     "MODES",
@@ -24,7 +22,6 @@ __all__ = [
     "Problem",
     "Solution",
     "problem_lines",
-    "read_jsonl",
     "read_problems",
     "write_problems",
 ]
@@ -99,43 +96,6 @@ def _solution(row: Any, where: str) -> Solution:
     if not isinstance(row, Mapping) or row.get("mode") not in MODES or "text" not in row:
         raise UserError(f"{where}: expected {{'mode': 'cot' or 'pot', 'text': …}} in 'solutions'")
     return Solution(mode=row["mode"], text=str(row["text"]))
-
-
-def read_jsonl(path: str | Place) -> Iterator[tuple[int, dict[str, Any]]]:
-    r"""Yields (line number from 1, object) of a JSONL file (.gz too); blank lines are skipped.
-
-    Lines end with "\n" alone: JSON texts may hold U+2028, at which `str.splitlines` would cut.
-    Raises `UserError` naming the file and the line.
-    """
-    try:
-        stream = _open_text(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
-    with stream:
-        try:
-            for number, line in enumerate(stream, start=1):
-                if not line.strip():
-                    continue
-                try:
-                    row = json.loads(line)
-                except json.JSONDecodeError as error:
-                    raise UserError(
-                        f"{path}, line {number}: not JSON ({error.msg}, column {error.colno})"
-                    ) from error
-                if not isinstance(row, dict):
-                    raise UserError(f"{path}, line {number}: expected a JSON object")
-                yield number, row
-        except UnicodeDecodeError as error:
-            raise UserError(f"{path}: not UTF-8 text ({error.reason})") from error
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise UserError(f"{path}: not a whole gzip file ({error})") from error
-
-
-def _open_text(path: str | Place) -> Any:
-    if isinstance(path, Remote):
-        return io.TextIOWrapper(path.open(), encoding="utf-8", newline="\n")
-    opener: Any = gzip.open if str(path).endswith(".gz") else open
-    return opener(path, "rt", encoding="utf-8", newline="\n")
 
 
 def read_problems(path: str | Place) -> list[Problem]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,8 @@ __all__ = [
 ]
 
 FORMS = ("alpaca", "chat", "plain", "template")
+
+_TOLD: set[str] = set()
 
 _ALPACA_HEAD = (
     "Below is an instruction that describes a task. "
@@ -99,8 +102,10 @@ class Prompter:
     """Turns problems into prompts and solutions into responses, for one model.
 
     `tokenizer` is a Hugging Face tokenizer; without one, only the text methods of the forms other
-    than `chat` work. `shots` stand before every question. Raises `UserError` for an unknown form, a
-    template without `{question}`, and a chat form whose tokenizer has no chat template.
+    than `chat` work. `shots` stand before every question. Where a chat template refuses a system
+    message (Gemma's does), its text stands before the first question instead, and a line on stderr
+    says so. Raises `UserError` for an unknown form, a template without `{question}`, and a chat
+    form whose tokenizer has no chat template or one that cannot be used.
     """
 
     def __init__(
@@ -121,15 +126,52 @@ class Prompter:
         self.config = config
         self.tokenizer = tokenizer
         self.shots = shots
+        self._has_system = config.form == "chat" and bool(config.system)
+        if config.form == "chat":
+            self._try_template()
+
+    def _try_template(self) -> None:
+        """Renders a short chat, so that what the template refuses is known before all else."""
+        system = [{"role": "system", "content": "Be short."}] if self._has_system else []
+        chat = [{"role": "user", "content": "What is 1 + 1?"}]
+        if self.shots is not None and self.shots.count:
+            chat += [{"role": "assistant", "content": "2"}, chat[0]]
+        if self._refusal([*system, *chat]) is None:
+            return
+        refusal = self._refusal(chat)
+        if refusal is not None:
+            raise UserError(
+                f"prompt.form=chat: this model's chat template cannot be used ({refusal}); "
+                "use alpaca, plain or template"
+            )
+        self._has_system = False
+        _tell_once(
+            "prompt.system: this model's chat template takes no system message; "
+            "the text stands before the first question"
+        )
+
+    def _refusal(self, chat: list[dict[str, str]]) -> str | None:
+        """Why the template does not take a chat, `None` where it does."""
+        try:
+            self._rendered(chat)
+        except Exception as error:  # a template is code: it may raise anything
+            return _line_of(error)
+        return None
+
+    def _rendered(self, chat: list[dict[str, str]]) -> str:
+        return str(
+            self._tokenizer().apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+        )
 
     def text(self, problem: Problem, mode: Mode) -> str:
         """The prompt, up to where the response begins."""
         if self.config.form == "chat":
-            return str(
-                self.tokenizer.apply_chat_template(
-                    self.messages(problem, mode), tokenize=False, add_generation_prompt=True
-                )
-            )
+            try:
+                return self._rendered(self.messages(problem, mode))
+            except Exception as error:  # a template is code: it may raise anything
+                raise UserError(
+                    f"{problem.id}: the chat template does not take it ({_line_of(error)})"
+                ) from error
         head = _ALPACA_HEAD if self.config.form == "alpaca" else ""
         before = [
             self._block(shot.problem, mode) + self._shot_lead(mode) + shot.text
@@ -142,12 +184,15 @@ class Prompter:
         if self.config.form != "chat":
             return [{"role": "user", "content": self.text(problem, mode)}]
         messages = []
-        if self.config.system:
+        if self._has_system:
             messages.append({"role": "system", "content": self.config.system})
         for shot in self._before(problem, mode):
             messages.append({"role": "user", "content": self._question(shot.problem, mode)})
             messages.append({"role": "assistant", "content": shot.text})
-        return [*messages, {"role": "user", "content": self._question(problem, mode)}]
+        messages.append({"role": "user", "content": self._question(problem, mode)})
+        if self.config.system and not self._has_system:
+            messages[0]["content"] = f"{self.config.system}\n\n{messages[0]['content']}"
+        return messages
 
     @property
     def stop(self) -> list[str]:
@@ -224,6 +269,17 @@ class Prompter:
         if self.tokenizer is None:
             raise UserError("token ids were asked of a prompter that was made without a tokenizer")
         return self.tokenizer
+
+
+def _line_of(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _tell_once(line: str) -> None:
+    """A line on stderr, once in a process, however many prompters are made."""
+    if line not in _TOLD:
+        _TOLD.add(line)
+        print(line, file=sys.stderr, flush=True)
 
 
 def same_question(one: Problem, other: Problem) -> bool:

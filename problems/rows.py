@@ -7,13 +7,12 @@ Each row comes with a text that says where it stands ("train.jsonl, line 3"), fo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 from problems.errors import UserError
-from problems.problem import read_jsonl
+from problems.jsonl import read_json_list, read_jsonl
 
 __all__ = ["Row", "Where", "read_rows"]
 
@@ -58,23 +57,10 @@ def _local_rows(path: Path, split: str) -> Iterator[tuple[str, Row]]:
     if not path.is_file():
         raise UserError(f"{path}: no such file or folder")
     if path.suffix == ".json":
-        yield from _json_list(path)
+        yield from read_json_list(path)
         return
     for number, row in read_jsonl(path):
         yield f"{path}, line {number}", row
-
-
-def _json_list(path: Path) -> Iterator[tuple[str, Row]]:
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
-        raise UserError(f"{path}: not a JSON file ({error})") from error
-    if not isinstance(rows, list):
-        raise UserError(f"{path}: expected a JSON list of objects (or use a .jsonl file)")
-    for index, row in enumerate(rows):
-        if not isinstance(row, dict):
-            raise UserError(f"{path}, item {index}: expected a JSON object")
-        yield f"{path}, item {index}", row
 
 
 def _hub_rows(name: str, split: str, config: str, revision: str) -> Iterator[tuple[str, Row]]:

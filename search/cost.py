@@ -31,6 +31,7 @@ from generator.models import ModelConfig
 from problems.problem import MODES
 from search.curves import Floats, Mix, bootstrap_weights, interval, pass_at_k, splits
 from search.evaluate import SCORED_RULES, Evaluation
+from search.parquet import to_frame
 from search.runs import Part, Run
 
 if TYPE_CHECKING:
@@ -248,7 +249,7 @@ def _counted(run: Run, part: Part, verifier: str) -> pd.DataFrame:
     """
     table = run.read("candidates", part)
     names = [name for name in (*_KEY, *_COUNTS) if name in table.column_names]
-    frame = table.select(names).to_pandas()
+    frame = to_frame(table.select(names))
     if "origin" not in frame:
         frame["origin"] = ""
     for name in _COUNTS:
@@ -277,12 +278,12 @@ def _verifier_counts(run: Run, part: Part, verifier: str) -> pd.DataFrame:
     import pyarrow.compute
 
     table = run.read(f"scores/{verifier}", part)
-    found = table.select([name for name in _KEY if name in table.column_names]).to_pandas()
+    found = to_frame(table.select([name for name in _KEY if name in table.column_names]))
     for name in _VERIFIER_COUNTS:
         there = name in table.column_names
-        found[name] = table[name].to_pandas().astype(float) if there else np.nan
+        found[name] = table[name].to_numpy().astype(float) if there else np.nan
     if "values" in table.column_names:
-        lengths = pyarrow.compute.list_value_length(table["values"]).to_pandas()
+        lengths = pyarrow.compute.list_value_length(table["values"]).to_numpy()
         found["verifier_tokens"] = found["verifier_tokens"].fillna(pd.Series(lengths, dtype=float))
     return found
 

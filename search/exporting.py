@@ -23,6 +23,7 @@ from problems.problem import Problem
 from problems.progress import progress_bar
 from problems.records import atomic_file
 from search.gradings import STAGE, with_imported
+from search.parquet import to_frame
 from search.results import join_scores, load_frame, scored_by
 from search.runs import Part, Run
 
@@ -160,7 +161,7 @@ def _frame(
 
     if is_graded:
         return load_frame(opened, texts=True, parts=parts)
-    tables = [opened.read("candidates", part).to_pandas() for part in parts]
+    tables = [to_frame(opened.read("candidates", part)) for part in parts]
     frame = pd.concat(tables, ignore_index=True)
     for name in verifiers:
         frame = join_scores(frame, opened, name, texts=True, parts=parts)

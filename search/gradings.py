@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from problems.answers import classes
 from problems.errors import UserError
+from search.parquet import to_frame
 from search.runs import Part, Run
 from search.table import printable, table_line, table_rule
 
@@ -47,7 +48,7 @@ def with_imported(frame: pd.DataFrame, run: Run, parts: Sequence[Part]) -> pd.Da
     import pandas as pd
 
     there = run.parts(STAGE, parts) if STAGE in run.record["stages"] else []
-    tables = [run.read(STAGE, part).to_pandas() for part in there]
+    tables = [to_frame(run.read(STAGE, part)) for part in there]
     if not tables:
         return frame
     theirs = pd.concat(tables, ignore_index=True)

@@ -14,9 +14,7 @@ the scores of a verifier. Then `grade`, `score`, `evaluate`, `report` as for a s
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
-import json
 import math
 import re
 import shutil
@@ -28,10 +26,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from problems.errors import UserError
+from problems.jsonl import read_json_list, read_jsonl
 from problems.places import Place, names_below, place
-from problems.problem import Problem, read_jsonl
+from problems.problem import Problem
 from problems.progress import progress_bar
 from problems.records import create_file, differences
+from search.import_book import Book, Placed, file_names
 from search.mapping import (
     AGGREGATES,
     Fields,
@@ -42,6 +42,7 @@ from search.mapping import (
     look_up,
     selected,
 )
+from search.parquet import read_rows
 from search.runs import Part, Run
 from search.sampling import Candidate, candidates_table
 from search.scoring import scores_table
@@ -82,15 +83,6 @@ class ImportConfig:
     """rows of one problem that hold lists are more samples of it, not an error"""
     problems_per_part: int = 0
     """problems in one part, the unit of resuming; 0 = so many that it has about 512 samples"""
-
-
-@dataclass(frozen=True)
-class _Placed:
-    """A candidate with its place in the run."""
-
-    problem: int
-    sample: int
-    candidate: Imported
 
 
 def run(config: ImportConfig) -> None:
@@ -145,6 +137,12 @@ def import_pool(config: ImportConfig) -> tuple[Run, bool]:
         opened.register("candidates", run_key, {**as_dict(config), "parts": parts})
     for column, count in counted.shared.items():
         print(f"note: {column} left out in {count} rows: one value for several solutions")
+    for file, count in counted.renamed.items():
+        if count:
+            print(
+                f"note: {count} problems of {file} have numbers as ids that another file has for "
+                f"other questions; theirs are {file}/NUMBER"
+            )
     if counted.unstepped:
         print(
             f"note: {counted.unstepped} of {counted.candidates.total()} candidates have not as "
@@ -244,91 +242,22 @@ def read_records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     if path.suffix == ".parquet":
         yield from _parquet_rows(path)
     elif path.suffix == ".json":
-        try:
-            rows = json.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, OSError) as error:
-            raise UserError(f"{path}: not a JSON file ({error})") from error
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise UserError(f"{path}: expected a JSON list of objects (or use a .jsonl file)")
-        yield from ((f"{path}, item {index}", row) for index, row in enumerate(rows))
+        yield from read_json_list(path)
     else:
         for number, row in read_jsonl(path):
             yield f"{path}, line {number}", row
 
 
 def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        index = 0
-        with pyarrow.parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=64):
-                for row in batch.to_pylist():
-                    yield f"{path}, row {index}", row
-                    index += 1
-    except (OSError, pyarrow.ArrowException) as error:
-        raise UserError(f"{path}: not a Parquet file ({str(error).splitlines()[0]})") from error
+    for index, row in enumerate(read_rows(path)):
+        yield f"{path}, row {index}", row
 
 
-class _Book:
-    """The problems and places found so far; refuses what contradicts them."""
-
-    def __init__(self, *, join: bool) -> None:
-        self.join = join
-        self.problems: list[Problem] = []
-        self._numbers: dict[str, int] = {}
-        self._seen: list[str] = []
-        self._taken: dict[tuple[int, str, str], set[int]] = defaultdict(set)
-        self._next: Counter[tuple[int, str, str]] = Counter()
-
-    def place(self, row: Row, where: str, listed: dict[int, str]) -> list[_Placed]:
-        """The row's candidates in their places; `listed`: where problems stood in this file."""
-        number = self._number(row.problem, where)
-        numbered = all(candidate.sample is not None for candidate in row.candidates)
-        if not (row.alone or numbered or self.join) and number in listed:
-            raise UserError(
-                f"{where}: problem {row.problem.id!r} is there twice, first in {listed[number]} "
-                "(join=true takes such rows as more samples of it)"
-            )
-        listed[number] = where
-        return [self._placed(number, candidate, where) for candidate in row.candidates]
-
-    def _number(self, problem: Problem, where: str) -> int:
-        number = self._numbers.setdefault(problem.id, len(self.problems))
-        if number == len(self.problems):
-            self.problems.append(problem)
-            self._seen.append(where)
-        elif self.problems[number] != problem:
-            names = [each.name for each in dataclasses.fields(Problem)]
-            name = next(
-                n for n in names if getattr(problem, n) != getattr(self.problems[number], n)
-            )
-            raise UserError(
-                f"{where}: problem {problem.id!r} differs from that of {self._seen[number]} in "
-                f"its {name}"
-            )
-        return number
-
-    def _placed(self, number: int, candidate: Imported, where: str) -> _Placed:
-        place = number, candidate.origin, candidate.mode
-        sample = self._next[place] if candidate.sample is None else candidate.sample
-        if sample in self._taken[place]:
-            kind = f"{candidate.origin} {candidate.mode}".strip()
-            raise UserError(
-                f"{where}: sample {sample} ({kind}) of problem {self.problems[number].id!r} is "
-                "there twice"
-            )
-        self._taken[place].add(sample)
-        self._next[place] = max(self._next[place], sample + 1)
-        return _Placed(number, sample, candidate)
-
-
-def _read(config: ImportConfig, fields: Fields, book: _Book) -> Iterator[tuple[Row, list[_Placed]]]:
+def _read(config: ImportConfig, fields: Fields, book: Book) -> Iterator[tuple[Row, list[Placed]]]:
     """Every row that the mapping takes, with its candidates in their places."""
     only = dict(fields.only)
     found_any = False
-    for file in config.files:
+    for file, name in zip(config.files, file_names(config.files), strict=True):
         listed: dict[int, str] = {}
         for where, raw in read_records(Path(file)):
             _resolve(only, raw)
@@ -339,7 +268,7 @@ def _read(config: ImportConfig, fields: Fields, book: _Book) -> Iterator[tuple[R
             except UnmappedError as error:
                 raise UserError(f"{error}{_hint(raw, where)}") from error
             found_any = True
-            yield row, book.place(row, where, listed)
+            yield row, book.place(row, where, name, listed)
     if not found_any:
         told = ", ".join(f"{path}={value}" for path, value in only.items())
         raise UserError(f"{config.files[0]}: holds no rows" + (f" with {told}" if told else ""))
@@ -370,10 +299,11 @@ class _Counted:
     """What the first reading found; `candidates` counts them by the number of their problem.
 
     `valued` are the names of scores that have values, `unstepped` counts the scored candidates
-    whose steps these could not be found for.
+    whose steps these could not be found for, `renamed` the problems named after their file.
     """
 
     problems: list[Problem]
+    renamed: Counter[str]
     candidates: Counter[int] = field(default_factory=Counter)
     origins: set[str] = field(default_factory=set)
     scores: set[str] = field(default_factory=set)
@@ -384,8 +314,8 @@ class _Counted:
 
 
 def _count(config: ImportConfig, fields: Fields) -> _Counted:
-    book = _Book(join=config.join)
-    counted = _Counted(book.problems)
+    book = Book(join=config.join)
+    counted = _Counted(book.problems, renamed=book.renamed)
     for row, placed in _read(config, fields, book):
         counted.shared.update(row.shared)
         for each in placed:
@@ -422,9 +352,9 @@ def _write(
     missing: Counter[int] = Counter()
     for problem, count in counted.candidates.items():
         missing[problem // size] += count
-    waiting: dict[int, list[_Placed]] = defaultdict(list)
+    waiting: dict[int, list[Placed]] = defaultdict(list)
     with progress_bar(counted.candidates.total(), "import") as bar:
-        for _, placed in _read(config, fields, _Book(join=config.join)):
+        for _, placed in _read(config, fields, Book(join=config.join)):
             for each in placed:
                 index = each.problem // size
                 waiting[index].append(each)
@@ -434,10 +364,10 @@ def _write(
 
 
 def _write_slice(
-    opened: Run, index: int, rows: list[_Placed], verifiers: dict[str, str], counted: _Counted
+    opened: Run, index: int, rows: list[Placed], verifiers: dict[str, str], counted: _Counted
 ) -> None:
     """Writes the parts of a slice of problems, one for each origin and mode."""
-    groups: dict[tuple[str, str], list[_Placed]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[Placed]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: (row.problem, row.sample)):
         groups[row.candidate.origin, row.candidate.mode].append(row)
     for (origin, mode), own in groups.items():
@@ -483,7 +413,7 @@ def _candidate(key: dict[str, Any], theirs: Imported) -> Candidate:
     )
 
 
-def _imported_table(keys: Sequence[dict[str, Any]], rows: Sequence[_Placed]) -> pyarrow.Table:
+def _imported_table(keys: Sequence[dict[str, Any]], rows: Sequence[Placed]) -> pyarrow.Table:
     """The rows of an imported part: their answers and labels, null where unknown."""
     import pyarrow as pa
 

@@ -44,6 +44,8 @@ __all__ = [
 ]
 
 AGGREGATES = ("last", "min", "prod", "mean")
+# The parts of a run hold whole numbers in 32 bits.
+_LARGEST = 2**31 - 1
 MISSING: Any = object()
 # Of one problem or of one request as a whole, where there are several solutions.
 _SHARED = ("modes", "origins", "stops", "prompt_tokens")
@@ -356,8 +358,10 @@ def _mode(value: Any, text: str, options: Sequence[str], where: str) -> tuple[Mo
 def _sample(value: Any, where: str) -> int | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise UserError(f"{where}: expected numbers from 0 in 'samples', found {value!r:.60}")
+    if type(value) is not int or not 0 <= value < _LARGEST:
+        raise UserError(
+            f"{where}: expected numbers from 0 to {_LARGEST - 1} in 'samples', found {value!r:.60}"
+        )
     return value
 
 
@@ -367,8 +371,12 @@ def _word(value: Any) -> str:
 
 def _token_ids(value: Any, where: str) -> list[int]:
     ids = [] if value is None else value
-    if not isinstance(ids, list) or not all(isinstance(each, int) for each in ids):
-        raise UserError(f"{where}: expected lists of integers in 'token_ids', found {value!r:.60}")
+    if not isinstance(ids, list) or not all(
+        type(each) is int and -_LARGEST <= each <= _LARGEST for each in ids
+    ):
+        raise UserError(
+            f"{where}: expected lists of integers of 32 bits in 'token_ids', found {value!r:.60}"
+        )
     return ids
 
 
@@ -376,6 +384,8 @@ def _tokens(value: Any, name: str, where: str) -> int:
     if isinstance(value, list):
         return len(value)
     number = _number(value, "sum", name, where)
+    if number > _LARGEST:
+        raise UserError(f"{where}: expected at most {_LARGEST} in {name!r}, found {value!r:.60}")
     return -1 if math.isnan(number) or number < 0 else int(number)
 
 
@@ -476,7 +486,10 @@ def _number(value: Any, aggregate: str, name: str, where: str) -> float:
         raise UserError(f"{where}: expected numbers in {name!r}, found {value!r:.60}")
     if not numbers:
         return math.nan
-    floats = cast(list[float], numbers)
+    try:
+        floats = [float(each) for each in cast(list[float], numbers)]
+    except OverflowError as error:
+        raise UserError(f"{where}: expected numbers in {name!r}, found one above 1e308") from error
     if aggregate == "sum":
         return float(sum(floats))
     if aggregate == "prod":

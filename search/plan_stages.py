@@ -8,7 +8,6 @@ planner.notes          # what was taken for granted on the way
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from generator.models import ModelConfig
 from generator.shapes import KnownModel, known_model
 from generator.train import TrainGeneratorConfig, tokens_at_once
 from problems.errors import UserError
+from problems.jsonl import parse_json
 from problems.problem import MODES
 from problems.prompts import PromptConfig
 from problems.sets import ProblemsConfig
@@ -443,7 +443,7 @@ def _deepspeed(settings: str | Mapping[str, Any]) -> str:
     """The name in `PARALLEL` of a DeepSpeed configuration. Raises `UserError`."""
     try:
         if isinstance(settings, str):
-            settings = dict(json.loads(Path(settings).read_text(encoding="utf-8")))
+            settings = dict(parse_json(Path(settings).read_bytes()))
         zero = settings["zero_optimization"]
         name = f"zero{zero['stage']}"
         offload = zero.get("offload_optimizer") or {}

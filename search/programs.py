@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from problems.errors import UserError
+from problems.jsonl import read_jsonl
 from problems.places import local_folder
-from problems.problem import read_jsonl
 from problems.progress import progress_bar
 from problems.records import atomic_file
 from sandbox import STATUSES, Limits, Outcome, Sandbox, capabilities
@@ -217,7 +217,8 @@ def _sources(file: str, key: str) -> Iterator[Source]:
 
 def _decoded(data: bytes, where: str) -> str:
     try:
-        return data.decode()
+        # A byte-order mark is none of the program's text.
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{where}: not UTF-8 text ({error.reason})") from error
 

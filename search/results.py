@@ -26,6 +26,7 @@ from search.gradings import (
     with_imported,
 )
 from search.groups import possible
+from search.parquet import to_frame
 from search.pool import PoolArrays
 from search.request import check_config, grids
 from search.runs import Part, Run
@@ -191,8 +192,8 @@ def load_frame(
     right += ["output", "message", "program_seconds"] if texts else []
     frames = []
     for part in parts:
-        candidates = run.read("candidates", part).select([*_KEY, *left]).to_pandas()
-        answers = run.read("answers", part).select([*_KEY, *right]).to_pandas()
+        candidates = to_frame(run.read("candidates", part).select([*_KEY, *left]))
+        answers = to_frame(run.read("answers", part).select([*_KEY, *right]))
         answers["label"] = answers["label"].astype("boolean")
         answers["part"] = part.filename
         frames.append(candidates.merge(answers, on=_KEY, validate="one_to_one"))
@@ -221,7 +222,7 @@ def join_scores(
     for part in parts:
         table = run.read(stage, part)
         columns = [*_KEY, "score", *(_VALUES if texts and "values" in table.column_names else [])]
-        tables.append(table.select(columns).to_pandas())
+        tables.append(to_frame(table.select(columns)))
     scores = pd.concat(tables, ignore_index=True)
     scores = scores.rename(columns={c: f"{c}:{name}" for c in ("score", *_VALUES)})
     return frame.merge(scores, on=_KEY, how="left", validate="one_to_one")

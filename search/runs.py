@@ -42,6 +42,7 @@ from problems.places import Place, file_sizes, place
 from problems.problem import Problem, problem_lines, read_problems
 from problems.records import atomic_file, create_file, differences
 from search.footers import Footers
+from search.parquet import read_table
 from search.record import change_record, create_record, read_record
 
 if TYPE_CHECKING:
@@ -330,10 +331,8 @@ class Run:
     def read(self, stage: str, part: Part) -> pyarrow.Table:
         """A part's rows, with their `origin` even where the part is older than that column."""
         import pyarrow
-        import pyarrow.parquet
 
-        whole = (self.path / stage / part.filename).read_bytes()
-        table = pyarrow.parquet.read_table(pyarrow.BufferReader(whole))
+        table = read_table((self.path / stage / part.filename).read_bytes())
         if "origin" not in table.column_names:
             origins = pyarrow.array([part.origin] * len(table), pyarrow.string())
             table = table.append_column("origin", origins)

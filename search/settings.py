@@ -18,6 +18,7 @@ import dataclasses
 import difflib
 import inspect
 import itertools
+import os
 import re
 import textwrap
 import typing
@@ -91,13 +92,16 @@ def _read(word: str) -> dict[str, Any]:
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
-    is_setting = re.match(r"[A-Za-z_][\w.]*=", word) and not Path(word).is_file()
+    # Not `Path.is_file`: that raises for words longer than a path may be.
+    is_setting = re.match(r"[A-Za-z_][\w.]*=", word) and not os.path.isfile(word)
     if word.endswith((".yaml", ".yml")) and not is_setting:
         return read_yaml(find_config(word))
     if "=" not in word:
         raise UserError(f"{word}: expected a .yaml file or key=value")
     try:
         node = OmegaConf.from_dotlist([word])
+    except RecursionError as error:
+        raise UserError(f"{word[:60]}…: nested too deep") from error
     except (OmegaConfBaseException, YAMLError, ValueError) as error:
         raise UserError(f"{word}: expected key=value ({str(error).splitlines()[0]})") from error
     return _plain(node, word)
@@ -111,7 +115,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
     try:
         node = OmegaConf.load(path)
-    except (OmegaConfBaseException, YAMLError, OSError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise UserError(f"{path}: not readable YAML (nested too deep)") from error
+    except (OmegaConfBaseException, YAMLError, OSError, ValueError) as error:
         raise UserError(f"{path}: not readable YAML ({' '.join(str(error).split())})") from error
     return _plain(node, str(path))
 

@@ -1,6 +1,7 @@
 """The front door: help, and one clear line with exit code 2 for what a user gets wrong."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -85,6 +86,33 @@ def test_unknown_key(capsys):
 def test_bad_input_is_one_clear_line(words, expected, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert expected in line_of(capsys, *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["solve", "caf\udce9?"], "caf�?"),
+        (["solve", "1 + 1?", "generator=caf\udce9"], "generator=caf�"),
+        (["import", "caf\udce9.jsonl", "run=r"], "caf�.jsonl"),
+        (["grade", "\udcff"], "�"),
+        (["caf\udce9"], "caf�"),
+        (["evaluate", "r", "--csv\udcff"], "--csv�"),
+        (["solve", "half \ud83d a pair"], "half � a pair"),
+    ],
+)
+def test_words_that_are_no_utf_8(words, shown, capsys):
+    assert line_of(capsys, *words) == f"assay: {shown}: expected UTF-8 text"
+
+
+def test_a_byte_that_is_no_utf_8_on_a_real_command_line():
+    done = subprocess.run(
+        [os.fsencode(sys.executable), b"assay.py", b"solve", b"caf\xe9?"],
+        cwd=Path(assay.__file__).parent,
+        env=os.environ | {"PYTHONUTF8": "1"},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.decode()) == (2, "assay: caf�?: expected UTF-8 text\n")
 
 
 def test_a_malformed_line_is_named(capsys, tmp_path):

@@ -32,7 +32,7 @@ __all__ = [
     "make_engine",
 ]
 
-Stop = Literal["eos", "length", "stop"]
+Stop = Literal["eos", "length", "stop", "content_filter"]
 
 
 @dataclass

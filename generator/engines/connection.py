@@ -27,6 +27,7 @@ from generator.engines import ServerConfig
 from generator.engines.background import iterate
 from generator.engines.protocol import message_of, served
 from problems.errors import UserError
+from problems.jsonl import parse_json
 
 __all__ = ["Connection", "Node", "PassingError", "check", "model_name", "retry_after"]
 
@@ -117,7 +118,7 @@ class Connection:
         found = []
         if response.status_code == 200:
             with contextlib.suppress(ValueError):
-                found = served(response.json())
+                found = served(parse_json(response.content))
         elif response.status_code not in (404, 405):
             self.refused(node, response)
         names = [row.model for row in found]

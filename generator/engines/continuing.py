@@ -63,6 +63,8 @@ class Continuing:
         `choice` is what was written after `draft`; `limit` is the token limit of the whole sample.
         A draft returned is longer than the one given.
         """
+        if choice.ended == "content_filter":
+            return Sample("", [], math.nan, "content_filter")
         ended: Stop | None
         ids, logprobs, rest, ended = self._read(draft, choice, stop)
         tokens, logprobs = [*draft.token_ids, *ids], [*draft.logprobs, *logprobs]

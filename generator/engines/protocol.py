@@ -8,15 +8,27 @@ and the reason for stopping stand; nothing in them is taken for granted.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from generator.engines import SamplingParams
+from problems.jsonl import parse_json
 
-__all__ = ["Choice", "Served", "choices_of", "fields", "message_of", "served"]
+__all__ = [
+    "WITHHELD",
+    "Choice",
+    "Ended",
+    "Served",
+    "choices_of",
+    "fields",
+    "is_filtered",
+    "message_of",
+    "served",
+]
+
+Ended = Literal["eos", "length", "stop", "stopped", "content_filter"]
 
 # Fields outside OpenAI's API. vLLM takes its defaults from the model's generation_config.json,
 # llama.cpp has top-k 40 and min-p 0.05; top-k −1 is "all" to each of them.
@@ -32,6 +44,15 @@ _NEUTRAL: dict[str, dict[str, Any]] = {
     },
 }
 _LARGEST_ID = 1 << 31
+# Of a reply that was cut off by something else than the model or its limit.
+_BROKEN = ("abort", "aborted", "cancelled", "error")
+_ENDS: dict[Any, Ended] = {
+    "length": "length",
+    "max_tokens": "length",
+    "eos_token": "eos",
+    "stop_sequence": "stop",
+    "content_filter": "content_filter",
+}
 _LONGEST_MESSAGE = 300
 
 
@@ -50,18 +71,22 @@ class Choice:
 
     `token_ids` is `None` where the server does not tell them, and holds the end token where the
     server counts it; `logprobs` are those of the server's tokens, `None` where it does not tell all
-    of them. `ended` is "stopped" where the server does not say by what.
+    of them. `ended` is "stopped" where the server does not say by what; with "content_filter" the
+    server withheld the completion, and there is no text.
     """
 
     text: str
     token_ids: list[int] | None
     logprobs: list[float] | None
-    ended: Literal["eos", "length", "stop", "stopped"]
+    ended: Ended
 
     @property
     def logprob(self) -> float:
         """Of all that was sampled; NaN where it is not told."""
         return math.nan if self.logprobs is None else math.fsum(self.logprobs)
+
+
+WITHHELD = Choice("", [], None, "content_filter")
 
 
 def fields(kind: str, params: SamplingParams, count: int, seed: int, limit: int) -> dict[str, Any]:
@@ -122,7 +147,7 @@ def message_of(body: bytes) -> str:
     """What a server says of an error, on one line."""
     text = body.decode("utf-8", "replace")
     try:
-        told = json.loads(text)
+        told = parse_json(text.encode())
     except ValueError:
         told = None
     for name in ("error", "message", "detail"):
@@ -132,8 +157,20 @@ def message_of(body: bytes) -> str:
     return line if len(line) <= _LONGEST_MESSAGE else line[: _LONGEST_MESSAGE - 1] + "…"
 
 
+def is_filtered(body: bytes) -> bool:
+    """Whether a refusal says that the server's filter does not let the prompt through."""
+    try:
+        told = parse_json(body)
+    except ValueError:
+        return False
+    error = told.get("error") if isinstance(told, Mapping) else None
+    return isinstance(error, Mapping) and "content_filter" in (error.get("code"), error.get("type"))
+
+
 def _choice(row: Mapping[str, Any]) -> Choice | None:
     text, ended = _text(row), _ended(row)
+    if ended == "content_filter":
+        return WITHHELD
     if text is None or ended is None:
         return None
     probabilities = row.get("logprobs")
@@ -152,26 +189,49 @@ def _choice(row: Mapping[str, Any]) -> Choice | None:
 
 
 def _text(row: Mapping[str, Any]) -> str | None:
+    """The text of a choice, what was thought before it in tags of its own; `None` for no text."""
     message = row.get("message")
     if not isinstance(message, Mapping):
         text = row.get("text")
         return text if isinstance(text, str) else None
-    if "content" not in message:
-        return None
-    # Servers with a reasoning parser put what was written first into a field of its own.
-    thought = message.get("reasoning_content") or message.get("reasoning") or ""
-    text = message["content"]
-    if not isinstance(text, str | None) or not isinstance(thought, str):
-        return None
-    return thought + (text or "")
+    # Servers with a reasoning parser put what was written first into a field of its own, or into
+    # a part of the content.
+    text, thought = _parts(message.get("content"))
+    for name in ("reasoning_content", "reasoning"):
+        if not thought and isinstance(message.get(name), str):
+            thought = message[name]
+    if text is None:
+        if not thought and not {"content", "tool_calls", "refusal"} & message.keys():
+            return None
+        text = ""
+    if not thought:
+        return text
+    thought = thought.strip().removeprefix("<think>").removesuffix("</think>")
+    # Without a word after it the thought was not ended: then nothing in it is an answer.
+    return f"<think>{thought}</think>\n{text}" if text else f"<think>{thought}"
 
 
-def _ended(row: Mapping[str, Any]) -> Literal["eos", "length", "stop", "stopped"] | None:
-    if row.get("finish_reason") == "length":
-        return "length"
-    if row.get("finish_reason") != "stop":
+def _parts(content: Any) -> tuple[str | None, str]:
+    """The text and the thought of a message's content, a text or a list of parts."""
+    if isinstance(content, str):
+        return content, ""
+    if not isinstance(content, list):
+        return None, ""
+    parts = [part for part in content if isinstance(part, Mapping)]
+    texts = [part["text"] for part in parts if isinstance(part.get("text"), str)]
+    thoughts = [_parts(part.get("thinking"))[0] or "" for part in parts]
+    return "".join(texts), "".join(thoughts)
+
+
+def _ended(row: Mapping[str, Any]) -> Ended | None:
+    """Why a choice ended; `None` where it is not whole."""
+    reason = row.get("finish_reason")
+    if not isinstance(reason, str | None) or reason in _BROKEN:
         return None
-    # vLLM: stop_reason, SGLang: matched_stop. A text is one of ours, a number an end token.
+    if reason in _ENDS:
+        return _ENDS[reason]
+    # vLLM: stop_reason, SGLang: matched_stop. A text is one of ours, a number an end token. Other
+    # reasons (none at all, tool_calls) say nothing against the text.
     told = row.get("stop_reason", row.get("matched_stop"))
     if isinstance(told, str):
         return "stop"
@@ -188,4 +248,11 @@ def _ids(ids: Any) -> list[int] | None:
 def _values(logprobs: Any) -> list[float] | None:
     if not isinstance(logprobs, list) or not logprobs:
         return None
-    return logprobs if all(isinstance(value, int | float) for value in logprobs) else None
+    if not all(isinstance(value, int | float) for value in logprobs):
+        return None
+    try:
+        found = [float(value) for value in logprobs]
+    except OverflowError:
+        return None
+    # Those of tokens that were drawn are finite, and only such have a sum.
+    return found if all(map(math.isfinite, found)) else None

@@ -16,7 +16,6 @@ log-probabilities, prompts as token ids (text from then on).
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import math
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -28,9 +27,17 @@ from generator.engines import Completion, EngineConfig, Request, SamplingParams,
 from generator.engines.background import iterate
 from generator.engines.connection import Connection, Node, PassingError, check
 from generator.engines.continuing import Continuing, Draft, seed_of
-from generator.engines.protocol import Choice, choices_of, fields, message_of
+from generator.engines.protocol import (
+    WITHHELD,
+    Choice,
+    choices_of,
+    fields,
+    is_filtered,
+    message_of,
+)
 from generator.models import ModelConfig, load_tokenizer
 from problems.errors import UserError
+from problems.jsonl import parse_json
 
 __all__ = ["ServerEngine"]
 
@@ -161,6 +168,7 @@ class _Job:
         self._engine, self._client, self._emit = engine, client, emit
         self._requests, self._params = requests, params
         self._connection = engine._connection
+        self._withheld = 0
         self._left = sum(max(0, request.count) for request in requests)
         self._queue: asyncio.PriorityQueue[_Work] = asyncio.PriorityQueue()
         for name, request in enumerate(requests):
@@ -182,6 +190,12 @@ class _Job:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        if self._withheld:
+            _log.warning(
+                "engine server: %d replies were withheld by the server (content_filter); these "
+                "candidates have no text and no answer",
+                self._withheld,
+            )
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Runs beside; an exception there ends the whole call."""
@@ -229,12 +243,15 @@ class _Job:
         body = self._engine._body(self._requests[work.request], work, node, self._params)
         try:
             response = await self._connection.post(self._client, node, body)
-            if response.status_code != 200:
+            if response.status_code == 400 and is_filtered(response.content):
+                found = [WITHHELD] * work.size
+            elif response.status_code != 200:
                 if not _concede(node, work, body, response):
                     self._connection.refused(node, response)
                 self._queue.put_nowait(work)
                 return
-            found = choices_of(_json(response))[: work.size]
+            else:
+                found = choices_of(_json(response))[: work.size]
             if not found:
                 raise PassingError(f"{node.url}: a reply without one whole completion")
         except PassingError as trouble:
@@ -253,6 +270,7 @@ class _Job:
     def _take(self, node: Node, work: _Work, sample: int, choice: Choice) -> None:
         """Hands a sample on, or asks for the rest of it."""
         request = self._requests[work.request]
+        self._withheld += choice.ended == "content_filter"
         result = self._engine._continuing.add(
             work.draft,
             choice,
@@ -306,7 +324,7 @@ def _concede(node: Node, work: _Work, body: dict[str, Any], response: httpx2.Res
 
 def _json(response: httpx2.Response) -> Any:
     try:
-        return json.loads(response.content)
+        return parse_json(response.content)
     except ValueError:
         return None
 

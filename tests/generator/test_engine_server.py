@@ -63,7 +63,7 @@ def broken(kind, body, numbers):
             del choice["text"]
     elif kind == "not ended":
         for choice in choices:
-            choice["finish_reason"] = None
+            choice["finish_reason"] = "error"
     elif kind == "a list":
         return (200, {}, json.dumps([reply]).encode())
     elif kind == "null choices":

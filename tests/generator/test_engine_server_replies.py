@@ -1,5 +1,6 @@
 """The engine `server`: what replies mean, which model it is, and settings out of range."""
 
+import json
 import math
 
 import pytest
@@ -85,7 +86,7 @@ REPLIES = {
             "message": {"role": "assistant", "content": None, "reasoning_content": "AB"},
             "finish_reason": "length",
         },
-        ("AB", [34, 35], math.nan, "length"),
+        ("<think>AB", None, math.nan, "length"),
     ),
 }
 
@@ -96,8 +97,168 @@ def test_what_replies_mean(model_server, engine_for, name):
     server = model_server(lambda body: {"choices": [choice]})
     params = SamplingParams(stop=["BC"])
     (found,) = engine_for(server).sample([Request([9], 1, "p")], params)
-    assert (found.text, found.token_ids, found.stop) == (text, ids, stop)
+    assert (found.text, found.stop) == (text, stop)
+    assert ids is None or found.token_ids == ids
     assert found.logprob == pytest.approx(logprob, nan_ok=True)
+
+
+# What was thought is kept apart
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (
+            {"content": "12 apples", "reasoning_content": "so the answer is 4"},
+            "<think>so the answer is 4</think>\n12 apples",
+        ),
+        ({"content": "12", "reasoning": "4"}, "<think>4</think>\n12"),
+        (
+            {"content": "12", "reasoning_content": "4", "reasoning": "4"},
+            "<think>4</think>\n12",
+        ),
+        ({"content": "12", "reasoning_content": "<think>4</think>"}, "<think>4</think>\n12"),
+        ({"content": "12", "reasoning_content": ""}, "12"),
+        ({"content": "12", "reasoning": {"effort": "low"}}, "12"),
+        ({"content": "", "reasoning_content": "so 4"}, "<think>so 4"),
+        ({"content": None, "reasoning": "so 4"}, "<think>so 4"),
+        ({"reasoning_content": "so 4"}, "<think>so 4"),
+        ({"content": [{"type": "text", "text": "1"}, {"type": "text", "text": "2"}]}, "12"),
+        (
+            {
+                "content": [
+                    {"type": "thinking", "thinking": [{"type": "text", "text": "so 4"}]},
+                    {"type": "text", "text": "12"},
+                ]
+            },
+            "<think>so 4</think>\n12",
+        ),
+        ({"content": None}, ""),
+        ({"content": None, "tool_calls": [{"id": "t"}]}, ""),
+        ({"content": None, "refusal": "I cannot."}, ""),
+        ({"content": "half \ud83d a pair"}, "half \ufffd a pair"),
+        ({"content": "12", "reasoning_content": "\udc00"}, "<think>\ufffd</think>\n12"),
+    ],
+)
+@pytest.mark.parametrize("reason", ["stop", "length"])
+def test_messages(message, expected, reason, model_server, engine_for):
+    choice = {"message": {"role": "assistant", **message}, "finish_reason": reason}
+    server = model_server(lambda body: {"choices": [choice]})
+    (found,) = engine_for(server, api="chat").sample([Request([9], 1, "p")], PARAMS)
+    assert found.text == expected
+    assert found.stop == ("eos" if reason == "stop" else "length")
+
+
+# Why a reply ended
+
+
+@pytest.mark.parametrize(
+    ("ended", "stop"),
+    [
+        ({"finish_reason": "stop"}, "eos"),
+        ({"finish_reason": "eos_token"}, "eos"),
+        ({"finish_reason": None}, "eos"),
+        ({}, "eos"),
+        ({"finish_reason": "tool_calls"}, "eos"),
+        ({"finish_reason": "function_call"}, "eos"),
+        ({"finish_reason": "end_turn"}, "eos"),
+        ({"finish_reason": "stop_sequence"}, "stop"),
+        ({"finish_reason": None, "stop_reason": "BC"}, "stop"),
+        ({"finish_reason": "length"}, "length"),
+        ({"finish_reason": "max_tokens"}, "length"),
+    ],
+)
+def test_the_text_is_taken_whatever_ended_it(ended, stop, model_server, engine_for):
+    server = model_server(lambda body: {"choices": [{"text": "AB", **ended}]})
+    (found,) = engine_for(server).sample([Request([9], 1, "p")], PARAMS)
+    assert (found.text, found.stop) == ("AB", stop)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("reason", ["abort", "error", "cancelled", 7])
+def test_a_broken_reply_is_asked_for_again(reason, model_server, engine_for):
+    def answer(body):
+        ended = reason if len(server.requests) == 1 else "stop"
+        return {"choices": [{"text": "AB", "finish_reason": ended}]}
+
+    server = model_server(answer)
+    (found,) = engine_for(server).sample([Request([9], 1, "p")], PARAMS)
+    assert (found.text, len(server.requests)) == ("AB", 2)
+
+
+REFUSED = {"error": {"code": "content_filter", "message": "The prompt was filtered."}}
+
+
+@pytest.mark.parametrize(
+    "filtered",
+    [
+        {"choices": [{"text": "The answer is 4", "finish_reason": "content_filter"}]},
+        {"choices": [{"text": None, "finish_reason": "content_filter"}]},
+        {"choices": [{"finish_reason": "content_filter"}]},
+        {"choices": [{"message": {"content": "4"}, "finish_reason": "content_filter"}]},
+        {"choices": [{"message": {}, "finish_reason": "content_filter"}]},
+        (400, {}, json.dumps(REFUSED).encode()),
+    ],
+)
+def test_a_filtered_reply_is_a_candidate_without_an_answer(
+    filtered, model_server, engine_for, caplog
+):
+    whole = {"choices": [{"text": "AB", "finish_reason": "stop"}]}
+    server = model_server(lambda body: filtered if body["prompt"] == [8] else whole)
+    requests = [Request([8], 1, "p"), Request([9], 1, "q")]
+    found = sorted(engine_for(server).sample(requests, PARAMS), key=lambda each: each.request)
+    assert [(each.text, each.stop) for each in found] == [("", "content_filter"), ("AB", "eos")]
+    assert found[0].token_ids == []
+    assert math.isnan(found[0].logprob)
+    (told,) = [r.getMessage() for r in caplog.records if "withheld" in r.getMessage()]
+    assert "1 replies were withheld by the server (content_filter)" in told
+
+
+def test_another_refusal_still_ends_the_command(model_server, engine_for):
+    refusal = json.dumps({"error": {"code": "bad", "message": "no content_filter here"}})
+    server = model_server(lambda body: (400, {}, refusal.encode()))
+    with pytest.raises(UserError, match="400 no content_filter here"):
+        list(engine_for(server).sample([Request([9], 1, "p")], PARAMS))
+
+
+# Numbers and texts that JSON can write
+
+
+@pytest.mark.parametrize(
+    "logprobs", [[10**400], [math.inf, -math.inf], [math.nan], ["-1"], [None], [True, []]]
+)
+def test_log_probabilities_that_are_none(logprobs, model_server, engine_for):
+    choice = {"text": "A", "finish_reason": "stop", "logprobs": {"token_logprobs": logprobs}}
+    server = model_server(lambda body: {"choices": [choice]})
+    (found,) = engine_for(server).sample([Request([9], 1, "p")], PARAMS)
+    assert found.text == "A"
+    assert math.isnan(found.logprob)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"choices": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"choices": [{"text": "A", "finish_reason": "stop", "seed": ' + b"1" * 5000 + b"}]}",
+        b'{"choices": [{"text": "\xff", "finish_reason": "stop"}]}',
+        b"[" * 100_000,
+        b"1" * 5000,
+    ],
+)
+def test_replies_that_cannot_be_read_are_failures(body, model_server, engine_for):
+    server = model_server(lambda _: (200, {}, body))
+    with pytest.raises(UserError, match="a reply without one whole completion"):
+        list(engine_for(server, retries=0).sample([Request([9], 1, "p")], PARAMS))
+    server = model_server(lambda _: (400, {}, body))
+    with pytest.raises(UserError, match=r"engine server: http.*: 400 "):
+        list(engine_for(server, retries=0).sample([Request([9], 1, "p")], PARAMS))
+
+
+def test_a_byte_order_mark_before_a_reply(model_server, engine_for):
+    whole = json.dumps({"choices": [{"text": "AB", "finish_reason": "stop"}]}).encode()
+    server = model_server(lambda _: (200, {}, b"\xef\xbb\xbf" + whole))
+    (found,) = engine_for(server).sample([Request([9], 1, "p")], PARAMS)
+    assert found.text == "AB"
 
 
 def test_chats(model_server, engine_for):

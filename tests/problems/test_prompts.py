@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from problems import Problem, PromptConfig, Prompter, UserError
+from problems import Problem, PromptConfig, Prompter, UserError, prompts
+from problems.prompts import Shot, Shots
 
 PROBLEM = Problem(id="1", question="What is 1 + 1? ")
 CHOICE = Problem(id="2", question="Which?", options=("3", "4"))
@@ -149,3 +150,83 @@ def test_missing_pieces(tokenizer: Any) -> None:
         Prompter(PromptConfig(form="chat"), Bare())
     with pytest.raises(UserError, match="no end-of-sequence"):
         Prompter(PromptConfig(), Bare()).response_ids("cot", "2")
+
+
+GEMMA = (
+    "<s>{% if messages[0]['role'] == 'system' %}"
+    "{{ raise_exception('System role not supported') }}{% endif %}"
+    "{% for m in messages %}"
+    "{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('Conversation roles must alternate') }}{% endif %}"
+    "[{{ m.role }}]{{ m.content | trim }}{% endfor %}"
+    "{% if add_generation_prompt %}[model]{% endif %}"
+)
+# Refuses the role where it comes to it, by an error of its own making.
+NO_ROLE = (
+    "{% for m in messages %}{{ {'user': 'U:', 'assistant': 'A:'}[m.role] + m.content }}{% endfor %}"
+)
+SHOTS = Shots(1, {"cot": (Shot(Problem(id="9", question="1 + 2?"), "3"),), "pot": ()})
+
+
+def test_a_template_that_refuses_the_system_role(tokenizer: Any, capsys: Any) -> None:
+    tokenizer.chat_template = GEMMA
+    prompter = Prompter(PromptConfig(form="chat", system="Be brief."), tokenizer)
+    assert prompter.text(PROBLEM, "cot") == "<s>[user]Be brief.\n\nWhat is 1 + 1?[model]"
+    # What a server is sent is the same chat.
+    assert prompter.messages(PROBLEM, "cot") == [
+        {"role": "user", "content": "Be brief.\n\nWhat is 1 + 1?"}
+    ]
+    tokenizer.chat_template = NO_ROLE
+    prompter = Prompter(PromptConfig(form="chat", system="Be brief."), tokenizer, SHOTS)
+    assert prompter.text(PROBLEM, "cot") == "U:Be brief.\n\n1 + 2?A:3U:What is 1 + 1?"
+    err = capsys.readouterr().err
+    assert err.count("takes no system message; the text stands before the first question") <= 1
+
+
+def test_the_note_on_the_system_role_comes_once(
+    tokenizer: Any, capsys: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(prompts, "_TOLD", set())
+    tokenizer.chat_template = GEMMA
+    for _ in range(3):
+        Prompter(PromptConfig(form="chat", system="Be brief."), tokenizer)
+    assert capsys.readouterr().err == (
+        "prompt.system: this model's chat template takes no system message; "
+        "the text stands before the first question\n"
+    )
+    Prompter(PromptConfig(form="chat"), tokenizer)  # nothing to tell without one
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("template", "told"),
+    [
+        ("{{ messages[0].content | shout }}", "No filter named 'shout'"),
+        ("{% for m in messages %}{{ m.content }}", "Unexpected end of template"),
+        ("{{ raise_exception('not a\nchat model') }}", "not a chat model"),
+        ("{{ messages[0].content + 1 }}", "can only concatenate str"),
+        ("{{ tools.first.name }}", "'tools' is undefined|has no attribute"),
+        ("{{ messages[0].content is prime }}", "No test named 'prime'"),
+        ("{{ 1 // 0 }}", "division"),
+    ],
+)
+@pytest.mark.parametrize("system", ["", "Be brief."])
+def test_a_template_that_cannot_be_used(
+    template: str, told: str, system: str, tokenizer: Any
+) -> None:
+    tokenizer.chat_template = template
+    with pytest.raises(UserError, match=told) as caught:
+        Prompter(PromptConfig(form="chat", system=system), tokenizer)
+    assert "prompt.form=chat: this model's chat template cannot be used" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_template_that_refuses_one_question(tokenizer: Any) -> None:
+    tokenizer.chat_template = (
+        "{% for m in messages %}{% if 'Which' in m.content %}"
+        "{{ raise_exception('no choices') }}{% endif %}{{ m.content }}{% endfor %}"
+    )
+    prompter = Prompter(PromptConfig(form="chat"), tokenizer)
+    assert prompter.text(PROBLEM, "cot") == "What is 1 + 1?"
+    with pytest.raises(UserError, match=r"^2: the chat template does not take it \(no choices\)"):
+        prompter.text(CHOICE, "cot")

@@ -443,3 +443,174 @@ def test_gsm8ks_model_solutions(make, shared_data):
         "6b_finetuning": 21.7,
         "6b_verification": 39.0,
     }
+
+
+# What JSON can write and a run cannot hold
+
+PLAIN = {"id": "a", "question": "3 + 4?", "reference": "7", "solution": "The answer is 7."}
+
+
+@pytest.mark.parametrize(
+    ("field", "written", "told"),
+    [
+        ("sample", "2147483647", "expected numbers from 0 to 2147483646 in 'samples'"),
+        ("sample", "3000000000", "expected numbers from 0 to 2147483646 in 'samples', found 30000"),
+        ("sample", "-1", "expected numbers from 0 to 2147483646 in 'samples', found -1"),
+        ("sample", "Infinity", "expected numbers from 0 to 2147483646 in 'samples', found inf"),
+        ("sample", "true", "expected numbers from 0 to 2147483646 in 'samples', found True"),
+        ("tokens", "Infinity", "expected at most 2147483647 in 'tokens', found inf"),
+        ("tokens", "1e12", "expected at most 2147483647 in 'tokens', found 1000000000000.0"),
+        ("tokens", "3000000000", "expected at most 2147483647 in 'tokens', found 3000000000"),
+        ("tokens", "1" * 400, "expected numbers in 'tokens', found one above 1e308"),
+        ("logprob", "1" * 400, "expected numbers in 'logprobs', found one above 1e308"),
+        ("seed", "1" * 5000, "an integer has thousands of digits"),
+        ("seed", "[" * 100_000, "brackets are nested too deep"),
+        ("solution", "7", "expected texts in 'solutions', found 7"),
+    ],
+)
+def test_numbers_that_a_run_cannot_hold(field, written, told, make, tmp_path):
+    lines = [json.dumps(PLAIN), json.dumps(PLAIN | {field: 0}).replace("0}", written + "}")]
+    path = tmp_path / "pool.jsonl"
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(UserError) as error:
+        make(str(path), format="long")
+    assert str(error.value).startswith(f"{path}, line 2: {told}")
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("ids", [[3_000_000_000], [1, 1e3], [True], ["7"], [None], 7])
+def test_token_ids_that_are_none(ids, make):
+    fields = Fields(token_ids="ids")
+    with pytest.raises(UserError, match=r"line 1: expected lists of integers of 32 bits in 'token"):
+        make([PLAIN | {"ids": ids}], format="long", fields=fields)
+
+
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [
+        ("id", ["x \ufffd", "3 + 4?", "7", "The answer is 7."]),
+        ("question", ["a", "x \ufffd", "7", "The answer is 7."]),
+        ("reference", ["a", "3 + 4?", "x \ufffd", "The answer is 7."]),
+        ("solution", ["a", "3 + 4?", "7", "x \ufffd"]),
+        ("model", ["a", "3 + 4?", "7", "The answer is 7."]),
+        ("prediction", ["a", "3 + 4?", "7", "The answer is 7."]),
+    ],
+)
+def test_half_a_surrogate_pair_is_replaced(field, expected, make):
+    run = make([PLAIN | {field: "x \ud83d"}], format="long")
+    (problem,), (row,) = run.problems, candidates(run)
+    assert [problem.id, problem.question, problem.answer, row["text"]] == expected
+    load_frame(grade(GradeConfig(run=str(run.path))))
+
+
+def test_a_byte_order_mark_is_read_over(make, tmp_path):
+    for number, name in enumerate(["pool.jsonl", "pool.json", "pool.jsonl.gz"]):
+        data = json.dumps([PLAIN] if name.endswith(".json") else PLAIN).encode()
+        data = b"\xef\xbb\xbf" + data
+        path = tmp_path / name
+        path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+        run = make(str(path), f"run{number}", format="long")
+        assert [p.question for p in run.problems] == ["3 + 4?"]
+    mapping = tmp_path / "mine.yaml"
+    mapping.write_bytes(b"\xef\xbb\xbfquestion: question\nsolutions: solution\n")
+    assert len(candidates(make([PLAIN], "mapped", mapping=str(mapping)))) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["3", "7"], ("3", "7")),
+        ({"A": "3", "B": "7"}, ("3", "7")),
+        ({"text": ["3", "7"], "label": ["A", "B"]}, ("3", "7")),
+        ([3, 7.5], ("3", "7.5")),
+        (None, ()),
+        ([], ()),
+    ],
+)
+def test_long_takes_options(options, expected, make):
+    row = PLAIN | {"options": options, "reference": "B", "solution": "The answer is (B)."}
+    run = make([row], format="long")
+    assert run.problems[0].options == expected
+    if expected:
+        assert load_frame(grade(GradeConfig(run=str(run.path))))["label"].tolist() == [True]
+    row["choices"] = row.pop("options")
+    assert make([row], "choices", format="long").problems[0].options == expected
+
+
+# Several files that number their problems alike
+
+
+def harness(number, question, answer):
+    return {
+        "doc_id": number,
+        "doc": {"problem": question, "answer": answer},
+        "target": answer,
+        "resps": [[f"\\boxed{{{answer}}}"]],
+        "filtered_resps": [f"\\boxed{{{answer}}}"],
+        "filter": "none",
+        "exact_match": 1,
+    }
+
+
+def joined(tmp_path, files, **config):
+    paths = []
+    for name, rows in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        paths.append(written(tmp_path / name, rows))
+    run, _ = import_pool(ImportConfig(files=paths, run=str(tmp_path / "r"), **config))
+    return run
+
+
+def test_subtasks_that_number_their_problems_alike(tmp_path, capsys):
+    algebra = [harness(0, "3+4?", "7"), harness(1, "3+5?", "8")]
+    geometry = [harness(0, "Area of a 2 by 3 box?", "6"), harness(1, "Angle?", "90")]
+    files = {"algebra.jsonl": algebra, "geometry.jsonl": geometry}
+    run = joined(tmp_path, files, format="lm-eval")
+    assert [(p.id, p.question, p.answer) for p in run.problems] == [
+        ("0", "3+4?", "7"),
+        ("1", "3+5?", "8"),
+        ("geometry/0", "Area of a 2 by 3 box?", "6"),
+        ("geometry/1", "Angle?", "90"),
+    ]
+    assert "note: 2 problems of geometry have numbers as ids" in capsys.readouterr().out
+    assert load_frame(grade(GradeConfig(run=str(run.path))))["label"].tolist() == [True] * 4
+
+
+def test_three_subtasks_and_more_samples_of_one(tmp_path):
+    one = [harness(0, "1+1?", "2"), harness(1, "1+2?", "3")]
+    two, three = [harness(0, "2+2?", "4")], [harness(1, "3+3?", "6"), harness(0, "3+4?", "7")]
+    files = {"a.jsonl": one, "b.jsonl": two, "c.jsonl": three, "again.jsonl": one}
+    run = joined(tmp_path, files, format="lm-eval")
+    assert [p.id for p in run.problems] == ["0", "1", "b/0", "c/1", "c/0"]
+    assert [(c["problem_id"], c["sample"]) for c in candidates(run)] == [
+        ("0", 0), ("0", 1), ("1", 0), ("1", 1), ("b/0", 0), ("c/1", 0), ("c/0", 0),
+    ]  # fmt: skip
+
+
+def test_files_of_one_name_go_by_their_paths(tmp_path):
+    files = {"x/task.jsonl": [harness(0, "1?", "1")], "y/task.jsonl": [harness(0, "2?", "2")]}
+    run = joined(tmp_path, files, format="lm-eval")
+    assert [p.id for p in run.problems] == ["0", f"{tmp_path}/y/task/0"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (PLAIN, PLAIN | {"question": "5 + 4?"}),  # ids that are names are not numbers of a file
+        (PLAIN | {"id": 0}, PLAIN | {"id": 0, "reference": "8"}),  # one question, two answers
+    ],
+)
+def test_problems_that_contradict_each_other_are_still_refused(first, second, tmp_path):
+    with pytest.raises(UserError, match="differs from that of"):
+        joined(tmp_path, {"a.jsonl": [first], "b.jsonl": [second]}, format="long")
+
+
+def test_one_number_twice_in_a_file_is_still_refused(tmp_path):
+    twice = [PLAIN | {"id": 0}, PLAIN | {"id": 0, "question": "5 + 4?"}]
+    with pytest.raises(UserError, match=r"line 2: problem '0' differs from that of .*line 1 in"):
+        joined(tmp_path, {"a.jsonl": twice}, format="long")
+    with pytest.raises(UserError, match="differs from that of"):
+        joined(tmp_path, {"a.jsonl": [harness(0, "1?", "1")], "b.jsonl": [
+            harness(0, "2?", "2"), harness(0, "3?", "3")
+        ]}, format="lm-eval", fields=Fields(only={}))  # fmt: skip

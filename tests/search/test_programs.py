@@ -173,7 +173,7 @@ def test_many_programs_are_counted_not_listed(capsys, tmp_path):
         (["nowhere.jsonl"], "nowhere.jsonl: cannot be read (No such file or directory)"),
         (["folder"], "folder: expected files, found a folder; give folder/*.py"),
         (["bytes.py"], "bytes.py: not UTF-8 text (invalid start byte)"),
-        (["bytes.jsonl"], "bytes.jsonl: not UTF-8 text"),
+        (["bytes.jsonl"], "bytes.jsonl, line 1: not UTF-8 text"),
         (["broken.jsonl"], "broken.jsonl, line 2: not JSON"),
         (["list.jsonl"], "list.jsonl, line 1: expected a JSON object"),
         (["a.jsonl", "key=code"], "a.jsonl, line 1: no field 'code'; found id, program (key= "),

@@ -6,7 +6,7 @@ import pytest
 
 from problems.errors import UserError
 from search.evaluate import EvaluateConfig
-from search.settings import describe, load, merge
+from search.settings import describe, load, merge, read_yaml
 
 
 @dataclass
@@ -99,3 +99,38 @@ def test_one_word_is_a_list_of_one():
     assert (config.by, config.n, config.k) == (["difficulty"], [64], "auto")
     assert load(EvaluateConfig, ["n=[1,8]", "k=3"]).n == [1, 8]
     assert load(EvaluateConfig, ["k=3"]).k == 3
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (b"a: " + b"1" * 5000, "not readable YAML"),
+        (b"a: " + b"[" * 20_000, "not readable YAML"),
+        (b"a: '\xff'", "not readable YAML"),
+        (b'a: "\\xq"', "not readable YAML"),
+        (b'a: "\\ud83d"', "not readable YAML"),
+        (b"a: !!python/object:os.system {}", "not readable YAML"),
+    ],
+)
+def test_yaml_that_cannot_be_used_is_one_line(written, told, tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_bytes(written)
+    with pytest.raises(UserError) as caught:
+        read_yaml(path)
+    assert str(caught.value).startswith(f"{path}: {told}")
+    assert "\n" not in str(caught.value)
+
+
+def test_yaml_with_a_byte_order_mark(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_bytes(b"\xef\xbb\xbfname: x\nlist: [1]\n")
+    assert read_yaml(path) == {"name": "x", "list": [1]}
+
+
+@pytest.mark.parametrize(
+    "word", ['name="x \\ud83d"', "name=" + "[" * 20_000, "limit=" + "1" * 5000, 'name="\\xq"']
+)
+def test_words_that_cannot_be_used_are_one_line(word):
+    with pytest.raises(UserError) as caught:
+        load(Model, [word])
+    assert "\n" not in str(caught.value)
