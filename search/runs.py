@@ -326,13 +326,21 @@ class Run:
             return "belongs to other candidates"
         return None
 
-    def read(self, stage: str, part: Part) -> pyarrow.Table:
-        """A part's rows, with their `origin` even where the part is older than that column."""
+    def read(
+        self, stage: str, part: Part, columns: Sequence[str] | None = None
+    ) -> pyarrow.Table:
+        """A part's rows, with their `origin` even where the part is older than that column.
+
+        With `columns` these alone.
+        """
         import pyarrow
         import pyarrow.parquet
 
         whole = (self.path / stage / part.filename).read_bytes()
-        table = pyarrow.parquet.read_table(pyarrow.BufferReader(whole))
+        buffer = pyarrow.BufferReader(whole)
+        if columns is not None:
+            return pyarrow.parquet.read_table(buffer, columns=list(columns))
+        table = pyarrow.parquet.read_table(buffer)
         if "origin" not in table.column_names:
             origins = pyarrow.array([part.origin] * len(table), pyarrow.string())
             table = table.append_column("origin", origins)

@@ -21,6 +21,7 @@ from problems.problem import MODES, Mode
 from search.curves import Floats, Interval, bootstrap_weights, interval
 from search.evaluate import EvaluateConfig, evaluate
 from search.pool import PoolArrays
+from search.request import sizes_of
 from search.published import CITATION, PUBLISHED
 from search.results import load_frame
 from search.suite_sets import SUITE
@@ -290,8 +291,7 @@ def _any(where: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _votes(run: Run, config: EvaluateConfig, verifier: str) -> tuple[int, dict[str, Floats]]:
     """The number of candidates that vote, and each problem's accuracy by rule."""
     pool = PoolArrays.from_frame(load_frame(run))
-    sizes = [pool.size(mode) for mode in pool.mode_names]
-    n = len(sizes) * min(sizes)
+    n = [*sizes_of(pool).values()][-1]
     settings = dataclasses.replace(config, n=[1, n], verifier=verifier)
     evaluation = evaluate(pool, settings)
     mix = evaluation.mixes[-1]

@@ -13,7 +13,8 @@ from problems.problem import Problem
 from search import solve
 from search.grading import Graded
 from search.sampling import Candidate
-from search.solve import Member, choose, hybrid_lines, show
+from search.solve import Member, choose, show
+from search.solve_summary import hybrid_lines, notes
 from tests.search.characters import Characters
 
 PROGRAMS = {
