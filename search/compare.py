@@ -183,8 +183,8 @@ def _only_one(first: Evaluation, second: Evaluation, config: CompareStage) -> li
                     f"{MIX_LABELS[mix]} at n = {numbers(left_out)} left out: {path} lacks it"
                 )
     rules = [set(each.rules) for each in (first, second)]
-    for path, over in zip(config.runs, (rules[1] - rules[0], rules[0] - rules[1]), strict=True):
-        if named := [RULE_LABELS[rule] for rule in RULE_LABELS if rule in over]:
+    for path, lacking in zip(config.runs, (rules[1] - rules[0], rules[0] - rules[1]), strict=True):
+        if named := [RULE_LABELS[rule] for rule in RULE_LABELS if rule in lacking]:
             notes.append(f"{', '.join(named)} left out: not known of {path}")
     return notes
 

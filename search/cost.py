@@ -128,8 +128,9 @@ class _Pool:
 
     def expected(self, mix: Mix, n: int) -> dict[str, float]:
         """The mean of each quantity of a subset of n, over problems with such candidates."""
-        shares = ways(self.counts, mix, n)
-        there = self.counts.any(axis=1) if mix == "both" else self.counts[:, MODES.index(mix)] > 0
+        shares = ways(self.counts.astype(int), mix, n)
+        own = MODES if mix == "both" else (mix,)
+        there = self.counts[:, [MODES.index(mode) for mode in own]].sum(axis=1) > 0
         found = dict.fromkeys((*self.means, "prompt_flops", "question_flops"), 0.0)
         for way in shares:
             # A problem with fewer candidates gives all it has.

@@ -35,8 +35,8 @@ __all__ = [
     "Mix",
     "best_of_n_at",
     "bootstrap_weights",
-    "hybrid_at",
     "has",
+    "hybrid_at",
     "hybrid_tokens",
     "interval",
     "pass_at",
@@ -107,7 +107,8 @@ def ways(counts: Integers, mix: Mix, n: int) -> list[Integers]:
     for split in splits(mix, n):
         drawn = np.broadcast_to(np.array(split), counts.shape)
         if mix == "both":
-            drawn = np.where((counts > 0).all(axis=1)[:, None], drawn, np.where(counts > 0, n, 0))
+            mixed = np.asarray((counts > 0).all(axis=1, keepdims=True))
+            drawn = np.where(mixed, drawn, np.where(counts > 0, n, 0))
         found.append(drawn)
     return found
 

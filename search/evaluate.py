@@ -74,10 +74,11 @@ class Evaluation:
     """All that was estimated.
 
     `frame` has a row per rule, modes and n: accuracy, low, high (fractions), problems (how many
-    they are over), error (standard error of the Monte Carlo estimate, 0 where it is exact), k (top-k only; where it is cross-fitted, what
-    most folds use), tokens (mean number generated per problem; for the hybrid, words are only
-    generated where the program has no answer), draws (subsets of each problem behind an estimate,
-    none where it is exact) and temperature (of the softmax transform). `differences` has a row per
+    they are over), error (standard error of the Monte Carlo estimate, 0 where it is exact), k
+    (top-k only; where it is cross-fitted, what most folds use), tokens (mean number generated per
+    problem; for the hybrid, words are only generated where the program has no answer), draws
+    (subsets of each problem behind an estimate, none where it is exact) and temperature (of the
+    softmax transform). `differences` has a row per
     rule, modes and n ≥ 2: the rule's accuracy minus majority's on the same problems, with interval
     and p-value. `groups` has a row per breakdown (`by`), group, rule, modes and n; None where none
     was asked for.

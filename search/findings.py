@@ -14,7 +14,6 @@ import numpy as np
 from search.cost import equal_flops
 from search.curves import Interval
 from search.evaluate import (
-    MIX_LABELS,
     RULE_LABELS,
     Evaluation,
     count,

@@ -222,6 +222,7 @@ def _render(
             for run in runs
         ],
         tables=sections.accuracy_tables(pairs),
+        shares_modes=all(each.shares_modes for _, each in pairs),
         meanings=findings.rule_meanings(pairs),
         curve_tables=sections.curve_tables(pairs),
         to_majority=sections.forest(sections.differences_to_majority(pairs), resamples),

@@ -49,8 +49,8 @@ def paired(
 
     `weights` of `bootstrap_weights`, shape (draws, P), where several differences share their
     resamples; else `draws` resamples from `seed`. A problem of which either side is NaN is left
-    out: there is nothing of it to compare. Raises `ValueError` for arrays of different or no length,
-    with infinite values, or where no problem is left.
+    out: there is nothing of it to compare. Raises `ValueError` for arrays of different or no
+    length, with infinite values, or where no problem is left.
     """
     left, right = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if left.shape != right.shape or left.ndim != 1 or not len(left):

@@ -38,8 +38,8 @@ class PoolArrays:
     """P problems × S candidates. All arrays have shape (P, S).
 
     `classes` is the answer class (−1: no answer), `labels` whether the answer is right (False where
-    that is unknown; `labelled` says where it is known), `scores` the score by each verifier (NaN: no
-    score), `modes` the index into `MODES` (0 CoT, 1 PoT; −1 in padding), `origins` the index
+    that is unknown; `labelled` says where it is known), `scores` the score by each verifier (NaN:
+    no score), `modes` the index into `MODES` (0 CoT, 1 PoT; −1 in padding), `origins` the index
     into `origin_names` (the members of a mixture, sorted; without a mixture the one name is empty;
     −1 in padding), `tokens` the number of generated tokens (−1: unknown), `logprobs` their summed
     log-probability in nats (NaN: unknown), `present` what is not padding. `left_out` are verifiers

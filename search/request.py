@@ -274,7 +274,9 @@ def _lacking(pool: PoolArrays) -> list[str]:
     ]
 
 
-def voter_notes(config: EvaluateConfig, grid: Mapping[Mix, list[int]], names: list[str]) -> list[str]:
+def voter_notes(
+    config: EvaluateConfig, grid: Mapping[Mix, list[int]], names: list[str]
+) -> list[str]:
     """A note where more voters were asked for than there are candidates."""
     if config.k == "auto" or not {"top_k", "weighted_top_k"} & set(names):
         return []

@@ -326,9 +326,7 @@ class Run:
             return "belongs to other candidates"
         return None
 
-    def read(
-        self, stage: str, part: Part, columns: Sequence[str] | None = None
-    ) -> pyarrow.Table:
+    def read(self, stage: str, part: Part, columns: Sequence[str] | None = None) -> pyarrow.Table:
         """A part's rows, with their `origin` even where the part is older than that column.
 
         With `columns` these alone.

@@ -279,9 +279,10 @@ def scores_table(rows: Sequence[dict[str, Any]], *, values: bool) -> pyarrow.Tab
             ("starts", pa.list_(pa.int32())),
             ("ends", pa.list_(pa.int32())),
         ]
-        rows = [
-            {**row, "values": np.asarray(row["values"], np.float32)} if "values" in row else row
-            for row in rows
-        ]
+        with np.errstate(over="ignore"):  # imported numbers may be beyond single precision
+            rows = [
+                {**row, "values": np.asarray(row["values"], np.float32)} if "values" in row else row
+                for row in rows
+            ]
     rows = [{"origin": "", **row, "score": _finite(row["score"])} for row in rows]
     return pa.Table.from_pylist(rows, schema=pa.schema(fields))

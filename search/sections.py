@@ -53,7 +53,7 @@ AXES = ("n", "tokens", "flops", "seconds")
 def facts(evaluation: Evaluation, seconds: Mapping[str, float]) -> list[str]:
     """How much there is: problems, candidates, by which verifier, seconds by stage."""
     sizes = [
-        f"{size} {MIX_LABELS[mix].removesuffix(' only')}"
+        f"{size} {evaluation.mix_label(mix).replace(' only', '')}"
         for mix, size in evaluation.sizes.items()
         if mix != "both"
     ]

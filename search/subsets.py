@@ -250,7 +250,7 @@ class _Block:
 
     @cached_property
     def rank(self) -> NDArray[np.int64]:
-        """0 for a problem's best score, equal for equal scores; without answer or score the last."""
+        """0 for a problem's best score, equal for equal scores; the last where it cannot win."""
         held = np.where(self.eligible, -self.scores.astype(np.float64), np.inf)
         order = np.argsort(held, axis=1, kind="stable")
         ordered = np.take_along_axis(held, order, axis=1)

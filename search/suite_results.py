@@ -21,8 +21,8 @@ from problems.problem import MODES, Mode
 from search.curves import Floats, Interval, bootstrap_weights, interval
 from search.evaluate import EvaluateConfig, evaluate
 from search.pool import PoolArrays
-from search.request import sizes_of
 from search.published import CITATION, PUBLISHED
+from search.request import sizes_of
 from search.results import load_frame
 from search.suite_sets import SUITE
 

@@ -220,10 +220,7 @@ def _curve_table(evaluation: Evaluation, bold: bool) -> list[str]:
         table_rule(len(ns), NARROW),
     ]
     for rule in evaluation.drawn:
-        cells = [
-            f"{100 * evaluation.mean(rule, mix, n):.1f}".replace("100.0", "100")
-            for n in ns
-        ]
+        cells = [f"{100 * evaluation.mean(rule, mix, n):.1f}".replace("100.0", "100") for n in ns]
         cells = [f"{cell:>{NARROW}}" for cell in cells]
         lines.append(table_line(RULE_LABELS[rule], cells, best[rule] if bold else None))
     return lines

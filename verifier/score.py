@@ -51,9 +51,9 @@ class Scored:
     """Scores, one a candidate; and on request what happened at each token of each candidate.
 
     A candidate that with its question is longer than the verifier reads has no score (NaN) and no
-    values. `values[i]` (float16) are the values after each token, the end token last; `offsets[i]` (int32,
-    shape (tokens, 2)) say which characters of the candidate's text the token stands for. Tokens
-    that stand for none (the end, an appended output) have the text's end twice. `tokens` and
+    values. `values[i]` (float16) are the values after each token, the end token last; `offsets[i]`
+    (int32, shape (tokens, 2)) say which characters of the candidate's text the token stands for.
+    Tokens that stand for none (the end, an appended output) have the text's end twice. `tokens` and
     `prompt_tokens` count the verifier's tokens of each candidate and of the question before it.
     """
 
