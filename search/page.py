@@ -166,7 +166,8 @@ def _data(runs: Sequence[PageRun], lists: Sequence[_List]) -> dict[str, Any]:
                 },
             }
         )
-    return {"labels": RULE_LABELS, "runs": told, "problems": problems}
+    halves = all(run.evaluation.shares_modes for run in runs)
+    return {"labels": RULE_LABELS, "halves": halves, "runs": told, "problems": problems}
 
 
 _MARKS = {True: "1", False: "0", None: "?"}

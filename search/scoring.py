@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["ScoreStage", "Scorer", "Scorers", "run", "score", "verifier_name"]
 
 
+_MOST = float(np.finfo(np.float32).max)
+
+
 @dataclass
 class ScoreStage:
     """What `assay score` reads."""
@@ -252,7 +255,7 @@ def _row(candidate: dict[str, Any], scored: Any, place: int) -> dict[str, Any]:
 
 def _finite(score: float | None) -> float | None:
     """The score; `None` for what is no finite number in single precision."""
-    return None if score is None or not abs(score) <= np.finfo(np.float32).max else score
+    return None if score is None or not abs(score) <= _MOST else score
 
 
 def scores_table(rows: Sequence[dict[str, Any]], *, values: bool) -> pyarrow.Table:
