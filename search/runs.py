@@ -327,7 +327,7 @@ class Run:
         return None
 
     def read(self, stage: str, part: Part, columns: Sequence[str] | None = None) -> pyarrow.Table:
-        """A part's rows (of `columns` alone), with `origin` even where the part is older than it."""
+        """A part's rows (of `columns` alone), with `origin` even where the part is older."""
         import pyarrow
         import pyarrow.parquet
 
