@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from problems.errors import UserError
 from problems.problem import Problem
 from search.curves import Interval, Mix, bootstrap_weights
@@ -31,8 +33,8 @@ from search.evaluate import (
 )
 from search.paired import paired
 from search.pool import PoolArrays
-from search.request import check_config
-from search.results import load_frame
+from search.request import check_config, numbers
+from search.results import load_frame, unfinished
 from search.runs import Run
 from search.settings import fields_of
 from search.table import SIGNED, interval_cell, table_footer
@@ -73,7 +75,8 @@ class Comparison:
     """What was compared.
 
     `frame` has a row per rule, modes and n: `first` and `second` (accuracies), `difference`, `low`,
-    `high` (fractions) and `p`; of one run's rules also `against`.
+    `high` (fractions), `p` and the number of `problems` that have such candidates on both sides; of
+    one run's rules also `against`.
     """
 
     names: tuple[str, str]
@@ -133,10 +136,12 @@ def compare_runs(config: CompareStage) -> Comparison:
     settings = _settings(config)
     evaluations = [
         evaluate(
-            PoolArrays.from_frame(frame[frame["problem_id"].isin(shared)]),
+            PoolArrays.from_frame(frame[frame["problem_id"].isin(shared)], unfinished(each)),
             dataclasses.replace(settings, verifier=verifier),
         )
-        for frame, verifier in zip(frames, config.verifiers or [config.verifier] * 2, strict=True)
+        for frame, each, verifier in zip(
+            frames, opened, config.verifiers or [config.verifier] * 2, strict=True
+        )
     ]
     first, second = evaluations
     cells = [
@@ -155,6 +160,7 @@ def compare_runs(config: CompareStage) -> Comparison:
         for each, path in zip(opened, config.runs, strict=True)
         if len(each.problems) > len(shared)
     ]
+    notes += _only_one(first, second, config)
     notes += [
         f"{path}: {note}"
         for each, path in zip(evaluations, config.runs, strict=True)
@@ -165,6 +171,24 @@ def compare_runs(config: CompareStage) -> Comparison:
     return Comparison(names, frame, len(shared), tuple(notes))
 
 
+def _only_one(first: Evaluation, second: Evaluation, config: CompareStage) -> list[str]:
+    """Notes on the n and the rules that only one of the runs has."""
+    notes = []
+    for mix in (mix for mix in first.mixes if mix in second.mixes):
+        ns = [set(each.ns(mix)) for each in (first, second)]
+        for path, over in zip(config.runs, (ns[1] - ns[0], ns[0] - ns[1]), strict=True):
+            # An n that was asked for is in the notes of the run that lacks it.
+            if left_out := sorted(over - set(config.n)):
+                notes.append(
+                    f"{MIX_LABELS[mix]} at n = {numbers(left_out)} left out: {path} lacks it"
+                )
+    rules = [set(each.rules) for each in (first, second)]
+    for path, lacking in zip(config.runs, (rules[1] - rules[0], rules[0] - rules[1]), strict=True):
+        if named := [RULE_LABELS[rule] for rule in RULE_LABELS if rule in lacking]:
+            notes.append(f"{', '.join(named)} left out: not known of {path}")
+    return notes
+
+
 def compare_rules(config: CompareStage) -> Comparison:
     """The first rule minus each of the others, in one run."""
     if len(config.rules) < 2:
@@ -172,7 +196,8 @@ def compare_rules(config: CompareStage) -> Comparison:
     settings = _settings(config)
     if config.verifiers:
         settings.verifier = config.verifiers[0]
-    pool = PoolArrays.from_frame(load_frame(Run.open(config.runs[0])))
+    opened = Run.open(config.runs[0])
+    pool = PoolArrays.from_frame(load_frame(opened), unfinished(opened))
     found = evaluate(pool, settings)
     head, *others = config.rules
     pairs = [
@@ -252,6 +277,9 @@ def _frame(
     rows = []
     for a, b in pairs:
         left, right = first.per_problem[a], second.per_problem[b]
+        shared = ~np.isnan(left - right)
+        if not shared.any():
+            continue  # no problem has candidates of these modes in both
         found = paired(left, right, weights)
         rows.append(
             {
@@ -259,12 +287,13 @@ def _frame(
                 "against": b[0],
                 "modes": a[1],
                 "n": a[2],
-                "first": float(left.mean()),
-                "second": float(right.mean()),
+                "first": float(left[shared].mean()),
+                "second": float(right[shared].mean()),
                 "difference": found.value,
                 "low": found.low,
                 "high": found.high,
                 "p": found.p,
+                "problems": int(shared.sum()),
             }
         )
     frame = pd.DataFrame(rows)

@@ -38,7 +38,7 @@ def comparison(
         f"{len(evaluations)} verifiers",
         "  accuracy in % [95 % interval over problems]",
         "",
-        table_line("", [f" {MIX_LABELS[mix]}".ljust(WIDE) for mix in mixes]),
+        table_line("", [f" {first.mix_label(mix)}".ljust(WIDE) for mix in mixes]),
         table_rule(len(mixes)),
     ]
     for rule in first.rules:
@@ -52,7 +52,7 @@ def comparison(
         lines.append(f"{INDENT}{label}")
         for each, cells in zip(evaluations, each_cells, strict=True):
             lines.append(table_line(_shown(each.verifier), cells))
-    lines += ["", *_differences(evaluations), *table_footer(seconds, first.notes)]
+    lines += ["", *_differences(evaluations), *table_footer(seconds, _notes(evaluations))]
     return "\n".join(lines)
 
 
@@ -65,6 +65,11 @@ def frame_of(evaluations: Sequence[Evaluation]) -> pd.DataFrame:
     frames = [each.frame.assign(verifier=each.verifier) for each in evaluations]
     whole = pd.concat(frames, ignore_index=True)
     return whole[["verifier", *frames[0].columns.drop("verifier")]]
+
+
+def _notes(evaluations: Sequence[Evaluation]) -> list[str]:
+    """The notes of all, each once."""
+    return list(dict.fromkeys(note for each in evaluations for note in each.notes))
 
 
 def _row(label: str, evaluation: Evaluation, rule: str, n: int) -> str:

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from generator.flops import ModelShape, model_shape
 from generator.models import ModelConfig
 from problems.problem import MODES
-from search.curves import Floats, Mix, bootstrap_weights, interval, pass_at_k, splits
+from search.curves import Floats, Mix, bootstrap_weights, interval, pass_at_k, ways
 from search.evaluate import SCORED_RULES, Evaluation
 from search.parquet import to_frame
 from search.runs import Part, Run
@@ -128,24 +128,30 @@ class _Pool:
         return self._sums(values.to_numpy(np.float64)) / np.maximum(self.counts, 1)
 
     def expected(self, mix: Mix, n: int) -> dict[str, float]:
-        """The mean over problems of each quantity of a subset of n."""
-        ways = splits(mix, n)
+        """The mean of each quantity of a subset of n, over problems with such candidates."""
+        shares = ways(self.counts.astype(int), mix, n)
+        own = MODES if mix == "both" else (mix,)
+        there = self.counts[:, [MODES.index(mode) for mode in own]].sum(axis=1) > 0
         found = dict.fromkeys((*self.means, "prompt_flops", "question_flops"), 0.0)
-        for way in ways:
+        for way in shares:
             # A problem with fewer candidates gives all it has.
-            drawn = np.minimum(np.array(way), self.counts)
+            drawn = np.minimum(way, self.counts)
             for name, mean in self.means.items():
-                found[name] += _mean_cost(drawn, mean) / len(ways)
-            found["question_flops"] += _mean_cost(drawn > 0, self.question) / len(ways)
+                found[name] += _mean_cost(drawn, mean, there) / len(shares)
+            asked = _mean_cost(drawn > 0, self.question, there)
+            found["question_flops"] += asked / len(shares)
             for count, prompt in self.origins:
                 chance = pass_at_k(self.counts.astype(int), count.astype(int), drawn.astype(int))
-                found["prompt_flops"] += _mean_cost(chance, prompt) / len(ways)
+                found["prompt_flops"] += _mean_cost(chance, prompt, there) / len(shares)
         return found
 
 
-def _mean_cost(times: NDArray[Any], each: Floats) -> float:
-    """Mean over problems of what is paid `times` times; what is not drawn may be unknown."""
-    return float(np.where(times > 0, times * each, 0.0).sum(axis=1).mean())
+def _mean_cost(times: NDArray[Any], each: Floats, there: NDArray[np.bool_]) -> float:
+    """Mean over the problems that are `there` of what is paid `times` times.
+
+    What is not drawn may be unknown.
+    """
+    return float(np.where(times > 0, times * each, 0.0).sum(axis=1)[there].mean())
 
 
 def equal_flops(evaluation: Evaluation) -> pd.DataFrame:
@@ -258,7 +264,10 @@ def _counted(run: Run, part: Part, verifier: str) -> pd.DataFrame:
         scores = _verifier_counts(run, part, verifier)
         keys = [name for name in _KEY if name in scores]
         frame = frame.merge(scores, on=keys, how="left", validate="one_to_one")
-        frame["guessed"] = frame[list(_VERIFIER_COUNTS)].isna().any(axis=1)
+        missing = frame[list(_VERIFIER_COUNTS)].isna().any(axis=1)
+        frame["guessed"] = missing & frame["scored"]
+        # What has no score was not read.
+        frame.loc[~frame["scored"], "verifier_tokens"] = 0.0
         for name, others in zip(_VERIFIER_COUNTS, _COUNTS, strict=True):
             frame[name] = frame[name].fillna(frame[others])
         seconds = run.part_seconds(f"scores/{verifier}", part)
@@ -269,16 +278,20 @@ def _counted(run: Run, part: Part, verifier: str) -> pd.DataFrame:
     frame["sampling_seconds"] = _divided(run.part_seconds("candidates", part), frame["tokens"])
     equally = frame["tokens"] * 0.0
     frame["grading_seconds"] = _divided(run.part_seconds("answers", part), equally)
-    return frame.drop(columns=["sample"])
+    return frame.drop(columns=["sample", "scored"], errors="ignore")
 
 
 def _verifier_counts(run: Run, part: Part, verifier: str) -> pd.DataFrame:
-    """The verifier's tokens of each candidate and question; NaN where they were not recorded."""
+    """The verifier's tokens of each candidate and question; NaN where they were not recorded.
+
+    `scored`: whether there is a score.
+    """
     import pandas as pd
     import pyarrow.compute
 
     table = run.read(f"scores/{verifier}", part)
     found = to_frame(table.select([name for name in _KEY if name in table.column_names]))
+    found["scored"] = np.isfinite(table["score"].to_numpy().astype(float))
     for name in _VERIFIER_COUNTS:
         there = name in table.column_names
         found[name] = table[name].to_numpy().astype(float) if there else np.nan

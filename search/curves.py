@@ -5,9 +5,10 @@ from the pool of each problem: exactly for pass@n and best-of-n (here), by Monte
 subsets for the votes (`search/subsets.py`). Everything is kept per problem, so that intervals
 (bootstrap over problems) and paired differences need no further draws.
 
-Modes: "cot" and "pot" draw n candidates of that mode; "both" draws n/2 of each, so that a curve's
-points cost the same number of candidates whatever the mode. An odd n of "both" is the average over
-the two ways to split it.
+Modes: "cot" and "pot" draw n candidates of that mode, from the problems that have any; on the
+others there is nothing to estimate, and their value is NaN. "both" draws n/2 of each, so that a
+curve's points cost the same number of candidates whatever the mode; of a problem with candidates of
+one mode alone it draws n of that. An odd n of "both" is the average over the two ways to split it.
 
     >>> import numpy as np
     >>> pass_at_k(np.array([4]), np.array([1]), 2).tolist()    # 1 − C(3, 2) / C(4, 2)
@@ -25,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from problems.problem import MODES
+from search import rules
 from search.pool import PoolArrays
 
 __all__ = [
@@ -33,13 +35,16 @@ __all__ = [
     "Mix",
     "best_of_n_at",
     "bootstrap_weights",
+    "has",
     "hybrid_at",
     "hybrid_tokens",
     "interval",
     "pass_at",
     "pass_at_k",
+    "resampled",
     "splits",
     "tokens_at",
+    "ways",
 ]
 
 Mix = Literal["cot", "pot", "both"]
@@ -82,6 +87,37 @@ def splits(mix: Mix, n: int) -> list[tuple[int, int]]:
     return [(half, half)] if n % 2 == 0 else [(half, half + 1), (half + 1, half)]
 
 
+def has(pool: PoolArrays, mix: Mix) -> NDArray[np.bool_]:
+    """Which problems have candidates of these modes, shape (P,); with "both" of either."""
+    if mix == "both":
+        return np.asarray(pool.present.any(axis=1))
+    return np.asarray(pool.of_mode(mix).any(axis=1))
+
+
+def ways(counts: Integers, mix: Mix, n: int) -> list[Integers]:
+    """How many candidates of each mode each problem draws in a subset of n: equally likely ways.
+
+    `counts` and each way have shape (P, modes): how many there are, and how many are drawn where
+    there are enough. "both" takes all n from the one mode of a problem that has no other.
+
+    >>> [way.tolist() for way in ways(np.array([[4, 4], [0, 4]]), "both", 2)]
+    [[[1, 1], [0, 2]]]
+    """
+    found = []
+    for split in splits(mix, n):
+        drawn = np.broadcast_to(np.array(split), counts.shape)
+        if mix == "both":
+            mixed = np.asarray((counts > 0).all(axis=1, keepdims=True))
+            drawn = np.where(mixed, drawn, np.where(counts > 0, n, 0))
+        found.append(drawn)
+    return found
+
+
+def _counts(pool: PoolArrays) -> Integers:
+    """The candidates of each mode, shape (P, modes)."""
+    return np.stack([pool.of_mode(mode).sum(axis=1) for mode in MODES], axis=1)
+
+
 def pass_at_k(total: Integers, right: Integers, k: Integers | int) -> Floats:
     """Probability that k of `total` candidates hold at least one of the `right` ones.
 
@@ -92,11 +128,11 @@ def pass_at_k(total: Integers, right: Integers, k: Integers | int) -> Floats:
 
 
 def pass_at(pool: PoolArrays, mix: Mix, n: int) -> Floats:
-    """pass@n of each problem, exact, shape (P,)."""
+    """pass@n of each problem, exact, shape (P,); NaN without candidates of these modes."""
     right = np.stack([(pool.of_mode(m) & pool.labels).sum(axis=1) for m in MODES], axis=1)
-    total = np.stack([pool.of_mode(m).sum(axis=1) for m in MODES], axis=1)
-    none = [_chance_of_none(total, right, np.array(way)).prod(axis=1) for way in splits(mix, n)]
-    return 1.0 - np.mean(none, axis=0)
+    total = _counts(pool)
+    none = [_chance_of_none(total, right, way).prod(axis=1) for way in ways(total, mix, n)]
+    return np.where(has(pool, mix), 1.0 - np.mean(none, axis=0), np.nan)
 
 
 def hybrid_at(pool: PoolArrays) -> Floats:
@@ -127,35 +163,36 @@ def best_of_n_at(pool: PoolArrays, scores: NDArray[Any], mix: Mix, ns: Sequence[
 
     By order statistics: candidates with equal scores form a group; a group wins when nothing better
     is drawn and at least one of its own is. Within the winning group each drawn one is chosen with
-    equal chance. Candidates without an answer are never chosen.
+    equal chance. Candidates without an answer or without a score (NaN or infinite) are never
+    chosen. NaN for a problem without candidates of these modes.
     """
-    ways = [splits(mix, n) for n in ns]
-    drawn = np.array([way for each in ways for way in each]).reshape(-1, len(MODES))
-    starts = np.cumsum([0] + [len(each) for each in ways[:-1]])
-    counts = np.array([len(each) for each in ways])
-    total = np.stack([pool.of_mode(mode).sum(axis=1) for mode in MODES], axis=1)
-    result = np.empty((len(ns), len(pool.problem_ids)))
-    for p in range(len(pool.problem_ids)):
-        answered = pool.present[p] & (pool.classes[p] >= 0)
-        groups = _TieGroups.of(
-            scores[p][answered], pool.modes[p][answered], pool.labels[p][answered]
-        )
-        chances = groups.chance_right(total[p], drawn)
+    total = _counts(pool)
+    there = has(pool, mix)
+    drawn = [ways(total, mix, n) for n in ns]
+    starts = np.cumsum([0] + [len(each) for each in drawn[:-1]])
+    counts = np.array([len(each) for each in drawn])
+    every = np.array([way for each in drawn for way in each])
+    result = np.full((len(ns), len(pool.problem_ids)), np.nan)
+    may_win = pool.present & rules.eligible(pool.classes, scores)
+    for p in np.flatnonzero(there):
+        own = may_win[p]
+        groups = _TieGroups.of(scores[p][own], pool.modes[p][own], pool.labels[p][own])
+        chances = groups.chance_right(total[p], every[:, p])
         result[:, p] = np.add.reduceat(chances, starts) / counts
     return result
 
 
 def tokens_at(pool: PoolArrays, mix: Mix, n: int) -> Floats:
     """Expected number of generated tokens of a subset of n, of each problem; NaN where unknown."""
-    spent = np.zeros(len(pool.problem_ids))
-    for split in splits(mix, n):
-        for mode, drawn in zip(MODES, split, strict=True):
-            there = pool.of_mode(mode)
-            known = np.where(there & (pool.tokens >= 0), pool.tokens, np.nan)
-            total = there.sum(axis=1)
-            summed = np.where(there, known, 0.0).sum(axis=1)
-            spent += np.minimum(drawn, total) * summed / np.maximum(total, 1)
-    return spent / len(splits(mix, n))
+    total = _counts(pool)
+    known = np.where(pool.present & (pool.tokens >= 0), pool.tokens, np.nan)
+    summed = np.stack([np.where(pool.of_mode(m), known, 0.0).sum(axis=1) for m in MODES], axis=1)
+    # The way for a mode that is not drawn is 0, and what is not drawn may be unknown.
+    spent = [
+        np.where(way > 0, np.minimum(way, total) * summed / np.maximum(total, 1), 0.0).sum(axis=1)
+        for way in ways(total, mix, n)
+    ]
+    return np.asarray(np.mean(spent, axis=0))
 
 
 def bootstrap_weights(problems: int, draws: int = 1000, seed: int = 0) -> Floats:
@@ -169,9 +206,26 @@ def bootstrap_weights(problems: int, draws: int = 1000, seed: int = 0) -> Floats
 
 
 def interval(values: Floats, weights: Floats) -> Interval:
-    """The mean of `values`, shape (P,), with its 95 % percentile interval over problems."""
-    low, high = np.quantile(weights @ values, [0.025, 0.975])
-    return Interval(float(values.mean()), float(low), float(high))
+    """The mean of `values`, shape (P,), with its 95 % percentile interval over problems.
+
+    Problems whose value is NaN are not among those that the mean is over.
+    """
+    known = ~np.isnan(values)
+    low, high = np.quantile(resampled(values, weights), [0.025, 0.975])
+    return Interval(float(values[known].mean()), float(low), float(high))
+
+
+def resampled(values: Floats, weights: Floats) -> Floats:
+    """The mean of `values`, shape (P,), in each resample of the problems, shape (draws,).
+
+    Problems whose value is NaN are left out, and so are resamples without any other problem.
+    """
+    known = ~np.isnan(values)
+    if known.all():
+        return np.asarray(weights @ values)
+    drawn = weights @ known
+    sums = weights @ np.where(known, values, 0.0)
+    return np.asarray(sums[drawn > 0] / drawn[drawn > 0])
 
 
 def _chance_of_none(total: Integers, given: Integers, drawn: Integers | int) -> Floats:

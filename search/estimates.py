@@ -8,7 +8,7 @@ estimated over random subsets. What each rule is made of by a configuration is s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from problems.errors import UserError
 from search.curves import Floats, Mix, best_of_n_at, hybrid_at, pass_at
 from search.pool import PoolArrays
+from search.rules import eligible
 from search.subsets import MAJORITY, Vote, estimate
 from search.tuning import FOLDS, Plan, choose, fold_of, variants
 
@@ -31,7 +32,10 @@ Grid = Mapping[Mix, Sequence[int]]
 
 @dataclass
 class Measured:
-    """Accuracies of each problem, shape (P,), and for votes the Monte Carlo error and draws."""
+    """Accuracies of each problem, shape (P,), and for votes the Monte Carlo error and draws.
+
+    NaN where a problem has no candidates of the modes.
+    """
 
     per_problem: dict[Cell, Floats] = field(default_factory=dict)
     errors: dict[Cell, float] = field(default_factory=dict)
@@ -157,11 +161,18 @@ def measure(
             for row, n in enumerate(ns):
                 found.per_problem[name, mix, n] = best[row]
         if 1 in ns:
-            # With one candidate there is nothing to choose: every rule is the single sample.
+            # With one candidate there is nothing to choose: every rule is the single sample, and to
+            # those that need scores one without a score is none.
+            scored = single if scores is None else pass_at(_heard(pool, scores), mix, 1)
             for name in voting:
-                found.per_problem[name, mix, 1] = single
+                found.per_problem[name, mix, 1] = single if name == "majority" else scored
         _votes(pool, scores, mix, [n for n in ns if n > 1], voting, plans, config, found)
     return found
+
+
+def _heard(pool: PoolArrays, scores: NDArray[Any]) -> PoolArrays:
+    """The pool in which nothing without a score is right."""
+    return replace(pool, labels=pool.labels & eligible(pool.classes, scores))
 
 
 def _votes(

@@ -16,12 +16,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from problems.errors import UserError
 from search.curves import (
     Floats,
     Interval,
     Mix,
     bootstrap_weights,
+    has,
     hybrid_tokens,
     interval,
     tokens_at,
@@ -42,7 +46,9 @@ from search.request import (
     count,
     grids,
     rule_label,
+    score_notes,
     scores_of,
+    voter_notes,
 )
 from search.tuning import FOLDS, Plan
 
@@ -67,16 +73,19 @@ __all__ = [
 class Evaluation:
     """All that was estimated.
 
-    `frame` has a row per rule, modes and n: accuracy, low, high (fractions), error (standard error
-    of the Monte Carlo estimate, 0 where it is exact), k (top-k only; where it is cross-fitted, what
-    most folds use), tokens (mean number generated per problem; for the hybrid, words are only
-    generated where the program has no answer), draws (subsets of each problem behind an estimate,
-    none where it is exact) and temperature (of the softmax transform). `differences` has a row per
+    `frame` has a row per rule, modes and n: accuracy, low, high (fractions), problems (how many
+    they are over), error (standard error of the Monte Carlo estimate, 0 where it is exact), k
+    (top-k only; where it is cross-fitted, what most folds use), tokens (mean number generated per
+    problem; for the hybrid, words are only generated where the program has no answer), draws
+    (subsets of each problem behind an estimate, none where it is exact) and temperature (of the
+    softmax transform). `differences` has a row per
     rule, modes and n ≥ 2: the rule's accuracy minus majority's on the same problems, with interval
     and p-value. `groups` has a row per breakdown (`by`), group, rule, modes and n; None where none
     was asked for.
 
-    `per_problem` holds the expected accuracy of each problem in the order of `problem_ids`.
+    `per_problem` holds the expected accuracy of each problem in the order of `problem_ids`, NaN for
+    one without candidates of the modes: accuracies are over the others, of which `frame` has the
+    number (`problems`).
     `table_n` is the largest n that every modes' pool can give. `quality` tells what the scores are
     worth; None without scores. `votes` holds the vote that each rule is at each n ≥ 2.
     The hybrid has one point, ("hybrid", "both", 2), and is none of `rules`, which have one at every
@@ -123,6 +132,26 @@ class Evaluation:
         """The n estimated for these modes, ascending."""
         return sorted(n for rule, modes, n in self.per_problem if (rule, modes) == ("pass", mix))
 
+    def problems(self, mix: Mix) -> int:
+        """How many problems have candidates of these modes: those that accuracies are over."""
+        values = self.per_problem["pass", mix, self.ns(mix)[0]]
+        return int((~np.isnan(values)).sum())
+
+    def mix_label(self, mix: Mix) -> str:
+        """`PoT only`; with the number of problems, `PoT only (11)`, where it is not that of all."""
+        number = self.problems(mix)
+        told = f" ({number:,})" if number < len(self.problem_ids) else ""
+        return f"{MIX_LABELS[mix]}{told}"
+
+    @property
+    def shares_modes(self) -> bool:
+        """Whether every problem has candidates of all modes, so that both takes half of each."""
+        return all(self.problems(mix) == len(self.problem_ids) for mix in self.mixes)
+
+    def mean(self, rule: str, mix: Mix, n: int) -> float:
+        """One accuracy without its interval. Raises `KeyError` where it was not estimated."""
+        return float(np.nanmean(self.per_problem[rule, mix, n]))
+
     def at(self, rule: str, mix: Mix, n: int) -> Interval:
         """One accuracy. Raises `KeyError` where it was not estimated."""
         return interval(self.per_problem[rule, mix, n], self._weights)
@@ -142,6 +171,7 @@ class Evaluation:
             "verifier": self.verifier or None,
             "table_n": self.table_n,
             "sizes": dict(self.sizes),
+            "problems_by_modes": {mix: self.problems(mix) for mix in self.mixes},
             "accuracy": _records(self.frame),
             "differences": _records(self.differences),
             "groups": [] if self.groups is None else _records(self.groups),
@@ -162,7 +192,8 @@ def evaluate(
     `tune`: a pool of held-out problems on which constants that are `auto` are chosen; without,
     they are cross-fitted (search/tuning.py).
 
-    Raises `UserError` for an unknown rule or verifier, candidates without a score, a pool without
+    Candidates without a score have no part in rules that need scores. Raises `UserError` for an
+    unknown rule or verifier, a rule asked for by name whose scores are missing, a pool without
     labels, an n that the pool cannot give, and with `short=refuse` problems with too few of them.
     """
     config = config or EvaluateConfig()
@@ -172,8 +203,7 @@ def evaluate(
     verifier, scores = scores_of(pool, config.verifier)
     sizes, grid, notes = grids(pool, config)
     names, left_out = applicable(pool, scores, config)
-    # Without scores there is nothing to tune.
-    held_out = None if tune is None or not verifier else (tune, scores_of(tune, verifier)[1])
+    held_out = None if tune is None else _held_out(tune, verifier, names)
     plans = make_plans(pool, scores, grid, names, config, held_out)
     found = measure(pool, scores, grid, names, plans, config)
     weights = bootstrap_weights(len(pool.problem_ids), config.bootstrap, config.seed)
@@ -190,6 +220,8 @@ def evaluate(
         notes=(
             *notes,
             *left_out,
+            *score_notes(pool, verifier),
+            *voter_notes(config, grid, names),
             *_notes(pool, names),
             *_chosen(plans, [*grid][-1], tune is not None),
         ),
@@ -199,11 +231,24 @@ def evaluate(
     )
 
 
+def _held_out(
+    tune: PoolArrays, verifier: str, names: list[str]
+) -> tuple[PoolArrays, NDArray[np.float32]] | None:
+    """The held-out problems and their scores; None where no rule needs scores: nothing to tune."""
+    if not verifier or not set(SCORED_RULES) & set(names):
+        return None
+    scores = scores_of(tune, verifier)[1]
+    if scores is None:
+        why = tune.left_out.get(verifier, "the run has none")
+        raise UserError(f"evaluate: tune: scores by '{verifier}': {why}")
+    return tune, scores
+
+
 def _frame(pool: PoolArrays, found: Measured, plans: Plans, weights: Floats) -> pd.DataFrame:
     import pandas as pd
 
     sizes = {(mix, n) for _, mix, n in found.per_problem}
-    tokens = {(mix, n): tokens_at(pool, mix, n).mean() for mix, n in sizes}
+    tokens = {(mix, n): tokens_at(pool, mix, n)[has(pool, mix)].mean() for mix, n in sizes}
     rows = []
     for rule in RULE_LABELS:
         for cell, values in found.per_problem.items():
@@ -220,6 +265,7 @@ def _frame(pool: PoolArrays, found: Measured, plans: Plans, weights: Floats) -> 
                     "accuracy": result.value,
                     "low": result.low,
                     "high": result.high,
+                    "problems": int((~np.isnan(values)).sum()),
                     "error": found.errors.get(cell, 0.0),
                     # With one candidate there is nothing to plan.
                     "k": (plan.typical.voters(n) if plan else 1) if "top_k" in rule else None,
@@ -286,7 +332,7 @@ def _chosen(plans: Plans, mix: Mix, held_out: bool) -> list[str]:
 def best_rules(evaluation: Evaluation, mix: Mix, n: int) -> set[str]:
     """The rules with the highest accuracy, to the digit that tables show; the ceiling aside."""
     shown = {
-        rule: round(100 * float(evaluation.per_problem[rule, mix, n].mean()), 1)
+        rule: round(100 * evaluation.mean(rule, mix, n), 1)
         for rule in evaluation.rules
         if rule not in ("single", "pass")
     }

@@ -14,12 +14,12 @@ import numpy as np
 from search.cost import equal_flops
 from search.curves import Interval
 from search.evaluate import (
-    MIX_LABELS,
     RULE_LABELS,
     Evaluation,
     count,
     rule_label,
 )
+from search.groups import FIFTHS
 from search.paired import p_text
 from search.quality import MEASURES
 from search.sections import Group, Runs, interval_texts, percent, run_label
@@ -166,10 +166,10 @@ def difficulty(evaluation: Evaluation) -> list[dict[str, Any]]:
                 continue
             one: dict[str, Any] = {"rule": rule}
             for key, column in (("value", "accuracy"), ("low", "low"), ("high", "high")):
-                table = rows[column].unstack("group").reindex(ns)
+                table = rows[column].unstack("group").reindex(index=ns, columns=list(FIFTHS))
                 one[key] = [[_known(x) for x in line] for line in table.to_numpy()]
             series.append(one)
-        found.append({"mix": mix, "label": MIX_LABELS[mix], "ns": ns, "series": series})
+        found.append({"mix": mix, "label": evaluation.mix_label(mix), "ns": ns, "series": series})
     return found
 
 

@@ -60,6 +60,8 @@ def groups(
         for group, (rule, mix, n), sums, counts in makers[by](
             pool, verifier, grid, names, plans, config
         ):
+            if not counts.any():
+                continue  # no problem of the group has candidates of these modes
             found = mean_in_group(sums, counts, weights)
             # With two ways to split, every problem is counted twice.
             problems = counts.sum() / (2 if by == "difficulty" else 1)
@@ -138,8 +140,9 @@ def _by_difficulty(
         for cell, values in found.per_problem.items():
             for group in range(len(FIFTHS)):
                 key = (group, cell)
-                sums[key] = sums.get(key, 0.0) + np.where(fifth == group, values, 0.0)
-                counts[key] = counts.get(key, 0.0) + (fifth == group)
+                own = (fifth == group) & ~np.isnan(values)
+                sums[key] = sums.get(key, 0.0) + np.where(own, values, 0.0)
+                counts[key] = counts.get(key, 0.0) + own
     for group, cell in sums:
         yield FIFTHS[group], cell, sums[group, cell], counts[group, cell]
 
@@ -161,9 +164,9 @@ def _by_origin(
         part = pool.select(kept)
         shorter = _within(grid, sizes_of(part))
         held = [rule for rule in names if rule != "hybrid" or len(part.mode_names) == len(MODES)]
-        there = kept.any(axis=1)
         found = measure(part, part.scores.get(verifier), shorter, held, plans, config)
         for cell, values in found.per_problem.items():
+            there = ~np.isnan(values) & kept.any(axis=1)
             yield origin, cell, np.where(there, values, 0.0), there.astype(np.float64)
 
 

@@ -166,7 +166,8 @@ def _data(runs: Sequence[PageRun], lists: Sequence[_List]) -> dict[str, Any]:
                 },
             }
         )
-    return {"labels": RULE_LABELS, "runs": told, "problems": problems}
+    halves = all(run.evaluation.shares_modes for run in runs)
+    return {"labels": RULE_LABELS, "halves": halves, "runs": told, "problems": problems}
 
 
 _MARKS = {True: "1", False: "0", None: "?"}
@@ -222,6 +223,7 @@ def _render(
             for run in runs
         ],
         tables=sections.accuracy_tables(pairs),
+        shares_modes=all(each.shares_modes for _, each in pairs),
         meanings=findings.rule_meanings(pairs),
         curve_tables=sections.curve_tables(pairs),
         to_majority=sections.forest(sections.differences_to_majority(pairs), resamples),

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from search.curves import Floats, Interval, bootstrap_weights
+from search.curves import Floats, Interval, bootstrap_weights, resampled
 
 __all__ = ["Paired", "p_text", "paired", "percentile_p"]
 
@@ -48,22 +48,26 @@ def paired(
     """Mean of `a` − `b` over problems, arrays of shape (P,) in the same order of problems.
 
     `weights` of `bootstrap_weights`, shape (draws, P), where several differences share their
-    resamples; else `draws` resamples from `seed`. Raises `ValueError` for arrays of different or
-    no length, or with values that are not finite.
+    resamples; else `draws` resamples from `seed`. A problem of which either side is NaN is left
+    out: there is nothing of it to compare. Raises `ValueError` for arrays of different or no
+    length, with infinite values, or where no problem is left.
     """
     left, right = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if left.shape != right.shape or left.ndim != 1 or not len(left):
         raise ValueError(f"paired: expected two arrays (P,), got {left.shape} and {right.shape}")
     difference = left - right
-    if not np.isfinite(difference).all():
-        raise ValueError("paired: a value is not finite")
+    known = ~np.isnan(difference)
+    if not np.isfinite(difference[known]).all():
+        raise ValueError("paired: a value is infinite")
+    if not known.any():
+        raise ValueError("paired: no problem has a value on both sides")
     if weights is None:
         weights = bootstrap_weights(len(difference), draws, seed)
-    means = weights @ difference
+    means = resampled(difference, weights)
     # What is left by rounding in a sum whose terms cancel is no difference.
     means[np.abs(means) < 1e-12] = 0.0
     low, high = np.quantile(means, [0.025, 0.975])
-    return Paired(float(difference.mean()), float(low), float(high), percentile_p(means))
+    return Paired(float(difference[known].mean()), float(low), float(high), percentile_p(means))
 
 
 def percentile_p(means: NDArray[Any]) -> float:

@@ -13,7 +13,7 @@ nor to read ahead (`pre_buffer`): parts are small.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,13 +28,16 @@ __all__ = ["read_rows", "read_table", "to_frame"]
 _ROWS_AT_ONCE = 64
 
 
-def read_table(data: bytes) -> pyarrow.Table:
-    """The table of a whole Parquet file. Raises `pyarrow.ArrowException` where it is none."""
+def read_table(data: bytes, columns: Sequence[str] | None = None) -> pyarrow.Table:
+    """The table of a whole Parquet file, or `columns` of it.
+
+    Raises `pyarrow.ArrowException` where it is none.
+    """
     import pyarrow
     import pyarrow.parquet
 
     with pyarrow.parquet.ParquetFile(pyarrow.BufferReader(data), pre_buffer=False) as file:
-        return file.read(use_threads=False)
+        return file.read(columns=columns and list(columns), use_threads=False)
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:

@@ -194,7 +194,8 @@ def _draw(panel: Any, evaluation: Evaluation, mix: Mix, x: str) -> None:
     frame = evaluation.frame[evaluation.frame["modes"] == mix]
     for rule in _drawn(evaluation):
         draw_line(panel, frame[frame["rule"] == rule], STYLES[rule], x)
-    draw_axes(panel, mix, evaluation.ns(mix), x)
+    draw_axes(panel, mix, evaluation.ns(mix), x, halves=evaluation.shares_modes)
+    panel.set_title(evaluation.mix_label(mix))
 
 
 def draw_line(
@@ -217,14 +218,17 @@ def draw_line(
     )
 
 
-def draw_axes(panel: Any, mix: Mix, ns: list[int], x: str) -> None:
-    """Title, ticks and name of the axis that a panel of curves has."""
+def draw_axes(panel: Any, mix: Mix, ns: list[int], x: str, *, halves: bool = True) -> None:
+    """Title, ticks and name of the axis that a panel of curves has.
+
+    `halves`: whether n of both modes are half of each, of every problem.
+    """
     panel.set_title(MIX_LABELS[mix])
     if x == "n":
         ticks = _ticks(ns)
         panel.set_xscale("log", base=2)
         panel.set_xticks(ticks, [str(n) for n in ticks])
-        panel.set_xlabel(AXES[x] + (" (half CoT, half PoT)" * (mix == "both")))
+        panel.set_xlabel(AXES[x] + (" (half CoT, half PoT)" * (mix == "both" and halves)))
     else:
         panel.set_xscale("log")
         panel.set_xlabel(AXES[x])

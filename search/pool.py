@@ -14,8 +14,8 @@ rows padded at the end, where `present` is False.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,10 +39,11 @@ class PoolArrays:
 
     `classes` is the answer class (−1: no answer), `labels` whether the answer is right (False where
     that is unknown; `labelled` says where it is known), `scores` the score by each verifier (NaN:
-    not scored), `modes` the index into `MODES` (0 CoT, 1 PoT; −1 in padding), `origins` the index
+    no score), `modes` the index into `MODES` (0 CoT, 1 PoT; −1 in padding), `origins` the index
     into `origin_names` (the members of a mixture, sorted; without a mixture the one name is empty;
     −1 in padding), `tokens` the number of generated tokens (−1: unknown), `logprobs` their summed
-    log-probability in nats (NaN: unknown), `present` what is not padding.
+    log-probability in nats (NaN: unknown), `present` what is not padding. `left_out` are verifiers
+    whose scores cannot be used, by name, and why.
     """
 
     problem_ids: list[str]
@@ -56,16 +57,22 @@ class PoolArrays:
     present: NDArray[np.bool_]
     origins: NDArray[np.int32]
     origin_names: list[str]
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def from_frame(cls, frame: pd.DataFrame) -> PoolArrays:
+    def from_frame(
+        cls, frame: pd.DataFrame, left_out: Mapping[str, str] | None = None
+    ) -> PoolArrays:
         """The arrays of a frame with one row a candidate, in any order.
 
         Columns: `problem_id`, `mode` ("cot" or "pot"), `sample` (its number within problem, origin
         and mode), `answer_class` (int, −1 or null: no answer), `label` (bool or null); where known
         `origin` (text; missing: empty), `tokens`, `logprob`, and `score:NAME` for every verifier.
         Problems are sorted by id and candidates by mode, origin and sample, so that the order of
-        the rows changes nothing.
+        the rows changes nothing. A score that is infinite is none.
+
+        The scores of verifiers in `left_out`, by name and why, are not taken, nor are those of one
+        who scored no candidate that has an answer.
 
         Raises `UserError` for a missing column, an unknown mode, a candidate that is there twice.
         """
@@ -95,19 +102,22 @@ class PoolArrays:
         classes = spread(numbers("answer_class", -1), -1, np.int32)
         label = _boolean(frame["label"])
         labels = spread(label.fillna(False).to_numpy(bool), False, bool)
+        scores = {
+            str(name).removeprefix(SCORE_PREFIX): spread(
+                _finite(numbers(str(name), np.nan)), np.nan, np.float32
+            )
+            for name in frame.columns
+            if str(name).startswith(SCORE_PREFIX)
+        }
+        unused = {**_without_scores(scores, classes), **(left_out or {})}
         return cls(
             problem_ids=[str(problem_id) for problem_id in problem_ids],
             classes=classes,
             # A candidate without an answer can be neither chosen nor right.
             labels=labels & (classes >= 0),
             labelled=spread(label.notna().to_numpy(bool), False, bool),
-            scores={
-                str(name).removeprefix(SCORE_PREFIX): spread(
-                    numbers(str(name), np.nan), np.nan, np.float32
-                )
-                for name in frame.columns
-                if str(name).startswith(SCORE_PREFIX)
-            },
+            scores={name: own for name, own in scores.items() if name not in unused},
+            left_out=unused,
             modes=spread(frame["_mode"].to_numpy(), -1, np.int8),
             tokens=spread(numbers("tokens", -1), -1, np.int32),
             logprobs=spread(numbers("logprob", np.nan), np.nan, np.float32),
@@ -157,6 +167,26 @@ class PoolArrays:
         }
         scores = {name: move(array) for name, array in self.scores.items()}
         return replace(self, **moved, scores=scores)
+
+
+def _finite(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The scores, NaN for what is no finite number in single precision."""
+    most = float(np.finfo(np.float32).max)
+    return np.where(np.abs(scores) <= most, scores, np.nan)
+
+
+def _without_scores(
+    scores: Mapping[str, NDArray[np.float32]], classes: NDArray[np.int32]
+) -> dict[str, str]:
+    """The verifiers who scored no candidate that has an answer, and that as the reason."""
+    answered = classes >= 0
+    if not answered.any():
+        return {}
+    return {
+        name: "no candidate with an answer has a score"
+        for name, own in scores.items()
+        if not np.isfinite(own[answered]).any()
+    }
 
 
 def _check(frame: pd.DataFrame) -> None:

@@ -162,7 +162,7 @@ def over_optimisation(per_problem: Mapping[Cell, Floats], weights: Floats) -> li
         ns = sorted(n for rule, modes, n in per_problem if (rule, modes) == ("best_of_n", mix))
         values = [per_problem["best_of_n", mix, n] for n in ns]
         # Rounded, so that equal means are equal however they were summed.
-        peak = int(np.argmax([round(float(own.mean()), 12) for own in values]))
+        peak = int(np.argmax([round(float(np.nanmean(own)), 12) for own in values]))
         if len(ns) > 1:
             drop = paired(values[-1], values[peak], weights)
             found.append(Over(mix, ns[peak], ns[-1], drop))

@@ -28,9 +28,9 @@ from search.results import (
     evaluate_run,
     graded,
     load_frame,
-    scored_by,
     stage_seconds,
     tuning_pool,
+    usable,
 )
 from search.runs import Run
 from search.settings import fields_of
@@ -108,19 +108,14 @@ def run_report(config: ReportStage) -> None:
     evaluations = {}
     for name, run in runs.items():
         settings = fields_of(EvaluateConfig, config)
-        verifiers = scored_by(run)
-        # The page shows one verifier's values: the one asked for, else the first.
-        if not settings.verifier and verifiers:
-            settings = dataclasses.replace(settings, verifier=verifiers[0])
         tune = tuning_pool(run, config.tune, config.grading)
         evaluations[name] = evaluate_run(run, settings, tune, config.grading)
         if len(runs) > 1:
             print(f"{name}\n")
         print(table(_asked(evaluations[name], config), seconds=stage_seconds(run)))
-        if len(verifiers) > 1 and not config.verifier:
-            print(
-                f"  by {verifiers[0]}; others: verifier=…; side by side: assay evaluate {run.path}"
-            )
+        shown = evaluations[name].verifier
+        if set(usable(run)) - {shown} and shown and not config.verifier:
+            print(f"  by {shown}; others: verifier=…; side by side: assay evaluate {run.path}")
     with _to_write(folder) as local:
         page = write_report(
             runs,

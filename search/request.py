@@ -28,9 +28,12 @@ __all__ = [
     "check_config",
     "count",
     "grids",
+    "numbers",
     "rule_label",
+    "score_notes",
     "scores_of",
     "sizes_of",
+    "voter_notes",
 ]
 
 RULE_LABELS = {
@@ -136,26 +139,34 @@ def check_config(config: EvaluateConfig) -> None:
 def scores_of(pool: PoolArrays, verifier: str) -> tuple[str, NDArray[np.float32] | None]:
     """The verifier's name and its scores, shape (P, S); "" and None where a pool has none.
 
-    Raises `UserError` for an unknown verifier, for several without a choice, and where a candidate
-    with an answer has no finite score.
+    Of a verifier whose scores cannot be used (`PoolArrays.left_out`) there are none. Raises
+    `UserError` for an unknown verifier, and for several without a choice.
     """
-    known = ", ".join(f"'{name}'" for name in pool.scores) or "none"
-    if verifier and verifier not in pool.scores:
+    known = ", ".join(f"'{name}'" for name in (*pool.scores, *pool.left_out)) or "none"
+    if verifier and verifier not in {*pool.scores, *pool.left_out}:
         raise UserError(f"evaluate: no scores by verifier '{verifier}' (the pool has: {known})")
-    if not pool.scores:
+    if not pool.scores or verifier in pool.left_out:
         return "", None
     if not verifier and len(pool.scores) > 1:
         raise UserError(f"evaluate: choose one with verifier=… (the pool has scores by {known})")
     name = verifier or next(iter(pool.scores))
-    scores = pool.scores[name]
-    unscored = ~np.isfinite(scores) & pool.present & (pool.classes >= 0)
-    if unscored.any():
-        problem = pool.problem_ids[int(unscored.any(axis=1).argmax())]
-        raise UserError(
-            f"evaluate: {int(unscored.sum())} candidates with an answer have no finite score by "
-            f"verifier '{name}' (first in problem {problem!r}); score the run first"
-        )
-    return name, scores
+    return name, pool.scores[name]
+
+
+def score_notes(pool: PoolArrays, verifier: str) -> list[str]:
+    """What is missing of scores: verifiers that are left out, candidates that `verifier` lacks."""
+    notes = [f"scores by {name} left out: {why}" for name, why in pool.left_out.items()]
+    if verifier:
+        without = pool.present & ~np.isfinite(pool.scores[verifier])
+        of = {mode: int((without & pool.of_mode(mode)).sum()) for mode in pool.mode_names}
+        told = ", ".join(f"{number:,} {MODE_WORDS[mode]}" for mode, number in of.items() if number)
+        if told:
+            total = int(pool.present.sum())
+            notes.append(
+                f"{int(without.sum()):,} of {count(total, 'candidate')} without a score by "
+                f"{verifier} ({told}): left out of the rules that need scores"
+            )
+    return notes
 
 
 def applicable(
@@ -176,7 +187,7 @@ def applicable(
         if unknown[rule]
     }
     if scores is None:
-        lacking |= dict.fromkeys(SCORED_RULES, "the pool has no scores")
+        lacking |= dict.fromkeys(SCORED_RULES, _no_scores(pool, config.verifier))
     if len(pool.mode_names) < len(MODES):
         lacking["hybrid"] = "the pool has one mode"
     for rule in config.rules:
@@ -193,11 +204,27 @@ def applicable(
     return names, notes
 
 
+def _no_scores(pool: PoolArrays, verifier: str) -> str:
+    """Why there are no scores to choose by."""
+    left_out = {n: why for n, why in pool.left_out.items() if verifier in ("", n)}
+    told = "; ".join(f"scores by '{name}': {why}" for name, why in left_out.items())
+    return told or "the pool has no scores"
+
+
 def sizes_of(pool: PoolArrays) -> dict[Mix, int]:
-    """The candidates per problem of each mode, and of both in equal shares."""
+    """The candidates per problem of each mode, and of both: in equal shares where there are both.
+
+    A problem with candidates of one mode alone gives as many to both; the size is that of most
+    problems, the larger of equals.
+    """
     sizes: dict[Mix, int] = {mode: pool.size(mode) for mode in pool.mode_names}
     if len(sizes) == len(MODES):
-        sizes["both"] = 2 * min(sizes.values())
+        there = {mode: pool.of_mode(mode).any(axis=1) for mode in MODES}
+        every = np.logical_and.reduce(list(there.values()))
+        votes = {2 * min(sizes.values()): int(every.sum())}
+        for mode, own in there.items():
+            votes[sizes[mode]] = votes.get(sizes[mode], 0) + int((own & ~every).sum())
+        sizes["both"] = max(votes, key=lambda size: (votes[size], size))
     return sizes
 
 
@@ -215,15 +242,19 @@ def grids(
             f"evaluate: n={min(config.n)} is more than the {max(sizes.values())} candidates per "
             "problem that the pool holds"
         )
-    notes = [
-        f"{MIX_LABELS[mix]} left out: it has no more than {sizes[mix]} candidates per problem"
-        for mix, ns in found.items()
-        if not ns
-    ]
+    notes = []
+    for mix, ns in found.items():
+        over = sorted({n for n in config.n if n not in ns})
+        if over:
+            where = f" at n = {numbers(over)}" if ns else ""
+            notes.append(
+                f"{MIX_LABELS[mix]}{where} left out: it has no more than "
+                f"{count(sizes[mix], 'candidate')} per problem"
+            )
     return (
         sizes,
         {mix: ns for mix, ns in found.items() if ns},
-        [*notes, *_short(pool, sizes, config)],
+        [*notes, *_lacking(pool), *_short(pool, sizes, config)],
     )
 
 
@@ -233,11 +264,38 @@ def _grid(wanted: list[int], size: int, sizes: Mapping[Mix, int]) -> list[int]:
     return sorted({n for n in wanted or [*powers, *sizes.values()] if n <= size})
 
 
+def _lacking(pool: PoolArrays) -> list[str]:
+    """Notes on modes of which only some problems have candidates."""
+    return [
+        f"{MIX_LABELS[mode]}: over the {count(len(own), 'problem')} with such candidates, of "
+        f"{len(pool.problem_ids):,}"
+        for mode in pool.mode_names
+        if len(own := np.flatnonzero(pool.of_mode(mode).any(axis=1))) < len(pool.problem_ids)
+    ]
+
+
+def voter_notes(
+    config: EvaluateConfig, grid: Mapping[Mix, list[int]], names: list[str]
+) -> list[str]:
+    """A note where more voters were asked for than there are candidates."""
+    if config.k == "auto" or not {"top_k", "weighted_top_k"} & set(names):
+        return []
+    fewer = sorted({n for ns in grid.values() for n in ns if 1 < n < int(config.k)})
+    if not fewer:
+        return []
+    return [f"k={config.k} is more than n = {numbers(fewer)}: there all of them vote"]
+
+
 def _short(pool: PoolArrays, sizes: Mapping[Mix, int], config: EvaluateConfig) -> list[str]:
-    """Notes on problems with fewer candidates than most, the first of them named."""
+    """Notes on problems with fewer candidates than most, the first of them named.
+
+    Those without any of a mode are told by `_lacking`, but refused here too.
+    """
     notes = []
     for mode in pool.mode_names:
-        short = np.flatnonzero(pool.of_mode(mode).sum(axis=1) < sizes[mode])
+        counts = pool.of_mode(mode).sum(axis=1)
+        least = 0 if config.short == "refuse" else 1
+        short = np.flatnonzero((counts >= least) & (counts < sizes[mode]))
         if not len(short):
             continue
         named = ", ".join(pool.problem_ids[p] for p in short[:LISTED])
@@ -250,6 +308,12 @@ def _short(pool: PoolArrays, sizes: Mapping[Mix, int], config: EvaluateConfig) -
             raise UserError(f"evaluate: {found}; short=use takes all that they have")
         notes.append(f"{found}; all of theirs are used")
     return notes
+
+
+def numbers(numbers: list[int]) -> str:
+    """`3, 5, 9`; of many the first and the last."""
+    few = numbers if len(numbers) <= 2 * LISTED else [*numbers[:LISTED], "…", numbers[-1]]
+    return ", ".join(map(str, few))
 
 
 def count(number: int, noun: str) -> str:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from problems.answers import classes
 from problems.errors import UserError
 from search.comparison import comparison, frame_of
@@ -70,12 +72,12 @@ def run_evaluate(config: EvaluateStage) -> None:
     run = _open(config.run)
     if config.verifier and config.verifiers:
         raise UserError("verifiers: give verifier (one) or verifiers (several), not both")
-    names = [config.verifier] if config.verifier else config.verifiers or scored_by(run)
     settings = fields_of(EvaluateConfig, config)
     check_grading(config.grading)
     frame, tune = load_frame(run), tuning_pool(run, config.tune, config.grading)
     both = gradings(frame)
-    pool = PoolArrays.from_frame(graded(frame, run, config.grading))
+    pool = PoolArrays.from_frame(graded(frame, run, config.grading), unfinished(run))
+    names = [config.verifier] if config.verifier else config.verifiers or list(pool.scores)
     found = [
         _told(
             with_costs(evaluate(pool, dataclasses.replace(settings, verifier=v), tune), run),
@@ -83,6 +85,8 @@ def run_evaluate(config: EvaluateStage) -> None:
         )
         for v in names or [""]
     ]
+    # One whose scores cannot be used is told of in the notes of the others.
+    found = [each for each in found if each.verifier] or found[:1]
     if config.json:
         dicts = [as_json(evaluation) for evaluation in found]
         told = dicts[0] if len(dicts) == 1 else dicts
@@ -110,6 +114,34 @@ def scored_by(run: Run) -> list[str]:
     return [name for name in run.verifiers() if run.parts(f"scores/{name}")]
 
 
+def unfinished(run: Run) -> dict[str, str]:
+    """The verifiers that have not scored every graded part, by name, and what there is to do."""
+    graded = run.parts("answers") if "answers" in run.record["stages"] else []
+    found = {}
+    for name in run.verifiers():
+        done = len(run.parts(f"scores/{name}", graded))
+        if done < len(graded):
+            found[name] = (
+                f"{done} of {len(graded)} parts are scored; `{_score_command(run, name)}` does the "
+                "rest"
+            )
+    return found
+
+
+def _score_command(run: Run, name: str) -> str:
+    """The command that goes on with a verifier's scores."""
+    config = run.record["stages"][f"scores/{name}"]["config"]
+    model = (config.get("verifier") or {}).get("name") or "VERIFIER"
+    named = "" if Path(model).name == name else f" name={name}"
+    return f"assay score {run.path} verifier={model}{named}"
+
+
+def usable(run: Run) -> list[str]:
+    """The verifiers whose scores of the graded candidates are all there."""
+    left_out = unfinished(run)
+    return [name for name in run.verifiers() if name not in left_out]
+
+
 def _open(path: str) -> Run:
     if not path:
         raise UserError("run: expected the folder of the run, for example run=runs/demo")
@@ -130,7 +162,7 @@ def tuning_pool(run: Run, path: str, grading: str = "ours") -> PoolArrays | None
         raise UserError(
             f"tune={path}: {shared} of its problems are in {run.path} too; expected held-out ones"
         )
-    return PoolArrays.from_frame(graded(load_frame(other), other, grading))
+    return PoolArrays.from_frame(graded(load_frame(other), other, grading), unfinished(other))
 
 
 def evaluate_run(
@@ -139,14 +171,18 @@ def evaluate_run(
     tune: PoolArrays | None = None,
     grading: str = "ours",
 ) -> Evaluation:
-    """Every rule at every n on a run's pool, with what it costs, broken down wherever it can be."""
+    """Every rule at every n on a run's pool, with what it costs, broken down wherever it can be.
+
+    Of several verifiers by the first, unless one is asked for.
+    """
     frame = load_frame(run)
     both = agreement(frame)
     notes = (*note_on(frame, grading), *([both] if both else []))
-    pool = PoolArrays.from_frame(graded(frame, run, grading))
+    pool = PoolArrays.from_frame(graded(frame, run, grading), unfinished(run))
     check_config(config)
     more = [by for by in possible(pool, grids(pool, config)[1], config.seed) if by not in config.by]
-    config = dataclasses.replace(config, by=[*config.by, *more])
+    verifier = config.verifier or next(iter(pool.scores), "")
+    config = dataclasses.replace(config, by=[*config.by, *more], verifier=verifier)
     return _told(with_costs(evaluate(pool, config, tune), run), notes)
 
 
@@ -175,8 +211,8 @@ def load_frame(
 
     Columns: problem_id, origin (the member of a mixture, else empty), mode, sample, answer,
     answer_class (consistent within a problem), label (`<NA>` where undecided), tokens,
-    prompt_tokens, logprob, outcome, `score:NAME` for each verifier (NaN where it has not scored the
-    candidate), where they came by import imported_answer and imported_label; with `texts` also
+    prompt_tokens, logprob, outcome, `score:NAME` for each verifier (NaN where the candidate has no
+    finite score), where they came by import imported_answer and imported_label; with `texts` also
     text, output, message, token_ids and, where they were kept, `values:NAME` with `starts:NAME` and
     `ends:NAME`, the places of the values' tokens in the text. Raises `UserError` where nothing is
     graded yet.
@@ -224,6 +260,7 @@ def join_scores(
         columns = [*_KEY, "score", *(_VALUES if texts and "values" in table.column_names else [])]
         tables.append(to_frame(table.select(columns)))
     scores = pd.concat(tables, ignore_index=True)
+    scores["score"] = scores["score"].where(np.isfinite(scores["score"].astype(float)))
     scores = scores.rename(columns={c: f"{c}:{name}" for c in ("score", *_VALUES)})
     return frame.merge(scores, on=_KEY, how="left", validate="one_to_one")
 
@@ -299,7 +336,7 @@ def show_one(run: Run, config: EvaluateConfig) -> str:
 
     frame = load_frame(run, texts=True)
     by_id = {problem.id: problem for problem in run.problems}
-    evaluation_verifier = config.verifier or next(iter(run.verifiers()), "")
+    evaluation_verifier = config.verifier or next(iter(usable(run)), "")
     rule = "top_k" if evaluation_verifier else "majority"
     best: tuple[int, Solved] | None = None
     for problem_id, rows in frame.groupby("problem_id", sort=False):

@@ -2,7 +2,9 @@
 
 Every rule takes arrays whose last axis runs over candidates (any leading axes: problems, subsets)
 and returns the index of the chosen candidate along that axis, −1 where nobody has an answer.
-Candidates without an answer (class −1) neither vote nor win; their scores may be NaN, no others.
+Candidates without an answer (class −1) neither vote nor win. To rules that need scores the same
+goes for a candidate without a score (NaN or infinite): nothing is known of it that it could be
+chosen by.
 
 Ties are broken by score where a rule has scores, then by `ties`: one random number per candidate
 (`tie_draw`), the highest wins. A curve averages over fresh draws, so no order is ever favoured.
@@ -26,6 +28,7 @@ __all__ = [
     "TRANSFORMS",
     "automatic_k",
     "best_of_n",
+    "eligible",
     "hybrid",
     "majority",
     "tie_draw",
@@ -50,15 +53,18 @@ def majority(classes: Integers, ties: Floats, scores: Floats | None = None) -> N
     """The answer given most often (self-consistency: Wang et al. 2022, arXiv 2203.11171).
 
     `scores`, where given, break ties between equally frequent answers and choose among the
-    candidates of the winner. Left out, the rule is the baseline that needs no verifier.
+    candidates of the winner; one without a score votes, and comes last in a tie. Left out, the rule
+    is the baseline that needs no verifier.
     """
     votes = _class_totals(classes, np.ones(classes.shape))
-    return _choose(classes >= 0, votes, ties if scores is None else scores, ties)
+    if scores is None:
+        return _choose(classes >= 0, votes, ties)
+    return _choose(classes >= 0, votes, np.where(np.isfinite(scores), scores, -np.inf), ties)
 
 
 def best_of_n(classes: Integers, scores: Floats, ties: Floats) -> NDArray[np.intp]:
     """The best-scored candidate that has an answer (Cobbe et al. 2021, section 4)."""
-    return _choose(classes >= 0, scores, ties)
+    return _choose(eligible(classes, scores), scores, ties)
 
 
 def weighted(
@@ -104,22 +110,27 @@ def hybrid(classes: Integers, modes: Integers, ties: Floats) -> NDArray[np.intp]
     return _choose(classes >= 0, modes.astype(np.float32), ties)
 
 
+def eligible(classes: Integers, scores: Floats) -> NDArray[np.bool_]:
+    """Where rules that need scores may choose: candidates with an answer and a finite score."""
+    return (classes >= 0) & np.isfinite(scores)
+
+
 def vote_weights(
     classes: Integers, scores: Floats, transform: str = "none", temperature: float = 1.0
 ) -> NDArray[np.float32]:
-    """Each candidate's weight in a weighted vote, never negative; 0 without an answer.
+    """Each candidate's weight in a weighted vote, never negative; 0 without an answer or a score.
 
     - `none`: the score; a negative one counts as 0, as a regression's prediction may fall below the
       labels' range, and an answer must not lose by having one candidate more.
     - `sigmoid`: 1 / (1 + exp(−score)), for scores that are log-odds.
-    - `rank`: among the candidates with an answer the worst score weighs 1, the next 2, …; equal
-      scores share their mean rank. Only the scores' order matters.
+    - `rank`: among the candidates with an answer and a score the worst weighs 1, the next 2, …;
+      equal scores share their mean rank. Only the scores' order matters.
     - `softmax`: exp(score / `temperature`), up to a factor that all candidates of a problem share.
 
     Raises `ValueError` for another transform.
     """
-    answered = classes >= 0
-    held = np.where(answered, scores, 0.0).astype(np.float64)
+    voting = eligible(classes, scores)
+    held = np.where(voting, scores, 0.0).astype(np.float64)
     if transform == "none":
         weights = np.maximum(held, 0.0)
     elif transform == "sigmoid":
@@ -127,15 +138,15 @@ def vote_weights(
     elif transform == "rank":
         from scipy.stats import rankdata
 
-        below = (~answered).sum(axis=-1, keepdims=True)
-        weights = rankdata(np.where(answered, scores, -np.inf), axis=-1) - below
+        below = (~voting).sum(axis=-1, keepdims=True)
+        weights = rankdata(np.where(voting, scores, -np.inf), axis=-1) - below
     elif transform == "softmax":
-        best = np.where(answered, held, -np.inf).max(axis=-1, keepdims=True, initial=-np.inf)
+        best = np.where(voting, held, -np.inf).max(axis=-1, keepdims=True, initial=-np.inf)
         weights = np.exp(np.minimum(held - np.where(np.isfinite(best), best, 0), 0) / temperature)
     else:
         raise ValueError(f"transform {transform!r}, expected one of {', '.join(TRANSFORMS)}")
     # Single precision, so that sums in double precision are the same in any order (_class_totals).
-    return np.where(answered, weights, 0.0).astype(np.float32)
+    return np.where(voting, weights, 0.0).astype(np.float32)
 
 
 def automatic_k(n: int) -> int:
@@ -154,7 +165,7 @@ def _elect(
     classes: Integers, scores: Floats, ties: Floats, k: int, weights: Floats
 ) -> NDArray[np.intp]:
     """The answer with the highest sum of weights among the k best-scored; ties by score."""
-    elected = _best(classes >= 0, scores, ties, k or automatic_k(classes.shape[-1]))
+    elected = _best(eligible(classes, scores), scores, ties, k or automatic_k(classes.shape[-1]))
     totals = _class_totals(np.where(elected, classes, -1), np.where(elected, weights, 0.0))
     return _choose(elected, totals, scores, ties)
 
@@ -172,23 +183,23 @@ def _class_totals(classes: Integers, weights: Floats) -> NDArray[np.float64]:
     return totals[cell].reshape(classes.shape)
 
 
-def _choose(eligible: NDArray[np.bool_], *keys: Floats) -> NDArray[np.intp]:
-    """The eligible candidate with the highest first key, then second key, …; −1 where none is."""
-    left = eligible
+def _choose(allowed: NDArray[np.bool_], *keys: Floats) -> NDArray[np.intp]:
+    """The allowed candidate with the highest first key, then second key, …; −1 where none is."""
+    left = allowed
     for key in keys:
         held = np.where(left, key, -np.inf)
         left = left & (held == held.max(axis=-1, keepdims=True, initial=-np.inf))
-    return np.where(eligible.any(axis=-1), left.argmax(axis=-1), -1)
+    return np.where(allowed.any(axis=-1), left.argmax(axis=-1), -1)
 
 
-def _best(eligible: NDArray[np.bool_], scores: Floats, ties: Floats, k: int) -> NDArray[np.bool_]:
-    """Marks the k eligible candidates with the highest scores, ties at the border by `ties`."""
+def _best(allowed: NDArray[np.bool_], scores: Floats, ties: Floats, k: int) -> NDArray[np.bool_]:
+    """Marks the k allowed candidates with the highest scores, ties at the border by `ties`."""
     n = scores.shape[-1]
     if k >= n:
-        return eligible
-    scores = np.where(eligible, scores, -np.inf)
+        return allowed
+    scores = np.where(allowed, scores, -np.inf)
     border = np.partition(scores, n - k, axis=-1)[..., n - k, None]
-    marked = eligible & (scores >= border)
+    marked = allowed & (scores >= border)
     # Only rows with a tie across the border need the full sort.
     tied = np.flatnonzero(marked.sum(axis=-1).ravel() > k)
     if len(tied):

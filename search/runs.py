@@ -328,11 +328,14 @@ class Run:
             return "belongs to other candidates"
         return None
 
-    def read(self, stage: str, part: Part) -> pyarrow.Table:
-        """A part's rows, with their `origin` even where the part is older than that column."""
+    def read(self, stage: str, part: Part, columns: Sequence[str] | None = None) -> pyarrow.Table:
+        """A part's rows (of `columns` alone), with `origin` even where the part is older."""
         import pyarrow
 
-        table = read_table((self.path / stage / part.filename).read_bytes())
+        data = (self.path / stage / part.filename).read_bytes()
+        if columns is not None:
+            return read_table(data, columns)
+        table = read_table(data)
         if "origin" not in table.column_names:
             origins = pyarrow.array([part.origin] * len(table), pyarrow.string())
             table = table.append_column("origin", origins)

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["ScoreStage", "Scorer", "Scorers", "run", "score", "verifier_name"]
 
 
+_MOST = float(np.finfo(np.float32).max)
+
+
 @dataclass
 class ScoreStage:
     """What `assay score` reads."""
@@ -120,7 +123,22 @@ def run(config: ScoreStage) -> None:
     done = score(config)
     for one in single_stages(config):
         stage = _stage(one)
-        print(f"{len(done.parts(stage))} parts of scores in {done.path / stage}")
+        parts = done.parts(stage)
+        print(f"{len(parts)} parts of scores in {done.path / stage}{_unscored(done, stage, parts)}")
+
+
+def _unscored(opened: Run, stage: str, parts: Sequence[Part]) -> str:
+    """What the last line says of candidates without a score."""
+    number = total = 0
+    for part in parts:
+        scores = opened.read(stage, part, ["score"])["score"]
+        number, total = number + scores.null_count, total + len(scores)
+    if not number:
+        return ""
+    return (
+        f"; {number:,} of {total:,} candidates without a score (longer, with their question, than "
+        "the verifier reads, or it gave no finite number)"
+    )
 
 
 def single_stages(config: ScoreStage) -> list[ScoreStage]:
@@ -228,17 +246,23 @@ def _row(candidate: dict[str, Any], scored: Any, place: int) -> dict[str, Any]:
     row["score"] = float(scored.scores[place])
     row["verifier_tokens"] = int(scored.tokens[place])
     row["verifier_prompt_tokens"] = int(scored.prompt_tokens[place])
-    if scored.values is not None:
+    if scored.values is not None and len(scored.values[place]):
         row["values"] = scored.values[place]
         row["starts"] = scored.offsets[place][:, 0]
         row["ends"] = scored.offsets[place][:, 1]
     return row
 
 
+def _finite(score: float | None) -> float | None:
+    """The score; `None` for what is no finite number in single precision."""
+    return None if score is None or not abs(score) <= _MOST else score
+
+
 def scores_table(rows: Sequence[dict[str, Any]], *, values: bool) -> pyarrow.Table:
     """The rows of a scores part; `starts` and `ends` are the tokens' places in the text.
 
-    Rows without an `origin` are of no mixture; those without values have null there.
+    Rows without an `origin` are of no mixture; those without values, or without a finite score,
+    have null there.
     """
     import pyarrow as pa
 
@@ -258,9 +282,10 @@ def scores_table(rows: Sequence[dict[str, Any]], *, values: bool) -> pyarrow.Tab
             ("starts", pa.list_(pa.int32())),
             ("ends", pa.list_(pa.int32())),
         ]
-        rows = [
-            {**row, "values": np.asarray(row["values"], np.float32)} if "values" in row else row
-            for row in rows
-        ]
-    rows = [{"origin": "", **row} for row in rows]
+        with np.errstate(over="ignore"):  # imported numbers may be beyond single precision
+            rows = [
+                {**row, "values": np.asarray(row["values"], np.float32)} if "values" in row else row
+                for row in rows
+            ]
+    rows = [{"origin": "", **row, "score": _finite(row["score"])} for row in rows]
     return pa.Table.from_pylist(rows, schema=pa.schema(fields))

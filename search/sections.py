@@ -53,7 +53,7 @@ AXES = ("n", "tokens", "flops", "seconds")
 def facts(evaluation: Evaluation, seconds: Mapping[str, float]) -> list[str]:
     """How much there is: problems, candidates, by which verifier, seconds by stage."""
     sizes = [
-        f"{size} {MIX_LABELS[mix].removesuffix(' only')}"
+        f"{size} {evaluation.mix_label(mix).replace(' only', '')}"
         for mix, size in evaluation.sizes.items()
         if mix != "both"
     ]
@@ -78,7 +78,7 @@ def accuracy_tables(runs: Runs) -> list[dict[str, Any]]:
     if len(runs) == 1:
         evaluation = runs[0][1]
         n = evaluation.table_n
-        columns = [(MIX_LABELS[mix], evaluation, mix) for mix in evaluation.mixes]
+        columns = [(evaluation.mix_label(mix), evaluation, mix) for mix in evaluation.mixes]
         return [{"title": "", "n": n, **_accuracy_table(columns, n)}]
     tables = []
     for mix in MIX_LABELS:
@@ -131,7 +131,7 @@ def curve_tables(runs: Runs) -> list[dict[str, Any]]:
                     "rule": rule,
                     "label": RULE_LABELS[rule],
                     "cells": [
-                        percent(values.mean())
+                        percent(np.nanmean(values))
                         if (values := evaluation.per_problem.get((rule, mix, n))) is not None
                         else ""
                         for n in ns
@@ -184,7 +184,7 @@ def panels(evaluation: Evaluation) -> list[dict[str, Any]]:
                 if axis in rows and (rows[axis] > 0).all():
                     one[axis] = [float(f"{x:.6g}") for x in rows[axis]]
             series.append(one)
-        found.append({"mix": mix, "label": MIX_LABELS[mix], "series": series})
+        found.append({"mix": mix, "label": evaluation.mix_label(mix), "series": series})
     return found
 
 
@@ -242,10 +242,14 @@ def run_differences(one: Evaluation, other: Evaluation, mix: Mix) -> list[dict[s
     weights = bootstrap_weights(len(shared), one.config.bootstrap, one.config.seed)
     rows = []
     for cell, values in one.per_problem.items():
-        if cell[1] == mix and cell in other.per_problem:
-            found = paired(values[shared], other.per_problem[cell][there], weights)
+        if cell[1] != mix or cell not in other.per_problem:
+            continue
+        own, theirs = values[shared], other.per_problem[cell][there]
+        # Of a mode, both need candidates of the problem.
+        number = int((~np.isnan(own - theirs)).sum())
+        if number:
             named = {"rule": cell[0], "modes": mix, "n": cell[2]}
-            rows.append({**named, "paired": found, "problems": len(shared)})
+            rows.append({**named, "paired": paired(own, theirs, weights), "problems": number})
     order = list(RULE_LABELS)
     return sorted(rows, key=lambda row: (order.index(row["rule"]), row["n"]))
 
@@ -316,7 +320,8 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, 
 
 
 def run_label(runs: Runs, name: str, mix: Mix) -> str:
-    return MIX_LABELS[mix] if len(runs) == 1 else f"{name} · {MIX_LABELS[mix]}"
+    label = dict(runs)[name].mix_label(mix)
+    return label if len(runs) == 1 else f"{name} · {label}"
 
 
 def percent(share: float | np.floating[Any], sign: str = "") -> str:

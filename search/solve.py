@@ -41,14 +41,13 @@ from search.grading import Graded, grade_candidates
 from search.mixture import prompt_of
 from search.sampling import Candidate, asked_modes, batch_samples, sample_candidates
 from search.scoring import Readable, Scorer
+from search.solve_summary import CHOICE, FELL_BACK, notes, summary
 from search.table import printable
 from verifier.config import ScoreConfig
 
 __all__ = ["Member", "SolveConfig", "Solved", "choose", "run", "show"]
 
 QUICKSTART = Path("runs/quickstart")
-_FELL_BACK = "CoT, fallen back"
-_CHOICE = "CoT, multiple choice"
 RULES = ("majority", "best_of_n", "weighted", "top_k", "hybrid")
 
 
@@ -86,7 +85,10 @@ class SolveConfig:
 
 @dataclass(frozen=True)
 class Member:
-    """A candidate with its grade and its score (NaN without a verifier)."""
+    """A candidate with its grade and its score.
+
+    NaN without a verifier, and where the candidate is longer than the verifier reads.
+    """
 
     candidate: Candidate
     graded: Graded
@@ -97,7 +99,9 @@ class Member:
 class Solved:
     """A problem with its candidates and the one that a rule chose (`None`: nobody has an answer).
 
-    `votes` and `weight` are the chosen answer's shares of all answers and of all scores.
+    `votes` and `weight` are the chosen answer's shares of all answers and of all scores. `rule` is
+    the one that chose: where no candidate with an answer has a score, the majority vote in place of
+    a rule that needs scores.
     """
 
     problem: Problem
@@ -114,17 +118,20 @@ class Solved:
 
 
 def choose(problem: Problem, members: Sequence[Member], rule: str, k: int = 0) -> Solved:
-    """Applies a rule to the candidates of one problem."""
+    """Applies a rule to the candidates of one problem; see `Solved` for those without scores."""
     classes = np.array([m.graded.answer_class for m in members], dtype=np.int64)
     scores = np.array([m.score for m in members], dtype=np.float64)
     ties = rules.tie_draw(classes.shape, seed=0)
     index: Any
+    scored = rules.eligible(classes, scores)
+    if rule not in ("majority", "hybrid") and (classes >= 0).any() and not scored.any():
+        rule = "majority"
     if rule == "hybrid":
         modes = np.array([MODES.index(m.candidate.mode) for m in members], dtype=np.int64)
         # Of several of one mode the first.
         index = rules.hybrid(classes, modes, -np.arange(len(members), dtype=np.float32))
     elif rule == "majority":
-        index = rules.majority(classes, ties, None if np.isnan(scores).any() else scores)
+        index = rules.majority(classes, ties, scores)
     elif rule == "best_of_n":
         index = rules.best_of_n(classes, scores, ties)
     elif rule == "weighted":
@@ -134,7 +141,7 @@ def choose(problem: Problem, members: Sequence[Member], rule: str, k: int = 0) -
     if int(index) < 0:
         return Solved(problem, list(members), rule, None, 0.0, 0.0)
     same = classes == classes[int(index)]
-    positive = np.where(classes >= 0, np.maximum(scores, 0.0), 0.0)
+    positive = np.where(scored, np.maximum(scores, 0.0), 0.0)
     total = positive.sum()
     weight = float(positive[same].sum() / total) if total > 0 else float("nan")
     votes = float(same.sum() / (classes >= 0).sum())
@@ -268,27 +275,30 @@ def run(config: SolveConfig) -> None:
         raise UserError('solve: expected either a question ("…") or problems=FILE.jsonl')
     if config.question:
         problem = Problem(id="question", question=config.question)
-        solved = next(Solver(config).solve([problem]))
+        solver = Solver(config)
+        solved = next(solver.solve([problem]))
         # What programs printed is among it, and a terminal obeys what it gets.
         for line in show(solved, everything=config.show).split("\n"):
             print(printable(line))
+        for note in notes([_row(solved, solver)], solver.config.rule, solver.config.k):
+            print(f"  note: {note}")
         return
     problems = load_problems(config.problems)
     rows = []
-    for solved in Solver(config).solve(problems):
-        rows.append(_row(solved))
+    solver = Solver(config)
+    for solved in solver.solve(problems):
+        rows.append(_row(solved, solver))
         print(_line(solved), flush=True)
-    _print_total(rows)
-    if rows[0]["rule"] == "hybrid":
-        for line in hybrid_lines(rows):
-            print(line)
+    for line in summary(rows, solver.config.rule, solver.config.k):
+        print(line)
     if config.output:
         with atomic_file(place(config.output)) as stream:
             stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         print(f"answers written to {config.output}")
 
 
-def _row(solved: Solved) -> dict[str, Any]:
+def _row(solved: Solved, solver: Solver) -> dict[str, Any]:
+    without = sum(not np.isfinite(member.score) for member in solved.members)
     row = {
         "id": solved.problem.id,
         "question": solved.problem.question,
@@ -299,6 +309,7 @@ def _row(solved: Solved) -> dict[str, Any]:
         "weight": None if np.isnan(solved.weight) else round(solved.weight, 4),
         "rule": solved.rule,
         "n": len(solved.members),
+        "unscored": without if solver.scorer else None,
     }
     if solved.rule == "hybrid":
         row["mode"] = solved.members[-1].candidate.mode
@@ -318,42 +329,11 @@ def _line(solved: Solved) -> str:
     return f"{solved.problem.id}  {solved.answer or '(no answer)'}  {told}  {mark}".rstrip()
 
 
-def _print_total(rows: Sequence[dict[str, Any]]) -> None:
-    known = [row["right"] for row in rows if row["right"] is not None]
-    if known:
-        print(f"{sum(known)} of {len(known)} right ({_percent(sum(known), len(known))})")
-
-
-def hybrid_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """How hybrid decoding went, by what was decoded last, and how often it fell back to words.
-
-    The rate is of the problems that were asked for a program: all but multiple choice.
-    """
-    programs = [row for row in rows if row["mode"] == "pot"]
-    fallen = [row for row in rows if row["fell_back"]]
-    choices = [row for row in rows if row["mode"] == "cot" and not row["fell_back"]]
-    lines = []
-    for name, own in (("PoT", programs), (_FELL_BACK, fallen), (_CHOICE, choices)):
-        known = [row["right"] for row in own if row["right"] is not None]
-        if known:
-            rate = _percent(sum(known), len(known))
-            lines.append(f"  {name}: {sum(known)} of {len(known)} right ({rate})")
-    asked = len(programs) + len(fallen)
-    if asked:
-        rate = _percent(len(fallen), asked)
-        lines.append(f"  fall-back rate: {rate}, {len(fallen)} of {asked}")
-    return lines
-
-
-def _percent(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.1f} %"
-
-
 def _way(solved: Solved) -> str:
     """What hybrid decoding decoded last."""
     if solved.members[-1].candidate.mode == "pot":
         return "PoT"
-    return _FELL_BACK if len(solved.members) > 1 else _CHOICE
+    return FELL_BACK if len(solved.members) > 1 else CHOICE
 
 
 def _sure(solved: Solved) -> str:
@@ -419,7 +399,8 @@ def _ballot(solved: Solved) -> list[str]:
     most = len(ranked[0]) if ranked else 1
     for group in ranked[:8]:
         bar = "█" * max(1, round(20 * len(group) / most))
-        mean = np.mean([m.score for m in group])
+        known = [m.score for m in group if np.isfinite(m.score)]
+        mean = np.mean(known) if known else np.nan
         score = "" if np.isnan(mean) else f"{mean:8.2f}"
         answer = " ".join(str(group[0].graded.answer).split())
         answer = answer if len(answer) <= 12 else answer[:11] + "…"

@@ -14,6 +14,7 @@ stand in a random order, which breaks their ties.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 
 from problems.problem import MODES
 from search import rules
-from search.curves import Estimate, Floats, Integers, Mix, splits
+from search.curves import Estimate, Floats, Integers, Mix, has, splits
 from search.pool import PoolArrays
 
 __all__ = ["MAJORITY", "Rule", "Subset", "Vote", "accuracy_at", "estimate", "expected_accuracy"]
@@ -119,14 +120,16 @@ def estimate(
     """Expected accuracy of the rules asked for at each n, over random subsets of the candidates.
 
     All rules see the same subsets, so that differences between rules carry little noise. A problem
-    with fewer than n candidates gives all it has. `scores` has shape (P, S); its values at
-    candidates with an answer must be finite. `Vote`s are counted fast; any other rule is called
-    with arrays of shape (problems, draws, n).
+    with fewer than n candidates gives all it has; the values of one without any of these modes are
+    NaN. `scores` has shape (P, S); a candidate without a finite one votes in no `Vote` but
+    `MAJORITY`. `Vote`s are counted fast; any other rule is called with arrays of shape (problems,
+    draws, n).
 
     `draws` subsets are drawn; with an `error` above 0, at the n where it takes more, as many as
     bring the standard error of every mean to at most that, but at most `MOST` times `draws`.
     """
-    sums = {(name, n): _Sums(len(pool.problem_ids)) for n in asked for name in asked[n]}
+    there = has(pool, mix)
+    sums = {(name, n): _Sums(there) for n in asked for name in asked[n]}
     left = dict(asked)
     done, size, batch = 0, draws, 0
     while left and size > 0:
@@ -141,11 +144,14 @@ def estimate(
 
 
 class _Sums:
-    """Sums over draws of each problem's accuracy and of its square."""
+    """Sums over draws of each problem's accuracy and of its square.
 
-    def __init__(self, problems: int) -> None:
+    NaN for problems that are not `there`, shape (P,): that have no candidates to draw from.
+    """
+
+    def __init__(self, there: NDArray[np.bool_]) -> None:
         self.draws = 0
-        self.first, self.second = np.zeros(problems), np.zeros(problems)
+        self.first, self.second = (np.where(there, 0.0, np.nan) for _ in range(2))
 
     def add(self, problems: Integers, right: Floats) -> None:
         """`right` of shape (problems, draws), of the given problems."""
@@ -159,8 +165,9 @@ class _Sums:
     @property
     def error(self) -> float:
         """Standard error of the mean over problems that the choice of subsets leaves."""
-        variance = np.maximum(self.second / max(1, self.draws) - self.mean**2, 0)
-        return math.sqrt(variance.sum() / max(1, self.draws - 1)) / len(self.first)
+        there = ~np.isnan(self.first)
+        variance = np.maximum(self.second / max(1, self.draws) - self.mean**2, 0)[there]
+        return math.sqrt(variance.sum() / max(1, self.draws - 1)) / max(1, len(variance))
 
 
 def _draw_batch(
@@ -194,13 +201,18 @@ def _draw_batch(
 def _chunks(
     pool: PoolArrays, mix: Mix, draws: int
 ) -> Iterator[tuple[NDArray[np.intp], tuple[int, ...]]]:
-    """Problems, and how many candidates of each mode each of them has: arrays without padding."""
+    """Problems, and how many candidates of each mode each of them has: arrays without padding.
+
+    Those without any candidate of these modes are left out.
+    """
     counts = np.stack([pool.of_mode(mode).sum(axis=1) for mode in MODES], axis=1)
     for place, mode in enumerate(MODES):
         if mix not in (mode, "both"):
             counts[:, place] = 0
     kinds, kind = np.unique(counts, axis=0, return_inverse=True)
     for index, held in enumerate(kinds):
+        if not held.any():
+            continue
         problems = np.flatnonzero(kind.ravel() == index)
         step = max(1, CHUNK // (draws * max(1, int(held.sum()))))
         for start in range(0, len(problems), step):
@@ -228,25 +240,36 @@ class _Block:
         self.problems, self.width = columns.shape
         self.classes = pool.classes[rows, columns]
         self.labels = pool.labels[rows, columns]
-        self.answered = self.classes >= 0
         self.scores = (
             np.zeros(columns.shape, np.float32) if scores is None else scores[rows, columns]
         )
+        # Who may vote where scores count.
+        self.eligible = rules.eligible(self.classes, self.scores)
         # One more than the highest class; class −1 becomes 0, "no answer".
         self.kinds = int(self.classes.max(initial=-1)) + 2
 
     @cached_property
     def rank(self) -> NDArray[np.int64]:
-        """0 for a problem's best score, equal for equal scores; without an answer the last."""
-        held = np.where(self.answered, -self.scores.astype(np.float64), np.inf)
+        """0 for a problem's best score, equal for equal scores; the last where it cannot win."""
+        held = np.where(self.eligible, -self.scores.astype(np.float64), np.inf)
         order = np.argsort(held, axis=1, kind="stable")
         ordered = np.take_along_axis(held, order, axis=1)
         steps = np.zeros(held.shape, np.int64)
-        # No difference of infinities: what has no answer shares one rank.
+        # No difference of infinities: those that cannot win share one rank.
         steps[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
         rank = np.empty(held.shape, np.int64)
         np.put_along_axis(rank, order, steps.cumsum(axis=1), axis=1)
         return rank
+
+    @cached_property
+    def heard(self) -> _Block:
+        """The block as rules that need scores see it: without a score is as without an answer."""
+        if ((self.classes >= 0) == self.eligible).all():
+            return self
+        seen = copy.copy(self)
+        seen.classes = np.where(self.eligible, self.classes, -1)
+        seen.labels = self.labels & self.eligible
+        return seen
 
     def weights(self, vote: Vote) -> NDArray[np.float64]:
         """Each candidate's weight, the same in every subset, shape (P, W)."""
@@ -293,7 +316,9 @@ def _subsets(
         return keys[kept].reshape(block.problems, draws, sum(taken))
 
     for n in ns:
-        ways = splits(mix, n)
+        # Of one mode alone there is nothing to share out.
+        own: Mix = mix if all(block.counts) else "cot" if block.counts[0] else "pot"
+        ways = splits(own, n)
         # Smaller subsets are parts of larger ones, whichever way those were split.
         keys = first([max(way[mode] for way in ways) for mode in range(len(MODES))])
         yield n, [Subset(block, first(way) & column, n) for way in ways]
@@ -303,7 +328,7 @@ class Subset:
     """Subsets of a block's problems, the best-scored first; arrays of shape (P, draws, m).
 
     `n` is the number asked for; m is less where the problems have fewer candidates. Those without
-    an answer stand last.
+    an answer or without a score stand last.
     """
 
     def __init__(self, block: _Block, columns: NDArray[np.int64], n: int) -> None:
@@ -311,10 +336,19 @@ class Subset:
         self.columns = columns
         self.problems, self.draws, self.size = columns.shape
         self._flat = columns + block.width * np.arange(block.problems)[:, None, None]
-        # A cell for each class of each draw: counting all draws is one `bincount`.
+
+    @cached_property
+    def cells(self) -> NDArray[np.int64]:
+        """A cell for each class of each draw: counting all draws is one `bincount`."""
         draw = np.arange(self.problems * self.draws).reshape(self.problems, self.draws, 1)
-        kinds = np.take((block.classes + 1).astype(np.int64), self._flat)
-        self.cells = kinds + block.kinds * draw
+        kinds = np.take((self.block.classes + 1).astype(np.int64), self._flat)
+        return kinds + self.block.kinds * draw
+
+    @cached_property
+    def heard(self) -> Subset:
+        """The same subsets as rules that need scores see them."""
+        block = self.block.heard
+        return self if block is self.block else Subset(block, self.columns, self.n)
 
     @cached_property
     def labels(self) -> NDArray[np.bool_]:
@@ -322,15 +356,17 @@ class Subset:
         return np.take(self.block.labels, self._flat)
 
     @cached_property
-    def answered(self) -> NDArray[np.intp]:
-        """How many of each subset have an answer, shape (P, draws, 1)."""
-        return np.take(self.block.answered, self._flat).sum(axis=-1, keepdims=True)
+    def eligible(self) -> NDArray[np.intp]:
+        """How many of each subset have an answer and a score, shape (P, draws, 1)."""
+        return np.take(self.block.eligible, self._flat).sum(axis=-1, keepdims=True)
 
     def vote(self, vote: Vote) -> Floats:
         """How likely each subset's chosen answer is right, shape (P, draws).
 
         0 or 1 where score and arrival decide; where random ties are all there is, their mean.
         """
+        if vote.by_score and self.heard is not self:
+            return self.heard.vote(vote)
         voters = min(vote.voters(self.n), self.size)
         if not voters:
             return np.zeros((self.problems, self.draws))
@@ -364,7 +400,7 @@ class Subset:
         ends[..., -1] = True
         end = np.where(ends, place, self.size)[..., ::-1]
         end = np.minimum.accumulate(end, axis=-1)[..., ::-1]
-        return np.maximum(self.answered - (start + end) / 2, 0)
+        return np.maximum(self.eligible - (start + end) / 2, 0)
 
     def call(self, rule: Rule, generator: np.random.Generator) -> Floats:
         """Whether any rule's choice is right, shape (P, draws)."""

@@ -22,6 +22,7 @@ from search.curves import Floats, Interval, bootstrap_weights, interval
 from search.evaluate import EvaluateConfig, evaluate
 from search.pool import PoolArrays
 from search.published import CITATION, PUBLISHED_SETS, PublishedRow, nearest
+from search.request import sizes_of
 from search.results import load_frame
 from search.suite_sets import SUITE
 
@@ -309,8 +310,7 @@ def _any(where: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _votes(run: Run, config: EvaluateConfig, verifier: str) -> tuple[int, dict[str, Floats]]:
     """The number of candidates that vote, and each problem's accuracy by rule."""
     pool = PoolArrays.from_frame(load_frame(run))
-    sizes = [pool.size(mode) for mode in pool.mode_names]
-    n = len(sizes) * min(sizes)
+    n = [*sizes_of(pool).values()][-1]
     settings = dataclasses.replace(config, n=[1, n], verifier=verifier)
     evaluation = evaluate(pool, settings)
     mix = evaluation.mixes[-1]

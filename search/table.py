@@ -127,13 +127,14 @@ def _rules_table(evaluation: Evaluation, bold: bool) -> list[str]:
     n = evaluation.table_n
     mixes = evaluation.mixes
     scored = f" · scores by {evaluation.verifier}" if evaluation.verifier else ""
-    halves = f" (both: {n // 2} CoT + {n - n // 2} PoT)" if "both" in mixes and n > 1 else ""
+    mixed = "both" in mixes and n > 1 and evaluation.shares_modes
+    halves = f" (both: {n // 2} CoT + {n - n // 2} PoT)" if mixed else ""
     ruler = table_rule(len(mixes))
     lines = [
         f"  {count(len(evaluation.problem_ids), 'problem')} · {count(n, 'candidate')} each{halves}",
         f"  accuracy in % [95 % interval over problems]{scored}",
         "",
-        table_line("", [f" {MIX_LABELS[mix]}".ljust(WIDE) for mix in mixes]),
+        table_line("", [f" {evaluation.mix_label(mix)}".ljust(WIDE) for mix in mixes]),
         ruler,
     ]
     best = _best_columns(evaluation, [(mix, n) for mix in mixes])
@@ -219,10 +220,7 @@ def _curve_table(evaluation: Evaluation, bold: bool) -> list[str]:
         table_rule(len(ns), NARROW),
     ]
     for rule in evaluation.drawn:
-        cells = [
-            f"{100 * evaluation.per_problem[rule, mix, n].mean():.1f}".replace("100.0", "100")
-            for n in ns
-        ]
+        cells = [f"{100 * evaluation.mean(rule, mix, n):.1f}".replace("100.0", "100") for n in ns]
         cells = [f"{cell:>{NARROW}}" for cell in cells]
         lines.append(table_line(RULE_LABELS[rule], cells, best[rule] if bold else None))
     return lines

@@ -33,7 +33,8 @@ def tidy_tables(evaluations: Mapping[str, Evaluation]) -> dict[str, pd.DataFrame
     vote that costs as many FLOPs. `groups`: accuracy by difficulty and by origin. `quality`: what
     the scores are worth, a row per measure. `calibration`: a row per bin of scores.
     `over_optimisation`: where best-of-n is best, and its drop from there to the largest n.
-    `problems`: the expected accuracy of every rule, modes and n on every problem.
+    `problems`: the expected accuracy of every rule, modes and n on every problem that has
+    candidates of these modes.
     """
     import pandas as pd
 
@@ -117,7 +118,7 @@ def _problems(evaluation: Evaluation) -> pd.DataFrame:
                 "n": n,
                 "accuracy": np.round(values, 6),
             }
-        )
+        ).dropna(subset=["accuracy"])
         for (rule, mix, n), values in evaluation.per_problem.items()
     ]
     return pd.concat(frames, ignore_index=True)

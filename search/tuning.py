@@ -97,15 +97,20 @@ def choose(votes: Sequence[Vote], values: Sequence[Floats], folds: NDArray[np.in
     """The vote with the highest accuracy, of `values` (P,) for each of `votes`.
 
     With `folds`, shape (P,), these are the problems that the votes are for, and each fold's vote is
-    chosen on the others; without, one vote is chosen on all.
+    chosen on the others; without, one vote is chosen on all. Problems whose values are NaN have no
+    say; where no others are left, the first vote is chosen.
     """
     table = np.stack(values)
+    known = ~np.isnan(table[0])
     parts = (
         [np.ones(table.shape[1], bool)]
         if folds is None
         else [folds != fold for fold in range(FOLDS)]
     )
     # Rounded, so that equals are equal however their values were summed.
-    best = [int(table[:, held].mean(axis=1).round(12).argmax()) for held in parts]
+    best = [
+        int(table[:, held & known].mean(axis=1).round(12).argmax()) if (held & known).any() else 0
+        for held in parts
+    ]
     names = [name for name in ("k", "temperature") if len({getattr(v, name) for v in votes}) > 1]
     return Plan(tuple(votes[index] for index in best), tuple(names))

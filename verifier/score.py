@@ -50,9 +50,10 @@ class Scorable(Protocol):
 class Scored:
     """Scores, one a candidate; and on request what happened at each token of each candidate.
 
-    `values[i]` (float16) are the values after each token, the end token last; `offsets[i]` (int32,
-    shape (tokens, 2)) say which characters of the candidate's text the token stands for. Tokens
-    that stand for none (the end, an appended output) have the text's end twice. `tokens` and
+    A candidate that with its question is longer than the verifier reads has no score (NaN) and no
+    values. `values[i]` (float16) are the values after each token, the end token last; `offsets[i]`
+    (int32, shape (tokens, 2)) say which characters of the candidate's text the token stands for.
+    Tokens that stand for none (the end, an appended output) have the text's end twice. `tokens` and
     `prompt_tokens` count the verifier's tokens of each candidate and of the question before it.
     """
 
@@ -81,8 +82,9 @@ def score(
 ) -> Scored:
     """Scores the candidates of one problem; equals the plain padded way within 1e-4 (float32).
 
-    Raises `UserError` for a candidate that is longer than the model can read, and for an aggregate
-    over positions at which the verifier was not trained.
+    What is longer than the model can read, with its question, has no score: cut off, it would be
+    judged without its end. Raises `UserError` for an aggregate over positions at which the verifier
+    was not trained.
     """
     check_scoring(config)
     settings = verifier.settings
@@ -103,8 +105,7 @@ def score(
         readings = [_read(tokenizer, prompter, *text, spans) for text in own]
         prompt = prompter.ids(problem, mode)
         prompts[mode] = len(prompt)
-        _check_length(verifier, problem, mode, len(prompt), readings)
-        values = token_values(verifier, prompt, [r.ids for r in readings], config.batch_tokens)
+        values = _values(verifier, prompt, readings, config.batch_tokens)
         found.update(zip(own, zip(readings, values, strict=True), strict=True))
     rows = [found[text] for text in texts]
     scores = [
@@ -114,7 +115,7 @@ def score(
     return Scored(
         np.array(scores, dtype=np.float32),
         [values.astype(np.float16) for _, values in rows] if config.values else None,
-        [r.offsets for r, _ in rows if r.offsets is not None] if config.values else None,
+        [_offsets(*row) for row in rows] if config.values else None,
         np.array([len(r.ids) for r, _ in rows], dtype=np.int32),
         np.array([prompts[mode] for mode, _, _ in texts], dtype=np.int32),
     )
@@ -129,15 +130,24 @@ def _read(
     return _Reading(ids, token_offsets(tokenizer, prompter, mode, text, whole))
 
 
-def _check_length(
-    verifier: Verifier, problem: Problem, mode: Mode, prompt: int, readings: Sequence[_Reading]
-) -> None:
-    longest = prompt + max(len(r.ids) for r in readings)
-    if longest > verifier.max_length:
-        raise UserError(
-            f"problem {problem.id}: a {mode} candidate and its question have {longest} tokens; "
-            f"this verifier reads at most {verifier.max_length}"
-        )
+def _values(
+    verifier: Verifier, prompt: list[int], readings: Sequence[_Reading], budget: int
+) -> list[NDArray[np.float32]]:
+    """`token_values` of those that the verifier can read; none of the others."""
+    found = [np.empty(0, np.float32)] * len(readings)
+    room = verifier.max_length - len(prompt)
+    short = [i for i, reading in enumerate(readings) if len(reading.ids) <= room]
+    if short:
+        own = token_values(verifier, prompt, [readings[i].ids for i in short], budget)
+        for i, values in zip(short, own, strict=True):
+            found[i] = values
+    return found
+
+
+def _offsets(reading: _Reading, values: NDArray[np.float32]) -> NDArray[np.int32]:
+    """The tokens' places in the text, as many as there are values."""
+    assert reading.offsets is not None
+    return reading.offsets[: len(values)]
 
 
 def token_values(
@@ -233,7 +243,12 @@ def _shared(prefix: DynamicCache, rows: int) -> DynamicCache:
 
 
 def _aggregate(how: str, values: NDArray[np.float32], reading: _Reading, text: str) -> float:
-    """One number from the values at the last token, or at the line ends (the steps)."""
+    """One number from the values at the last token, or at the line ends (the steps).
+
+    NaN where there are no values.
+    """
+    if not len(values):
+        return float("nan")
     if how == "last":
         return float(values[-1])
     assert reading.offsets is not None

@@ -5,7 +5,7 @@ const axisNames = {
   flops: "FLOPs per problem",
   seconds: "seconds per problem, as measured",
 };
-const halfOfEach = (mix) => (mix === "both" ? " (half CoT, half PoT)" : "");
+const halfOfEach = (mix) => (mix === "both" && data.halves ? " (half CoT, half PoT)" : "");
 
 // The axis for numbers of candidates, whose ticks are `ns`.
 function candidatesAxis(ns, mix) {

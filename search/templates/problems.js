@@ -149,6 +149,7 @@ function view(run, problem, { candidates, chosen, classes, shown, total, scale }
   });
   const cards = el("div", { class: "cards" }), heading = el("h4", {});
   const more = el("button", { type: "button", class: "wide" });
+  const scored = candidates.some(({ score }) => score !== null);
   let picked = null, all = false;
   const show = () => {
     const kept = candidates.filter((c) => picked === null || c.class === picked);
@@ -159,7 +160,7 @@ function view(run, problem, { candidates, chosen, classes, shown, total, scale }
       const [, , red, green] = scale;
       heading.append(` · verifier's value at each token: ${red}`, el("span", { class: "ramp" }), String(green));
     }
-    cards.replaceChildren(...first.map((candidate) => card(candidate, scale)));
+    cards.replaceChildren(...first.map((candidate) => card(candidate, scale, scored)));
     more.hidden = first.length === kept.length;
     more.textContent = `show all ${kept.length}`;
   };
@@ -209,14 +210,15 @@ function answers(classes, choose) {
   return grid;
 }
 
-function card(candidate, scale) {
+function card(candidate, scale, scored) {
   const times = candidate.samples.length;
   const readout = el("output", { class: "readout" });
   const facts = [
     el("b", {}, candidate.mode === "cot" ? "CoT" : "PoT"),
     candidate.answer === null ? el("span", { class: "unknown" }, "no answer")
       : el("span", { class: tone(digit(candidate.label)) }, `${candidate.answer} ${mark(digit(candidate.label))}`),
-    candidate.score === null ? null : el("span", {}, `score ${candidate.score.toFixed(3)}`),
+    candidate.score !== null ? el("span", {}, `score ${candidate.score.toFixed(3)}`)
+      : scored ? el("span", { class: "unknown" }, "no score") : null,
     candidate.origin ? el("span", {}, candidate.origin) : null,
     el("small", {}, times > 1 ? `sampled ${times} times` : `sample ${candidate.samples[0]}`),
     readout,

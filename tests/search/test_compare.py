@@ -131,7 +131,7 @@ def test_json_and_csv(runs, capsys):
     assert [row["against"] for row in told["differences"]] == ["majority"]
     assert assay.main([*words, "--csv"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "rule,against,modes,n,first,second,difference,low,high,p"
+    assert lines[0] == "rule,against,modes,n,first,second,difference,low,high,p,problems"
     assert lines[1].startswith("weighted,majority,cot,8,")
 
 

@@ -148,9 +148,15 @@ def test_evaluate_compares_all_verifiers_that_scored(scored_run, capsys):
     run_evaluate(stage)
     assert capsys.readouterr().out.startswith("verifier,rule,modes,n,accuracy")
     stage.verifiers = ["b", "c"]
-    with pytest.raises(
-        UserError, match="8 candidates with an answer have no finite score by verifier 'c'"
-    ):
+    run_evaluate(stage)
+    told = capsys.readouterr()
+    assert told.out.startswith("rule,modes,n,accuracy")  # "b" alone
+    stage.csv = False
+    run_evaluate(stage)
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"scores by c left out: 0 of 1 parts are scored; `assay score {scored_run.path}" in told
+    stage.rules = ["weighted"]
+    with pytest.raises(UserError, match="rules: weighted: scores by 'c': 0 of 1 parts are scored"):
         run_evaluate(stage)
     stage.verifier = "a"
     with pytest.raises(UserError, match="not both"):

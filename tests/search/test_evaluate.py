@@ -271,9 +271,9 @@ def test_labels_of_rules():
         (lambda f: f, {"verifier": "w"}, "no scores by verifier 'w' (the pool has: 'v')"),
         (lambda f: f.assign(**{"score:w": 0.1}), {}, "choose one with verifier=…"),
         (
-            lambda f: f.assign(**{"score:v": f["score:v"].where(f["problem_id"] != "p04")}),
-            {},
-            "16 candidates with an answer have no finite score by verifier 'v' (first in problem",
+            lambda f: f.assign(**{"score:v": np.nan}),
+            {"rules": ["majority", "weighted"]},
+            "rules: weighted: scores by 'v': no candidate with an answer has a score",
         ),
         (lambda f: f, {"n": [99]}, "n=99 is more than the 16 candidates per problem"),
         (lambda f: f, {"n": [0]}, "n=0, expected at least 1"),
@@ -299,11 +299,6 @@ def test_labels_of_rules():
             lambda f: f[f["mode"] == "cot"],
             {"rules": ["hybrid"]},
             "rules: hybrid: the pool has one mode",
-        ),
-        (
-            lambda f: f.assign(**{"score:v": f["score:v"].replace(f["score:v"].max(), np.inf)}),
-            {},
-            "candidates with an answer have no finite score by verifier 'v'",
         ),
         (
             lambda f: f[(f["problem_id"] != "p03") | (f["sample"] < 2)],

@@ -80,12 +80,23 @@ def test_error_rate_and_symmetry():
     [
         ([1.0], [1.0, 2.0], "expected two arrays"),
         ([], [], "expected two arrays"),
-        ([1.0, np.nan], [0.0, 0.0], "not finite"),
+        ([1.0, np.inf], [0.0, 0.0], "infinite"),
+        ([1.0, np.nan], [np.nan, 0.0], "no problem has a value on both sides"),
     ],
 )
 def test_what_is_refused(a, b, message):
     with pytest.raises(ValueError, match=message):
         paired(np.array(a), np.array(b))
+
+
+def test_a_problem_that_one_side_lacks_is_left_out():
+    weights = bootstrap_weights(4, 200)
+    found = paired([1.0, 0.0, np.nan, 1.0], [0.0, 0.0, 1.0, 0.0], weights)
+    assert found.value == pytest.approx(2 / 3)
+    kept = [0, 1, 3]
+    held = weights[:, kept].sum(axis=1) > 0
+    means = weights[held][:, kept] @ np.array([1.0, 0.0, 1.0]) / weights[held][:, kept].sum(axis=1)
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])))
 
 
 @pytest.mark.parametrize(

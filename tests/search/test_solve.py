@@ -13,7 +13,8 @@ from problems.problem import Problem
 from search import solve
 from search.grading import Graded
 from search.sampling import Candidate
-from search.solve import Member, choose, hybrid_lines, show
+from search.solve import Member, choose, show
+from search.solve_summary import hybrid_lines, notes
 from tests.search.characters import Characters
 
 PROGRAMS = {
@@ -109,6 +110,83 @@ def test_hybrid_of_one_question(engine, capsys):
     words = ["solve", "1 + 1?", "rule=hybrid", "prompt.form=plain", "generator=x"]
     assert assay.main(words) == 0
     assert "answer: 2   (CoT, fallen back, by hybrid decoding)" in capsys.readouterr().out
+
+
+def members_of(*scored):
+    """Members with these (answer, score), one class an answer."""
+    answers = list(dict.fromkeys(answer for answer, _ in scored if answer))
+    return [
+        Member(
+            Candidate("p", "cot", i, answer or "?", [1], 1, 1, -1.0, "eos"),
+            Graded("", "", "", 0.0, answer, "phrase", number, None),
+            score,
+        )
+        for i, (answer, score) in enumerate(scored)
+        for number in [answers.index(answer) if answer else -1]
+    ]
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("scored", "rule", "answer", "chosen_by"),
+    [
+        ([("7", NAN), ("7", NAN), ("8", 0.1)], "top_k", "8", "top_k"),
+        ([("7", NAN), ("7", NAN), ("8", 0.1)], "majority", "7", "majority"),
+        ([("7", NAN), ("8", 0.1), ("9", 0.2)], "best_of_n", "9", "best_of_n"),
+        ([("7", 0.4), ("7", NAN), ("8", 0.5)], "weighted", "8", "weighted"),
+        ([("7", NAN), ("8", NAN), ("7", NAN)], "best_of_n", "7", "majority"),
+        ([("7", NAN), ("7", NAN), ("8", NAN), (None, 0.9)], "top_k", "7", "majority"),
+        ([("8", NAN), ("7", 0.1)], "majority", "7", "majority"),
+        ([(None, 0.9), (None, NAN)], "top_k", None, "top_k"),
+    ],
+)
+def test_members_without_a_score(scored, rule, answer, chosen_by):
+    solved = choose(Problem("p", "?"), members_of(*scored), rule, 5)
+    assert (solved.answer, solved.rule) == (answer, chosen_by)
+    text = show(solved)
+    assert "nan" not in text
+    if answer:
+        name = {"top_k": "top-k vote", "best_of_n": "best-of-n", "weighted": "weighted vote"}
+        assert f"by {name.get(chosen_by, 'majority vote')}" in text
+
+
+def row_of(n=4, unscored=None, rule="top_k"):
+    return {"right": None, "n": n, "unscored": unscored, "rule": rule}
+
+
+@pytest.mark.parametrize(
+    ("rows", "rule", "k", "expected"),
+    [
+        ([row_of()], "top_k", 0, []),
+        ([row_of()], "top_k", 4, []),
+        ([row_of()], "top_k", 5, ["k=5 is more than the 4 candidates: all of them vote"]),
+        ([row_of(1)], "top_k", 5, ["k=5 is more than the 1 candidate: all of them vote"]),
+        ([row_of(rule="majority")], "majority", 5, []),
+        (
+            [row_of(unscored=1), row_of(unscored=0)],
+            "top_k",
+            0,
+            [
+                "1 of 8 candidates without a score (longer, with the question, than the verifier "
+                "reads): left out of the rules that need scores"
+            ],
+        ),
+        (
+            [row_of(2, 2, "majority")],
+            "top_k",
+            0,
+            [
+                "2 of 2 candidates without a score (longer, with the question, than the verifier "
+                "reads): left out of the rules that need scores",
+                "1 problem without a scored answer: there the majority vote chose",
+            ],
+        ),
+    ],
+)
+def test_notes(rows, rule, k, expected):
+    assert notes(rows, rule, k) == expected
 
 
 def test_hybrid_lines_without_references_or_programs():

@@ -198,9 +198,54 @@ def test_what_cannot_be_scored(make_lm, tokenizer, prompter):
         score(verifier, tokenizer, prompter, PROBLEM, MIXED, ScoreConfig(aggregate="mean"))
     with pytest.raises(UserError, match=r"aggregate=best: expected one of last"):
         score(verifier, tokenizer, prompter, PROBLEM, MIXED, ScoreConfig(aggregate="best"))
-    long = [candidate("x" * 600)]
-    with pytest.raises(UserError, match=r"problem p: a cot candidate and its question have 63\d"):
-        score(verifier, tokenizer, prompter, PROBLEM, long, ScoreConfig())
+
+
+LONG = candidate("x" * 600)  # 600 tokens; the model reads 512
+OVERLONG = {
+    "between others": [MIXED[0], LONG, MIXED[3]],
+    "twice": [LONG, MIXED[0], LONG],
+    "first of a mode": [LONG, *MIXED],
+    "all": [LONG, LONG],
+    "a program": [MIXED[0], candidate("#" * 600, "pot", "5"), MIXED[2]],
+    "of programs all": [MIXED[0], candidate("#" * 600, "pot", "5")],
+}
+
+
+@pytest.mark.parametrize("candidates", OVERLONG.values(), ids=OVERLONG)
+@pytest.mark.parametrize("aggregate", ["last", "mean"])
+def test_what_is_too_long_has_no_score(make_lm, tokenizer, prompter, candidates, aggregate):
+    verifier = verifier_of(make_lm())
+    config = ScoreConfig(values=True, aggregate=aggregate)
+    found = score(verifier, tokenizer, prompter, PROBLEM, candidates, config)
+    short = [i for i, c in enumerate(candidates) if len(c.text) < 600]
+    long = [i for i, c in enumerate(candidates) if len(c.text) == 600]
+    assert np.isnan(found.scores[long]).all()
+    assert [len(found.values[i]) for i in long] == [0] * len(long)
+    assert [found.offsets[i].shape for i in long] == [(0, 2)] * len(long)
+    assert (found.tokens[long] > 600).all()
+    if short:
+        alone = [candidates[i] for i in short]
+        expected = score(verifier, tokenizer, prompter, PROBLEM, alone, config)
+        np.testing.assert_allclose(found.scores[short], expected.scores, atol=1e-5)
+        assert [len(found.values[i]) for i in short] == [len(v) for v in expected.values]
+
+
+def test_the_longest_that_can_be_read_has_a_score(make_lm, tokenizer, prompter):
+    verifier = verifier_of(make_lm())
+    room = verifier.max_length - len(prompter.ids(PROBLEM, "cot"))
+    own = room - len(prompter.response_ids("cot", ""))
+    candidates = [candidate("x" * own), candidate("x" * (own + 1))]
+    found = score(verifier, tokenizer, prompter, PROBLEM, candidates, ScoreConfig())
+    assert found.tokens.tolist() == [room, room + 1]
+    assert np.isfinite(found.scores).tolist() == [True, False]
+
+
+def test_a_question_that_is_too_long_has_no_scores(make_lm, tokenizer, prompter):
+    verifier = verifier_of(make_lm())
+    problem = Problem(id="q", question="2" * 700)
+    found = score(verifier, tokenizer, prompter, problem, MIXED, ScoreConfig())
+    assert np.isnan(found.scores).all()
+    assert found.prompt_tokens.min() > 700
 
 
 def test_a_verifier_in_training_is_scored_without_dropout(make_lm, tokenizer, prompter):
