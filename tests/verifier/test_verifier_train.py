@@ -1,8 +1,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from problems.errors import UserError
 from problems.problem import Problem, Solution
 from problems.prompts import PromptConfig
 from problems.records import differences
+from tests.warm import Warm, run_together
 from verifier.checkpoint import OutputFolder
 from verifier.config import TrainVerifierConfig, VerifierModelConfig
 from verifier.data import LabelledCandidate, VerifierProblem
@@ -391,13 +390,11 @@ def script(tmp_path, base):
     return file
 
 
-@pytest.mark.slow
 def test_kill_9_and_again_gives_the_same_weights(base_folder, tmp_path):
     file = script(tmp_path, base_folder)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
 
     def start(output):
-        return subprocess.Popen([sys.executable, str(file), str(output)], env=environment)
+        return Warm([str(file), str(output)])
 
     assert start(tmp_path / "whole").wait(900) == 0
     state = tmp_path / "cut" / "training" / "state.pt"
@@ -405,10 +402,10 @@ def test_kill_9_and_again_gives_the_same_weights(base_folder, tmp_path):
     for _ in range(4):
         process = start(tmp_path / "cut")
         before = state.stat().st_mtime_ns if state.exists() else 0
-        while process.poll() is None:
+        while process.returncode is None:
             if state.exists() and state.stat().st_mtime_ns > before:
                 time.sleep(0.02 * len(seen))
-                process.send_signal(signal.SIGKILL)
+                process.kill()
                 process.wait()
             time.sleep(0.005)
         if state.exists():
@@ -418,25 +415,14 @@ def test_kill_9_and_again_gives_the_same_weights(base_folder, tmp_path):
     assert_equal_weights(tmp_path / "whole", tmp_path / "cut")
 
 
-@pytest.mark.slow
 def test_two_processes_do_the_steps_of_one(base_folder, tmp_path):
     """Data-parallel over two processes on the CPU: the same weights up to rounding."""
     file = script(tmp_path, base_folder)
     file.write_text(file.read_text().replace('"dropout": 0.1', '"dropout": 0.0'))
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-    subprocess.run([sys.executable, str(file), str(tmp_path / "one")], env=environment, check=True)
-    launch = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nproc_per_node=2",
-    ]
-    subprocess.run(
-        [*launch, "--standalone", str(file), str(tmp_path / "two")],
-        env=environment,
-        check=True,
-        timeout=900,
-    )
+    more = {"ACCELERATE_USE_CPU": "true"}
+    for count, name in ((1, "one"), (2, "two")):
+        processes = run_together(count, [str(file), str(tmp_path / name)], more=more)
+        assert [p.returncode for p in processes] == [0] * count, [p.error for p in processes]
     one, two = record_of(tmp_path / "one"), record_of(tmp_path / "two")
     assert (one["processes"], two["processes"]) == (1, 2)
     assert one["steps"] == two["steps"]
