@@ -20,7 +20,7 @@ from generator.trainer import GeneratorTrainer
 from problems.errors import UserError
 from problems.problem import Problem, Solution, write_problems
 from problems.prompts import PromptConfig, Prompter
-from tests.warm import Warm, run_together
+from tests.warm import Warm, children
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -268,6 +268,7 @@ def command(base, tmp_path):
 def finish(process):
     _, told = process.communicate(timeout=900)
     assert process.returncode == 0, told
+    return told
 
 
 def test_kill_9_and_the_same_command_end_with_the_same_bits(command, tmp_path):
@@ -300,10 +301,9 @@ def test_two_processes_learn_what_one_does(command, base, tmp_path):
     rows = {"per_device_train_batch_size": 4, **whole}
     finish(Warm(command(one, epochs=1, trainer=rows)))
     halves = {"per_device_train_batch_size": 2, **whole}
-    processes = run_together(2, command(two, epochs=1, trainer=halves))
-    for process in processes:
-        finish(process)
-    assert sum(process.error.count("solutions in words") for process in processes) == 1
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    told = finish(Warm([*launcher, *command(two, epochs=1, trainer=halves)], more=children()))
+    assert told.count("solutions in words") == 1
     records = [json.loads((path / "assay.json").read_text()) for path in (one, two)]
     losses = [[round(entry["loss"], 3) for entry in r["history"]] for r in records]
     assert losses[0] == pytest.approx(losses[1], abs=2e-3)

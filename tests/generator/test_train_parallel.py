@@ -2,8 +2,6 @@
 
 import importlib.util
 import json
-import os
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -30,7 +28,6 @@ from tests.generator.test_train_generator import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-WITHOUT_GPUS = {"CUDA_VISIBLE_DEVICES": ""}
 ZERO3 = "configs/deepspeed/zero3.json"
 needs_deepspeed = pytest.mark.skipif(
     importlib.util.find_spec("deepspeed") is None, reason="needs the package deepspeed"
@@ -96,34 +93,18 @@ SCRIPT = """
 
 @pytest.fixture
 def train(base, tmp_path):  # noqa: F811
-    """Trains as a process of its own, or several; returns the exit code and what was written.
-
-    `launcher` is a command (`-m torch.distributed.run …`), or the number of processes to start
-    without one, as a launcher would.
-    """
+    """Trains as a process of its own, or several; returns the exit code and what was written."""
     settings = json.loads((base / "config.json").read_text())
     (base / "config.json").write_text(json.dumps({**settings, "attention_dropout": 0.0}))
     script = tmp_path / "train.py"
     script.write_text(textwrap.dedent(SCRIPT.format(root=str(ROOT), base=str(base))))
 
-    def run(output, launcher=1, *, last=0, as_gpus=False, lora=None, **trainer):
+    def run(output, launcher=(), *, last=0, as_gpus=False, lora=None, **trainer):
         settings = [json.dumps(trainer), json.dumps(lora or {})]
         arguments = [str(tmp_path / output), *settings, str(last), str(int(as_gpus))]
-        command = [str(script), *arguments]
-        if isinstance(launcher, int):
-            processes = warm.run_together(launcher, command, more=WITHOUT_GPUS)
-            codes = [process.returncode for process in processes]
-            return max(codes, key=abs), "".join(process.error for process in processes)
-        done = subprocess.run(
-            [sys.executable, *launcher, *command],
-            env={**os.environ, "OMP_NUM_THREADS": "1", **WITHOUT_GPUS},
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=900,
-        )
-        return done.returncode, done.stderr
+        more = {"CUDA_VISIBLE_DEVICES": "", **warm.children()}
+        done = warm.run([*launcher, str(script), *arguments], more=more)
+        return done.returncode, done.error
 
     return run
 
@@ -164,13 +145,8 @@ KINDS = pytest.mark.parametrize(
 @pytest.mark.parametrize("accumulate", [1, 2])
 @KINDS
 def test_two_processes_do_the_steps_of_one(train, tmp_path, kind, launcher, settings, accumulate):
-    """With a kill between, where the gradients of a step come in one part; else without.
-
-    Undisturbed they are started by the launcher of the recipe.
-    """
+    """With a kill between, where the gradients of a step come in one part; else without."""
     more = {"gradient_accumulation_steps": accumulate, **settings}
-    if accumulate == 1 and "deepspeed" not in settings:
-        launcher = 2
     code, told = train("one", gradient_accumulation_steps=accumulate)
     assert code == 0, told
     if accumulate == 1:
@@ -195,8 +171,6 @@ def loaded(path):
 def test_adapters_of_two_processes(train, tmp_path, kind, launcher, settings):
     """Written whole after a kill, and alone undisturbed: both the model of one process."""
     more = {"as_gpus": kind == "fsdp", "lora": {"rank": 4}, **settings}
-    if "deepspeed" not in settings:
-        launcher = 2
     code, told = train("one", lora={"rank": 4})
     assert code == 0, told
     code, told = train("two", launcher, last=1, **more)
@@ -318,7 +292,7 @@ def tiny():
 
 
 def test_fsdp_that_would_be_left_out(train):
-    code, told = train("two", 2, fsdp=True)
+    code, told = train("two", TORCHRUN, fsdp=True)
     assert code != 0
     assert "asked for fsdp over 2 processes, found ddp" in told
 

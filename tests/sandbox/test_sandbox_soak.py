@@ -153,6 +153,7 @@ def test_a_short_soak() -> None:
     soak(programs(600, seed=1, share_of_loops=0.2), threads=4, workers=2)
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_a_soak() -> None:
     """10 000 valid and invalid programs, from eight threads."""

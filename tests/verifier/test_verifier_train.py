@@ -14,7 +14,7 @@ from problems.errors import UserError
 from problems.problem import Problem, Solution
 from problems.prompts import PromptConfig
 from problems.records import differences
-from tests.warm import Warm, run_together
+from tests import warm
 from verifier.checkpoint import OutputFolder
 from verifier.config import TrainVerifierConfig, VerifierModelConfig
 from verifier.data import LabelledCandidate, VerifierProblem
@@ -394,7 +394,7 @@ def test_kill_9_and_again_gives_the_same_weights(base_folder, tmp_path):
     file = script(tmp_path, base_folder)
 
     def start(output):
-        return Warm([str(file), str(output)])
+        return warm.Warm([str(file), str(output)])
 
     assert start(tmp_path / "whole").wait(900) == 0
     state = tmp_path / "cut" / "training" / "state.pt"
@@ -402,7 +402,7 @@ def test_kill_9_and_again_gives_the_same_weights(base_folder, tmp_path):
     for _ in range(4):
         process = start(tmp_path / "cut")
         before = state.stat().st_mtime_ns if state.exists() else 0
-        while process.returncode is None:
+        while process.poll() is None:
             if state.exists() and state.stat().st_mtime_ns > before:
                 time.sleep(0.02 * len(seen))
                 process.kill()
@@ -419,10 +419,11 @@ def test_two_processes_do_the_steps_of_one(base_folder, tmp_path):
     """Data-parallel over two processes on the CPU: the same weights up to rounding."""
     file = script(tmp_path, base_folder)
     file.write_text(file.read_text().replace('"dropout": 0.1', '"dropout": 0.0'))
-    more = {"ACCELERATE_USE_CPU": "true"}
-    for count, name in ((1, "one"), (2, "two")):
-        processes = run_together(count, [str(file), str(tmp_path / name)], more=more)
-        assert [p.returncode for p in processes] == [0] * count, [p.error for p in processes]
+    more = {"ACCELERATE_USE_CPU": "true", **warm.children()}
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    for launcher, name in (([], "one"), (torchrun, "two")):
+        done = warm.run([*launcher, str(file), str(tmp_path / name)], more=more)
+        assert done.returncode == 0, done.error
     one, two = record_of(tmp_path / "one"), record_of(tmp_path / "two")
     assert (one["processes"], two["processes"]) == (1, 2)
     assert one["steps"] == two["steps"]
