@@ -18,5 +18,7 @@ bin=$environment/bin
 "$bin/mypy"
 # One thread a process: two test processes of one thread each beat one of two.
 export OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
+# Hundreds of processes import the project: none need compile it again.
+unset PYTHONDONTWRITEBYTECODE
 exec "$bin/python" -m pytest -m "not full" -n "${ASSAY_TEST_WORKERS:-2}" --dist loadfile \
   --no-loadscope-reorder --durations=15 "$@"
