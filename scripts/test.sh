@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Everything that has to pass: ruff, mypy and the tests, in a fresh virtual environment; about eight
-# minutes on two cores. Tests marked `full` (as many programs as a night brings) are left out:
-# `-m full` runs them alone, `-m ""` all.
+# Everything that has to pass: ruff, mypy and the tests, in a fresh virtual environment. Tests marked
+# `full` (ten thousand programs, a machine that is busy) are left out: `-m full` runs them alone,
+# `-m ""` all.
 #
 #   ./scripts/test.sh [pytest arguments]         e.g. ./scripts/test.sh -m "not slow"
 #

@@ -171,6 +171,7 @@ def busy() -> Iterator[None]:
         process.wait()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("share", [True, False])
 def test_nobody_is_lost_on_a_busy_machine(busy: None, share: bool) -> None:
     """500 well-behaved programs under the default limits, all processors being used by others."""
