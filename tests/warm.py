@@ -189,9 +189,8 @@ class _Server:
         import subprocess
         import tempfile
 
-        self._folder = tempfile.TemporaryDirectory(prefix="assay-warm-")
-        self.address = str(Path(self._folder.name) / "socket")
-        self.stub = str(Path(self._folder.name) / "python")
+        folder = Path(tempfile.mkdtemp(prefix="assay-warm-"))  # removed by the server
+        self.address, self.stub = str(folder / "socket"), str(folder / "python")
         text = STUB.format(python=sys.executable, root=str(ROOT), address=self.address)
         Path(self.stub).write_text(text)
         Path(self.stub).chmod(0o755)
@@ -211,20 +210,23 @@ class _Server:
         atexit.register(self._close)
 
     def _close(self) -> None:
-        self.process.kill()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
         self.process.wait()
-        self._folder.cleanup()
 
 
 def serve() -> None:
     """Forks a child for everyone who connects to the socket that is stdin, until stdout closes."""
     import importlib
+    import shutil
 
     for name in PRELOADED:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # meant for the tests
-    _Children(socket.socket(fileno=os.dup(0))).serve()
+    listener = socket.socket(fileno=os.dup(0))
+    _Children(listener).serve()
+    shutil.rmtree(Path(listener.getsockname()).parent, ignore_errors=True)
 
 
 class _Children:
