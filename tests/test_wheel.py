@@ -48,9 +48,10 @@ def test_the_wheel_holds_the_rooms_and_nothing_else(wheel):
 @pytest.mark.slow
 def test_the_installed_wheel_works_from_any_folder(wheel, tmp_path):
     environment = tmp_path / "env"
-    subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
     python = environment / "bin" / "python"
-    install = [str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    pip = [sys.executable, "-m", "pip", "--python", str(python)]
+    install = [*pip, "install", "--quiet", "--no-deps", "--no-index"]
     subprocess.run([*install, str(wheel)], check=True)
     # The dependencies are those of this environment: a plain path, so that what is installed here
     # in editable form (a .pth file) is not seen.

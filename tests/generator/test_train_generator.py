@@ -1,15 +1,11 @@
 """Fine-tuning: what is learnt, what is written, and going on as if nothing had happened."""
 
 import errno
+import functools
 import json
-import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -26,6 +22,7 @@ from problems import progress
 from problems.errors import UserError
 from problems.problem import Problem, Solution, write_problems
 from problems.prompts import PromptConfig, Prompter
+from tests.warm import Warm, children
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -266,23 +263,17 @@ SCRIPT = """
 
 
 @pytest.fixture
-def start(base, tmp_path):
-    """Starts a training as a process of its own."""
+def command(base, tmp_path):
+    """What the interpreter is given to train in a process of its own."""
     write_problems(tmp_path / "problems.jsonl", sums(60))
     script = tmp_path / "train.py"
     script.write_text(textwrap.dedent(SCRIPT))
 
-    def run(output, launcher=(), **more):
+    def arguments(output, **more):
         problems = str(tmp_path / "problems.jsonl")
-        arguments = [str(script), str(base), problems, str(output), json.dumps(more)]
-        return subprocess.Popen(
-            [sys.executable, *launcher, *arguments],
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
-        )
+        return [str(script), str(base), problems, str(output), json.dumps(more)]
 
-    return run
+    return arguments
 
 
 def finish(process):
@@ -291,37 +282,38 @@ def finish(process):
     return told
 
 
-@pytest.mark.slow
-def test_kill_9_and_the_same_command_end_with_the_same_bits(start, tmp_path):
+def test_kill_9_and_the_same_command_end_with_the_same_bits(command, tmp_path):
+    def start(output):
+        return Warm(command(output, epochs=6, batch_size=2))
+
     def completed(output):
         return {p.parent.name for p in (output / "training").glob("checkpoint-*/complete.json")}
 
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    finish(start(whole, epochs=6, batch_size=2))
+    finish(start(whole))
     for _ in range(3):
-        process, before = start(killed, epochs=6, batch_size=2), completed(killed)
-        deadline = time.monotonic() + 120
-        while completed(killed) <= before and time.monotonic() < deadline:
-            assert process.poll() is None, process.communicate()[1]
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        before = completed(killed)
+        process = start(killed)
+        more = functools.partial(lambda seen: completed(killed) - seen, before)
+        assert process.wait_until(more), process.error
+        process.kill()
+        process.wait()
         assert not (killed / "assay.json").exists()
-    finish(start(killed, epochs=6, batch_size=2))
+    finish(start(killed))
     assert same_bits(weights(killed), weights(whole))
 
 
-@pytest.mark.slow
-def test_two_processes_learn_what_one_does(start, base, tmp_path):
+def test_two_processes_learn_what_one_does(command, base, tmp_path):
     settings = json.loads((base / "config.json").read_text())
     (base / "config.json").write_text(json.dumps({**settings, "attention_dropout": 0.0}))
     one, two = tmp_path / "one", tmp_path / "two"
     # The last step of an epoch, where rows run out, would be filled up with rows seen before.
     whole = {"dataloader_drop_last": True}
-    finish(start(one, epochs=1, trainer={"per_device_train_batch_size": 4, **whole}))
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    rows = {"per_device_train_batch_size": 4, **whole}
+    finish(Warm(command(one, epochs=1, trainer=rows)))
     halves = {"per_device_train_batch_size": 2, **whole}
-    told = finish(start(two, launcher, epochs=1, trainer=halves))
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    told = finish(Warm([*launcher, *command(two, epochs=1, trainer=halves)], more=children()))
     assert told.count("solutions in words") == 1
     assert (
         told.count("train generator: 3/") == 1

@@ -2,8 +2,6 @@
 
 import importlib.util
 import json
-import os
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -20,6 +18,7 @@ from generator.parallel import check_launch, deepspeed_settings, kind_of
 from generator.train import _split_batch, train_generator
 from generator.trainer import GeneratorTrainer
 from problems.errors import UserError
+from tests import warm
 from tests.generator.test_train_generator import (
     base,  # noqa: F401
     configure,  # noqa: F401
@@ -103,16 +102,9 @@ def train(base, tmp_path):  # noqa: F811
     def run(output, launcher=(), *, last=0, as_gpus=False, lora=None, **trainer):
         settings = [json.dumps(trainer), json.dumps(lora or {})]
         arguments = [str(tmp_path / output), *settings, str(last), str(int(as_gpus))]
-        done = subprocess.run(
-            [sys.executable, *launcher, str(script), *arguments],
-            env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=900,
-        )
-        return done.returncode, done.stderr
+        more = {"CUDA_VISIBLE_DEVICES": "", **warm.children()}
+        done = warm.run([*launcher, str(script), *arguments], more=more)
+        return done.returncode, done.error
 
     return run
 
@@ -299,7 +291,6 @@ def tiny():
     return SimpleNamespace(config=config, device=torch.device("cpu"))
 
 
-@pytest.mark.slow
 def test_fsdp_that_would_be_left_out(train):
     code, told = train("two", TORCHRUN, fsdp=True)
     assert code != 0

@@ -445,6 +445,7 @@ def test_some_real_programs(
     assert differences(programs[::4], outcomes[::4], alone.run(programs[::4])) == []
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_all_real_programs(shared_data: Path) -> None:
     expected = real_programs(shared_data, share=1)

@@ -153,6 +153,7 @@ def test_a_short_soak() -> None:
     soak(programs(600, seed=1, share_of_loops=0.2), threads=4, workers=2)
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_a_soak() -> None:
     """10 000 valid and invalid programs, from eight threads."""
@@ -170,6 +171,7 @@ def busy() -> Iterator[None]:
         process.wait()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("share", [True, False])
 def test_nobody_is_lost_on_a_busy_machine(busy: None, share: bool) -> None:
     """500 well-behaved programs under the default limits, all processors being used by others."""

@@ -1,8 +1,6 @@
 """The ablations' files against the schema, their plan, their tables, and a run in little."""
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 from generator.models import ModelConfig
 from problems.errors import UserError
 from search.settings import load
+from tests import warm
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "scripts"))
@@ -26,7 +25,7 @@ SMALL = [
     *("train.limit=12", "generator.epochs=1", "pool.limit=6", "pool_modes.cot=2"),
     *("pool_modes.pot=4", "tests.test.limit=5", "modes.cot=4", "modes.pot=4"),
     *("sampling.max_new_tokens=60", "verifier.epochs=1", "verifier.validations=1"),
-    *("bootstrap=100", "workers=2", "seeds=1", "only=level"),
+    *("bootstrap=100", "workers=1", "seeds=1", "only=level"),
 ]
 
 
@@ -181,23 +180,15 @@ def test_cells_and_tables():
 
 
 def command(*words):
-    return subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "ablations.py"), *SMALL, *words],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
+    return warm.run([str(ROOT / "scripts" / "ablations.py"), *SMALL, *words])
 
 
 @pytest.mark.slow
 def test_in_little(tmp_path):
     first = command(f"output={tmp_path / 'a'}")
-    assert first.returncode == 0, first.stderr
-    assert "2 trainings, 0 of them done" in first.stdout
-    assert "[2/2] level: " in first.stdout
+    assert first.returncode == 0, first.error
+    assert "2 trainings, 0 of them done" in first.out
+    assert "[2/2] level: " in first.out
     results = json.loads((tmp_path / "a" / "ablations.json").read_text())
     variants = results["ablations"]["level"]["variants"]
     assert list(variants) == ["token level", "solution level"]
@@ -211,7 +202,7 @@ def test_in_little(tmp_path):
     assert gained["low"] <= gained["value"] <= gained["high"]
     page = (tmp_path / "a" / "ablations.md").read_text()
     assert "## Token level against solution level" in page
-    assert first.stdout.rstrip().endswith("ablations.json")
+    assert first.out.rstrip().endswith("ablations.json")
 
     # Killed before the second training was recorded: that one alone is done again.
     folders = [Path(variant["folders"][0]) for variant in variants.values()]
@@ -219,19 +210,19 @@ def test_in_little(tmp_path):
     before = kept.stat().st_mtime_ns
     lost.unlink()
     again = command(f"output={tmp_path / 'a'}")
-    assert "2 trainings, 1 of them done" in again.stdout
+    assert "2 trainings, 1 of them done" in again.out
     assert kept.stat().st_mtime_ns == before
     assert (tmp_path / "a" / "ablations.md").read_text() == page
 
     # Another output takes generator and candidates from the first: the same verifiers come out.
     reused = command(f"output={tmp_path / 'b'}", f"reuse={tmp_path / 'a' / 'large'}")
-    assert reused.returncode == 0, reused.stderr
+    assert reused.returncode == 0, reused.error
     assert not (tmp_path / "b" / "large").exists()
     copied = json.loads((tmp_path / "b" / "ablations.json").read_text())["ablations"]
     for name, variant in copied["level"]["variants"].items():
         assert variant["measures"] == variants[name]["measures"]
 
     short = command(f"output={tmp_path / 'b'}", f"reuse={tmp_path / 'a' / 'large'}", "pool.limit=9")
-    assert "pool.limit=9: " in short.stderr
-    assert "holds candidates of 6 problems" in short.stderr
+    assert "pool.limit=9: " in short.error
+    assert "holds candidates of 6 problems" in short.error
     assert short.returncode == 2

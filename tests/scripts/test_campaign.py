@@ -14,6 +14,7 @@ import pytest
 from problems.errors import UserError
 from scripts.gpu.campaign import DEFAULTS, REHEARSAL, Campaign, OutOfTimeError
 from scripts.gpu.campaign_stages import Stages, drop_half_slices, whole_slices
+from tests.warm import children
 
 ROOT = Path(__file__).resolve().parents[2]
 SLEEPS = ["-c", "import time; time.sleep(60)"]
@@ -27,7 +28,7 @@ def called(folder, *words):
     return subprocess.run(
         ["bash", "scripts/gpu/campaign.sh", "--rehearse", f"work={folder}", *words],
         cwd=ROOT,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHON": sys.executable},
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | children(),
         capture_output=True,
         text=True,
         check=False,
@@ -128,7 +129,7 @@ def test_unknown_words_are_named(tmp_path):
 @pytest.mark.slow
 def test_a_rehearsal_in_pieces(tmp_path):
     """All stages run; a call that is out of time is gone on with; the summary holds everything."""
-    first = called(tmp_path, "seconds=25", "minutes=5", "bench_minutes=0.5")
+    first = called(tmp_path, "seconds=10", "minutes=5", "bench_minutes=0.5")
     assert first.returncode == 3, first.stderr
     assert "not done yet" in first.stdout
     assert (tmp_path / "summary.tar.gz").exists()

@@ -3,8 +3,9 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
+
+from tests.warm import children
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -13,7 +14,7 @@ def rehearsed(*words):
     return subprocess.run(
         ["bash", "scripts/gpu/sampling.sh", "--rehearse", *words],
         cwd=ROOT,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHON": sys.executable},
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | children(),
         capture_output=True,
         text=True,
         check=False,

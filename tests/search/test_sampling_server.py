@@ -2,21 +2,16 @@
 
 import json
 import math
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 import assay
 from search.results import load_frame
 from search.runs import Run
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.warm import Warm
 
 
 @pytest.fixture(autouse=True)
@@ -109,13 +104,7 @@ def test_an_interrupt_ends_it_at_once(model_server, problems, tmp_path):
 
     server = model_server(hang)
     words = ["sample", str(tmp_path / "run"), f"problems={problems}", "engine.name=server"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "assay", *words, f"engine.server.urls=[{server.url}]"],
-        cwd=ROOT,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = Warm(["-m", "assay", *words, f"engine.server.urls=[{server.url}]"])
     try:
         assert asked.wait(300)
         start = time.monotonic()

@@ -1,7 +1,5 @@
 import importlib.util
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from accelerate import Accelerator
 
 from generator.partition import gathered, shape_of
 from problems.errors import UserError
+from tests import warm
 from tests.verifier.test_verifier_train import Stop, config_of, planted, record_of, weights_of
 from verifier.checkpoint import OutputFolder
 from verifier.packing import idle, packed_batch
@@ -167,15 +166,13 @@ def test_two_processes_under_zero_3_do_the_steps_of_one(base_folder, tmp_path, r
     zero.write_text(json.dumps({"zero_optimization": stage}))
     file = tmp_path / "train.py"
     file.write_text(SCRIPT.format(root=str(ROOT), base=str(base_folder)))
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu"}
-    environment["CUDA_VISIBLE_DEVICES"] = ""
+    more = {"DS_ACCELERATOR": "cpu", "CUDA_VISIBLE_DEVICES": "", **warm.children()}
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
 
     def train(output, *launch, last=0):
         deepspeed = str(zero) if launch else ""
         arguments = [str(tmp_path / output), deepspeed, str(rank), str(last)]
-        command = [sys.executable, *launch, str(file), *arguments]
-        return subprocess.run(command, env=environment, check=False, timeout=400).returncode
+        return warm.run([*launch, str(file), *arguments], more=more).returncode
 
     assert train("one") == 0
     assert train("two", *torchrun, last=3) != 0

@@ -2,8 +2,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from problems.errors import UserError
 from problems.problem import Problem, Solution
 from problems.prompts import PromptConfig
 from problems.records import differences
+from tests import warm
 from verifier.checkpoint import OutputFolder
 from verifier.config import TrainVerifierConfig, VerifierModelConfig
 from verifier.data import LabelledCandidate, VerifierProblem
@@ -394,13 +393,11 @@ def script(tmp_path, base):
     return file
 
 
-@pytest.mark.slow
 def test_kill_9_and_again_gives_the_same_weights(base_folder, tmp_path):
     file = script(tmp_path, base_folder)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
 
     def start(output):
-        return subprocess.Popen([sys.executable, str(file), str(output)], env=environment)
+        return warm.Warm([str(file), str(output)])
 
     assert start(tmp_path / "whole").wait(900) == 0
     state = tmp_path / "cut" / "training" / "state.pt"
@@ -411,7 +408,7 @@ def test_kill_9_and_again_gives_the_same_weights(base_folder, tmp_path):
         while process.poll() is None:
             if state.exists() and state.stat().st_mtime_ns > before:
                 time.sleep(0.02 * len(seen))
-                process.send_signal(signal.SIGKILL)
+                process.kill()
                 process.wait()
             time.sleep(0.005)
         if state.exists():
@@ -421,33 +418,21 @@ def test_kill_9_and_again_gives_the_same_weights(base_folder, tmp_path):
     assert_equal_weights(tmp_path / "whole", tmp_path / "cut")
 
 
-@pytest.mark.slow
 def test_two_processes_do_the_steps_of_one(base_folder, tmp_path):
     """Data-parallel over two processes on the CPU: the same weights up to rounding."""
     file = script(tmp_path, base_folder)
     file.write_text(file.read_text().replace('"dropout": 0.1', '"dropout": 0.0'))
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-    subprocess.run([sys.executable, str(file), str(tmp_path / "one")], env=environment, check=True)
-    launch = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nproc_per_node=2",
-    ]
-    done = subprocess.run(
-        [*launch, "--standalone", str(file), str(tmp_path / "two")],
-        env=environment,
-        check=True,
-        timeout=900,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    more = {"ACCELERATE_USE_CPU": "true", **warm.children()}
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    for launcher, name in (([], "one"), (torchrun, "two")):
+        done = warm.run([*launcher, str(file), str(tmp_path / name)], more=more)
+        assert done.returncode == 0, done.error
     # One of the two processes tells, and after a validation what that found.
     steps = record_of(tmp_path / "two")["steps"]
     losses = r"value loss \d\.\d{4}, language loss \d+\.\d{4}"
-    assert len(re.findall(rf"train verifier: 2/{steps} steps \[\S+, {losses}\]", done.stderr)) == 1
+    assert len(re.findall(rf"train verifier: 2/{steps} steps \[\S+, {losses}\]", done.error)) == 1
     assert re.search(
-        rf"train verifier \(held out: AUC within .*\): {steps}/{steps} steps", done.stderr
+        rf"train verifier \(held out: AUC within .*\): {steps}/{steps} steps", done.error
     )
     one, two = record_of(tmp_path / "one"), record_of(tmp_path / "two")
     assert (one["processes"], two["processes"]) == (1, 2)
