@@ -16,11 +16,11 @@ from dataclasses import dataclass
 
 from generator.engines import Completion, Engine, Request, SamplingParams
 from problems.answers import convention_of, extract, extract_output, label
-from problems.errors import UserError
 from problems.problem import Mode, Problem
 from problems.programs import program_text
 from problems.prompts import Prompter
 from sandbox import Sandbox, clean_program
+from settings.errors import UserError
 
 __all__ = ["Coverage", "CoverageConfig", "measure_coverage"]
 

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from generator.gguf_file import is_gguf
 from generator.models import ModelConfig, hub_reachable, load_model, load_tokenizer, quiet
-from problems.errors import UserError
+from settings.errors import UserError
 
 __all__ = ["KNOWN", "FetchConfig", "Source", "fetch", "run"]
 

@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generator.models import ModelConfig, base_of_adapter, hub_reachable, quiet, resolve
-from problems.errors import UserError
+from settings.errors import UserError
 
 __all__ = ["ModelShape", "model_settings", "model_shape"]
 

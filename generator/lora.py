@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generator.models import ModelConfig, base_of_adapter, device_of, load_model, pinned, resolve
-from problems.errors import UserError
-from problems.extras import missing_package
+from settings.errors import UserError
+from settings.extras import missing_package
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -28,7 +28,7 @@ from urllib.request import getproxies
 
 from generator.adapters import ADAPTER_CONFIG, ADAPTER_PICKLE, ADAPTER_WEIGHTS, base_of, merged
 from generator.gguf_file import is_gguf, read_model, read_tokenizer
-from problems.errors import UserError
+from settings.errors import UserError
 
 if TYPE_CHECKING:
     import torch

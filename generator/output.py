@@ -22,8 +22,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from problems.errors import UserError
-from problems.records import differences, write_json
+from settings.errors import UserError
+from storage.files import differences, write_json
 
 __all__ = ["OutputFolder"]
 

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from problems.annotations import strip_annotations
-from problems.errors import UserError
 from problems.problem import MODES, Mode, Problem
 from problems.prompts import Prompter
+from settings.errors import UserError
 
 __all__ = ["Example", "RationalesConfig", "build_examples", "tell"]
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from generator.flops import ModelShape, model_settings
 from generator.models import ModelConfig, quiet, resolve
-from problems.errors import UserError
+from settings.errors import UserError
 
 __all__ = ["KNOWN", "KnownModel", "ModelSize", "known_model", "size_of"]
 

@@ -39,10 +39,10 @@ from generator.output import OutputFolder
 from generator.packing import IGNORED, Packed, pack
 from generator.parallel import prepare_deepspeed, settle_batch, under_fsdp
 from generator.rationales import Example, RationalesConfig, build_examples, tell
-from problems.errors import UserError
-from problems.places import local_folder
 from problems.problem import Problem
 from problems.prompts import PromptConfig, Prompter
+from settings.errors import UserError
+from storage.places import local_folder
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments

@@ -35,9 +35,9 @@ from generator.output import OutputFolder
 from generator.packing import IGNORED, Packed
 from generator.parallel import check_launch
 from generator.partition import put
-from problems.errors import UserError
-from problems.progress import TrainingBar
-from problems.records import write_json
+from pools.progress import TrainingBar
+from settings.errors import UserError
+from storage.files import write_json
 
 __all__ = ["GeneratorTrainer", "KeepBest", "Progress", "Saving"]
 

@@ -1,7 +1,5 @@
 """What is asked and what counts as right: problem sets, prompt forms, answers, the calculator."""
 
-from problems.errors import UserError
-from problems.jsonl import read_jsonl
 from problems.problem import (
     MODES,
     Mode,
@@ -12,6 +10,8 @@ from problems.problem import (
 )
 from problems.prompts import PromptConfig, Prompter
 from problems.sets import ProblemsConfig, load_problems
+from settings.errors import UserError
+from storage.jsonl import read_jsonl
 
 __all__ = [
     "MODES",

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from problems.calculator import derive_program
-from problems.errors import UserError
 from problems.mathinstruct import source_of
 from problems.problem import Problem, Solution
 from problems.rows import Row
+from settings.errors import UserError
 
 __all__ = ["gsm8k_problem", "mapped_problem", "mathinstruct_problem"]
 

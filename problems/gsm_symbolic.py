@@ -18,8 +18,8 @@ from random import Random
 from typing import Any
 
 from problems.calculator import annotate, derive_program
-from problems.errors import UserError
 from problems.problem import Problem, Solution
+from settings.errors import UserError
 
 __all__ = ["DEFAULT_SIZE", "HARD_TEMPLATES", "SPLITS", "TEMPLATES", "generate"]
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from problems.errors import UserError
-from problems.jsonl import read_jsonl
-from problems.places import Place
+from settings.errors import UserError
+from storage.jsonl import read_jsonl
+from storage.places import Place
 
 __all__ = [
     "MODES",

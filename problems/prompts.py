@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from problems.answers import options_in
-from problems.errors import UserError
 from problems.problem import Mode, Problem
+from settings.errors import UserError
 
 __all__ = [
     "FORMS",

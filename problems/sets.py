@@ -19,11 +19,11 @@ from typing import Any
 
 from problems import gsm_symbolic
 from problems.answers import convention_name, convention_of, options_in
-from problems.errors import UserError
 from problems.formats import gsm8k_problem, mapped_problem, mathinstruct_problem
 from problems.mathinstruct import SourcesConfig, mixed, source_of
 from problems.problem import Problem
 from problems.rows import Row, Where, read_rows
+from settings.errors import UserError
 
 __all__ = ["SETS", "ProblemsConfig", "load_problems"]
 

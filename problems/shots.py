@@ -19,10 +19,10 @@ from pathlib import Path
 
 from problems.annotations import strip_annotations
 from problems.derivation import derive_program
-from problems.errors import UserError
 from problems.problem import Mode, Problem
 from problems.prompts import PromptConfig, Shot, Shots, same_question
 from problems.sets import ProblemsConfig, load_problems
+from settings.errors import UserError
 
 __all__ = ["FewShotConfig", "choose_shots"]
 

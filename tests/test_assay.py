@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-import assay
+from assay import command_line
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def line_of(capsys, *words):
     """The one line on stderr of a command that fails with exit code 2."""
-    assert assay.main(list(words)) == 2
+    assert command_line.main(list(words)) == 2
     captured = capsys.readouterr()
     lines = captured.err.strip().splitlines()
     assert len(lines) == 1, captured.err
@@ -24,14 +24,14 @@ def line_of(capsys, *words):
 
 
 def test_help_lists_every_command(capsys):
-    assert assay.main([]) == 0
+    assert command_line.main([]) == 0
     text = capsys.readouterr().out
-    assert all(f"  {name}" in text for name in assay.COMMANDS)
+    assert all(f"  {name}" in text for name in command_line.COMMANDS)
 
 
-@pytest.mark.parametrize("name", assay.COMMANDS)
+@pytest.mark.parametrize("name", command_line.COMMANDS)
 def test_every_command_explains_itself(name, capsys):
-    assert assay.main([name, "--help"]) == 0
+    assert command_line.main([name, "--help"]) == 0
     text = capsys.readouterr().out
     assert f"usage: assay {name}" in text
     assert "keys, with their defaults:" in text
@@ -39,7 +39,7 @@ def test_every_command_explains_itself(name, capsys):
 
 def test_help_imports_nothing_heavy():
     code = (
-        "import sys, assay; assay.main(['--help']);"
+        "import sys, assay; command_line.main(['--help']);"
         "assert not {'torch', 'transformers', 'numpy', 'omegaconf'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
@@ -106,7 +106,7 @@ def test_words_that_are_no_utf_8(words, shown, capsys):
 
 def test_a_byte_that_is_no_utf_8_on_a_real_command_line():
     done = subprocess.run(
-        [os.fsencode(sys.executable), b"assay.py", b"solve", b"caf\xe9?"],
+        [os.fsencode(sys.executable), b"assay/command_line.py", b"solve", b"caf\xe9?"],
         cwd=Path(assay.__file__).parent,
         env=os.environ | {"PYTHONUTF8": "1"},
         capture_output=True,
@@ -135,7 +135,7 @@ def test_a_folder_that_is_no_verifier(capsys, tmp_path):
 
 
 def test_a_full_disk_is_one_line_and_loses_nothing(capsys, monkeypatch, tmp_path):
-    import problems.records
+    import storage.files
 
     path = tmp_path / "p.jsonl"
     path.write_text(json.dumps({"id": "a", "question": "1 + 1?", "answer": "2"}) + "\n")
@@ -143,27 +143,29 @@ def test_a_full_disk_is_one_line_and_loses_nothing(capsys, monkeypatch, tmp_path
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(problems.records.os, "fsync", full)
+    monkeypatch.setattr(storage.files.os, "fsync", full)
     line = line_of(capsys, "sample", str(tmp_path / "r"), f"problems={path}", "generator=embedded")
     assert "No space left on device" in line
     assert not list((tmp_path / "r").glob("*"))
 
 
 def test_a_question_with_an_equals_sign_is_a_question():
-    command = assay.COMMANDS["solve"]
-    assert assay._normal(command, ["If x=3, what is x?", "n=4", "--show"]) == [
+    command = command_line.COMMANDS["solve"]
+    assert command_line._normal(command, ["If x=3, what is x?", "n=4", "--show"]) == [
         {"question": "If x=3, what is x?"},
         "n=4",
         "show=true",
     ]
-    assert assay._normal(command, ["x=3, so what is x?"]) == [{"question": "x=3, so what is x?"}]
+    assert command_line._normal(command, ["x=3, so what is x?"]) == [
+        {"question": "x=3, so what is x?"}
+    ]
 
 
 def test_a_key_with_dashes_takes_the_word_after_it():
-    from search.importing import ImportConfig
+    from pools.exchange.importing import ImportConfig
 
     def joined(*words):
-        return assay._joined(list(words), ImportConfig)
+        return command_line._joined(list(words), ImportConfig)
 
     assert joined("a.jsonl", "--format", "qwen", "--join", "b.jsonl") == [
         "a.jsonl",
@@ -182,7 +184,7 @@ def test_a_key_with_dashes_takes_the_word_after_it():
 @pytest.mark.slow
 def test_solve_answers_a_question(capsys):
     words = ["solve", "Tom has 3 apples.", "generator=embedded", "prompt.form=plain", "n=4"]
-    assert assay.main([*words, "sampling.max_new_tokens=60"]) == 0
+    assert command_line.main([*words, "sampling.max_new_tokens=60"]) == 0
     text = capsys.readouterr().out
     assert "Tom has 3 apples." in text
     assert "answer" in text

@@ -12,8 +12,8 @@ from transformers import TrainingArguments
 
 from generator.parallel import _OURS as GENERATOR_OURS
 from generator.parallel import deepspeed_settings
-from search.settings import fields_of, load
-from search.training import GeneratorStage, VerifierStage
+from search.stages.train import GeneratorStage, VerifierStage
+from settings.schema import fields_of, load
 from verifier.config import TrainVerifierConfig, check_training
 from verifier.parallel import _OURS as VERIFIER_OURS
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import assay
+from assay import command_line
 from tests import warm
 
 SMALL = [
@@ -90,7 +90,7 @@ def test_widening_keeps_old_samples_and_repeats_none(tmp_path):
 
     def sample(count: int) -> pd.DataFrame:
         words_of_modes = [f"modes.cot={count}", "modes.pot=0"]
-        assert assay.main(["sample", str(run), *words, *words_of_modes]) == 0
+        assert command_line.main(["sample", str(run), *words, *words_of_modes]) == 0
         return pool(run, "candidates")
 
     few, more = sample(4), sample(10)

@@ -30,7 +30,7 @@ def test_the_wheel_holds_the_rooms_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
     (info,) = (top for top in tops if top.endswith(".dist-info"))
-    assert tops == {*ROOMS, "assay.py", info}
+    assert tops == {*ROOMS, "assay/command_line.py", info}
     for needed in (
         "generator/embedded/model.safetensors",
         "generator/embedded/tokenizer.json",

@@ -21,8 +21,8 @@ from typing import Any
 
 import torch
 
-from problems.errors import UserError
-from problems.records import atomic_file, differences, write_json
+from settings.errors import UserError
+from storage.files import atomic_file, differences, write_json
 
 __all__ = ["OutputFolder"]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from generator.lora import LoraSettings
 from generator.models import ModelConfig
-from problems.errors import UserError
 from problems.prompts import PromptConfig
+from settings.errors import UserError
 
 __all__ = ["LoraSettings", "ScoreConfig", "TrainVerifierConfig", "VerifierModelConfig"]
 

@@ -43,8 +43,8 @@ from generator.models import (
     quiet,
 )
 from generator.partition import divided, first_process, gathered, shape_of
-from problems.errors import UserError
 from problems.prompts import PromptConfig, Prompter
+from settings.errors import UserError
 from verifier.attention import Layout, attention_arguments, use_shared_prefix_attention
 from verifier.card import model_card
 from verifier.config import HEADS, LEVELS, LOSSES, VerifierModelConfig, check_model

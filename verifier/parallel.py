@@ -26,8 +26,8 @@ from accelerate.utils import DistributedType
 
 from generator.models import device_of
 from generator.parallel import deepspeed_settings, launched_deepspeed, under_fsdp
-from problems.errors import UserError
-from problems.extras import missing_package
+from settings.errors import UserError
+from settings.extras import missing_package
 from verifier.config import TrainVerifierConfig
 
 __all__ = [

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from problems.errors import UserError
+from settings.errors import UserError
 from verifier.config import TrainVerifierConfig
 from verifier.data import Group, balanced
 from verifier.packing import Pack, plan, plan_references

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from problems.errors import UserError
 from problems.problem import Mode, Problem
 from problems.prompts import Prompter
+from settings.errors import UserError
 from verifier.attention import attends_to_layouts
 from verifier.config import ScoreConfig, check_scoring
 from verifier.data import read_text

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from problems.errors import UserError
 from problems.problem import Mode
 from problems.prompts import Prompter
+from settings.errors import UserError
 
 __all__ = ["line_ends", "token_offsets"]
 

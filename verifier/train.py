@@ -33,10 +33,10 @@ from accelerate.utils import gather_object
 
 from generator.models import device_of, fingerprint
 from generator.partition import divided, gathered, shape_of
-from problems.errors import UserError
-from problems.places import local_folder
-from problems.progress import TrainingBar
+from pools.progress import TrainingBar
 from problems.prompts import Prompter
+from settings.errors import UserError
+from storage.places import local_folder
 from verifier.checkpoint import OutputFolder
 from verifier.config import TrainVerifierConfig, check_choice, check_training
 from verifier.data import VerifierProblem, fingerprint_of, fitting, make_groups, split

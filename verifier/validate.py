@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from problems.errors import UserError
+from settings.errors import UserError
 from verifier.config import KEEP_BY, ScoreConfig
 from verifier.data import VerifierProblem
 

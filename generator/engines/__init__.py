@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from problems.errors import UserError
+from settings.errors import UserError
 
 if TYPE_CHECKING:
     from generator.models import ModelConfig

@@ -26,8 +26,8 @@ import httpx2
 from generator.engines import ServerConfig
 from generator.engines.background import iterate
 from generator.engines.protocol import message_of, served
-from problems.errors import UserError
-from problems.jsonl import parse_json
+from settings.errors import UserError
+from storage.jsonl import parse_json
 
 __all__ = ["Connection", "Node", "PassingError", "check", "model_name", "retry_after"]
 

@@ -33,7 +33,7 @@ from generator.models import (
     load_tokenizer,
     vocabulary_rows,
 )
-from problems.errors import UserError
+from settings.errors import UserError
 
 __all__ = ["TransformersEngine", "rows_that_fit"]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from generator.engines import SamplingParams
-from problems.jsonl import parse_json
+from storage.jsonl import parse_json
 
 __all__ = [
     "WITHHELD",

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from generator.engines import SamplingParams
-from problems.errors import UserError
+from settings.errors import UserError
 
 __all__ = ["BITS", "choose", "uniforms"]
 

@@ -36,8 +36,8 @@ from generator.engines.protocol import (
     message_of,
 )
 from generator.models import ModelConfig, load_tokenizer
-from problems.errors import UserError
-from problems.jsonl import parse_json
+from settings.errors import UserError
+from storage.jsonl import parse_json
 
 __all__ = ["ServerEngine"]
 

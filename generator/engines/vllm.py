@@ -22,8 +22,8 @@ from generator.engines import Completion, EngineConfig, Request, SamplingParams
 from generator.engines.continuing import Continuing, Draft, seed_of
 from generator.engines.protocol import Choice
 from generator.models import ModelConfig, device_of, dtype_of, load_tokenizer, resolve
-from problems.errors import UserError
-from problems.extras import missing_package
+from settings.errors import UserError
+from settings.extras import missing_package
 
 __all__ = ["VllmEngine"]
 

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from problems.answers.canonical import canonical
 from problems.answers.comparison import same
 from problems.answers.forms import Assigned, Canonical, Group, Number
-from problems.errors import UserError
+from settings.errors import UserError
 
 __all__ = ["CONVENTIONS", "GENERAL", "Convention", "convention_name", "convention_of"]
 

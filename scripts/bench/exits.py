@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # In the place of this folder.
 sys.path[0] = str(ROOT)
 
-import assay  # noqa: E402
+from assay import command_line  # noqa: E402
 
 DEFAULTS = {
     "runs": "300",
@@ -81,7 +81,7 @@ def _start(command: list[str], log: Path) -> int:
     stream = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(stream, 1)
     os.dup2(stream, 2)
-    raise SystemExit(assay.main(command))
+    raise SystemExit(command_line.main(command))
 
 
 def ends(command: str, runs: int, at_once: int, folder: Path) -> Iterator[tuple[int, str]]:

@@ -38,9 +38,9 @@ ROOT = Path(__file__).resolve().parents[2]
 # In the place of this folder.
 sys.path[0] = str(ROOT)
 
+from pools.run import Run  # noqa: E402
 from problems.annotations import annotations  # noqa: E402
 from scripts.bench.machine import machine  # noqa: E402
-from search.runs import Run  # noqa: E402
 
 DEFAULTS = {
     "generator": "runs/quickstart/generator",
@@ -112,7 +112,7 @@ def execute(commands: list[list[str]]) -> float:
     begun = time.perf_counter()
     processes = [
         subprocess.Popen(
-            [sys.executable, str(ROOT / "assay.py"), *words],
+            [sys.executable, str(ROOT / "assay/command_line.py"), *words],
             cwd=ROOT,
             env=environment,
             stdout=subprocess.DEVNULL,

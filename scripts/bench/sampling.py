@@ -45,7 +45,7 @@ from generator.models import ModelConfig, load_model, load_tokenizer, resolve  #
 from problems.prompts import PromptConfig, Prompter  # noqa: E402
 from problems.sets import ProblemsConfig, load_problems  # noqa: E402
 from scripts.bench.machine import machine  # noqa: E402
-from search.sampling import prompt_of  # noqa: E402
+from search.stages.sample import prompt_of  # noqa: E402
 
 DEFAULTS: dict[str, Any] = {
     "model": "embedded",

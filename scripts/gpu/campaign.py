@@ -55,10 +55,10 @@ ROOT = Path(__file__).resolve().parents[2]
 # In the place of this folder.
 sys.path[0] = str(ROOT)
 
-from problems.errors import UserError  # noqa: E402
-from problems.records import write_json  # noqa: E402
 from scripts.gpu.campaign_machine import check_machine  # noqa: E402
 from scripts.gpu.campaign_stages import Stages, whole_slices  # noqa: E402
+from settings.errors import UserError  # noqa: E402
+from storage.files import write_json  # noqa: E402
 
 DEFAULTS = {
     "work": "runs/gsm8k_135m",
@@ -154,7 +154,7 @@ class Campaign:
         command = words[0]
         own = [f"configs/gsm8k_135m/{CONFIGS[command]}.yaml"] if command in CONFIGS else []
         small = SMALL_WORDS.get(command, []) if self.rehearse else []
-        line = [str(ROOT / "assay.py"), *words[:2], *own, *small, *words[2:]]
+        line = [str(ROOT / "assay/command_line.py"), *words[:2], *own, *small, *words[2:]]
         return self.python(name, line, until=until, enough=enough)
 
     def python(

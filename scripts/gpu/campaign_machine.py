@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from generator.fetch import KNOWN
-from problems.errors import UserError
-from search.work import cores
+from search.launch.work import cores
+from settings.errors import UserError
 
 __all__ = ["BENCHES", "REHEARSED_BENCHES", "check_machine", "gpu_gib", "made_up", "model_file"]
 

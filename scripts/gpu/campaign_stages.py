@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from problems.errors import UserError
+from pools.run import Part, Run
 from scripts.gpu.campaign_machine import (
     BENCHES,
     REHEARSED_BENCHES,
@@ -29,7 +29,7 @@ from scripts.gpu.campaign_plan import (
     seconds_of,
     shrink,
 )
-from search.runs import Part, Run
+from settings.errors import UserError
 
 if TYPE_CHECKING:
     from scripts.gpu.campaign import Campaign

@@ -17,10 +17,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from problems.records import write_json
+from evaluation.evaluate import load_frame
+from pools.run import Run, versions
 from scripts.bench.machine import processor
-from search.results import load_frame
-from search.runs import Run, versions
+from storage.files import write_json
 
 if TYPE_CHECKING:
     import pandas as pd

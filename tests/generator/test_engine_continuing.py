@@ -16,7 +16,7 @@ from generator.engines.hf import TransformersEngine
 from generator.engines.protocol import Choice
 from generator.models import ModelConfig, load_tokenizer
 from problems.calculator import continue_with
-from problems.errors import UserError
+from settings.errors import UserError
 
 BYTES = {"<": 9, "1": 9, "=": 9, "+": 7}
 

@@ -14,7 +14,7 @@ from generator.engines import EngineConfig, Request, SamplingParams, make_engine
 from generator.engines.cache import Cohort, attending
 from generator.engines.hf import TransformersEngine
 from generator.models import ModelConfig
-from problems.errors import UserError
+from settings.errors import UserError
 
 
 def prompts(count, vocab=64, shortest=3, longest=20, seed=0):

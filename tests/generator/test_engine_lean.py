@@ -9,9 +9,9 @@ from generator.engines.hf import TransformersEngine
 from generator.engines.int8 import Int8Product
 from generator.engines.lean import LeanStep
 from generator.models import ModelConfig
-from problems.errors import UserError
-from search.mixture import Origin
-from search.sampling import sampling_key
+from search.stages.mixture import Origin
+from search.stages.sample import sampling_key
+from settings.errors import UserError
 
 SHAPES = {
     "llama": ("llama", {}),

@@ -17,7 +17,7 @@ from generator.engines.connection import retry_after
 from generator.engines.hf import TransformersEngine
 from generator.engines.server import ServerEngine
 from generator.models import ModelConfig, load_model, load_tokenizer
-from problems.errors import UserError
+from settings.errors import UserError
 from tests.model_server import written
 
 PROMPTS = [[40 + i, 50 + i, 60] for i in range(5)]

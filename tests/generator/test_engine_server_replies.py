@@ -9,7 +9,7 @@ from generator.engines import EngineConfig, Request, SamplingParams, ServerConfi
 from generator.engines.connection import model_name
 from generator.engines.server import ServerEngine
 from generator.models import ModelConfig
-from problems.errors import UserError
+from settings.errors import UserError
 
 PARAMS = SamplingParams(max_new_tokens=50)
 

@@ -13,9 +13,9 @@ import pytest
 from generator.engines import EngineConfig, Request, SamplingParams, VllmConfig, make_engine
 from generator.engines.continuing import seed_of
 from generator.models import EMBEDDED, ModelConfig, load_tokenizer
-from problems.errors import UserError
-from search.mixture import Origin
-from search.sampling import sampling_key
+from search.stages.mixture import Origin
+from search.stages.sample import sampling_key
+from settings.errors import UserError
 
 
 class _Kind(enum.Enum):

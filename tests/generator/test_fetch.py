@@ -9,7 +9,7 @@ import torch
 from generator import fetch as module
 from generator.fetch import KNOWN, FetchConfig, Source, fetch, run
 from generator.models import ModelConfig, load_model, load_tokenizer
-from problems.errors import UserError
+from settings.errors import UserError
 
 NAME = "smollm2-135m-instruct"
 CONTENT = b"GGUF of the test"

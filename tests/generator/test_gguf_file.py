@@ -13,9 +13,9 @@ from generator.fetch import FetchConfig, fetch, run
 from generator.flops import ModelShape, model_shape
 from generator.models import ModelConfig, fingerprint, load_model, load_tokenizer, resolve
 from generator.train import TrainGeneratorConfig, train_generator
-from problems.errors import UserError
 from problems.problem import Problem, Solution
 from problems.prompts import PromptConfig
+from settings.errors import UserError
 
 NAMES = {
     "input_layernorm": "attn_norm",

@@ -5,7 +5,9 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from generator.flops import ModelShape
-from generator.memory import (
+from generator.models import ModelConfig
+from generator.shapes import ModelSize, known_model, size_of
+from planning.memory import (
     PARALLEL,
     PRECISIONS,
     Adapters,
@@ -14,8 +16,6 @@ from generator.memory import (
     trained_parameters,
     training_memory,
 )
-from generator.models import ModelConfig
-from generator.shapes import ModelSize, known_model, size_of
 
 TINY = {
     "hidden_size": 128,

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from generator.models import ModelConfig, fingerprint, load_model, load_tokenizer, resolve
-from problems.errors import UserError
+from settings.errors import UserError
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from generator.models import (
     load_tokenizer,
     pinned,
 )
-from problems.errors import UserError
+from settings.errors import UserError
 
 OLD, NEW = "a" * 40, "b" * 40
 IDS = torch.tensor([[4, 5, 6]])

@@ -6,7 +6,7 @@ import torch
 from generator.engines import EngineConfig, Request, SamplingParams
 from generator.engines import hf as module
 from generator.engines.hf import TransformersEngine
-from problems.errors import UserError
+from settings.errors import UserError
 
 
 class Memory:

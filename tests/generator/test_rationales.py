@@ -3,9 +3,9 @@
 import pytest
 
 from generator.rationales import RationalesConfig, build_examples, tell
-from problems.errors import UserError
 from problems.problem import Problem, Solution
 from problems.prompts import PromptConfig, Prompter
+from settings.errors import UserError
 
 APPLES = Problem(
     id="apples",

@@ -11,7 +11,7 @@ from transformers.generation.logits_process import (
 
 from generator.engines import SamplingParams
 from generator.engines.sampling import BITS, choose, uniforms
-from problems.errors import UserError
+from settings.errors import UserError
 
 PINNED = [0.7730166915639107, 0.2780383623290361, 0.43056748808961]
 

@@ -8,7 +8,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from generator.models import ModelConfig
 from generator.shapes import KNOWN, known_model, size_of
-from problems.errors import UserError
+from settings.errors import UserError
 
 PARAMETERS = {
     "meta-llama/Llama-2-7b-hf": 6_738_415_616,

@@ -18,10 +18,10 @@ from generator.models import ModelConfig, load_model, load_tokenizer
 from generator.rationales import RationalesConfig
 from generator.train import TrainGeneratorConfig, train_generator
 from generator.trainer import GeneratorTrainer
-from problems import progress
-from problems.errors import UserError
+from pools import progress
 from problems.problem import Problem, Solution, write_problems
 from problems.prompts import PromptConfig, Prompter
+from settings.errors import UserError
 from tests.warm import Warm, children
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -265,12 +265,12 @@ SCRIPT = """
 @pytest.fixture
 def command(base, tmp_path):
     """What the interpreter is given to train in a process of its own."""
-    write_problems(tmp_path / "problems.jsonl", sums(60))
+    write_problems(tmp_path / "storage.jsonl", sums(60))
     script = tmp_path / "train.py"
     script.write_text(textwrap.dedent(SCRIPT))
 
     def arguments(output, **more):
-        problems = str(tmp_path / "problems.jsonl")
+        problems = str(tmp_path / "storage.jsonl")
         return [str(script), str(base), problems, str(output), json.dumps(more)]
 
     return arguments

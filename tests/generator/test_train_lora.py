@@ -10,7 +10,7 @@ import torch
 from generator.lora import GeneratorLora
 from generator.models import ModelConfig, load_model
 from generator.train import train_generator
-from problems.errors import UserError
+from settings.errors import UserError
 from tests.generator.test_train_generator import (
     base,  # noqa: F401
     configure,  # noqa: F401

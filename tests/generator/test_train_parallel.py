@@ -17,7 +17,7 @@ from generator.models import ModelConfig, load_model
 from generator.parallel import check_launch, deepspeed_settings, kind_of
 from generator.train import _split_batch, train_generator
 from generator.trainer import GeneratorTrainer
-from problems.errors import UserError
+from settings.errors import UserError
 from tests import warm
 from tests.generator.test_train_generator import (
     base,  # noqa: F401

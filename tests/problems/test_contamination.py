@@ -11,8 +11,8 @@ from problems.contamination import (
     without_overlaps,
     words_of,
 )
-from problems.errors import UserError
 from problems.problem import Problem
+from settings.errors import UserError
 
 LONG = "a train leaves the station at noon and travels at 60 miles per hour toward town"
 

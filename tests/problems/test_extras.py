@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from problems import extras
-from problems.errors import UserError
-from problems.extras import install_command, missing_package
-from problems.places import place
+from settings import extras
+from settings.errors import UserError
+from settings.extras import install_command, missing_package
+from storage.places import place
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from problems.errors import UserError
-from problems.places import Remote, file_sizes, local_folder, names_below, place
-from problems.records import atomic_file, write_json
+from settings.errors import UserError
+from storage.files import atomic_file, write_json
+from storage.places import Remote, file_sizes, local_folder, names_below, place
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from problems import progress
-from problems.progress import TrainingBar, progress_bar
+from pools import progress
+from pools.progress import TrainingBar, progress_bar
 
 STEP = 0.03
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-import assay
+from assay import command_line
 from scripts.bench import machine, processes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,7 +68,7 @@ def test_processes(tmp_path, monkeypatch, capsys):
 
     def execute(commands):
         for words in commands:
-            assert assay.main(words) == 0, capsys.readouterr().err
+            assert command_line.main(words) == 0, capsys.readouterr().err
         return 1.0
 
     given = {"generator": "embedded", "problems": "2", "samples": "2"}

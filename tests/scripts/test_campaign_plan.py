@@ -7,7 +7,6 @@ import pytest
 
 from generator import fetch
 from problems.annotations import strip_annotations
-from problems.errors import UserError
 from problems.sets import ProblemsConfig, load_problems
 from scripts.gpu import campaign_machine
 from scripts.gpu.campaign_machine import check_machine, made_up, model_file
@@ -21,9 +20,10 @@ from scripts.gpu.campaign_plan import (
     shrink,
 )
 from scripts.gpu.campaign_summary import headline
-from search.sampling import SampleConfig
-from search.settings import load
-from search.training import GeneratorStage, VerifierStage
+from search.stages.sample import SampleConfig
+from search.stages.train import GeneratorStage, VerifierStage
+from settings.errors import UserError
+from settings.schema import load
 
 RATES = Rates(sample=0.002, grade=0.0005, train=0.001, score=0.0005, start=100)
 

@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
-import assay
-from search.compare import CompareStage, compare_rules, compare_runs, table
-from search.grading import GradeConfig, grade
-from search.importing import ImportConfig, import_pool
-from search.results import load_frame
-from search.runs import Run
+from assay import command_line
+from evaluation.compare import CompareStage, compare_rules, compare_runs, table
+from evaluation.evaluate import load_frame
+from pools.exchange.importing import ImportConfig, import_pool
+from pools.run import Run
+from search.stages.grade import GradeConfig, grade
 
 
 def make_run(folder, name, chance, problems=range(40), seed=0, ids=True):
@@ -103,7 +103,7 @@ def test_rules_of_one_run(runs):
 def test_problems_find_each_other_by_question(runs, folder):
     other = make_run(folder, "c", 0.6, ids=False)
     with_ids = CompareStage(runs=[runs[0], other], draws=5)
-    assert assay.main(["compare", runs[0], other]) == 2
+    assert command_line.main(["compare", runs[0], other]) == 2
     with_ids.match = "question"
     found = compare_runs(with_ids)
     assert found.problems == 40
@@ -111,7 +111,7 @@ def test_problems_find_each_other_by_question(runs, folder):
 
 
 def test_the_table(runs, capsys):
-    assert assay.main(["compare", *runs, "n=[4]", "rules=[majority,pass]", "draws=20"]) == 0
+    assert command_line.main(["compare", *runs, "n=[4]", "rules=[majority,pass]", "draws=20"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == [f"  A  {runs[0]}", f"  B  {runs[1]}"]
     assert lines[2].startswith("  30 problems, CoT only; accuracy in %, A − B in points")
@@ -125,11 +125,11 @@ def test_the_table(runs, capsys):
 
 def test_json_and_csv(runs, capsys):
     words = ["compare", runs[0], "rules=[weighted,majority]", "n=[8]", "draws=5"]
-    assert assay.main([*words, "--json"]) == 0
+    assert command_line.main([*words, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["problems"] == 40
     assert [row["against"] for row in told["differences"]] == ["majority"]
-    assert assay.main([*words, "--csv"]) == 0
+    assert command_line.main([*words, "--csv"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "rule,against,modes,n,first,second,difference,low,high,p,problems"
     assert lines[1].startswith("weighted,majority,cot,8,")
@@ -174,7 +174,7 @@ def test_bad_input_is_one_clear_line(words, expected, runs, folder, capsys):
         grade(GradeConfig(run=str(run.path)))
     names |= {name: str(folder / name) for name in "de"}
     capsys.readouterr()
-    assert assay.main(["compare", *(word.format(**names) for word in words)]) == 2
+    assert command_line.main(["compare", *(word.format(**names) for word in words)]) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1
     assert expected in lines[0]

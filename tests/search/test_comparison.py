@@ -6,17 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from problems.errors import UserError
+from evaluation.evaluate import EvaluateStage, run_evaluate
+from evaluation.verifier_table import comparison, frame_of
+from pools.run import Part, Run
 from problems.problem import Problem
-from search.comparison import comparison, frame_of
-from search.evaluate import EvaluateConfig, evaluate
-from search.grading import GradeConfig, grade
-from search.pool import PoolArrays
-from search.results import EvaluateStage, run_evaluate
-from search.runs import Part, Run
-from search.sampling import Candidate, candidates_table
-from search.scoring import ScoreStage, scores_table, single_stages
-from search.settings import load
+from search.stages.grade import GradeConfig, grade
+from search.stages.sample import Candidate, candidates_table
+from search.stages.score import ScoreStage, scores_table, single_stages
+from selection.evaluate import EvaluateConfig, evaluate
+from selection.pool import PoolArrays
+from settings.errors import UserError
+from settings.schema import load
 
 
 def make_pool():

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-import assay
-from problems.errors import UserError
+from assay import command_line
 from problems.problem import Problem
-from search.contamination import ContaminationConfig, checked, evaluation_sets
+from search.stages.contamination import ContaminationConfig, checked, evaluation_sets
+from settings.errors import UserError
 
 LONG = "Tom buys 12 red apples and 30 green apples and gives 9 of them to his sister"
 
@@ -51,7 +51,7 @@ def test_the_command(folder, tmp_path, capsys):
     train = tmp_path / "train.jsonl"
     train.write_text("".join(json.dumps(p.to_dict()) + "\n" for p in problems()))
     words = ["check-contamination", f"problems={train}", f"against=[{folder}]"]
-    assert assay.main([*words, f"output={tmp_path / 'o.jsonl'}"]) == 0
+    assert command_line.main([*words, f"output={tmp_path / 'o.jsonl'}"]) == 0
     told = capsys.readouterr().out.splitlines()
     assert told[0] == "contamination: 2 problems against 3 (13 words in a row)"
     assert told[-1] == f"1 overlaps written to {tmp_path / 'o.jsonl'}"

@@ -8,21 +8,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evaluation.costs import candidate_costs, costs, equal_flops, with_costs
+from evaluation.evaluate import EvaluateStage, evaluate_run, run_evaluate
+from evaluation.report.curve_figures import AXES, plot_curves
+from evaluation.report.report import ReportStage, run_report
+from evaluation.table import table
 from generator.flops import ModelShape
-from problems.errors import UserError
+from pools.run import Part, Run
 from problems.problem import Problem
-from search.cost import candidate_costs, costs, equal_flops, with_costs
-from search.curves import splits
-from search.evaluate import SCORED_RULES, EvaluateConfig, evaluate
-from search.grading import GradeConfig, grade
-from search.plot import AXES, plot_curves
-from search.pool import PoolArrays
-from search.report import ReportStage, run_report
-from search.results import EvaluateStage, evaluate_run, run_evaluate
-from search.runs import Part, Run
-from search.sampling import Candidate, candidates_table
-from search.scoring import scores_table
-from search.table import table
+from search.stages.grade import GradeConfig, grade
+from search.stages.sample import Candidate, candidates_table
+from search.stages.score import scores_table
+from selection.curves import splits
+from selection.evaluate import SCORED_RULES, EvaluateConfig, evaluate
+from selection.pool import PoolArrays
+from settings.errors import UserError
 
 # 2 layers, 8 wide: token_flops 2304, logit_flops 1600, 64 for each key, 16 for a value.
 SHAPE = ModelShape("llama", 8, 2, 4, 2, 2, 16, True, 100)

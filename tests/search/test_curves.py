@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from search import rules
-from search.curves import (
+from selection import rules
+from selection.curves import (
     best_of_n_at,
     bootstrap_weights,
     hybrid_at,
@@ -21,9 +21,9 @@ from search.curves import (
     splits,
     tokens_at,
 )
-from search.estimates import orders
-from search.pool import PoolArrays
-from search.subsets import accuracy_at, expected_accuracy
+from selection.estimates import orders
+from selection.pool import PoolArrays
+from selection.subsets import accuracy_at, expected_accuracy
 
 MIXES = ["cot", "pot", "both"]
 
@@ -165,7 +165,7 @@ def test_one_draw_serves_every_n_and_the_chunks_do_not_matter(monkeypatch):
     pool = make_pool(3, problems=5)
     rule = {"majority": lambda classes, _, ties: rules.majority(classes, ties)}
     whole = expected_accuracy(pool, rule, [1, 2, 4], 500, 0, mix="both")
-    monkeypatch.setattr("search.subsets.CHUNK", 1)  # one problem at a time
+    monkeypatch.setattr("selection.subsets.CHUNK", 1)  # one problem at a time
     pieces = expected_accuracy(pool, rule, [1, 2, 4], 500, 0, mix="both")
     for key, estimate in whole.items():
         np.testing.assert_allclose(estimate.values, pieces[key].values, atol=0.15)

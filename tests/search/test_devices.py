@@ -8,11 +8,12 @@ import torch
 
 from generator.engines import EngineConfig, VllmConfig
 from generator.models import ModelConfig
-from search import devices, sampling
-from search.devices import built_for_gpus, gpu_names, gpu_shares, workers_for
-from search.mixture import Origin
-from search.runs import Part
-from search.work import do_parts
+from pools.run import Part
+from search.launch import devices
+from search.launch.devices import built_for_gpus, gpu_names, gpu_shares, workers_for
+from search.launch.work import do_parts
+from search.stages import sample as sampling
+from search.stages.mixture import Origin
 
 
 @pytest.fixture

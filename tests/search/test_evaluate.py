@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from problems.errors import UserError
-from search.evaluate import EvaluateConfig, evaluate, rule_label
-from search.pool import PoolArrays
-from search.table import table
+from evaluation.table import table
+from selection.evaluate import EvaluateConfig, evaluate, rule_label
+from selection.pool import PoolArrays
+from settings.errors import UserError
 
 
 def make_frame(problems=30, cot=8, pot=8, seed=0):

@@ -6,15 +6,15 @@ import json
 import numpy as np
 import pytest
 
-import assay
-from problems.errors import UserError
+from assay import command_line
+from evaluation.evaluate import load_frame
+from pools.exchange.exporting import ExportConfig, export
+from pools.run import Part, Run
 from problems.problem import Problem, Solution
-from search.exporting import ExportConfig, export
-from search.grading import GradeConfig, grade
-from search.results import load_frame
-from search.runs import Part, Run
-from search.sampling import Candidate, candidates_table
-from search.scoring import scores_table
+from search.stages.grade import GradeConfig, grade
+from search.stages.sample import Candidate, candidates_table
+from search.stages.score import scores_table
+from settings.errors import UserError
 
 PROGRAM = "print(1 + 1)"
 
@@ -115,7 +115,7 @@ def test_an_import_makes_the_same_pool(run, tmp_path):
 
     exported(run, tmp_path / "pool.jsonl.gz", token_ids=True)
     words = ["import", str(tmp_path / "pool.jsonl.gz"), f"run={tmp_path / 'again'}"]
-    assert assay.main([*words, "--format", "assay", "problems_per_part=2"]) == 0
+    assert command_line.main([*words, "--format", "assay", "problems_per_part=2"]) == 0
     again = grade(GradeConfig(run=str(tmp_path / "again")))
     assert again.problems == run.problems
     drop = ["program_seconds", *(f"{name}:v" for name in ("values", "starts", "ends"))]
@@ -135,7 +135,7 @@ def test_values_come_back(run, tmp_path, ending):
     path = tmp_path / f"pool.{ending}"
     export(ExportConfig(run=str(run.path), output=str(path), values=True))
     words = ["import", str(path), f"run={tmp_path / 'again'}", "--format", "assay"]
-    assert assay.main(words) == 0
+    assert command_line.main(words) == 0
     again = load_frame(grade(GradeConfig(run=str(tmp_path / "again"))), texts=True)
     assert len(again) == 6
     for row in again.to_dict("records"):

@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from search import findings, sections
-from search.evaluate import EvaluateConfig, evaluate
-from search.figures import plot_calibration, plot_difficulty, plot_over_optimisation
-from search.groups import FIFTHS
-from search.page import PageRun, write_page
-from search.pool import PoolArrays
+from evaluation.report.figures import plot_calibration, plot_difficulty, plot_over_optimisation
+from evaluation.report.page import PageRun, write_page
+from evaluation.report.sections import accuracy as sections
+from evaluation.report.sections import scores as findings
+from selection.evaluate import EvaluateConfig, evaluate
+from selection.groups import FIFTHS
+from selection.pool import PoolArrays
 
 
 def make_frame(problems=10, candidates=8, modes=("cot", "pot"), seed=0):

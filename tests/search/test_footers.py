@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from problems.errors import UserError
-from problems.places import place
-from problems.records import atomic_file
-from search import footers
-from search.footers import Footers
+from pools import footers
+from pools.footers import Footers
+from settings.errors import UserError
+from storage.files import atomic_file
+from storage.places import place
 
 
 @pytest.fixture(params=["folder", "object store"])

@@ -2,8 +2,8 @@
 
 import json
 
-import assay
-from search.runs import Run
+from assay import command_line
+from pools.run import Run
 
 
 def test_a_shard_without_parts_may_come_before_the_others(tmp_path, capsys):
@@ -12,10 +12,10 @@ def test_a_shard_without_parts_may_come_before_the_others(tmp_path, capsys):
     rows = [{"id": f"p{i}", **problem, "candidates": candidates} for i in range(2)]
     pool, run = tmp_path / "pool.jsonl", str(tmp_path / "run")
     pool.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert assay.main(["import", str(pool), f"run={run}", "problems_per_part=2"]) == 0
+    assert command_line.main(["import", str(pool), f"run={run}", "problems_per_part=2"]) == 0
     capsys.readouterr()
-    assert assay.main(["grade", run, "shard=1/2"]) == 0
+    assert command_line.main(["grade", run, "shard=1/2"]) == 0
     assert capsys.readouterr().out == f"0 parts of answers in {run}/answers\n"
-    assert assay.main(["grade", run, "shard=0/2"]) == 0
+    assert command_line.main(["grade", run, "shard=0/2"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"1 parts of answers in {run}/answers"
     assert len(Run.open(run).parts("answers")) == 1

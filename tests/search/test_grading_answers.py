@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-import assay
-from search.runs import Run
+from assay import command_line
+from pools.run import Run
 
 SOLVE = "import numpy as np\nprint(np.linalg.solve([[1., 1.], [1., -1.]], [2., 4.]))"
 MATRIX = r"\begin{pmatrix}1&2\\3&4\end{pmatrix}"
@@ -81,9 +81,9 @@ def rows() -> list[dict[str, object]]:
 def test_labels(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
     pool, run = tmp_path / "pool.jsonl", str(tmp_path / "run")
     pool.write_text("".join(json.dumps(row) + "\n" for row in rows()))
-    assert assay.main(["import", str(pool), f"run={run}", "format=long"]) == 0
+    assert command_line.main(["import", str(pool), f"run={run}", "format=long"]) == 0
     capsys.readouterr()
-    assert assay.main(["grade", run]) == 0
+    assert command_line.main(["grade", run]) == 0
     assert (
         "note: 4 of 39 problems have no reference answer (missing, empty, NaN, N/A or None): "
         "no label for their candidates\n"
@@ -104,6 +104,6 @@ def test_no_note_where_every_reference_is_an_answer(
     row = {"id": "p", "question": "1 + 1?", "reference": "2", "solution": "The answer is 2."}
     pool, run = tmp_path / "pool.jsonl", str(tmp_path / "run")
     pool.write_text(json.dumps(row) + "\n")
-    assert assay.main(["import", str(pool), f"run={run}", "format=long"]) == 0
-    assert assay.main(["grade", run]) == 0
+    assert command_line.main(["import", str(pool), f"run={run}", "format=long"]) == 0
+    assert command_line.main(["grade", run]) == 0
     assert "note:" not in capsys.readouterr().out

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-import assay
-from search.runs import Run
+from assay import command_line
+from pools.run import Run
 
 # Solution, reference, mode, answer, label.
 ROWS = [
@@ -58,8 +58,8 @@ def test_labels(tmp_path):
         for number, (solution, reference, *_) in enumerate(ROWS):
             row = {"id": f"p{number}", "question": f"Case {number}?", "reference": reference}
             lines.write(json.dumps(row | {"solution": solution}) + "\n")
-    assert assay.main(["import", str(file), f"run={path}", "format=long"]) == 0
-    assert assay.main(["grade", path]) == 0
+    assert command_line.main(["import", str(file), f"run={path}", "format=long"]) == 0
+    assert command_line.main(["grade", path]) == 0
     found = {
         row["problem_id"]: (row["mode"], row["answer"], row["label"])
         for part in Run.open(path).parts("answers")

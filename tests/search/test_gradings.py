@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-import assay
-from problems.errors import UserError
-from search.gradings import gradings
-from search.importing import ImportConfig, import_pool
-from search.report import page_problems
-from search.results import EvaluateStage, load_frame, run_evaluate
-from search.runs import Run
+from assay import command_line
+from evaluation.evaluate import EvaluateStage, load_frame, run_evaluate
+from evaluation.report.report import page_problems
+from pools.exchange.importing import ImportConfig, import_pool
+from pools.imported import gradings
+from pools.run import Run
+from settings.errors import UserError
 
 # Theirs takes 17.6 for 18 and misses "A: 18"; it has no label for the last.
 ROWS = [
@@ -33,8 +33,8 @@ def run(tmp_path, capsys):
     path = tmp_path / "pool.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     words = ["import", str(path), f"run={tmp_path / 'run'}", "--format", "hf"]
-    assert assay.main(words) == 0
-    assert assay.main(["grade", str(tmp_path / "run")]) == 0
+    assert command_line.main(words) == 0
+    assert command_line.main(["grade", str(tmp_path / "run")]) == 0
     return str(tmp_path / "run"), capsys.readouterr().out
 
 
@@ -54,7 +54,7 @@ TABLE = """\
 def test_grade_and_evaluate_print_both(run, capsys):
     path, printed = run
     assert TABLE in printed
-    assert assay.main(["evaluate", path, "draws=5", "bootstrap=5"]) == 0
+    assert command_line.main(["evaluate", path, "draws=5", "bootstrap=5"]) == 0
     assert capsys.readouterr().out.endswith(TABLE)
 
 
@@ -83,7 +83,7 @@ def test_a_report_by_their_grading(run, capsys):
     words = ["report", path, "n=[4]", "draws=5", "bootstrap=5"]
     found = {}
     for grading in ("ours", "theirs"):
-        assert assay.main([*words, f"grading={grading}"]) == 0
+        assert command_line.main([*words, f"grading={grading}"]) == 0
         told = capsys.readouterr().out
         found[grading] = json.loads((Path(path) / "report" / "evaluation.json").read_text())
         assert "(theirs) and the strict grader (ours) agree on 33.3 % of the 6" in flat(told)
@@ -95,7 +95,7 @@ def test_a_report_by_their_grading(run, capsys):
         for grading, one in found.items()
     }
     assert best == {"ours": 0.0, "theirs": 1.0}
-    assert assay.main([*words, "grading=mine"]) == 2
+    assert command_line.main([*words, "grading=mine"]) == 2
     assert "grading=mine: expected one of ours, theirs" in capsys.readouterr().err
 
 
@@ -118,9 +118,9 @@ def test_labels_alone_go_with_our_answers(tmp_path, capsys):
     rows = [{k: v for k, v in row.items() if k != "extracted_answers"} for row in ROWS]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     run, _ = import_pool(ImportConfig([str(path)], str(tmp_path / "run"), format="hf"))
-    assert assay.main(["grade", str(run.path)]) == 0
+    assert command_line.main(["grade", str(run.path)]) == 0
     assert "theirs right  ours 17.6, theirs —" in capsys.readouterr().out
-    assert assay.main(["evaluate", str(run.path), "grading=theirs", "n=[4]", "--csv"]) == 0
+    assert command_line.main(["evaluate", str(run.path), "grading=theirs", "n=[4]", "--csv"]) == 0
     rows = capsys.readouterr().out.splitlines()
     assert [row.split(",")[3] for row in rows if row.startswith("best_of_n,")] == ["1.0"]
 
@@ -129,10 +129,10 @@ def test_a_pool_without_their_labels(tmp_path, capsys):
     path = tmp_path / "pool.jsonl"
     path.write_text(json.dumps({"question": "1 + 1?", "answer": "2", "solution": "#### 2"}))
     words = ["import", str(path), f"run={tmp_path / 'run'}", "--format", "long"]
-    assert assay.main(words) == 0
-    assert assay.main(["grade", str(tmp_path / "run")]) == 0
+    assert command_line.main(words) == 0
+    assert command_line.main(["grade", str(tmp_path / "run")]) == 0
     assert "theirs" not in capsys.readouterr().out
-    assert assay.main(["evaluate", str(tmp_path / "run"), "grading=theirs"]) == 2
+    assert command_line.main(["evaluate", str(tmp_path / "run"), "grading=theirs"]) == 2
     assert "no labels came along" in capsys.readouterr().err
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from problems.errors import UserError
-from search.curves import bootstrap_weights
-from search.evaluate import EvaluateConfig, evaluate
-from search.groups import FIFTHS, fifths, halves, mean_in_group, possible
-from search.pool import PoolArrays
-from search.table import table
+from evaluation.table import table
+from selection.curves import bootstrap_weights
+from selection.evaluate import EvaluateConfig, evaluate
+from selection.groups import FIFTHS, fifths, halves, mean_in_group, possible
+from selection.pool import PoolArrays
+from settings.errors import UserError
 
 
 def make_pool(skills, candidates=16, seed=0, modes=("cot",)):

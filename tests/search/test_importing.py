@@ -10,15 +10,15 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-import assay
+from assay import command_line
+from evaluation.evaluate import load_frame
 from generator.models import ModelConfig
-from problems.errors import UserError
-from search.grading import GradeConfig, grade
-from search.importing import ImportConfig, formats, import_pool
-from search.mapping import Fields
-from search.results import load_frame
-from search.runs import Run
-from search.settings import load
+from pools.exchange.importing import ImportConfig, formats, import_pool
+from pools.exchange.mapping import Fields
+from pools.run import Run
+from search.stages.grade import GradeConfig, grade
+from settings.errors import UserError
+from settings.schema import load
 from tests.search.shapes import ASSAY, FILES, HF, LM_EVAL, LONG, QWEN, RIGHT, SEARCH_AND_LEARN
 
 
@@ -248,7 +248,7 @@ def test_the_same_again_is_nothing_to_do_and_another_is_refused(make, tmp_path, 
     run = make(HF, format="hf")
     before = {p: p.stat().st_mtime_ns for p in run.path.rglob("*")}
     words = ["import", str(tmp_path / "run.jsonl"), f"run={run.path}"]
-    assert assay.main([*words, "--format", "hf"]) == 0
+    assert command_line.main([*words, "--format", "hf"]) == 0
     assert "holds these candidates already" in capsys.readouterr().out
     assert {p: p.stat().st_mtime_ns for p in run.path.rglob("*")} == before
     with pytest.raises(UserError, match=r"holds another import .aggregate: .last. there, .min."):
@@ -274,8 +274,8 @@ def test_a_run_that_lost_parts_is_not_taken_for_whole(make, capsys):
 
 def test_imported_candidates_are_scored(make, monkeypatch):
     """Without token ids and counts: a verifier reads the text."""
-    import search.scoring
-    from search.scoring import ScoreStage, score
+    import search.stages.score
+    from search.stages.score import ScoreStage, score
     from verifier.config import ScoreConfig
 
     class Longest:
@@ -286,8 +286,8 @@ def test_imported_candidates_are_scored(make, monkeypatch):
             found = np.array([len(row.text) for row in rows], np.float32)
             return SimpleNamespace(scores=found, values=None, tokens=found, prompt_tokens=found)
 
-    monkeypatch.setattr(search.scoring, "Scorer", Longest)
-    monkeypatch.setattr(search.scoring, "fingerprint", str)
+    monkeypatch.setattr(search.stages.score, "Scorer", Longest)
+    monkeypatch.setattr(search.stages.score, "fingerprint", str)
     run = grade(GradeConfig(run=str(make(LONG, format="long").path)))
     model = ModelConfig(name="longest")
     score(ScoreStage(str(run.path), model, scoring=ScoreConfig(values=False), workers=1))
@@ -423,7 +423,7 @@ def test_files_that_cannot_be_read(tmp_path, capsys):
         (nothing, "nothing.parquet: not a Parquet file"),
         (tmp_path / "absent.jsonl", "absent.jsonl: cannot be read"),
     ):
-        assert assay.main(["import", str(path), f"run={tmp_path / 'r'}", "format=hf"]) == 2
+        assert command_line.main(["import", str(path), f"run={tmp_path / 'r'}", "format=hf"]) == 2
         lines = capsys.readouterr().err.splitlines()
         assert len(lines) == 1
         assert expected in lines[0]

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-import assay
+from assay import command_line
 from problems.sets import ProblemsConfig, load_problems
 from tests.warm import Warm
 
@@ -22,7 +22,10 @@ WORDS = [
 
 
 def sample(run, count=SAMPLES, *more):
-    assert assay.main(["sample", str(run), *WORDS, f"modes.cot={count}", "workers=1", *more]) == 0
+    assert (
+        command_line.main(["sample", str(run), *WORDS, f"modes.cot={count}", "workers=1", *more])
+        == 0
+    )
 
 
 def parts(run):

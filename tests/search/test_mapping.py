@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from problems.errors import UserError
-from search.mapping import MISSING, Fields, UnmappedError, convert, look_up
+from pools.exchange.mapping import MISSING, Fields, UnmappedError, convert, look_up
+from settings.errors import UserError
 
 ROW = {
     "a": 1,

@@ -7,18 +7,19 @@ import json
 import pandas as pd
 import pytest
 
-import assay
+from assay import command_line
+from evaluation.evaluate import load_frame, pool_line
+from evaluation.report.report import page_problems
 from generator.engines import Completion, EngineConfig, SamplingParams
 from generator.models import ModelConfig
-from problems.errors import UserError
+from pools.run import Part, Run
 from problems.sets import ProblemsConfig
 from problems.shots import FewShotConfig
-from search import pipeline, sampling
-from search.mixture import Origin, origins_of
-from search.report import page_problems
-from search.results import load_frame, pool_line
-from search.runs import Part, Run
-from search.settings import load
+from search.drivers import run as pipeline
+from search.stages import sample as sampling
+from search.stages.mixture import Origin, origins_of
+from settings.errors import UserError
+from settings.schema import load
 from tests.search.characters import Characters
 
 BASE = Origin(
@@ -95,14 +96,14 @@ def sample(monkeypatch, tmp_path, capsys):
 
     monkeypatch.setattr(sampling, "make_engine", make_engine)
     monkeypatch.setattr(sampling, "fingerprint", lambda model: model.name)
-    path = tmp_path / "problems.jsonl"
+    path = tmp_path / "storage.jsonl"
     rows = [{"id": f"p{i}", "question": "1 + 1?", "answer": "2"} for i in range(4)]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     words = [str(tmp_path / "run"), f"problems={path}", "generator=late", "prompt.form=plain"]
     words += ["modes={cot: 2, pot: 0}", "problems_per_part=2", "workers=1"]
 
     def run(*more):
-        code = assay.main(["sample", *words, *more])
+        code = command_line.main(["sample", *words, *more])
         error = capsys.readouterr().err
         assert code == (2 if error else 0)
         return error
@@ -198,7 +199,7 @@ def test_a_part_of_an_unknown_member_is_done_again(sample, capsys):
 
 def test_origins_are_carried_to_the_page(sample, capsys):
     sample(MIXTURE)
-    assert assay.main(["grade", str(sample.path)]) == 0
+    assert command_line.main(["grade", str(sample.path)]) == 0
     assert "cool cot 100.0 % right, early cot 100.0 % right, hot cot" in capsys.readouterr().out
     run = Run.open(sample.path)
     frame = load_frame(run, texts=True)
@@ -224,7 +225,7 @@ def test_parts_without_the_column_have_their_origin(sample):
 
 def test_members_do_not_repeat_each_other_and_do_not_depend_on_each_other(tmp_path):
     """Two members of the same settings, on the embedded model; then one of them alone."""
-    problems = tmp_path / "problems.jsonl"
+    problems = tmp_path / "storage.jsonl"
     problems.write_text('{"id": "x", "question": "1 + 1?"}\n{"id": "y", "question": "2 + 1?"}\n')
 
     def texts(run, mixture):

@@ -7,16 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from problems.errors import UserError
-from search.cost import costs
-from search.curves import has, pass_at, tokens_at, ways
-from search.evaluate import EvaluateConfig, evaluate
-from search.findings import difficulty
-from search.pool import PoolArrays
-from search.request import sizes_of
-from search.sections import accuracy_tables, facts, run_differences
-from search.table import table
-from search.tidy import tidy_tables
+from evaluation.costs import costs
+from evaluation.report.sections.accuracy import accuracy_tables, facts, run_differences
+from evaluation.report.sections.scores import difficulty
+from evaluation.report.tidy import tidy_tables
+from evaluation.table import table
+from selection.curves import has, pass_at, tokens_at, ways
+from selection.evaluate import EvaluateConfig, evaluate
+from selection.pool import PoolArrays
+from selection.request import sizes_of
+from settings.errors import UserError
 
 NAMES = ["problem_id", "mode", "sample", "answer_class", "label", "tokens", "score:v"]
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import assay
-from problems.errors import UserError
-from search.launch import RayConfig, do_work
-from search.work import Work
+from assay import command_line
+from search.launch.launchers import RayConfig, do_work
+from search.launch.work import Work
+from settings.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = importlib.util.find_spec("ray") is not None
@@ -28,11 +28,11 @@ needs_ray = pytest.mark.skipif(not PYTHON, reason="no Ray here; set ASSAY_RAY_PY
 DRIVER = """
 import json, sys
 from pathlib import Path
-from problems.errors import UserError
+from settings.errors import UserError
 from search import on_ray
-from search.launch import RayConfig
-from search.runs import Part
-from search.work import Bar, Work
+from search.launch.launchers import RayConfig
+from pools.run import Part
+from search.launch.work import Bar, Work
 import ray_work
 
 bars = []
@@ -61,7 +61,7 @@ print("RESULT" + json.dumps({"error": error, "done": bars[0]}))
 """
 RAY_WORK = """
 import os, signal, time
-from problems.errors import UserError
+from settings.errors import UserError
 
 def prepare(folder, trouble):
     if trouble == "start":
@@ -196,7 +196,7 @@ def test_without_ray_one_line_says_so(tmp_path, capsys, monkeypatch):
     path = tmp_path / "p.jsonl"
     path.write_text('{"id": "a", "question": "1 + 1?", "answer": "2"}\n')
     words = ["sample", str(tmp_path / "r"), f"problems={path}", "generator=embedded"]
-    assert assay.main([*words, "launcher=ray"]) == 2
+    assert command_line.main([*words, "launcher=ray"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("assay: launcher=ray: needs the package ray, which is not installed; ")
     assert "[ray]'" in error

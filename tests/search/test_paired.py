@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from search.curves import bootstrap_weights, interval
-from search.paired import p_text, paired, percentile_p
+from selection.curves import bootstrap_weights, interval
+from selection.intervals import p_text, paired, percentile_p
 
 
 def test_no_difference_is_certain():

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-import assay
-from problems.errors import UserError
-from search import pipeline
-from search.pipeline import PipelineConfig, check_leaks, fine_tune
-from search.settings import load
+from assay import command_line
+from search.drivers import run as pipeline
+from search.drivers.run import PipelineConfig, check_leaks, fine_tune
+from settings.errors import UserError
+from settings.schema import load
 
 LONG = "Tom buys 12 red apples and 30 green apples and gives 9 of them to his sister"
 
@@ -73,7 +73,7 @@ def test_what_is_left_out_is_trained_on_nowhere(words, monkeypatch):
 
 
 def test_names_of_folders_are_no_names_of_tests(words, capsys):
-    assert assay.main(["run", *words, "tests={verifier: {split: test}}"]) == 2
+    assert command_line.main(["run", *words, "tests={verifier: {split: test}}"]) == 2
     assert capsys.readouterr().err == (
         "assay: tests.verifier: this name is taken; choose another\n"
     )

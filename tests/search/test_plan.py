@@ -4,18 +4,14 @@ import json
 
 import pytest
 
-import assay
+from assay import command_line
 from generator.engines.hf import rows_that_fit
-from generator.memory import Adapters
 from generator.models import ModelConfig
 from generator.shapes import known_model
-from problems.errors import UserError
-from problems.prompts import PromptConfig
-from problems.sets import ProblemsConfig
-from search.hardware import DEVICES, GIB, machine_of
-from search.plan import PlanConfig, plan
-from search.plan_table import duration
-from search.planning import (
+from planning.hardware import DEVICES, GIB, machine_of
+from planning.memory import Adapters
+from planning.plan import PlanConfig, plan
+from planning.roofline import (
     Sampling,
     Scoring,
     Training,
@@ -23,8 +19,12 @@ from search.planning import (
     scoring_stage,
     training_stage,
 )
-from search.settings import load
-from search.workload import lengths_of, problems_in
+from planning.table import duration
+from planning.workload import lengths_of, problems_in
+from problems.prompts import PromptConfig
+from problems.sets import ProblemsConfig
+from settings.errors import UserError
+from settings.schema import load
 
 LLAMA = known_model(ModelConfig(name="Llama-2-7B"))
 # `docs/results/first_runs.md`, two idle cores: seconds of the quick start's steps.
@@ -40,7 +40,7 @@ QUICK_START = {
 
 
 def line_of(capsys, *words):
-    assert assay.main(["plan", *words]) == 2
+    assert command_line.main(["plan", *words]) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1
     return lines[0]
@@ -208,17 +208,17 @@ def test_offloading_by_hand():
 
 def test_the_hosts_memory_may_not_be_enough(capsys):
     words = ["plan", "configs/generator/mammoth_70b.yaml", "hardware=1x4090-24G"]
-    assert assay.main(words) == 0
+    assert command_line.main(words) == 0
     told = capsys.readouterr().out
     # 16 bytes a parameter.
     assert "10.0 GiB of 23.6, and for each device 1,028 GiB of the 60 of its host" in told
-    assert assay.main([*words, "host_memory=1100"]) == 0
+    assert command_line.main([*words, "host_memory=1100"]) == 0
     assert "does not fit" not in capsys.readouterr().out
 
 
 def test_what_does_not_fit_says_what_would(capsys):
     words = ["model=Llama-2-7B", "problems=gsm8k", "hardware=8xH100-80G"]
-    assert assay.main(["plan", *words, "--json"]) == 0
+    assert command_line.main(["plan", *words, "--json"]) == 0
     (stage,) = json.loads(capsys.readouterr().out)["stages"]
     assert not stage["fits"]
     assert [text.split(" (")[0] for text in stage["advice"]] == [
@@ -344,7 +344,7 @@ def test_the_kind_of_a_configuration_is_found(words, kind):
 )
 def test_the_command_fits_100_columns_and_names_every_part(parallel, own, capsys):
     words = ["plan", "configs/gsm8k_smollm2.yaml", "hardware=8xH100-80G"]
-    assert assay.main([*words, "generator.model=Llama-2-13B", f"parallel={parallel}"]) == 0
+    assert command_line.main([*words, "generator.model=Llama-2-13B", f"parallel={parallel}"]) == 0
     text = capsys.readouterr().out
     assert max(map(len, text.splitlines())) <= 100
     for part in own | {"weights", "grads", "activ.", "logits", "kv", "13,015,864,320"}:
@@ -353,7 +353,7 @@ def test_the_command_fits_100_columns_and_names_every_part(parallel, own, capsys
 
 def test_json_holds_bytes_and_dollars(capsys):
     words = ["model=Llama-2-7B", "problems=gsm8k", "hardware=8xA100-80G", "price=2"]
-    assert assay.main(["plan", *words, "parallel=zero3", "--json"]) == 0
+    assert command_line.main(["plan", *words, "parallel=zero3", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     stage = found["stages"][0]
     assert stage["parameters"] == 6_738_415_616

@@ -2,11 +2,11 @@
 
 import pytest
 
-from generator.memory import Adapters
 from generator.models import ModelConfig
 from generator.shapes import known_model
-from search.hardware import machine_of
-from search.planning import Sampling, Training, sampling_stage, training_stage
+from planning.hardware import machine_of
+from planning.memory import Adapters
+from planning.roofline import Sampling, Training, sampling_stage, training_stage
 
 
 def model(name):

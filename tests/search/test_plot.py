@@ -6,9 +6,9 @@ import itertools
 import pandas as pd
 import pytest
 
-from search.evaluate import EvaluateConfig, evaluate
-from search.plot import _apart, _ticks, plot_curves, plot_runs
-from search.pool import PoolArrays
+from evaluation.report.curve_figures import _apart, _ticks, plot_curves, plot_runs
+from selection.evaluate import EvaluateConfig, evaluate
+from selection.pool import PoolArrays
 
 
 @pytest.fixture(scope="module")

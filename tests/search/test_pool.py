@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from problems.errors import UserError
-from search.pool import PoolArrays
+from selection.pool import PoolArrays
+from settings.errors import UserError
 
 
 def frame():

@@ -6,20 +6,20 @@ from pathlib import Path
 
 import pytest
 
-import assay
+import assay.sandbox_commands
 import sandbox.check
-import search.programs
-from problems.errors import UserError
+from assay import command_line
+from assay.sandbox_commands import MOST_ROWS, conclusion, read_sources
 from sandbox import Outcome, capabilities
 from sandbox.hostile import ATTACKS
-from search.programs import MOST_ROWS, conclusion, read_sources
+from settings.errors import UserError
 
 ALL = dict.fromkeys(capabilities(), True)
 
 
 def run(capsys, *words):
     """Exit code, standard output and error stream of `assay sandbox …`."""
-    code = assay.main(["sandbox", *map(str, words)])
+    code = command_line.main(["sandbox", *map(str, words)])
     captured = capsys.readouterr()
     return code, captured.out, captured.err
 
@@ -212,7 +212,7 @@ def test_an_output_that_cannot_be_written_is_known_before_anything_runs(
     def never(*_):
         raise AssertionError("a program was run")
 
-    monkeypatch.setattr(search.programs, "_outcomes", never)
+    monkeypatch.setattr(assay.sandbox_commands, "_outcomes", never)
     (tmp_path / "a.py").write_text("print(1)")
     line = refusal(capsys, "run", tmp_path / "a.py", "output=/proc/nowhere/o.jsonl")
     assert "/proc/nowhere" in line
@@ -257,7 +257,7 @@ def test_a_check_that_finds_nothing(capsys):
 def test_what_needs_a_missing_layer_is_shown(capsys, monkeypatch):
     active = {**ALL, "seccomp": False}
     monkeypatch.setattr(sandbox.check, "capabilities", lambda: active)
-    monkeypatch.setattr(search.programs, "capabilities", lambda: active)
+    monkeypatch.setattr(assay.sandbox_commands, "capabilities", lambda: active)
     code, out, _ = run(capsys, "check", "kinds=[network]")
     assert code == 1
     rows = [line for line in out.splitlines() if line.startswith("  network ")]
@@ -275,7 +275,7 @@ def test_an_attack_that_is_not_contained_is_shown(capsys, monkeypatch):
         outcome = Outcome("ok", "\x1b[31mroot:x\n", "", 0.0)
         yield sandbox.check.Verdict("reading", "b", outcome, "it came by a secret")
 
-    monkeypatch.setattr(search.programs, "check", found)
+    monkeypatch.setattr(assay.sandbox_commands, "check", found)
     code, out, _ = run(capsys, "check", "require=[seccomp]")
     assert code == 1
     lines = out.splitlines()
@@ -291,10 +291,10 @@ def test_an_attack_that_is_not_contained_is_shown(capsys, monkeypatch):
 
 
 def test_kinds_of_attacks():
-    assert len(search.programs._of_kinds([])) == len(ATTACKS)
-    plain = search.programs._of_kinds(["plain"])
+    assert len(assay.sandbox_commands._of_kinds([])) == len(ATTACKS)
+    plain = assay.sandbox_commands._of_kinds(["plain"])
     assert {attack.kind for attack in plain} > {"plain: seeing", "plain: stopping"}
-    assert {a.kind for a in search.programs._of_kinds(["time", "plain: seeing"])} == {
+    assert {a.kind for a in assay.sandbox_commands._of_kinds(["time", "plain: seeing"])} == {
         "time",
         "plain: seeing",
     }

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from search.curves import bootstrap_weights
-from search.evaluate import EvaluateConfig, evaluate
-from search.pool import PoolArrays
-from search.quality import calibration_bins, over_optimisation, quality
-from search.table import table
+from evaluation.table import table
+from selection.curves import bootstrap_weights
+from selection.evaluate import EvaluateConfig, evaluate
+from selection.pool import PoolArrays
+from selection.quality import calibration_bins, over_optimisation, quality
 from verifier.validate import calibration_error, measure
 
 

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import assay
+from assay import command_line
+from evaluation.report.report import _names, report_run
+from pools.run import Part, Run
 from problems.problem import Problem
-from search.evaluate import EvaluateConfig
-from search.grading import Graded, answers_table
-from search.report import _names, report_run
-from search.runs import Part, Run
-from search.sampling import Candidate, candidates_table
-from search.scoring import scores_table
+from search.stages.grade import Graded, answers_table
+from search.stages.sample import Candidate, candidates_table
+from search.stages.score import scores_table
+from selection.evaluate import EvaluateConfig
 
 
 def make_run(folder, right=(0, 3), problems=3, temperature=0.7, question="What is {}?"):
@@ -55,7 +55,7 @@ FILES = sorted(
 
 def test_one_run(tmp_path, capsys):
     run = make_run(tmp_path / "one")
-    assert assay.main(["report", str(run)]) == 0
+    assert command_line.main(["report", str(run)]) == 0
     assert re.search(r"one/report/index.html \([\d.]+ kB, one file\)", capsys.readouterr().out)
     report = run / "report"
     assert sorted(file.name for file in report.iterdir()) == FILES
@@ -72,7 +72,7 @@ def test_one_run(tmp_path, capsys):
 
 def test_difficulty_is_on_the_page_and_in_files_but_printed_only_when_asked(tmp_path, capsys):
     run = make_run(tmp_path / "one", problems=5)
-    assert assay.main(["report", str(run)]) == 0
+    assert command_line.main(["report", str(run)]) == 0
     assert "by difficulty" not in capsys.readouterr().out
     report = run / "report"
     files = {file.name for file in report.iterdir()}
@@ -85,23 +85,23 @@ def test_difficulty_is_on_the_page_and_in_files_but_printed_only_when_asked(tmp_
     # Two of four candidates are right, so that half of them reach n = 2.
     assert (set(groups["by"]), set(groups["n"])) == ({"difficulty"}, {1, 2})
     assert 'id="h-difficulty"' in (report / "index.html").read_text()
-    assert assay.main(["report", str(run), "by=[difficulty]"]) == 0
+    assert command_line.main(["report", str(run), "by=[difficulty]"]) == 0
     assert "by difficulty" in capsys.readouterr().out
 
 
 def test_tables_and_figures_without_rows_go(tmp_path):
     run = make_run(tmp_path / "one", problems=5)
     output = tmp_path / "report"
-    assert assay.main(["report", str(run), f"output={output}"]) == 0
+    assert command_line.main(["report", str(run), f"output={output}"]) == 0
     fewer = make_run(tmp_path / "fewer")
-    assert assay.main(["report", str(fewer), f"output={output}"]) == 0
+    assert command_line.main(["report", str(fewer), f"output={output}"]) == 0
     assert sorted(file.name for file in output.iterdir()) == FILES
 
 
 def test_tables_of_what_scores_are_worth(tmp_path):
     """The last sample has the best score and is right, the first the worst and is right too."""
     run = make_run(tmp_path / "one")
-    assert assay.main(["report", str(run)]) == 0
+    assert command_line.main(["report", str(run)]) == 0
     quality = pd.read_csv(run / "report" / "quality.csv").set_index("measure")["value"]
     assert quality["within"] == 0.5
     bins = pd.read_csv(run / "report" / "calibration.csv")
@@ -116,10 +116,10 @@ def test_it_can_be_written_anew_and_in_a_folder(tmp_path, capsys):
     run = make_run(tmp_path / "one")
     output = tmp_path / "elsewhere"
     words = [str(run), f"output={output}"]
-    assert assay.main(["report", *words, "--single=false"]) == 0
+    assert command_line.main(["report", *words, "--single=false"]) == 0
     assert "kB beside it in data-" in capsys.readouterr().out
     assert len(list(output.glob("data-*/problems-0-0.js"))) == 1
-    assert assay.main(["report", *words, "title=Mine", "candidates=1"]) == 0
+    assert command_line.main(["report", *words, "title=Mine", "candidates=1"]) == 0
     assert sorted(file.name for file in output.iterdir()) == FILES
     assert "<h1>Mine</h1>" in (output / "index.html").read_text()
     assert not (run / "report").exists()
@@ -136,7 +136,7 @@ def test_several_runs(tmp_path, capsys):
     one = make_run(tmp_path / "a" / "test")
     other = make_run(tmp_path / "b" / "test", right=(0, 1, 3), problems=2, temperature=1.0)
     output = tmp_path / "both"
-    assert assay.main(["report", str(one), str(other), f"output={output}"]) == 0
+    assert command_line.main(["report", str(one), str(other), f"output={output}"]) == 0
     assert sorted(file.name for file in output.iterdir()) == FILES
     assert set(json.loads((output / "evaluation.json").read_text())) == {"a/test", "b/test"}
     differences = pd.read_csv(output / "differences.csv")
@@ -155,7 +155,7 @@ def test_several_runs(tmp_path, capsys):
 def test_an_id_must_stand_for_one_question(tmp_path, capsys):
     one = make_run(tmp_path / "one")
     other = make_run(tmp_path / "other", question="How much is {}?")
-    assert assay.main(["report", str(one), str(other), f"output={tmp_path}/both"]) == 2
+    assert command_line.main(["report", str(one), str(other), f"output={tmp_path}/both"]) == 2
     assert capsys.readouterr().err == (
         "assay: runs: problem 'p0' asks another question in other than in one; "
         "runs side by side need the same problems, or other ids\n"
@@ -189,5 +189,5 @@ def test_names_are_as_short_as_they_can_be(tmp_path):
 )
 def test_bad_words_are_told_in_one_line(tmp_path, capsys, words, line):
     run = make_run(tmp_path / "one")
-    assert assay.main(["report", *(word.format(run=run) for word in words)]) == 2
+    assert command_line.main(["report", *(word.format(run=run) for word in words)]) == 2
     assert capsys.readouterr().err == f"assay: {line.format(run=run)}\n"

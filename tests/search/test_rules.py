@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from search import rules
+from selection import rules
 
 NOTIES = np.linspace(0.9, 0.1, 8)
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-import assay
-from problems.places import names_below, place
-from problems.records import create_file
-from search.runs import Run
+from assay import command_line
+from pools.run import Run
+from storage.files import create_file
+from storage.places import names_below, place
 
 pytest.importorskip("s3fs")
 server = pytest.importorskip("moto.server")
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 REGISTERS = """
 import sys
 from problems.problem import Problem
-from search.runs import Run
+from pools.run import Run
 
 path, number = sys.argv[1], int(sys.argv[2])
 problems = [Problem(id=f"p{i}", question=f"What is {i} + {i}?", answer="1") for i in range(3)]
@@ -32,7 +32,7 @@ run = Run.open_or_create(path, problems)
 run.register("candidates", {"problems_per_part": 1}, {})
 for stage in range(3):
     run.register(f"scores/{number}-{stage}", {"number": number, "stage": stage}, {})
-""".replace("from search.runs", "from problems.places import place\nfrom search.runs")
+""".replace("from pools.run", "from storage.places import place\nfrom pools.run")
 
 
 @pytest.fixture(scope="module")
@@ -101,10 +101,10 @@ def test_import_grade_report_and_export_as_in_a_folder(bucket, tmp_path):
     pool.write_text("".join(json.dumps(row) + "\n" for row in rows))
     for run in (f"{bucket}/pool", str(tmp_path / "run")):
         words = [f"run={run}", "problems_per_part=1"]
-        assert assay.main(["import", str(pool), *words]) == 0
-        assert assay.main(["grade", run]) == 0
-        assert assay.main(["report", run, "draws=20", "bootstrap=20"]) == 0
-        assert assay.main(["export", run, f"output={run}-out/pool.jsonl"]) == 0
+        assert command_line.main(["import", str(pool), *words]) == 0
+        assert command_line.main(["grade", run]) == 0
+        assert command_line.main(["report", run, "draws=20", "bootstrap=20"]) == 0
+        assert command_line.main(["export", run, f"output={run}-out/pool.jsonl"]) == 0
     assert (place(bucket) / "pool").names() == names_below(tmp_path / "run")
     out = place(f"{bucket}/pool-out/pool.jsonl").read_text().splitlines()
     labels = [[each["label"] for each in json.loads(line)["candidates"]] for line in out]
@@ -113,6 +113,6 @@ def test_import_grade_report_and_export_as_in_a_folder(bucket, tmp_path):
     part = place(bucket) / "pool/answers/part-00002.cot.00000-00003.parquet"
     before = (place(bucket) / "pool/answers").sizes()
     part.unlink()
-    assert assay.main(["grade", f"{bucket}/pool"]) == 0
+    assert command_line.main(["grade", f"{bucket}/pool"]) == 0
     after = (place(bucket) / "pool/answers").sizes()
     assert [name for name in before if after[name] != before[name]] == [part.name]

@@ -4,14 +4,14 @@ import pytest
 
 from generator.engines import Completion, EngineConfig, SamplingParams
 from generator.models import EMBEDDED, ModelConfig
-from problems.errors import UserError
 from problems.problem import Problem, Solution
 from problems.prompts import PromptConfig, Prompter, Shot, Shots
 from problems.shots import FewShotConfig
-from search.mixture import Origin, prompt_of
-from search.sampling import _shape, sample_candidates, sampling_key
-from search.settings import load
-from search.training import VerifierStage
+from search.stages.mixture import Origin, prompt_of
+from search.stages.sample import _shape, sample_candidates, sampling_key
+from search.stages.train import VerifierStage
+from settings.errors import UserError
+from settings.schema import load
 from tests.search.characters import Characters
 
 

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-import assay
-from search.results import load_frame
-from search.runs import Run
+from assay import command_line
+from evaluation.evaluate import load_frame
+from pools.run import Run
 from tests.warm import Warm
 
 
@@ -21,7 +21,7 @@ def no_key(monkeypatch):
 
 @pytest.fixture
 def problems(tmp_path):
-    path = tmp_path / "problems.jsonl"
+    path = tmp_path / "storage.jsonl"
     rows = [
         {"id": f"p{i}", "question": f"What is {i} + 1?", "answer": str(i + 1)} for i in range(5)
     ]
@@ -45,7 +45,7 @@ def test_sample_grade_evaluate(model_server, problems, tmp_path, capsys):
     words = [f"problems={problems}", "engine.name=server", "modes={cot: 6, pot: 0}"]
 
     def sample(*more, url=server.url):
-        code = assay.main(["sample", str(run), *words, f"engine.server.urls=[{url}]", *more])
+        code = command_line.main(["sample", str(run), *words, f"engine.server.urls=[{url}]", *more])
         return code, capsys.readouterr().err
 
     assert sample() == (0, "")
@@ -63,16 +63,16 @@ def test_sample_grade_evaluate(model_server, problems, tmp_path, capsys):
     assert "server" in error
     assert len(error.splitlines()) == 1
 
-    assert assay.main(["grade", str(run)]) == 0
+    assert command_line.main(["grade", str(run)]) == 0
     frame = load_frame(Run.open(run), texts=True)
     assert len(frame) == 40
     assert frame["label"].mean() == pytest.approx(0.2)
     assert all(math.isnan(value) for value in frame["logprob"])
     assert set(frame["stop"]) == {"eos"}
     capsys.readouterr()
-    assert assay.main(["evaluate", str(run)]) == 0
+    assert command_line.main(["evaluate", str(run)]) == 0
     assert "20.0" in capsys.readouterr().out
-    assert assay.main(["report", str(run)]) == 0
+    assert command_line.main(["report", str(run)]) == 0
 
 
 def test_solve(model_server, problems, tmp_path, capsys):
@@ -80,16 +80,16 @@ def test_solve(model_server, problems, tmp_path, capsys):
     words = ["generator=embedded", "engine.name=server", f"engine.server.urls=[{server.url}]"]
     output = tmp_path / "answers.jsonl"
     words += [f"problems={problems}", f"output={output}", "modes=[cot]", "n=3"]
-    assert assay.main(["solve", *words]) == 0
+    assert command_line.main(["solve", *words]) == 0
     rows = [json.loads(line) for line in output.read_text().splitlines()]
     assert [row["answer"] for row in rows] == ["3"] * 5
 
 
 def test_what_is_missing_is_one_line(problems, tmp_path, capsys):
     words = ["sample", str(tmp_path / "run"), f"problems={problems}", "engine.name=server"]
-    assert assay.main(words) == 2
+    assert command_line.main(words) == 2
     assert capsys.readouterr().err.startswith("assay: engine.server.urls: expected base URLs")
-    assert assay.main([*words, "engine.server.urls=[http://127.0.0.1:9]"]) == 2
+    assert command_line.main([*words, "engine.server.urls=[http://127.0.0.1:9]"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("assay: engine server: http://127.0.0.1:9/v1: ")
     assert line.endswith("; is it running?")

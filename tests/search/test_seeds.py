@@ -5,9 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from search.curves import bootstrap_weights, interval
-from search.pool import PoolArrays
-from search.seeds import (
+from selection.crossed import (
     CrossedBootstrap,
     auc_within,
     calibration_error,
@@ -15,6 +13,8 @@ from search.seeds import (
     measures,
     pooled_auc,
 )
+from selection.curves import bootstrap_weights, interval
+from selection.pool import PoolArrays
 
 # Two problems of two candidates: the first well ranked, the second the wrong way round.
 SCORES = np.array([[0.95, 0.45], [0.55, 0.65]])

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from problems.errors import UserError
-from search.evaluate import EvaluateConfig
-from search.settings import describe, load, merge, read_yaml
+from selection.evaluate import EvaluateConfig
+from settings.errors import UserError
+from settings.schema import describe, load, merge, read_yaml
 
 
 @dataclass

@@ -10,11 +10,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import assay
-from search.launch import STAGES, SlurmConfig
-from search.runs import Run
-from search.settings import load
-from search.slurm import _frozen, _ranges, script
+from assay import command_line
+from pools.run import Run
+from search.launch.launchers import STAGES, SlurmConfig
+from search.launch.slurm import _frozen, _ranges, script
+from settings.schema import load
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = [
@@ -63,7 +63,7 @@ def task(path, index):
 
 def line_of(capsys, *words):
     capsys.readouterr()
-    assert assay.main(list(words)) == 2
+    assert command_line.main(list(words)) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     return line
 
@@ -121,7 +121,7 @@ def test_two_tasks_do_the_stage_and_a_third_submission_does_what_is_missing(
 ):
     run, whole = tmp_path / "run", tmp_path / "whole"
     words = ["sample", str(run), *WORDS, "launcher=slurm", "slurm={array: 2, time: '1:00:00'}"]
-    assert assay.main(words) == 0
+    assert command_line.main(words) == 0
     path = run / "slurm/sample.sh"
     assert sbatch.read_text().splitlines() == [f"--parsable {path}"]
     out = capsys.readouterr().out
@@ -130,14 +130,14 @@ def test_two_tasks_do_the_stage_and_a_third_submission_does_what_is_missing(
     task(path, "1")
     assert {p.index for p in Run.open(run).parts("candidates")} == {1, 3}
     # Only task 0 has parts to do now.
-    assert assay.main(words) == 0
+    assert command_line.main(words) == 0
     assert "sample: 1 of 2 tasks, 4 parts to do; job 1002" in capsys.readouterr().out
     assert "#SBATCH --array=0\n" in path.read_text()
     task(path, "0")
-    assert assay.main(words) == 0
+    assert command_line.main(words) == 0
     assert capsys.readouterr().out == "sample: nothing to do, every part is there\n"
     assert len(sbatch.read_text().splitlines()) == 2
-    assert assay.main(["sample", str(whole), *WORDS]) == 0
+    assert command_line.main(["sample", str(whole), *WORDS]) == 0
     frames = [
         pd.read_parquet(r / "candidates").sort_values(["problem_id", "mode", "sample"])
         for r in (run, whole)
@@ -162,7 +162,7 @@ grade: {slurm: {partition: cpu, gpus: 0, array: 2}}
 def test_a_chain_is_submitted_at_once_and_runs_in_order(sbatch, tmp_path, capsys):
     run, chain = tmp_path / "run", tmp_path / "chain.yaml"
     chain.write_text(CHAIN)
-    assert assay.main(["launch", str(run), str(chain)]) == 0
+    assert command_line.main(["launch", str(run), str(chain)]) == 0
     assert sbatch.read_text().splitlines() == [
         f"--parsable {run}/slurm/sample.sh",
         f"--parsable --dependency=afterok:1001 --kill-on-invalid-dep=yes {run}/slurm/grade.sh",
@@ -172,10 +172,10 @@ def test_a_chain_is_submitted_at_once_and_runs_in_order(sbatch, tmp_path, capsys
     assert "--gres" not in grade
     assert "#SBATCH --array=0-1\n" in grade
     # The same, as processes of this machine.
-    assert assay.main(["launch", str(run), str(chain), "launcher=local"]) == 0
+    assert command_line.main(["launch", str(run), str(chain), "launcher=local"]) == 0
     assert len(Run.open(run).parts("answers")) == 6
     capsys.readouterr()
-    assert assay.main(["launch", str(run), str(chain)]) == 0
+    assert command_line.main(["launch", str(run), str(chain)]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "sample: nothing to do, every part is there",
         "grade: nothing to do, every part is there",
@@ -185,12 +185,12 @@ def test_a_chain_is_submitted_at_once_and_runs_in_order(sbatch, tmp_path, capsys
 def test_what_is_in_the_queue_is_not_submitted_again(sbatch, tmp_path, capsys):
     run, chain = tmp_path / "run", tmp_path / "chain.yaml"
     chain.write_text(CHAIN)
-    assert assay.main(["launch", str(run), str(chain)]) == 0
+    assert command_line.main(["launch", str(run), str(chain)]) == 0
     (tmp_path / "queue").write_text("1001\n")
     chain.write_text(CHAIN.replace("limit: 3", "limit: 4"))
     before = (run / "slurm/sample.yaml").read_text()
     capsys.readouterr()
-    assert assay.main(["launch", str(run), str(chain)]) == 0
+    assert command_line.main(["launch", str(run), str(chain)]) == 0
     # The second of the two has left the queue: it is submitted again, behind the first.
     assert capsys.readouterr().out.splitlines() == [
         "sample: job 1001 is still in the queue (scancel 1001 takes it out)",
@@ -224,7 +224,7 @@ def test_tasks_read_the_configuration_that_was_submitted(stage, words, tmp_path)
 def test_unsubmitted_it_says_how(tmp_path, capsys):
     run, chain = tmp_path / "run", tmp_path / "chain.yaml"
     chain.write_text(CHAIN)
-    assert assay.main(["launch", str(run), str(chain), "slurm.submit=false"]) == 0
+    assert command_line.main(["launch", str(run), str(chain), "slurm.submit=false"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "sample: 3 of 3 tasks, 6 parts to do; to submit it: sbatch --parsable "
         f"{run}/slurm/sample.sh",
@@ -234,7 +234,7 @@ def test_unsubmitted_it_says_how(tmp_path, capsys):
 
     # Nothing is there to grade yet, but will be when that job has ended.
     words = ["launcher=slurm", "slurm={array: 3, after: 77, submit: false}"]
-    assert assay.main(["grade", str(run), *words]) == 0
+    assert command_line.main(["grade", str(run), *words]) == 0
     assert "grade: 3 of 3 tasks; to submit it: " in capsys.readouterr().out
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-import assay
-from search.runs import Run
+from assay import command_line
+from pools.run import Run
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "sinfo")
@@ -125,7 +125,7 @@ def test_a_chain_whose_job_is_put_back_and_submitted_again(slurm, tmp_path, caps
     run, chain = tmp_path / "a 5% run", tmp_path / "chain.yaml"
     chain.write_text(CHAIN)
     words = ["launch", str(run), str(chain)]
-    assert assay.main(words) == 0
+    assert command_line.main(words) == 0
     first, second = (line.split("job ")[1] for line in capsys.readouterr().out.splitlines())
     sample, grade = first.split(",")[0], second.split(",")[0]
     waits = told("squeue", "--noheader", f"--jobs={grade}", "--format=%t %E")
@@ -133,7 +133,7 @@ def test_a_chain_whose_job_is_put_back_and_submitted_again(slurm, tmp_path, caps
     shown = told("scontrol", "show", "job", sample)
     assert "Comment=a b" in shown
     assert "JobName=sample-a 5% run" in shown
-    assert assay.main(words) == 0
+    assert command_line.main(words) == 0
     assert capsys.readouterr().out.splitlines() == [
         f"sample: job {sample} is still in the queue (scancel {sample} takes it out)",
         f"grade: job {grade} is still in the queue (scancel {grade} takes it out)",
@@ -153,11 +153,11 @@ def test_a_chain_whose_job_is_put_back_and_submitted_again(slurm, tmp_path, caps
 def test_jobs_behind_one_that_failed_are_taken_out(slurm, tmp_path, capsys):
     run, chain = tmp_path / "run", tmp_path / "chain.yaml"
     chain.write_text(CHAIN.replace('"--comment=a b"', "--comment=x"))
-    assert assay.main(["launch", str(run), str(chain), "slurm.setup='exit 3'"]) == 0
+    assert command_line.main(["launch", str(run), str(chain), "slurm.setup='exit 3'"]) == 0
     wait_for(ended)
     assert Run.open(run).parts("candidates") == []
     capsys.readouterr()
-    assert assay.main(["launch", str(run), str(chain)]) == 0
+    assert command_line.main(["launch", str(run), str(chain)]) == 0
     assert "sample: 3 of 3 tasks, 6 parts to do; job " in capsys.readouterr().out
     wait_for(ended)
     assert len(Run.open(run).parts("answers")) == 6
@@ -173,7 +173,7 @@ def test_what_the_cluster_refuses_is_one_clear_line(slurm, tmp_path, capsys):
     ):
         # Only where tasks may have any number are there as many of them as the array has.
         extra = ["slurm.after=1"] if "array" in words else []
-        assert assay.main(["launch", str(tmp_path / "run"), str(chain), words, *extra]) == 2
+        assert command_line.main(["launch", str(tmp_path / "run"), str(chain), words, *extra]) == 2
         (line,) = capsys.readouterr().err.strip().splitlines()
         assert "sbatch refused it" in line
         assert reason in line

@@ -7,14 +7,14 @@ import json
 
 import pytest
 
-import assay
+from assay import command_line
 from generator.engines import Completion
 from problems.problem import Problem
-from search import solve
-from search.grading import Graded
-from search.sampling import Candidate
-from search.solve import Member, choose, show
-from search.solve_summary import hybrid_lines, notes
+from search.solving import solver as solve
+from search.solving.solver import Member, choose, show
+from search.solving.summary import hybrid_lines, notes
+from search.stages.grade import Graded
+from search.stages.sample import Candidate
 from tests.search.characters import Characters
 
 PROGRAMS = {
@@ -54,7 +54,7 @@ def engine(monkeypatch):
 
 @pytest.fixture
 def problems(tmp_path):
-    path = tmp_path / "problems.jsonl"
+    path = tmp_path / "storage.jsonl"
     rows = [{"id": name, "question": "1 + 1?", "answer": "2"} for name in PROGRAMS]
     rows.insert(1, {"id": "choice", "question": "1 + 1?", "answer": "B", "options": ["1", "2"]})
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -64,7 +64,7 @@ def problems(tmp_path):
 def test_hybrid(engine, problems, tmp_path, capsys):
     output = tmp_path / "answers.jsonl"
     words = [f"problems={problems}", f"output={output}", "prompt.form=plain", "generator=x"]
-    assert assay.main(["solve", *words, "rule=hybrid"]) == 0
+    assert command_line.main(["solve", *words, "rule=hybrid"]) == 0
     # Programs of the open-ended ones, all at once; then words where they gave no answer.
     assert engine.calls == [
         ["runs/pot", "fails/pot", "silent/pot", "hopeless/pot", "wrong/pot"],
@@ -98,7 +98,7 @@ def test_hybrid(engine, problems, tmp_path, capsys):
 def test_hybrid_of_multiple_choice_alone(engine, problems, capsys):
     problems.write_text(problems.read_text().splitlines(keepends=True)[1])
     words = [f"problems={problems}", "prompt.form=plain", "generator=x", "rule=hybrid"]
-    assert assay.main(["solve", *words]) == 0
+    assert command_line.main(["solve", *words]) == 0
     assert engine.calls == [["choice/cot"]]
     assert capsys.readouterr().out.splitlines()[1:] == [
         "1 of 1 right (100.0 %)",
@@ -108,7 +108,7 @@ def test_hybrid_of_multiple_choice_alone(engine, problems, capsys):
 
 def test_hybrid_of_one_question(engine, capsys):
     words = ["solve", "1 + 1?", "rule=hybrid", "prompt.form=plain", "generator=x"]
-    assert assay.main(words) == 0
+    assert command_line.main(words) == 0
     assert "answer: 2   (CoT, fallen back, by hybrid decoding)" in capsys.readouterr().out
 
 
@@ -239,7 +239,7 @@ def test_several_problems_are_sampled_at_once_and_answered_in_order(
 ):
     monkeypatch.setattr(solve, "batch_samples", lambda engine: 10)
     words = ["solve", f"problems={problems}", "prompt.form=plain", "generator=x", "verifier=none"]
-    assert assay.main([*words, "n=4"]) == 0
+    assert command_line.main([*words, "n=4"]) == 0
     # Ten samples are those of two problems.
     names = ["runs", "choice", "fails", "silent", "hopeless", "wrong"]
     assert engine.calls == [

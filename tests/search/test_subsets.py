@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from search import rules
-from search.pool import PoolArrays
-from search.subsets import MAJORITY, MOST, Vote, estimate, expected_accuracy
+from selection import rules
+from selection.pool import PoolArrays
+from selection.subsets import MAJORITY, MOST, Vote, estimate, expected_accuracy
 
 VOTES = {
     "majority": MAJORITY,

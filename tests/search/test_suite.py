@@ -11,16 +11,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import assay
+from assay import command_line
 from generator.engines import Completion
 from problems.sets import ProblemsConfig
-from search import sampling, scoring
-from search.published import PUBLISHED, PUBLISHED_SETS, named, nearest
-from search.sampling import Engines
-from search.settings import load
-from search.suite import SuiteConfig, problems_of
-from search.suite_results import SetResult, SuiteResult
-from search.suite_sets import SUITE, sets_table
+from search.drivers.suite.published import PUBLISHED, PUBLISHED_SETS, named, nearest
+from search.drivers.suite.results import SetResult, SuiteResult
+from search.drivers.suite.sets import SUITE, sets_table
+from search.drivers.suite.suite import SuiteConfig, problems_of
+from search.stages import sample as sampling
+from search.stages import score as scoring
+from search.stages.sample import Engines
+from settings.schema import load
 from tests.search.characters import Characters
 
 OPEN = [
@@ -82,7 +83,7 @@ def evaluate(tmp_path, monkeypatch, capsys):
     words += ["generator=embedded", "prompt.form=plain"]
 
     def run(*more, code=0):
-        assert assay.main([*words, *more]) == code
+        assert command_line.main([*words, *more]) == code
         told = capsys.readouterr()
         return told.err if code else told.out
 
@@ -388,7 +389,7 @@ def test_an_average_counts_sets_and_not_problems():
 
 
 def test_the_table_of_sets(capsys):
-    assert assay.main(["evaluate-suite", "--show-sets"]) == 0
+    assert command_line.main(["evaluate-suite", "--show-sets"]) == 0
     text = capsys.readouterr().out
     assert text == sets_table() + "\n"
     assert max(map(len, text.splitlines())) <= 110
@@ -402,7 +403,7 @@ def test_an_engine_is_kept_until_another_is_asked_for(monkeypatch):
     import pickle
 
     from generator.models import ModelConfig
-    from search.mixture import Origin
+    from search.stages.mixture import Origin
 
     loads = []
     monkeypatch.setattr(

@@ -10,13 +10,13 @@ import re
 
 import pytest
 
-import assay
+from assay import command_line
 from generator.engines import Completion
+from pools.run import Run
 from problems.sets import load_problems
-from search import sampling
-from search.runs import Run
-from search.suite import SuiteConfig, problems_of
-from search.suite_sets import SUITE
+from search.drivers.suite.sets import SUITE
+from search.drivers.suite.suite import SuiteConfig, problems_of
+from search.stages import sample as sampling
 from tests.search.characters import Characters
 
 # A text that two options share names neither.
@@ -62,7 +62,7 @@ def evaluated(shared_data, tmp_path, monkeypatch, capsys, name, form):
     monkeypatch.setattr(sampling, "make_engine", lambda config, model: engine)
     words = [f"data={data}", f"sets={name}", f"output={tmp_path}", "workers=1"]
     words += ["generator=embedded", "prompt.form=alpaca", "--json"]
-    assert assay.main(["evaluate-suite", *words]) == 0
+    assert command_line.main(["evaluate-suite", *words]) == 0
     (found,) = json.loads(capsys.readouterr().out)["sets"]
     run = Run.open(tmp_path / name)
     wrong = {"cot": [], "pot": []}
@@ -120,7 +120,7 @@ def test_right_options_score_100(given, name):
 def test_the_embedded_model_on_every_set(shared_data, tmp_path, capsys):
     words = [f"data={shared_data / 'eval'}", "generator=embedded", "prompt.form=plain", "limit=3"]
     words += [f"output={tmp_path}", "workers=1", "sampling.max_new_tokens=60"]
-    assert assay.main(["evaluate-suite", *words]) == 0
+    assert command_line.main(["evaluate-suite", *words]) == 0
     told = capsys.readouterr()
     lines = told.out.splitlines()
     # Paths may be of any length.
@@ -128,5 +128,5 @@ def test_the_embedded_model_on_every_set(shared_data, tmp_path, capsys):
     assert [line.split()[0] for line in lines[4:13]] == [one.title for one in SUITE.values()]
     assert told.err.count(": 3 problems, ") == 9
     # Finished sets are skipped.
-    assert assay.main(["evaluate-suite", *words]) == 0
+    assert command_line.main(["evaluate-suite", *words]) == 0
     assert capsys.readouterr().out == told.out

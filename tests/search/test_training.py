@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from problems.errors import UserError
 from problems.problem import Problem, Solution
-from search import rules, training
-from search.training import training_pool, training_summary
+from search.stages import train as training
+from search.stages.train import training_pool, training_summary
+from selection import rules
+from settings.errors import UserError
 from verifier.validate import measure
 
 ONE = Problem("one", "2 + 3?", answer="5", solutions=(Solution("cot", "2 + 3 = <<2+3=5>>5"),))

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from problems.errors import UserError
-from search.curves import Estimate
-from search.evaluate import EvaluateConfig, evaluate
-from search.pool import PoolArrays
-from search.subsets import Vote, expected_accuracy
-from search.tuning import FOLDS, TEMPERATURES, Plan, choose, fold_of, k_grid, variants
+from selection.curves import Estimate
+from selection.evaluate import EvaluateConfig, evaluate
+from selection.pool import PoolArrays
+from selection.subsets import Vote, expected_accuracy
+from selection.tuning import FOLDS, TEMPERATURES, Plan, choose, fold_of, k_grid, variants
+from settings.errors import UserError
 
 
 def make_pool(problems, good_k, seed=0):

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from search import rules
-from search.curves import best_of_n_at, splits
-from search.evaluate import EvaluateConfig, evaluate
-from search.pool import PoolArrays
-from search.subsets import MAJORITY, Vote, expected_accuracy
-from search.tuning import fold_of
+from selection import rules
+from selection.curves import best_of_n_at, splits
+from selection.evaluate import EvaluateConfig, evaluate
+from selection.pool import PoolArrays
+from selection.subsets import MAJORITY, Vote, expected_accuracy
+from selection.tuning import fold_of
 
 NAN, INF = np.nan, np.inf
 NAMES = ["problem_id", "mode", "sample", "answer_class", "label", "score:v"]

@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 import torch
 
-import assay
+from assay import command_line
+from evaluation.evaluate import load_frame, show_one, unfinished, usable
 from generator.models import ModelConfig
-from search.evaluate import EvaluateConfig
-from search.results import load_frame, show_one, unfinished, usable
-from search.runs import Run
-from search.training import training_pool
+from pools.run import Run
+from search.stages.train import training_pool
+from selection.evaluate import EvaluateConfig
 from verifier.config import VerifierModelConfig
 from verifier.model import Verifier
 
@@ -29,21 +29,21 @@ def write(path, rows):
 def imported(folder, rows, *words):
     run = str(folder / "run")
     path = write(folder / "pool.jsonl", rows)
-    assert assay.main(["import", path, f"run={run}", "format=long", *words]) == 0
-    assert assay.main(["grade", run]) == 0
+    assert command_line.main(["import", path, f"run={run}", "format=long", *words]) == 0
+    assert command_line.main(["grade", run]) == 0
     return run
 
 
 def told(capsys, *words):
     """What a command that must succeed prints, its lines as one."""
     capsys.readouterr()
-    assert assay.main([*words]) == 0
+    assert command_line.main([*words]) == 0
     return " ".join(capsys.readouterr().out.split())
 
 
 def refused(capsys, *words):
     capsys.readouterr()
-    assert assay.main([*words]) == 2
+    assert command_line.main([*words]) == 2
     line = capsys.readouterr().err.strip().splitlines()
     assert len(line) == 1
     return line[0]
@@ -111,7 +111,7 @@ def overlong(tmp_path_factory, verifier):
     folder = tmp_path_factory.mktemp("overlong")
     texts = ["3 + 4 = 7. The answer is 7.", f"{OVERLONG}The answer is 7.", "The answer is 12."]
     run = imported(folder, [{"id": "a", **QUESTION, "solution": text} for text in texts])
-    assert assay.main(["score", run, f"verifier={verifier}", "workers=1"]) == 0
+    assert command_line.main(["score", run, f"verifier={verifier}", "workers=1"]) == 0
     return run
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from problems import progress
-from problems.errors import UserError
-from search.runs import Part
-from search.work import Bar, cores, do_parts
+from pools import progress
+from pools.run import Part
+from search.launch.work import Bar, cores, do_parts
+from settings.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = [Part(i, "cot", 0, 1) for i in range(6)]
@@ -76,8 +76,8 @@ def test_a_worker_that_ended_is_told_at_once_and_its_part_is_not_there(tmp_path,
 KILLED = """
 import os, signal, sys
 from tqdm import tqdm
-from search.runs import Part
-from search.work import do_parts
+from pools.run import Part
+from search.launch.work import do_parts
 
 def prepare():
     for _ in tqdm(range(2), disable=False, file=open(os.devnull, "w")):  # as of models that load

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from problems.errors import UserError
+from settings.errors import UserError
 from verifier.dropout import add_residual_dropout, residual_branches, switch_off_own_dropout
 
 FAMILIES = ("llama", "qwen2", "mistral", "gemma", "gpt_neox", "gpt2")

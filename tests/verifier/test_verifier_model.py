@@ -6,8 +6,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from generator.models import ModelConfig
-from problems.errors import UserError
 from problems.prompts import PromptConfig
+from settings.errors import UserError
 from verifier.card import model_card
 from verifier.config import VerifierModelConfig
 from verifier.model import (

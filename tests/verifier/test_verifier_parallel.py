@@ -8,7 +8,7 @@ import torch
 from accelerate import Accelerator
 
 from generator.partition import gathered, shape_of
-from problems.errors import UserError
+from settings.errors import UserError
 from tests import warm
 from tests.verifier.test_verifier_train import Stop, config_of, planted, record_of, weights_of
 from verifier.checkpoint import OutputFolder

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from problems.errors import UserError
+from settings.errors import UserError
 from tests.verifier.test_verifier_train import (
     Stop,
     assert_equal_weights,

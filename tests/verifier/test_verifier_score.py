@@ -4,9 +4,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from generator.flops import ModelShape
-from problems.errors import UserError
 from problems.problem import Problem
 from problems.prompts import PromptConfig, Prompter
+from settings.errors import UserError
 from verifier.config import ScoreConfig
 from verifier.data import LabelledCandidate
 from verifier.model import Verifier, VerifierSettings

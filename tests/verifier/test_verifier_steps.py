@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from problems.errors import UserError
 from problems.problem import Problem, Solution
+from settings.errors import UserError
 from verifier.config import ScoreConfig
 from verifier.data import LabelledCandidate, VerifierProblem, make_groups
 from verifier.model import Verifier, VerifierSettings

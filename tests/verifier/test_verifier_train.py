@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file
 
 from generator.models import ModelConfig
-from problems.errors import UserError
 from problems.problem import Problem, Solution
 from problems.prompts import PromptConfig
-from problems.records import differences
+from settings.errors import UserError
+from storage.files import differences
 from tests import warm
 from verifier.checkpoint import OutputFolder
 from verifier.config import TrainVerifierConfig, VerifierModelConfig

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from problems.errors import UserError
 from problems.problem import Problem
+from settings.errors import UserError
 from verifier.data import LabelledCandidate, VerifierProblem
 from verifier.validate import (
     calibration_error,

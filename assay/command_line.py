@@ -1,0 +1,419 @@
+"""Assay's front door: `assay COMMAND [CONFIG.yaml] [key=value …]`.
+
+Each command is a function of one configuration (a dataclass); YAML files and `key=value` words are
+merged into it. `assay --help` lists the commands, `assay COMMAND --help` its keys and defaults.
+Exit codes: 0 done, 2 bad input (one line says what), 130 interrupted; 1 only from
+`assay sandbox check`: something was not contained.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import importlib
+import os
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["main"]
+
+
+@dataclass(frozen=True)
+class Command:
+    """A sub-command: where its function is, and what a bare word after it means.
+
+    `word` is the key that a bare word is the value of, `words` the one that all of them are. With
+    `others`, YAML files and settings of other keys than its own are among these words.
+    """
+
+    module: str
+    function: str
+    schema: str
+    word: str
+    summary: str
+    usage: str
+    configs: tuple[str, ...] = ()
+    words: str = ""
+    others: bool = False
+
+
+COMMANDS = {
+    "quickstart": Command(
+        "search.drivers.run",
+        "run",
+        "PipelineConfig",
+        "",
+        "train, sample, verify and vote on an embedded base: the whole loop in minutes",
+        "assay quickstart [output=runs/quickstart] [key=value …]",
+        ("quickstart.yaml",),
+    ),
+    "run": Command(
+        "search.drivers.run",
+        "run",
+        "PipelineConfig",
+        "",
+        "the whole loop, as a configuration describes it",
+        "assay run CONFIG.yaml [key=value …]",
+    ),
+    "plan": Command(
+        "planning.plan",
+        "run",
+        "PlanConfig",
+        "",
+        "memory, time and cost of a configuration on some hardware, from shapes alone",
+        "assay plan CONFIG.yaml hardware=8xH100-80G [--json] [key=value …]\n"
+        "       (the configuration of assay run, train-generator, train-verifier or sample)",
+        words="config",
+        others=True,
+    ),
+    "solve": Command(
+        "search.solving.solver",
+        "run",
+        "SolveConfig",
+        "question",
+        "answer a question, or a file of them",
+        'assay solve "QUESTION" [generator=PATH_OR_HUB_ID] [verifier=PATH] [n=32] [--show]\n'
+        "       assay solve problems=FILE.jsonl [output=ANSWERS.jsonl] [key=value …]",
+    ),
+    "fetch": Command(
+        "generator.fetch",
+        "run",
+        "FetchConfig",
+        "name",
+        "put a small real model, or a GGUF file's, into a local folder",
+        "assay fetch smollm2-135m-instruct [to=models/smollm2-135m-instruct]",
+    ),
+    "check-contamination": Command(
+        "search.stages.contamination",
+        "run_check_contamination",
+        "ContaminationStage",
+        "",
+        "look for questions of evaluation sets among training problems",
+        "assay check-contamination problems=NAME_OR_FILE against=[FILE_OR_FOLDER,…] [key=value …]",
+    ),
+    "train-generator": Command(
+        "search.stages.train",
+        "run_generator",
+        "GeneratorStage",
+        "output",
+        "fine-tune a generator on reference solutions, in words and as programs",
+        "assay train-generator OUTPUT [CONFIG.yaml] [key=value …]",
+    ),
+    "sample": Command(
+        "search.stages.sample",
+        "run",
+        "SampleConfig",
+        "run",
+        "write candidates for every problem of a run",
+        "assay sample RUN [CONFIG.yaml] [key=value …]",
+    ),
+    "grade": Command(
+        "search.stages.grade",
+        "run",
+        "GradeConfig",
+        "run",
+        "run the programs, extract answers, label",
+        "assay grade RUN [key=value …]",
+    ),
+    "import": Command(
+        "pools.exchange.importing",
+        "run",
+        "ImportConfig",
+        "",
+        "make a run of candidates that others sampled",
+        "assay import FILE.jsonl … run=RUN [format=assay|qwen|hf|…] [key=value …]\n"
+        "       assay import FILE.jsonl … run=RUN mapping=MAPPING.yaml [key=value …]",
+        words="files",
+    ),
+    "export": Command(
+        "pools.exchange.exporting",
+        "run",
+        "ExportConfig",
+        "run",
+        "write a run's pool as JSONL or Parquet, one problem a line",
+        "assay export RUN output=FILE.jsonl[.gz]|FILE.parquet [values=true] [key=value …]",
+    ),
+    "train-verifier": Command(
+        "search.stages.train",
+        "run_verifier",
+        "VerifierStage",
+        "output",
+        "train a verifier on graded runs",
+        "assay train-verifier OUTPUT pools=[RUN,…] [CONFIG.yaml] [key=value …]",
+    ),
+    "score": Command(
+        "search.stages.score",
+        "run",
+        "ScoreStage",
+        "run",
+        "score every candidate of a run",
+        "assay score RUN verifier=PATH [key=value …]\n"
+        "       assay score RUN verifiers='{NAME: PATH, …}' [key=value …]",
+    ),
+    "launch": Command(
+        "search.drivers.launch",
+        "run",
+        "ChainConfig",
+        "run",
+        "sample, grade and score in one go, here or on a cluster",
+        "assay launch RUN CHAIN.yaml [launcher=local|slurm|ray] [key=value …]",
+    ),
+    "evaluate": Command(
+        "evaluation.evaluate",
+        "run_evaluate",
+        "EvaluateStage",
+        "run",
+        "accuracy of every selection rule, with intervals",
+        "assay evaluate RUN [verifiers=[NAME,…]] [--json] [--csv] [key=value …]",
+    ),
+    "evaluate-suite": Command(
+        "search.drivers.suite.suite",
+        "run",
+        "SuiteConfig",
+        "",
+        "the nine evaluation sets of MAmmoTH, decoded as in the paper, beside its numbers",
+        "assay evaluate-suite data=FOLDER generator=PATH_OR_HUB_ID [sets=[gsm8k,svamp]] [limit=N]\n"
+        "       assay evaluate-suite … modes.cot=16 modes.pot=16 [verifier=PATH] [--json] [--csv]\n"
+        "       assay evaluate-suite --show-sets",
+    ),
+    "compare": Command(
+        "evaluation.compare",
+        "run",
+        "CompareStage",
+        "",
+        "paired differences of two runs, or of two rules of one",
+        "assay compare RUN_A RUN_B [n=[N,…]] [rules=[RULE,…]] [--json] [--csv] [key=value …]\n"
+        "       assay compare RUN rules=[weighted,majority] [key=value …]",
+        words="runs",
+    ),
+    "report": Command(
+        "evaluation.report.report",
+        "run_report",
+        "ReportStage",
+        "",
+        "write page, figures and tables of a run, or of several side by side",
+        "assay report RUN [key=value …]\n"
+        "       assay report RUN_A RUN_B … output=FOLDER [key=value …]",
+        words="runs",
+    ),
+    "sandbox": Command(
+        "assay.sandbox_commands",
+        "run_layers",
+        "LayersConfig",
+        "",
+        "which layers of isolation hold here, and what that means",
+        "assay sandbox [--json] [require=[seccomp,landlock]]\n"
+        "       assay sandbox run FILE.py …\n"
+        "       assay sandbox check",
+    ),
+    "sandbox run": Command(
+        "assay.sandbox_commands",
+        "run_programs",
+        "ProgramsConfig",
+        "",
+        "run programs that nobody trusts",
+        "assay sandbox run FILE.py … [--show] [output=OUTCOMES.jsonl] [key=value …]\n"
+        "       assay sandbox run CANDIDATES.jsonl key=FIELD [key=value …]\n"
+        "       assay sandbox run - < FILE.py",
+        words="files",
+    ),
+    "sandbox check": Command(
+        "assay.sandbox_commands",
+        "run_check",
+        "CheckConfig",
+        "",
+        "attack the sandbox with hundreds of programs that mean harm",
+        "assay sandbox check [kinds=[KIND,…]] [require=[seccomp,landlock]]\n"
+        "exit code: 0 where every attack is contained, 1 where one is not",
+    ),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    # Set before the libraries are imported; a user's own values win.
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    # Threads of torch that wait for work spin by default; beside any other busy process that makes
+    # two threads several times slower than one. A short spin costs 2 % on an idle machine.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    try:
+        _check(words)
+        return _dispatch(words)
+    except KeyboardInterrupt:
+        print(
+            "\nassay: interrupted; finished parts are kept, the same command goes on",
+            file=sys.stderr,
+        )
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        line = _line(error)
+        if line is None:
+            raise
+        print(f"assay: {line}", file=sys.stderr)
+        return 2
+
+
+def _check(words: Sequence[str]) -> None:
+    """Refuses what is no UTF-8: it could neither be printed nor kept in a run."""
+    from settings.errors import UserError
+    from storage.jsonl import without_surrogates
+
+    for word in words:
+        shown = without_surrogates(word)
+        if shown != word:
+            raise UserError(f"{shown}: expected UTF-8 text")
+
+
+def _line(error: Exception) -> str | None:
+    """The one line that tells of an error which a user can cause; `None` for a defect of ours."""
+    from sandbox import SandboxError
+    from settings.errors import UserError
+
+    if isinstance(error, (UserError, SandboxError)):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in (
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOENT,
+        errno.EISDIR,
+        errno.ENOTDIR,
+    ):
+        return f"{error.filename or 'writing'}: {error.strerror}; finished parts are kept"
+    if type(error).__name__ == "OutOfMemoryError":
+        return "the accelerator's memory is full; try a smaller batch (engine.batch_size=…)"
+    return None
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("--help", "-h", "help"):
+        print(_overview())
+        return 0
+    if words[0] in ("--version", "-V"):
+        from importlib.metadata import version
+
+        print(f"assay {version('assay')}")
+        return 0
+    name, rest = _name(words)
+    command = COMMANDS.get(name)
+    if command is None:
+        import difflib
+
+        near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(COMMANDS)}"
+        print(f"assay: {name}: unknown command; {hint}", file=sys.stderr)
+        return 2
+    module = importlib.import_module(command.module)
+    schema = getattr(module, command.schema)
+    if "--help" in rest or "-h" in rest:
+        print(_help(name, command, schema))
+        return 0
+    from settings.schema import load
+
+    config = load(schema, [*command.configs, *_normal(command, _joined(rest, schema))])
+    if name != "launch" and getattr(config, "launcher", "") == "slurm":
+        from search.launch.slurm import submit
+
+        submit(name, config)
+        return 0
+    code = getattr(module, command.function)(config)
+    return code if isinstance(code, int) else 0
+
+
+def _name(words: list[str]) -> tuple[str, list[str]]:
+    """The command's name, which may be of two words, and the words after it."""
+    first, rest = words[0], words[1:]
+    has_parts = any(name.startswith(f"{first} ") for name in COMMANDS)
+    if has_parts and rest and re.fullmatch(r"[a-z]+", rest[0]):
+        return f"{first} {rest[0]}", rest[1:]
+    return first, rest
+
+
+def _joined(words: list[str], schema: Any) -> list[str]:
+    """`--format qwen` as `--format=qwen`, where the key's value is no truth value."""
+    valued = {
+        field.name for field in dataclasses.fields(schema) if field.type not in ("bool", bool)
+    }
+    out: list[str] = []
+    for word in words:
+        before = out[-1] if out else ""
+        is_key = before.startswith("--") and before[2:].replace("-", "_") in valued
+        if is_key and not word.startswith("--"):
+            out[-1] = f"{before}={word}"
+        else:
+            out.append(word)
+    return out
+
+
+def _normal(command: Command, words: list[str]) -> list[str | dict[str, Any]]:
+    """Command-line words as `.yaml` files and `key=value`: `--show` is `show=true`."""
+    from settings.errors import UserError
+
+    out: list[str | dict[str, Any]] = []
+    free = command.word
+    many: list[str] = []
+    for word in words:
+        if word.startswith("--"):
+            key, equals, value = word[2:].partition("=")
+            out.append(f"{key.replace('-', '_')}={value if equals else 'true'}")
+        elif command.others and not _is_own(command, word):
+            many.append(word.replace("${", "\\${"))
+        elif _is_setting(word, question=free == "question"):
+            out.append(word)
+        elif command.words:
+            many.append(word.replace("${", "\\${"))
+        elif free:
+            # A layer of its own, so that nothing in a question is taken for YAML or "${…}".
+            out.append({free: word.replace("${", "\\${")})
+            free = ""
+        else:
+            raise UserError(f"{word}: expected a .yaml file or key=value")
+    if many:
+        out.append({command.words: many})
+    return out
+
+
+def _is_own(command: Command, word: str) -> bool:
+    """Whether a word sets one of the command's own keys."""
+    schema = getattr(importlib.import_module(command.module), command.schema)
+    return re.split("[.=]", word)[0] in {field.name for field in dataclasses.fields(schema)}
+
+
+def _is_setting(word: str, *, question: bool) -> bool:
+    """Whether a word is a YAML file or `key=value`; a question may hold an equals sign too."""
+    if question and " " in word:
+        return False
+    return word.endswith((".yaml", ".yml")) or bool(re.match(r"[A-Za-z_][\w.]*=", word))
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [
+        "assay: mathematical problems, solved by sampling many and verifying",
+        "",
+        "usage: assay COMMAND [CONFIG.yaml] [key=value …]",
+        "       assay COMMAND --help",
+        "",
+    ]
+    lines += [f"  {name:<{width}}  {command.summary}" for name, command in COMMANDS.items()]
+    return "\n".join(lines)
+
+
+def _help(name: str, command: Command, schema: Any) -> str:
+    from settings.schema import describe
+
+    return (
+        f"assay {name}: {command.summary}\n\nusage: {command.usage}\n\n"
+        f"keys, with their defaults:\n{describe(schema)}"
+    )

@@ -1,0 +1,348 @@
+"""`assay compare`: paired differences of two runs at every rule and n, or of two rules of one run.
+
+    assay compare runs/a runs/b n=[16,64]
+    assay compare runs/a rules=[weighted,majority]
+
+A difference is the first minus the second, over the problems that both have: those are resampled
+together, so what makes a problem hard cancels. The p-values are of single comparisons; nothing is
+corrected for how many there are.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from evaluation.evaluate import load_frame, unfinished
+from evaluation.table import SIGNED, interval_cell, table_footer
+from pools.run import Run
+from problems.problem import Problem
+from selection.curves import Interval, Mix, bootstrap_weights
+from selection.evaluate import (
+    MIX_LABELS,
+    RULE_LABELS,
+    Cell,
+    EvaluateConfig,
+    Evaluation,
+    count,
+    evaluate,
+    rule_label,
+)
+from selection.intervals import paired
+from selection.pool import PoolArrays
+from selection.request import check_config, numbers
+from settings.errors import UserError
+from settings.schema import fields_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["CompareStage", "compare_rules", "compare_runs", "run"]
+
+MATCHES = ("id", "question")
+
+
+@dataclass
+class CompareStage(EvaluateConfig):
+    """What `assay compare` reads."""
+
+    runs: list[str] = field(default_factory=list)
+    """the folders of two runs, or of one whose rules are compared"""
+    rules: list[str] = field(default_factory=list)
+    """of two runs: which rules, empty = all that both have; of one: the first against the others"""
+    modes: str = ""
+    """cot, pot or both; empty = all, and in the table the last that there is"""
+    verifiers: list[str] = field(default_factory=list)
+    """verifier whose scores to use, one name per run; empty = the only one"""
+    bootstrap: int = 10_000
+    """resamples of the problems for intervals and p-values, which are at least 2 / (this + 1)"""
+    match: str = "id"
+    """how the problems of two runs find each other: by id (and then have the same question), or by
+    question"""
+    json: bool = False
+    """print everything as JSON instead of the table"""
+    csv: bool = False
+    """print a row per rule, modes and n as CSV instead of the table"""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was compared.
+
+    `frame` has a row per rule, modes and n: `first` and `second` (accuracies), `difference`, `low`,
+    `high` (fractions), `p` and the number of `problems` that have such candidates on both sides; of
+    one run's rules also `against`.
+    """
+
+    names: tuple[str, str]
+    frame: pd.DataFrame
+    problems: int
+    notes: tuple[str, ...]
+
+    def of(self, modes: str) -> Comparison:
+        """The rows of these modes. Raises `UserError` where there are none."""
+        rows = self.frame[self.frame["modes"] == modes]
+        if rows.empty:
+            known = ", ".join(dict.fromkeys(self.frame["modes"]))
+            raise UserError(f"modes={modes}: expected one of {known}, which are there to compare")
+        return dataclasses.replace(self, frame=rows)
+
+
+def run(config: CompareStage) -> None:
+    """`assay compare`."""
+    if len(config.runs) not in (1, 2):
+        raise UserError("runs: expected two, assay compare RUN_A RUN_B, or one with rules=[…]")
+    if config.modes not in ("", *MIX_LABELS):
+        raise UserError(f"modes={config.modes}: expected one of {', '.join(MIX_LABELS)}")
+    found = compare_runs(config) if len(config.runs) == 2 else compare_rules(config)
+    if config.modes:
+        found = found.of(config.modes)
+    if config.json:
+        told: dict[str, Any] = {
+            "names": found.names,
+            "problems": found.problems,
+            "notes": found.notes,
+        }
+        told["differences"] = found.frame.to_dict("records")
+        print(json.dumps(told, indent=2, ensure_ascii=False))
+    elif config.csv:
+        print(found.frame.to_csv(index=False), end="")
+    else:
+        print(table(found))
+
+
+def compare_runs(config: CompareStage) -> Comparison:
+    """The first run minus the second, at every rule, modes and n that both have.
+
+    Raises `UserError` where they have no problem in common, or problems of one id differ.
+    """
+    if len(config.verifiers) not in (0, 2):
+        raise UserError("verifiers: expected one for each run, for example verifiers=[a,b]")
+    if config.match not in MATCHES:
+        raise UserError(f"match={config.match}: expected one of {', '.join(MATCHES)}")
+    opened = [Run.open(path) for path in config.runs]
+    common = matched(opened[0], opened[1], config.match)
+    frames = [load_frame(each) for each in opened]
+    frames[1] = frames[1].assign(problem_id=frames[1]["problem_id"].map(common))
+    # A problem of which one run has no candidates yet is none that both have.
+    shared = set.intersection(*(set(frame["problem_id"].dropna()) for frame in frames))
+    if not shared:
+        raise UserError(f"{config.runs[0]} and {config.runs[1]}: no problem is graded in both")
+    settings = _settings(config)
+    evaluations = [
+        evaluate(
+            PoolArrays.from_frame(frame[frame["problem_id"].isin(shared)], unfinished(each)),
+            dataclasses.replace(settings, verifier=verifier),
+        )
+        for frame, each, verifier in zip(
+            frames, opened, config.verifiers or [config.verifier] * 2, strict=True
+        )
+    ]
+    first, second = evaluations
+    cells = [
+        (rule, mix, n)
+        for rule, mix, n in first.per_problem
+        if (rule, mix, n) in second.per_problem and rule in (config.rules or RULE_LABELS)
+    ]
+    if not cells:
+        raise UserError(
+            f"{config.runs[0]} and {config.runs[1]}: no rule at any n is known of both "
+            f"({_known(first)}; {_known(second)})"
+        )
+    pairs = [(cell, cell) for cell in cells]
+    notes = [
+        f"{count(len(each.problems) - len(shared), 'problem')} of {path} left out: not in the other"
+        for each, path in zip(opened, config.runs, strict=True)
+        if len(each.problems) > len(shared)
+    ]
+    notes += _only_one(first, second, config)
+    notes += [
+        f"{path}: {note}"
+        for each, path in zip(evaluations, config.runs, strict=True)
+        for note in each.notes
+    ]
+    frame = _frame(first, second, pairs, config).drop(columns="against")
+    names = (config.runs[0], config.runs[1])
+    return Comparison(names, frame, len(shared), tuple(notes))
+
+
+def _only_one(first: Evaluation, second: Evaluation, config: CompareStage) -> list[str]:
+    """Notes on the n and the rules that only one of the runs has."""
+    notes = []
+    for mix in (mix for mix in first.mixes if mix in second.mixes):
+        ns = [set(each.ns(mix)) for each in (first, second)]
+        for path, over in zip(config.runs, (ns[1] - ns[0], ns[0] - ns[1]), strict=True):
+            # An n that was asked for is in the notes of the run that lacks it.
+            if left_out := sorted(over - set(config.n)):
+                notes.append(
+                    f"{MIX_LABELS[mix]} at n = {numbers(left_out)} left out: {path} lacks it"
+                )
+    rules = [set(each.rules) for each in (first, second)]
+    for path, lacking in zip(config.runs, (rules[1] - rules[0], rules[0] - rules[1]), strict=True):
+        if named := [RULE_LABELS[rule] for rule in RULE_LABELS if rule in lacking]:
+            notes.append(f"{', '.join(named)} left out: not known of {path}")
+    return notes
+
+
+def compare_rules(config: CompareStage) -> Comparison:
+    """The first rule minus each of the others, in one run."""
+    if len(config.rules) < 2:
+        raise UserError("rules: expected two of one run, for example rules=[weighted,majority]")
+    settings = _settings(config)
+    if config.verifiers:
+        settings.verifier = config.verifiers[0]
+    opened = Run.open(config.runs[0])
+    pool = PoolArrays.from_frame(load_frame(opened), unfinished(opened))
+    found = evaluate(pool, settings)
+    head, *others = config.rules
+    pairs = [
+        ((head, mix, n), (other, mix, n))
+        for other in others
+        for mix in found.mixes
+        for n in found.ns(mix)
+        # With one candidate there is nothing to choose: all rules are the same.
+        if n > 1 and {(head, mix, n), (other, mix, n)} <= set(found.per_problem)
+    ]
+    if not pairs:
+        raise UserError(f"rules={','.join(config.rules)}: not known at the same n above 1")
+    against = rule_label(others[0]) if len(others) == 1 else "the rule named below"
+    names = (f"{rule_label(head)} ({config.runs[0]})", against)
+    return Comparison(
+        names, _frame(found, found, pairs, config), len(pool.problem_ids), found.notes
+    )
+
+
+def matched(first: Run, second: Run, match: str = "id") -> dict[str, str]:
+    """For each problem of the second run that the first has too: its id there -> in the first.
+
+    Raises `UserError` where there is none, where problems of one id have different questions, and
+    where a question to match by is there twice.
+    """
+    if match == "question":
+        for each in (first, second):
+            if len({_question(p) for p in each.problems}) < len(each.problems):
+                raise UserError(f"{each.path}: holds a question twice; match=id tells them apart")
+        ids = {_question(p): p.id for p in first.problems}
+        found = {p.id: ids[_question(p)] for p in second.problems if _question(p) in ids}
+    else:
+        questions = {p.id: _question(p) for p in first.problems}
+        found = {p.id: p.id for p in second.problems if p.id in questions}
+        for problem in second.problems:
+            if problem.id in found and _question(problem) != questions[problem.id]:
+                raise UserError(
+                    f"{first.path} and {second.path}: problem {problem.id!r} has different "
+                    "questions; match=question finds problems by their text"
+                )
+    if not found:
+        other = MATCHES[1 - MATCHES.index(match)]
+        raise UserError(
+            f"{first.path} and {second.path}: no problem in common by {match} "
+            f"({first.problems[0].id!r} … and {second.problems[0].id!r} …); try match={other}"
+        )
+    return found
+
+
+def _question(problem: Problem) -> str:
+    """The question, white space aside."""
+    return " ".join(problem.question.split())
+
+
+def _known(evaluation: Evaluation) -> str:
+    sizes = ", ".join(f"{MIX_LABELS[mix]} up to n = {n}" for mix, n in evaluation.sizes.items())
+    return f"{', '.join(evaluation.rules)} for {sizes}"
+
+
+def _settings(config: CompareStage) -> EvaluateConfig:
+    """How each run is evaluated: with one resample, as only those of differences are used."""
+    settings = fields_of(EvaluateConfig, config)
+    check_config(settings)
+    return dataclasses.replace(settings, bootstrap=1)
+
+
+def _frame(
+    first: Evaluation,
+    second: Evaluation,
+    pairs: Sequence[tuple[Cell, Cell]],
+    config: CompareStage,
+) -> pd.DataFrame:
+    """A row for each pair of cells, by modes, rule and n."""
+    import pandas as pd
+
+    weights = bootstrap_weights(len(first.problem_ids), config.bootstrap, config.seed)
+    rows = []
+    for a, b in pairs:
+        left, right = first.per_problem[a], second.per_problem[b]
+        shared = ~np.isnan(left - right)
+        if not shared.any():
+            continue  # no problem has candidates of these modes in both
+        found = paired(left, right, weights)
+        rows.append(
+            {
+                "rule": a[0],
+                "against": b[0],
+                "modes": a[1],
+                "n": a[2],
+                "first": float(left[shared].mean()),
+                "second": float(right[shared].mean()),
+                "difference": found.value,
+                "low": found.low,
+                "high": found.high,
+                "p": found.p,
+                "problems": int(shared.sum()),
+            }
+        )
+    frame = pd.DataFrame(rows)
+    order = {name: place for place, name in enumerate([*MIX_LABELS, *RULE_LABELS])}
+    return frame.sort_values(
+        ["modes", "rule", "against", "n"],
+        key=lambda column: column if column.name == "n" else column.map(order),
+        kind="stable",
+        ignore_index=True,
+    )
+
+
+# For the terminal
+
+NAME, NUMBER = 22, 7
+
+
+def table(found: Comparison) -> str:
+    """The comparison for a terminal: of the last modes ("both" where there are both)."""
+    there = list(dict.fromkeys(found.frame["modes"]))
+    mix = cast(Mix, there[-1])
+    rows = found.frame[found.frame["modes"] == mix]
+    a, b = found.names
+    lines = [
+        f"  A  {a}",
+        f"  B  {b}",
+        f"  {count(found.problems, 'problem')}, {MIX_LABELS[mix]}; accuracy in %, A − B in points "
+        "[95 %, paired]",
+        "",
+        f"  {'':<{NAME}}{'n':>{NUMBER}}{'A':>{NUMBER}}{'B':>{NUMBER}}   "
+        f"{'A − B':<{SIGNED}}{'p':>{NUMBER}}",
+        "  " + "─" * (NAME + 4 * NUMBER + 3 + SIGNED),
+    ]
+    before = ""
+    for row in rows.to_dict("records"):
+        label = RULE_LABELS[row["rule"]]
+        if "against" in row:
+            label = f"− {RULE_LABELS[row['against']]}"
+        difference = Interval(row["difference"], row["low"], row["high"])
+        lines.append(
+            f"  {'' if label == before else label:<{NAME}}{row['n']:>{NUMBER}}"
+            f"{100 * row['first']:>{NUMBER}.1f}{100 * row['second']:>{NUMBER}.1f}   "
+            f"{interval_cell(difference, '+')}{_p(row['p']):>{NUMBER}}"
+        )
+        before = label
+    others = [f"modes={each}" for each in there[:-1]]
+    notes = [*found.notes, *([f"more with {', '.join(others)}"] if others else [])]
+    return "\n".join([*lines, *table_footer(None, notes)])
+
+
+def _p(p: float) -> str:
+    return f"{p:.3f}" if p >= 0.001 else "< 0.001"

@@ -1,0 +1,294 @@
+"""Accuracy against the number of candidates, as a figure for a paper or a slide.
+
+    plot_curves(evaluation, Path("report/curves"))       # curves.svg, curves.pdf, curves.png
+    plot_runs({"small": one, "large": other}, Path("report/curves"))
+
+One panel for each of CoT only, PoT only and both; a band is the 95 % interval over problems. The
+colours are Okabe and Ito's, told apart by people with any colour vision; markers differ as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+from selection.curves import Mix
+from selection.evaluate import MIX_LABELS, RULE_LABELS, Evaluation
+from settings.errors import UserError
+from storage.files import atomic_file
+
+__all__ = [
+    "AXES",
+    "FORMATS",
+    "HEIGHT",
+    "LABELS",
+    "PANEL",
+    "SETTINGS",
+    "STYLES",
+    "common_rule",
+    "draw_axes",
+    "draw_line",
+    "legend_beside",
+    "plot_curves",
+    "plot_runs",
+    "save_figure",
+]
+
+# column of the evaluation's frame -> what is written under its axis
+AXES = {
+    "n": "candidates per problem, n",
+    "tokens": "generated tokens per problem",
+    "flops": "FLOPs per problem, generator + verifier",
+    "seconds": "seconds per problem, as measured",
+}
+
+# rule -> colour, marker, line style
+STYLES: dict[str, tuple[str, str, Any]] = {
+    "majority": ("#0072B2", "o", "-"),
+    "best_of_n": ("#D55E00", "s", "-"),
+    "weighted": ("#009E73", "D", "-"),
+    "top_k": ("#AA4499", "^", "-"),
+    "weighted_top_k": ("#E69F00", "P", "-"),
+    "logprob": ("#56B4E9", "v", "-"),
+    "shortest": ("#000000", "x", "-"),
+    "pass": ("#6E6E6E", "", (0, (5, 2))),
+}
+FORMATS = ("svg", "pdf", "png")
+MOST_TICKS = 8
+PANEL, HEIGHT, LABELS = 3.1, 3.5, 1.45  # inches
+
+SETTINGS: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#999999",
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.7,
+    "xtick.color": "#444444",
+    "ytick.color": "#444444",
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "assay",
+}
+
+
+def plot_curves(
+    evaluation: Evaluation,
+    path: Path | str,
+    *,
+    formats: Sequence[str] = FORMATS,
+    x: str = "n",
+) -> list[Path]:
+    """Writes the figure to `path` with each format as its suffix; returns the files written.
+
+    Formats are those of matplotlib: svg, png, pdf. The same evaluation gives the same bytes. `x` is
+    what accuracy is drawn against: n, tokens, flops or seconds; raises `UserError` for another one,
+    and where it is not known.
+    """
+    check_axis(evaluation, x)
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    mixes = evaluation.mixes
+    with matplotlib.rc_context(SETTINGS):
+        # A Figure of its own, without pyplot: no global state, no display.
+        figure = Figure(figsize=(PANEL * len(mixes) + LABELS, HEIGHT), layout="constrained")
+        panels = figure.subplots(1, len(mixes), sharey=True, squeeze=False)[0]
+        for panel, mix in zip(panels, mixes, strict=True):
+            _draw(panel, evaluation, mix, x)
+        panels[0].set_ylabel("accuracy (%)")
+        low, high = panels[0].get_ylim()
+        panels[0].set_ylim(max(low, 0), min(high, 102))
+        _label_lines(panels[-1], evaluation, mixes[-1])
+        return save_figure(figure, target, formats)
+
+
+def plot_runs(
+    evaluations: Mapping[str, Evaluation],
+    path: Path | str,
+    *,
+    rule: str = "",
+    formats: Sequence[str] = FORMATS,
+    x: str = "n",
+) -> list[Path]:
+    """The same for several runs: one rule's accuracy, a line for each run.
+
+    `rule` is by default the weighted vote, where every run has scores, else the majority vote.
+    """
+    for evaluation in evaluations.values():
+        check_axis(evaluation, x)
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    rule = rule or common_rule(evaluations)
+    mixes = [mix for mix in MIX_LABELS if any(mix in each.mixes for each in evaluations.values())]
+    with matplotlib.rc_context(SETTINGS):
+        figure = Figure(figsize=(PANEL * len(mixes) + LABELS, HEIGHT), layout="constrained")
+        panels = figure.subplots(1, len(mixes), sharey=True, squeeze=False)[0]
+        for panel, mix in zip(panels, mixes, strict=True):
+            ns: set[int] = set()
+            for style, (name, each) in zip(cycle(STYLES.values()), evaluations.items()):
+                if mix in each.mixes:
+                    ns.update(each.ns(mix))
+                    frame = each.frame[each.frame["modes"] == mix]
+                    draw_line(panel, frame[frame["rule"] == rule], style, x, label=name)
+            draw_axes(panel, mix, sorted(ns), x)
+        panels[0].set_ylabel(f"accuracy of the {RULE_LABELS[rule]} (%)")
+        legend_beside(figure, panels)
+        return save_figure(figure, target, formats)
+
+
+def common_rule(evaluations: Mapping[str, Evaluation]) -> str:
+    """The rule to draw of several runs: the weighted vote where all have scores, else majority."""
+    scored = all("weighted" in evaluation.rules for evaluation in evaluations.values())
+    return "weighted" if scored else "majority"
+
+
+def legend_beside(figure: Any, panels: Sequence[Any]) -> None:
+    """One legend, right of the panels, for every line that has a label in some panel."""
+    handles = {
+        text: handle
+        for panel in panels
+        for handle, text in zip(*panel.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(handles.values(), handles, loc="outside right center", frameon=False)
+
+
+def save_figure(figure: Any, target: Path, formats: Sequence[str]) -> list[Path]:
+    """Writes the figure with each format as its suffix; the same numbers give the same bytes."""
+    # No date inside, so that the bytes depend on the numbers alone.
+    dates = {"svg": "Date", "pdf": "CreationDate"}
+    written = []
+    for suffix in formats:
+        file = target.with_name(f"{target.name}.{suffix}")
+        undated = {dates[suffix]: None} if suffix in dates else None
+        with atomic_file(file, "wb") as stream:
+            figure.savefig(stream, format=suffix, dpi=200, metadata=undated)
+        written.append(file)
+    return written
+
+
+def check_axis(evaluation: Evaluation, x: str) -> None:
+    """Raises `UserError` unless every point of the curves has this coordinate."""
+    if x not in AXES:
+        raise UserError(f"x={x}: expected one of {', '.join(AXES)}")
+    if x not in evaluation.frame or evaluation.frame[x].isna().any():
+        why = [note for note in evaluation.notes if note.lower().startswith(x)]
+        raise UserError(f"x={x}: {why[0] if why else 'not known for every candidate of this run'}")
+
+
+def _draw(panel: Any, evaluation: Evaluation, mix: Mix, x: str) -> None:
+    frame = evaluation.frame[evaluation.frame["modes"] == mix]
+    for rule in _drawn(evaluation):
+        draw_line(panel, frame[frame["rule"] == rule], STYLES[rule], x)
+    draw_axes(panel, mix, evaluation.ns(mix), x, halves=evaluation.shares_modes)
+    panel.set_title(evaluation.mix_label(mix))
+
+
+def draw_line(
+    panel: Any, rows: Any, style: tuple[str, str, Any], x: str, label: str | None = None
+) -> None:
+    """A curve with its band, from rows of an evaluation's frame."""
+    colour, marker, line = style
+    panel.fill_between(
+        rows[x], 100 * rows["low"], 100 * rows["high"], color=colour, alpha=0.1, linewidth=0
+    )
+    panel.plot(
+        rows[x],
+        100 * rows["accuracy"],
+        color=colour,
+        linestyle=line,
+        linewidth=1.6,
+        marker=marker,
+        markersize=3.6,
+        label=label,
+    )
+
+
+def draw_axes(panel: Any, mix: Mix, ns: list[int], x: str, *, halves: bool = True) -> None:
+    """Title, ticks and name of the axis that a panel of curves has.
+
+    `halves`: whether n of both modes are half of each, of every problem.
+    """
+    panel.set_title(MIX_LABELS[mix])
+    if x == "n":
+        ticks = _ticks(ns)
+        panel.set_xscale("log", base=2)
+        panel.set_xticks(ticks, [str(n) for n in ticks])
+        panel.set_xlabel(AXES[x] + (" (half CoT, half PoT)" * (mix == "both" and halves)))
+    else:
+        panel.set_xscale("log")
+        panel.set_xlabel(AXES[x])
+    panel.minorticks_off()
+
+
+def _drawn(evaluation: Evaluation) -> list[str]:
+    """The rules in the figure, in the order of `STYLES`."""
+    return [rule for rule in STYLES if rule in evaluation.drawn]
+
+
+def _ticks(ns: list[int]) -> list[int]:
+    """The n to write on the axis: powers of two where there are some, not too many."""
+    powers = [n for n in ns if n & (n - 1) == 0]
+    ticks = powers if len(powers) > 1 else ns
+    step = -(-len(ticks) // MOST_TICKS)
+    return ticks[::-1][::step][::-1]
+
+
+def _label_lines(panel: Any, evaluation: Evaluation, mix: Mix) -> None:
+    """Names each line at its right end, in its colour, moved apart where ends are close."""
+    frame = evaluation.frame[evaluation.frame["modes"] == mix]
+    last = frame[frame["n"] == evaluation.ns(mix)[-1]].set_index("rule")["accuracy"]
+    names = _drawn(evaluation)
+    low, high = panel.get_ylim()
+    # A line of text of 9 points, in units of the axis.
+    least = 14 / (72 * HEIGHT * 0.78) * (high - low)
+    ends = {rule: 100 * float(last[rule]) for rule in names}
+    for rule, place in _apart(ends, least, low, high).items():
+        panel.annotate(
+            RULE_LABELS[rule],
+            xy=(1, ends[rule]),
+            xytext=(1.04, place),
+            xycoords=("axes fraction", "data"),
+            textcoords=("axes fraction", "data"),
+            color=STYLES[rule][0],
+            va="center",
+            annotation_clip=False,
+        )
+
+
+def _apart(ends: dict[str, float], least: float, low: float, high: float) -> dict[str, float]:
+    """Places for labels as near to their `ends` as can be, at least `least` apart, in the axis.
+
+    Least squares under the order of the ends: neighbours that would overlap are merged into blocks,
+    each centred on its labels' ends (pool adjacent violators).
+    """
+    order = sorted(ends, key=lambda name: ends[name])
+    blocks: list[list[float]] = []  # the labels' ends, less what stands below them in the block
+    for index, name in enumerate(order):
+        blocks.append([ends[name] - index * least])
+        while len(blocks) > 1 and _mean(blocks[-2]) > _mean(blocks[-1]):
+            blocks[-2:] = [blocks[-2] + blocks[-1]]
+    shifted = [_mean(block) for block in blocks for _ in block]
+    highest = high - (len(order) - 1) * least
+    return {
+        name: max(low, min(shifted[index], highest)) + index * least
+        for index, name in enumerate(order)
+    }
+
+
+def _mean(numbers: Sequence[float]) -> float:
+    return sum(numbers) / len(numbers)

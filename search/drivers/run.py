@@ -1,0 +1,288 @@
+"""The whole loop, as one configuration describes it: `assay run CONFIG.yaml`, `assay quickstart`.
+
+    compare training and test questions
+    fine-tune the generator            OUTPUT/generator
+    sample and grade, for training     OUTPUT/train          (a run)
+    train the verifier                 OUTPUT/verifier
+    sample, grade and score each test  OUTPUT/TEST           (a run each)
+    evaluate and report                OUTPUT/TEST/report
+
+Every step is the stage that its own command runs, on the same folders: what is there is kept, so a
+loop that was interrupted goes on where it was, and any step can be repeated or changed by hand.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from evaluation import evaluate as results
+from evaluation.report import report
+from generator.engines import EngineConfig, SamplingParams
+from generator.models import ModelConfig
+from generator.train import TrainGeneratorConfig, train_generator
+from pools.run import Run
+from problems.contamination import find_overlaps, told_overlaps
+from problems.problem import Problem
+from problems.prompts import PromptConfig
+from problems.sets import ProblemsConfig, load_problems
+from sandbox import Limits
+from search.stages.contamination import ContaminationConfig, evaluation_sets
+from search.stages.grade import GradeConfig, grade
+from search.stages.sample import SampleConfig, prompt_of, sample
+from search.stages.score import ScoreStage, score
+from search.stages.train import training_pool
+from selection.evaluate import EvaluateConfig
+from settings.errors import UserError
+from storage.places import local_folder
+from verifier.config import ScoreConfig, TrainVerifierConfig, VerifierModelConfig
+from verifier.train import train_verifier
+
+__all__ = [
+    "PipelineConfig",
+    "Split",
+    "check_leaks",
+    "fine_tune",
+    "grade_split",
+    "run",
+    "sample_split",
+    "split_of",
+    "verifier_training",
+]
+
+
+@dataclass
+class Split:
+    """Which part of the problem set a step works on."""
+
+    split: str = "train"
+    """name of the split"""
+    limit: int = 0
+    """number of problems to take; 0 = all"""
+    offset: int = 0
+    """number of problems to skip first"""
+    shuffle: bool = False
+    """shuffle before skipping and limiting"""
+
+
+@dataclass
+class PipelineConfig:
+    """What `assay run` and `assay quickstart` read."""
+
+    output: str = ""
+    """folder for everything that is written"""
+    problems: ProblemsConfig = field(default_factory=ProblemsConfig)
+    """the problem set; the splits below say which of its problems each step takes"""
+    train: Split = field(default_factory=Split)
+    """problems to fine-tune the generator on"""
+    validation: Split = field(default_factory=lambda: Split(limit=0))
+    """held-out problems by whose coverage the generator's epoch is chosen (generator.coverage)"""
+    generator: TrainGeneratorConfig = field(default_factory=TrainGeneratorConfig)
+    pool: Split = field(default_factory=Split)
+    """problems to sample candidates from for training the verifier"""
+    pool_modes: dict[str, int] = field(default_factory=lambda: {"cot": 50, "pot": 50})
+    """samples per pool problem, by mode"""
+    pool_mixture: dict[str, Any] = field(default_factory=dict)
+    """several origins of those, as `mixture` of assay sample; generators are the fine-tuned one
+    unless a member names another"""
+    verifier: TrainVerifierConfig = field(
+        default_factory=lambda: TrainVerifierConfig(
+            model=VerifierModelConfig(base=ModelConfig(name="")), prompt=PromptConfig(form="auto")
+        )
+    )
+    """starts from the generator, and asks as it does, unless model.base and prompt say otherwise"""
+    tests: dict[str, Split] = field(default_factory=lambda: {"test": Split(split="test")})
+    """test sets by name"""
+    contamination: ContaminationConfig = field(default_factory=ContaminationConfig)
+    """told before training: questions of the tests (and of the sets in against) that occur among
+    the problems trained on"""
+    modes: dict[str, int] = field(default_factory=lambda: {"cot": 32, "pot": 32})
+    """samples per test problem, by mode"""
+    mixture: dict[str, Any] = field(default_factory=dict)
+    """several origins of the test candidates, like `pool_mixture`"""
+    sampling: SamplingParams = field(default_factory=SamplingParams)
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    limits: Limits = field(default_factory=Limits)
+    """limits on each program"""
+    scoring: ScoreConfig = field(default_factory=ScoreConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    problems_per_part: int = 0
+    """problems per part, the unit of resuming; 0 = enough for about 512 samples"""
+    workers: int = 0
+    """local processes for sampling and scoring; 0 = one per core on a CPU, one on a GPU"""
+    show: bool = True
+    """finally show how one test problem is solved"""
+
+
+def run(config: PipelineConfig) -> None:
+    """Runs the whole loop, or what is left of it, and prints its table."""
+    if not config.output:
+        raise UserError("output: expected a folder, for example output=runs/first")
+    if not config.tests:
+        raise UserError("tests: expected at least one test set")
+    for name in {"generator", "verifier", "train"} & set(config.tests):
+        raise UserError(f"tests.{name}: this name is taken; choose another")
+    output = local_folder(config.output, "output")
+    dropped = check_leaks(config)
+    steps = _Steps(4 + 3 * len(config.tests))
+
+    generator = steps.do("fine-tune the generator", lambda: fine_tune(config, dropped))
+    steps.do("sample for the verifier", lambda: sample_split(config, "train", generator))
+    pool = steps.do("run programs and grade", lambda: grade_split(config, "train"))
+    print(results.pool_line(pool))
+    verifier = steps.do("train the verifier", lambda: _verifier(config, pool, generator, dropped))
+    runs = {}
+    for name in config.tests:
+        steps.do(f"{name}: sample", partial(sample_split, config, name, generator))
+        steps.do(f"{name}: run programs and grade", partial(grade_split, config, name))
+        runs[name] = steps.do(f"{name}: score", partial(_score, config, name, verifier))
+    for name, test in runs.items():
+        print(f"\n{name}: {len(test.problems)} problems of {config.problems.name}\n")
+        print(report.report_run(test, config.evaluate, title=f"{output.name}: {name}"))
+    print()
+    print(results.costs(output, runs))
+    if config.show:
+        first = next(iter(runs))
+        print(f"\nOne problem of {first}, solved:\n")
+        print(results.show_one(runs[first], config.evaluate))
+    for test in runs.values():
+        print(f"\nreport: {test.path / 'report' / 'index.html'}", end="")
+    print(f'\nsolve:  assay solve generator={generator} verifier={verifier} "QUESTION"')
+
+
+class _Steps:
+    """Numbers the steps and says how long each took."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self.number = count, 0
+
+    def do(self, name: str, work: Callable[[], Any]) -> Any:
+        self.number += 1
+        label = f"[{self.number}/{self.count}] {name}"
+        print(f"{label} …", flush=True)
+        start = time.monotonic()
+        value = work()
+        print(f"{label}: {time.monotonic() - start:.0f} s", flush=True)
+        return value
+
+
+def split_of(config: PipelineConfig, split: Split) -> ProblemsConfig:
+    """The problem set, and which of its problems `split` takes."""
+    return dataclasses.replace(config.problems, **dataclasses.asdict(split))
+
+
+def check_leaks(config: PipelineConfig) -> frozenset[str]:
+    """Tells which questions of the tests occur in training; returns those to leave out of it.
+
+    They are none without `contamination.drop`. Raises `UserError` where a test holds a question
+    that is trained on too, and where leaving out would leave nothing.
+    """
+    check = config.contamination
+    # Both often take the same problems, and loading thousands takes seconds.
+    train = load_problems(split_of(config, config.train))
+    pool = train if config.pool == config.train else load_problems(split_of(config, config.pool))
+    validation = _validation(config)
+    trained = list({p.question: p for p in [*train, *pool, *validation]}.values())
+    sets = {f"tests.{n}": load_problems(split_of(config, s)) for n, s in config.tests.items()}
+    if not check.drop:
+        _refuse_shared({p.question for p in trained}, sets)
+    if check.against:
+        sets |= evaluation_sets(check.against, "contamination.against")
+    overlaps = find_overlaps(trained, sets, check.n)
+    print(told_overlaps(overlaps, trained, sets, check.n), end="", flush=True)
+    if not check.drop:
+        return frozenset()
+    # Questions without any word overlap with nothing, but may be the same.
+    same = {p.question for p in trained} & {p.question for items in sets.values() for p in items}
+    dropped = frozenset(same.union(overlap.problem.question for overlap in overlaps))
+    print(f"  left out of training: {len(dropped):,} problems", flush=True)
+    for name, problems in {"train": train, "pool": pool}.items():
+        if not _without(problems, dropped):
+            raise UserError(f"contamination.drop: every problem of {name} overlaps; none is left")
+    return dropped
+
+
+def _refuse_shared(trained: set[str], tests: Mapping[str, Sequence[Problem]]) -> None:
+    for name, problems in tests.items():
+        for problem in problems:
+            if problem.question in trained:
+                raise UserError(
+                    f"{name}: {problem.id} is among the training problems; "
+                    "contamination.drop=true leaves such ones out of training"
+                )
+
+
+def _validation(config: PipelineConfig) -> list[Problem]:
+    wanted = bool(config.validation.limit)
+    return load_problems(split_of(config, config.validation)) if wanted else []
+
+
+def _without(problems: list[Problem], dropped: frozenset[str]) -> list[Problem]:
+    return [problem for problem in problems if problem.question not in dropped]
+
+
+def fine_tune(config: PipelineConfig, dropped: frozenset[str] = frozenset()) -> Path:
+    """Fine-tunes the generator, without the questions `dropped`; returns its folder."""
+    validation = _without(_validation(config), dropped)
+    training = dataclasses.replace(config.generator, output=str(Path(config.output) / "generator"))
+    problems = _without(load_problems(split_of(config, config.train)), dropped)
+    return train_generator(training, problems, validation)
+
+
+def sample_split(config: PipelineConfig, name: str, generator: Path) -> Run:
+    """Samples the candidates of "train" or of a test set, into OUTPUT/NAME."""
+    split, modes, mixture = config.pool, config.pool_modes, config.pool_mixture
+    if name != "train":
+        split, modes, mixture = config.tests[name], config.modes, config.mixture
+    return sample(
+        SampleConfig(
+            run=str(Path(config.output) / name),
+            problems=split_of(config, split),
+            generator=dataclasses.replace(config.generator.model, name=str(generator), revision=""),
+            modes=modes,
+            sampling=config.sampling,
+            engine=config.engine,
+            mixture=mixture,
+            problems_per_part=config.problems_per_part,
+            workers=config.workers,
+        )
+    )
+
+
+def grade_split(config: PipelineConfig, name: str) -> Run:
+    """Grades the candidates of OUTPUT/NAME."""
+    return grade(GradeConfig(run=str(Path(config.output) / name), limits=config.limits))
+
+
+def _verifier(config: PipelineConfig, pool: Run, generator: Path, dropped: frozenset[str]) -> Path:
+    training = verifier_training(config, generator, Path(config.output) / "verifier")
+    data = training_pool([pool], config.generator.rationales.annotations)
+    # The pool stays whole: what is dropped decides what is learned from, not what is sampled.
+    return train_verifier(training, [d for d in data if d.problem.question not in dropped])
+
+
+def verifier_training(config: PipelineConfig, generator: Path, output: Path) -> TrainVerifierConfig:
+    """The verifier's training, started from `generator` unless the configuration names a base."""
+    model = config.verifier.model
+    if not model.base.name:
+        base = dataclasses.replace(model.base, name=str(generator))
+        model = dataclasses.replace(model, base=base)
+    prompt = prompt_of(model.base, config.verifier.prompt)
+    return dataclasses.replace(config.verifier, model=model, prompt=prompt, output=str(output))
+
+
+def _score(config: PipelineConfig, name: str, verifier: Path) -> Run:
+    model = ModelConfig(name=str(verifier), device=config.generator.model.device)
+    return score(
+        ScoreStage(
+            run=str(Path(config.output) / name),
+            verifier=model,
+            scoring=config.scoring,
+            workers=config.workers,
+        )
+    )

@@ -1,0 +1,204 @@
+"""`launcher=slurm`: a stage as an array job, and the stages of a run as a chain of them.
+
+The stage's configuration and a script are written into the run's folder slurm/ and submitted: task
+i of m runs the stage with `launcher=local shard=i/m`. What can be checked before is checked at once
+(the command's words, the models, the run's keys), and the run is made, so that tasks need not race
+for it. Only tasks that have parts to do are in the array: submitted again, it does what is missing,
+and nothing while the job is still in the queue.
+
+    assay sample runs/pool sample.yaml launcher=slurm slurm='{array: 16, gpus: 1, time: "4:00:00"}'
+    sbatch --parsable runs/pool/slurm/sample.sh          # what it then does
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from search.launch.launchers import STAGES, SlurmConfig
+from settings.errors import UserError
+from settings.schema import as_dict
+from storage.files import atomic_file
+from storage.places import Remote, place
+
+__all__ = ["folder_of", "script", "submit"]
+
+
+def submit(stage: str, config: Any) -> str | None:
+    """Writes the script of a stage and submits it; returns the job's id.
+
+    `config` is the configuration of `assay STAGE`. `None` where nothing is left to do, the earlier
+    job's id where that is still in the queue, empty where `slurm.submit` is false. Raises
+    `UserError` for bad settings, and where sbatch is missing or refuses.
+    """
+    _check(config)
+    slurm = config.slurm
+    folder = folder_of(config.run)
+    path, noted = folder / f"{stage}.sh", folder / f"{stage}.job"
+    if slurm.submit and (earlier := _in_queue(noted)):
+        print(f"{stage}: job {earlier} is still in the queue (scancel {earlier} takes it out)")
+        return earlier
+    # As its command would, this makes the run and registers the stage.
+    works = importlib.import_module(STAGES[stage].module).planned(config)[1]
+    parts = [part for work in works for part in work.parts]
+    tasks = sorted({part.index % slurm.array for part in parts})
+    if slurm.after:  # that job may make the parts that this one works on
+        tasks = list(range(slurm.array))
+    if not tasks:
+        print(f"{stage}: nothing to do, every part is there")
+        return None
+    with atomic_file(folder / f"{stage}.yaml") as stream:
+        stream.write(_frozen(config))
+    with atomic_file(path) as stream:
+        stream.write(script(stage, config.run, slurm, tasks, folder))
+    told = f"{stage}: {len(tasks)} of {slurm.array} tasks"
+    if not slurm.after:
+        told += f", {len(parts)} parts to do"
+    command = ["sbatch", "--parsable", *_dependency(slurm), str(path)]
+    if not slurm.submit:
+        print(f"{told}; to submit it: {shlex.join(command)}")
+        return ""
+    job = _sbatch(command, path)
+    with atomic_file(noted) as stream:
+        stream.write(f"{job}\n")
+    print(f"{told}; job {job}, script and logs in {folder}")
+    return job
+
+
+def script(stage: str, run: str, slurm: SlurmConfig, tasks: Sequence[int], folder: Path) -> str:
+    """The array job's script, for bash."""
+    limit = f"%{slurm.at_once}" if slurm.at_once else ""
+    options = {
+        "--job-name": f"{stage}-{place(run).name}",
+        "--array": _ranges(tasks) + limit,
+        # Slurm's own % stands for something.
+        "--output": f"{str(folder).replace('%', '%%')}/{stage}-%A_%a.log",
+        "--open-mode": "append",
+        "--nodes": "1",
+        "--ntasks": "1",
+        "--partition": slurm.partition,
+        "--account": slurm.account,
+        "--gres": f"gpu:{slurm.gpus}" if slurm.gpus else "",
+        "--cpus-per-task": str(slurm.cpus or ""),
+        "--mem": slurm.memory,
+        "--time": slurm.time,
+    }
+    lines = [f"{name}={value}" for name, value in options.items() if value]
+    # A task that Slurm begins again (preempted, its node lost) does what is missing.
+    lines += ["--requeue", *slurm.options]
+    # In a script, Slurm takes quotes as a shell does.
+    header = [f"#SBATCH {_quoted(line)}" for line in lines]
+    # The same environment on the same path, unless set-up lines make one.
+    assay = "assay" if slurm.setup else f"{shlex.quote(sys.executable)} -m assay"
+    command = f"exec {assay} {stage} {shlex.quote(f'{folder}/{stage}.yaml')}"
+    return "\n".join(
+        [
+            "#!/bin/bash",
+            *header,
+            "set -eo pipefail",
+            f"cd {shlex.quote(str(Path.cwd()))}",
+            *([slurm.setup.strip()] if slurm.setup else []),
+            f'{command} "shard=${{SLURM_ARRAY_TASK_ID}}/{slurm.array}"',
+            "",
+        ]
+    )
+
+
+def _frozen(config: Any) -> str:
+    """The stage's configuration as YAML, for its tasks: what is edited later is not theirs."""
+    from omegaconf import OmegaConf
+
+    own = {**as_dict(config), "launcher": "local"}
+    del own["slurm"], own["ray"], own["shard"]
+    return OmegaConf.to_yaml(_escaped(own))
+
+
+def _escaped(value: Any) -> Any:
+    """Values in which "${" is text, once more to be read as configuration."""
+    if isinstance(value, dict):
+        return {key: _escaped(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_escaped(item) for item in value]
+    return value.replace("${", "\\${") if isinstance(value, str) else value
+
+
+def _quoted(option: str) -> str:
+    return option if re.fullmatch(r"\S+", option) else shlex.quote(option)
+
+
+def _ranges(tasks: Sequence[int]) -> str:
+    """Numbers in order, as Slurm's array takes them.
+
+    >>> _ranges([0, 1, 2, 5, 7, 8])
+    '0-2,5,7-8'
+    """
+    runs: list[list[int]] = []
+    for task in tasks:
+        if runs and runs[-1][1] == task - 1:
+            runs[-1][1] = task
+        else:
+            runs.append([task, task])
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
+
+
+def _check(config: Any) -> None:
+    slurm = config.slurm
+    if slurm.array < 1:
+        raise UserError(f"slurm.array={slurm.array}: expected 1 or more tasks")
+    if min(slurm.at_once, slurm.gpus, slurm.cpus) < 0:
+        raise UserError("slurm.at_once, slurm.gpus and slurm.cpus: expected 0 or more")
+    if config.shard != "0/1":
+        raise UserError(f"shard={config.shard}: with launcher=slurm, slurm.array gives the shards")
+    for option in slurm.options:
+        if not option.startswith("-"):
+            raise UserError(f"slurm.options: {option}: expected an option of sbatch, as --requeue")
+
+
+def folder_of(run: str) -> Path:
+    """Where scripts and logs go: into the run; of one in an object store, beside the user."""
+    found = place(run)
+    if isinstance(found, Remote):
+        return Path("slurm").absolute() / found.name
+    return found.absolute() / "slurm"
+
+
+def _dependency(slurm: SlurmConfig) -> list[str]:
+    if not slurm.after:
+        return []
+    # One that can never be met must not leave a job in the queue for ever.
+    return [f"--dependency=afterok:{slurm.after}", "--kill-on-invalid-dep=yes"]
+
+
+def _in_queue(noted: Path) -> str:
+    """The job that was submitted last, where Slurm still has to do with it, else empty."""
+    if not noted.exists():
+        return ""
+    job = noted.read_text(encoding="utf-8").strip()
+    command = ["squeue", "--noheader", f"--jobs={job}", "--format=%A"]
+    try:
+        # An id that Slurm has forgotten is an error to it.
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return job if done.stdout.strip() else ""
+
+
+def _sbatch(command: list[str], path: Path) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise UserError(
+            f"launcher=slurm: sbatch cannot be run here ({error.strerror}); the script is {path}"
+        ) from error
+    # "ID" or "ID;CLUSTER"
+    job = done.stdout.strip().split(";")[0]
+    if done.returncode or not job.isdigit():
+        reason = " ".join((done.stderr or done.stdout).split())
+        raise UserError(f"{path}: sbatch refused it ({reason})")
+    return job

@@ -1,0 +1,108 @@
+"""Mixtures: candidates of several temperatures, prompts or checkpoints in one pool.
+
+    mixture:
+      hot: {sampling: {temperature: 1.0}}
+      early: {generator: runs/g/checkpoint, modes: {cot: 4, pot: 4}}
+
+Each member is the base settings with what it says to differ; its name is the candidates' *origin*.
+TinyGSM (Liu et al. 2023, arXiv 2312.09241) samples the data of its verifier like this, from several
+checkpoints and temperatures, so that it is diverse. Where there is a mixture, only its members are
+sampled; `base: {}` is one with the base settings.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from generator.engines import EngineConfig, SamplingParams
+from generator.models import ModelConfig, load_tokenizer, pinned, resolve
+from pools.run import ORIGIN
+from problems.problem import MODES
+from problems.prompts import PromptConfig
+from problems.shots import FewShotConfig
+from settings.errors import UserError
+from settings.schema import as_dict, merge
+
+__all__ = ["Origin", "members_of", "origins_of", "prompt_of"]
+
+P = TypeVar("P", bound=PromptConfig)
+
+
+@dataclass
+class Origin:
+    """What candidates come from; what the members of a mixture may differ in."""
+
+    generator: ModelConfig = field(default_factory=ModelConfig)
+    prompt: FewShotConfig = field(default_factory=lambda: FewShotConfig(form="auto"))
+    modes: dict[str, int] = field(default_factory=dict)
+    sampling: SamplingParams = field(default_factory=SamplingParams)
+    engine: EngineConfig = field(default_factory=EngineConfig)
+
+    def check(self) -> None:
+        """Raises `UserError` naming the key that is wrong."""
+        for mode, count in self.modes.items():
+            if mode not in MODES:
+                raise UserError(f"modes.{mode}: expected one of {', '.join(MODES)}")
+            if count < 0:
+                raise UserError(f"modes.{mode}={count}: expected a number of samples, 0 or more")
+        self.sampling.check()
+
+
+def origins_of(base: Origin, mixture: Mapping[str, Any]) -> dict[str, Origin]:
+    """The members of a mixture as `members_of`; prompt forms resolved, hub ids pinned to a commit.
+
+    Raises `UserError` naming the member and the key that is wrong.
+    """
+    return {name: _resolved(member) for name, member in members_of(base, mixture).items()}
+
+
+def members_of(base: Origin, mixture: Mapping[str, Any]) -> dict[str, Origin]:
+    """The members of a mixture by name, as they are written; without one, `{"": base}`.
+
+    Raises `UserError` naming the member and the key that is wrong.
+    """
+    if not mixture:
+        base.check()
+        return {"": base}
+    found = {}
+    for name, differing in mixture.items():
+        if not ORIGIN.fullmatch(str(name)):
+            raise UserError(f"mixture.{name}: names may contain only letters, digits, - and _")
+        if not isinstance(differing, Mapping | None):
+            raise UserError(f"mixture.{name}: expected keys and values, found {differing!r}")
+        try:
+            member = merge(Origin, [as_dict(base), differing or {}])
+            member.check()
+        except UserError as error:
+            raise UserError(f"mixture.{name}.{error}") from error
+        found[str(name)] = member
+    return found
+
+
+def _resolved(origin: Origin) -> Origin:
+    # Workers load what the key names, even if the hub's branch moves meanwhile.
+    generator = pinned(origin.generator)
+    return dataclasses.replace(
+        origin, generator=generator, prompt=prompt_of(generator, origin.prompt)
+    )
+
+
+def prompt_of(generator: ModelConfig, prompt: P) -> P:
+    """The prompt form to use: as configured; for `auto` the one the generator was made for."""
+    if prompt.form != "auto":
+        return prompt
+    record = Path(resolve(generator.name)) / "assay.json"
+    if record.is_file():
+        try:
+            made_for = json.loads(record.read_text(encoding="utf-8"))["prompt"]
+            return dataclasses.replace(prompt, **made_for)
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{record}: expected the record of a generator ({error})") from error
+    tokenizer = load_tokenizer(generator)
+    form = "chat" if getattr(tokenizer, "chat_template", None) else "alpaca"
+    return dataclasses.replace(prompt, form=form)

@@ -1,0 +1,282 @@
+"""Configuration: dataclasses are the schema; YAML files and `key=value` words are merged into them.
+
+    config = load(SampleConfig, ["configs/sample.yaml", "modes.cot=64", "generator=PATH"])
+
+- An unknown key is an error that names the nearest known one; a value of the wrong type is an error
+  that names its key. Both are one line (`UserError`).
+- Two nodes have a short form: a model is named by its name alone (`generator=PATH_OR_HUB_ID`), a
+  problem set by its name or by a JSONL file (`problems=gsm8k`, `problems=my.jsonl`). Where such
+  nodes have names, a list names them by their folders (`verifiers=[runs/a, runs/b]`).
+- The help text of a command (`describe`) is made from the dataclasses: names, defaults, and the
+  strings that stand under the fields in the source.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import difflib
+import inspect
+import itertools
+import os
+import re
+import textwrap
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from settings.errors import UserError
+
+__all__ = ["as_dict", "describe", "fields_of", "find_config", "load", "merge", "read_yaml"]
+
+T = TypeVar("T")
+CONFIGS = Path(__file__).resolve().parent.parent / "configs"
+
+
+def load(schema: type[T], words: Sequence[str | Mapping[str, Any]]) -> T:
+    """The configuration of type `schema` from YAML files and `key=value` words, later ones winning.
+
+    A mapping among the words is taken as it is.
+
+    Raises `UserError` for a missing file, malformed YAML, an unknown key or a wrong type.
+    """
+    return merge(schema, [_read(w) if isinstance(w, str) else w for w in words])
+
+
+def merge(schema: type[T], layers: Sequence[Mapping[str, Any]]) -> T:
+    """The configuration of type `schema` from nested dictionaries, later ones winning."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    merged = OmegaConf.structured(schema)
+    for layer in layers:
+        plain = _expand(schema, dict(layer), "")
+        try:
+            merged = OmegaConf.merge(merged, OmegaConf.create(plain))
+        except OmegaConfBaseException as error:
+            key = getattr(error, "full_key", None) or "configuration"
+            reason = str(error).splitlines()[0]
+            raise UserError(f"{key}: {reason}") from error
+    try:
+        return typing.cast(T, OmegaConf.to_object(merged))
+    except OmegaConfBaseException as error:
+        raise UserError(f"configuration: {str(error).splitlines()[0]}") from error
+
+
+def fields_of(schema: type[T], config: Any) -> T:
+    """The part of a configuration that its base class `schema` describes."""
+    return schema(**{f.name: getattr(config, f.name) for f in dataclasses.fields(schema)})  # type: ignore[arg-type]
+
+
+def find_config(name: str) -> Path:
+    """The YAML file `name`: as given, else among the configurations that come with Assay."""
+    shipped = CONFIGS / name.removeprefix("configs/")
+    for path in (Path(name), shipped):
+        if path.is_file():
+            return path
+    # These are no command's configuration.
+    shipped_all = [p.relative_to(CONFIGS) for p in CONFIGS.rglob("*.yaml")]
+    others = ("accelerate", "imports")
+    known = sorted(str(p) for p in shipped_all if p.parts[0] not in others)
+    raise UserError(f"{name}: no such configuration file; Assay comes with {', '.join(known)}")
+
+
+def as_dict(config: Any) -> dict[str, Any]:
+    """The resolved configuration as JSON types."""
+    return dataclasses.asdict(config)
+
+
+def _read(word: str) -> dict[str, Any]:
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    # Not `Path.is_file`: that raises for words longer than a path may be.
+    is_setting = re.match(r"[A-Za-z_][\w.]*=", word) and not os.path.isfile(word)
+    if word.endswith((".yaml", ".yml")) and not is_setting:
+        return read_yaml(find_config(word))
+    if "=" not in word:
+        raise UserError(f"{word}: expected a .yaml file or key=value")
+    try:
+        node = OmegaConf.from_dotlist([word])
+    except RecursionError as error:
+        raise UserError(f"{word[:60]}…: nested too deep") from error
+    except (OmegaConfBaseException, YAMLError, ValueError) as error:
+        raise UserError(f"{word}: expected key=value ({str(error).splitlines()[0]})") from error
+    return _plain(node, word)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The keys and values of a YAML file. Raises `UserError` naming the file."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    try:
+        node = OmegaConf.load(path)
+    except RecursionError as error:
+        raise UserError(f"{path}: not readable YAML (nested too deep)") from error
+    except (OmegaConfBaseException, YAMLError, OSError, ValueError) as error:
+        raise UserError(f"{path}: not readable YAML ({' '.join(str(error).split())})") from error
+    return _plain(node, str(path))
+
+
+def _plain(node: Any, where: str) -> dict[str, Any]:
+    from omegaconf import OmegaConf
+
+    plain = OmegaConf.to_container(node, resolve=False)
+    if not isinstance(plain, dict):
+        raise UserError(f"{where}: expected keys and values")
+    return typing.cast(dict[str, Any], plain)
+
+
+def _expand(schema: type[Any], layer: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """Checks a layer's keys against the schema and writes out short forms."""
+    hints = typing.get_type_hints(schema)
+    for key, value in layer.items():
+        if key not in hints:
+            raise UserError(_unknown(schema, key, prefix))
+        nested = hints[key]
+        if not dataclasses.is_dataclass(nested):
+            if typing.get_origin(nested) is list and isinstance(value, (str, int, float)):
+                layer[key] = value = [value]
+            element = _element(nested)
+            if element is not None and isinstance(value, list):
+                value = _named(value, f"{prefix}{key}")
+            if element is not None and isinstance(value, dict):
+                layer[key] = {
+                    name: _expand(
+                        element,
+                        _node(element, item, f"{prefix}{key}.{name}"),
+                        f"{prefix}{key}.{name}.",
+                    )
+                    for name, item in value.items()
+                }
+            continue
+        assert isinstance(nested, type)
+        layer[key] = _expand(nested, _node(nested, value, f"{prefix}{key}"), f"{prefix}{key}.")
+    return layer
+
+
+def _named(names: list[Any], where: str) -> dict[str, Any]:
+    """A list of folders or hub ids, each under its last name."""
+    found = {Path(str(name)).name: name for name in names}
+    if len(found) < len(names):
+        raise UserError(f"{where}: two have one name; name them: {where}='{{NAME: PATH, …}}'")
+    return found
+
+
+def _element(hint: Any) -> type[Any] | None:
+    """The dataclass D of a `dict[str, D]`."""
+    arguments = typing.get_args(hint)
+    if typing.get_origin(hint) is dict and dataclasses.is_dataclass(arguments[1]):
+        return typing.cast(type[Any], arguments[1])
+    return None
+
+
+def _node(schema: type[Any], value: Any, where: str) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    fields = {f.name for f in dataclasses.fields(schema)}
+    if isinstance(value, (str, int, float)) and "name" in fields:
+        text = str(value)
+        if "path" in fields and text.endswith((".jsonl", ".json")):
+            return {"name": "jsonl", "path": text}
+        return {"name": text}
+    if value is None:
+        return {}
+    raise UserError(f"{where}: expected keys and values, found {value!r}")
+
+
+def _unknown(schema: type[Any], key: str, prefix: str) -> str:
+    known = list(_names(schema))
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    if not near:
+        leaf = key.split(".")[-1]
+        near = [name for name in known if name.split(".")[-1] == leaf][:1]
+    hint = (
+        f"; did you mean {prefix}{near[0]}?"
+        if near
+        else f"; known here: {', '.join(f.name for f in dataclasses.fields(schema))}"
+    )
+    return f"{prefix}{key}: unknown key{hint}"
+
+
+def _names(schema: type[Any], prefix: str = "") -> Iterator[str]:
+    hints = typing.get_type_hints(schema)
+    for field in dataclasses.fields(schema):
+        yield prefix + field.name
+        if dataclasses.is_dataclass(hints[field.name]):
+            yield from _names(typing.cast(type[Any], hints[field.name]), f"{prefix}{field.name}.")
+
+
+# Help
+
+
+def describe(schema: type[Any], prefix: str = "") -> str:
+    """One line for each key: `name=default   comment`."""
+    rows = list(_rows(schema, prefix))
+    width = min(44, max(len(left) for left, _ in rows))
+    lines = []
+    for left, right in rows:
+        head = f"  {left:<{width}}"
+        if not right:
+            lines.append(head.rstrip())
+            continue
+        if len(left) > width:
+            lines.append(head)
+            head = " " * (width + 2)
+        indent = " " * (width + 4)
+        lines += textwrap.wrap(right, 100, initial_indent=head + "  ", subsequent_indent=indent)
+    return "\n".join(lines)
+
+
+def _rows(schema: type[Any], prefix: str) -> Iterator[tuple[str, str]]:
+    hints, comments = typing.get_type_hints(schema), _comments(schema)
+    for field in dataclasses.fields(schema):
+        nested = hints[field.name]
+        name, comment = prefix + field.name, comments.get(field.name, "")
+        if dataclasses.is_dataclass(nested):
+            if comment:
+                yield name, comment
+            yield from _rows(typing.cast(type[Any], nested), f"{name}.")
+        else:
+            yield f"{name}={_default(field)}", comment
+
+
+def _default(field: dataclasses.Field[Any]) -> str:
+    if field.default is not dataclasses.MISSING:
+        value = field.default
+    elif field.default_factory is not dataclasses.MISSING:
+        value = field.default_factory()
+    else:
+        return "(required)"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k}: {v}" for k, v in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(str, value)) + "]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _comments(schema: type[Any]) -> dict[str, str]:
+    """Field name → the text that stands under it as a string, the way editors show it."""
+    found: dict[str, str] = {}
+    for base in reversed(schema.__mro__):
+        if not dataclasses.is_dataclass(base):
+            continue
+        try:
+            tree = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]
+        except (OSError, SyntaxError):
+            continue
+        body = tree.body if isinstance(tree, ast.ClassDef) else []
+        for field, text in itertools.pairwise(body):
+            if (
+                isinstance(field, ast.AnnAssign)
+                and isinstance(field.target, ast.Name)
+                and isinstance(text, ast.Expr)
+                and isinstance(text.value, ast.Constant)
+                and isinstance(text.value.value, str)
+            ):
+                found[field.target.id] = " ".join(text.value.value.split())
+    return found
