@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evaluation.table import printable
+from evaluation.terminal import printable
 from pools.progress import progress_bar
 from sandbox import STATUSES, Limits, Outcome, Sandbox, capabilities
 from sandbox.check import Verdict, check, unmet

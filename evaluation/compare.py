@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from evaluation.evaluate import load_frame, unfinished
-from evaluation.table import SIGNED, interval_cell, table_footer
+from evaluation.of_run import unfinished
+from evaluation.terminal import SIGNED, interval_cell, table_footer
+from pools.frame import load_frame
 from pools.run import Run
 from problems.problem import Problem
-from selection.curves import Interval, Mix, bootstrap_weights
+from selection.curves import Mix
 from selection.evaluate import (
     MIX_LABELS,
     RULE_LABELS,
@@ -33,7 +34,7 @@ from selection.evaluate import (
     evaluate,
     rule_label,
 )
-from selection.intervals import paired
+from selection.intervals import Interval, bootstrap_weights, paired
 from selection.pool import PoolArrays
 from selection.request import check_config, numbers
 from settings.errors import UserError

@@ -30,8 +30,9 @@ from generator.flops import ModelShape, model_shape
 from generator.models import ModelConfig
 from pools.run import Part, Run
 from problems.problem import MODES
-from selection.curves import Floats, Mix, bootstrap_weights, interval, pass_at_k, ways
+from selection.curves import Floats, Mix, pass_at_k, ways
 from selection.evaluate import SCORED_RULES, Evaluation
+from selection.intervals import bootstrap_weights, interval
 from storage.parquet import to_frame
 
 if TYPE_CHECKING:

@@ -11,15 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from evaluation.table import (
-    NAMES,
-    WIDE,
-    cost_rows,
-    interval_cell,
-    table_footer,
-    table_line,
-    table_rule,
-)
+from evaluation.table import cost_rows
+from evaluation.terminal import NAMES, WIDE, interval_cell, table_footer, table_line, table_rule
 from selection.curves import Mix
 from selection.evaluate import MIX_LABELS, SCORED_RULES, Evaluation, count, rule_label
 

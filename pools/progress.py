@@ -12,13 +12,15 @@ with TrainingBar(total=steps, description="train verifier") as bar:
 from __future__ import annotations
 
 import sys
+import time
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
 from tqdm import tqdm
 
-__all__ = ["LOG_SECONDS", "TrainingBar", "progress_bar"]
+__all__ = ["LOG_SECONDS", "Bar", "TrainingBar", "progress_bar"]
+
 
 LOG_SECONDS = 60.0
 """Time between two lines of progress where stderr is no terminal; shorter jobs print nothing."""
@@ -104,3 +106,25 @@ class TrainingBar:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class Bar:
+    """The bar of a stage: candidates done, and tokens per second where tokens are reported."""
+
+    def __init__(self, total: int, description: str) -> None:
+        self._bar = progress_bar(total, description)
+        self._tokens = 0
+        self._start = time.monotonic()
+
+    def add(self, candidates: int, tokens: int) -> None:
+        self._tokens += tokens
+        if self._tokens:
+            rate = self._tokens / max(1e-9, time.monotonic() - self._start)
+            self._bar.set_postfix_str(f"{rate:.0f} tok/s", refresh=False)
+        self._bar.update(candidates)
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()

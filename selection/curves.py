@@ -31,14 +31,11 @@ from selection.pool import PoolArrays
 
 __all__ = [
     "Estimate",
-    "Interval",
     "Mix",
     "best_of_n_at",
-    "bootstrap_weights",
     "has",
     "hybrid_at",
     "hybrid_tokens",
-    "interval",
     "pass_at",
     "pass_at_k",
     "resampled",
@@ -62,15 +59,6 @@ class Estimate:
     values: Floats
     error: float
     draws: int
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean over problems and its 95 % bootstrap interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 def splits(mix: Mix, n: int) -> list[tuple[int, int]]:
@@ -193,26 +181,6 @@ def tokens_at(pool: PoolArrays, mix: Mix, n: int) -> Floats:
         for way in ways(total, mix, n)
     ]
     return np.asarray(np.mean(spent, axis=0))
-
-
-def bootstrap_weights(problems: int, draws: int = 1000, seed: int = 0) -> Floats:
-    """How often each problem is in each bootstrap sample, as shares; shape (draws, problems).
-
-    One set of weights serves every rule and every n: means are `weights @ values`, and the
-    difference of two means is paired by itself.
-    """
-    generator = np.random.default_rng(seed)
-    return generator.multinomial(problems, np.full(problems, 1 / problems), size=draws) / problems
-
-
-def interval(values: Floats, weights: Floats) -> Interval:
-    """The mean of `values`, shape (P,), with its 95 % percentile interval over problems.
-
-    Problems whose value is NaN are not among those that the mean is over.
-    """
-    known = ~np.isnan(values)
-    low, high = np.quantile(resampled(values, weights), [0.025, 0.975])
-    return Interval(float(values[known].mean()), float(low), float(high))
 
 
 def resampled(values: Floats, weights: Floats) -> Floats:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selection.curves import Floats, Mix, best_of_n_at, hybrid_at, pass_at
-from selection.pool import PoolArrays
+from selection.pool import PoolArrays, orders
 from selection.rules import eligible
 from selection.subsets import MAJORITY, Vote, estimate
 from selection.tuning import FOLDS, Plan, choose, fold_of, variants
@@ -24,7 +24,7 @@ from settings.errors import UserError
 if TYPE_CHECKING:
     from selection.request import EvaluateConfig
 
-__all__ = ["Cell", "Grid", "Measured", "Plans", "make_plans", "measure", "orders", "votes_of"]
+__all__ = ["Cell", "Grid", "Measured", "Plans", "make_plans", "measure", "votes_of"]
 
 Cell = tuple[str, Mix, int]  # rule, modes, n
 Grid = Mapping[Mix, Sequence[int]]
@@ -65,13 +65,6 @@ def votes_of(config: EvaluateConfig) -> dict[str, Vote]:
         "top_k": Vote(k=k),
         "weighted_top_k": Vote(config.transform, k, temperature),
     }
-
-
-def orders(pool: PoolArrays, scores: NDArray[Any] | None) -> dict[str, NDArray[Any]]:
-    """For each rule that takes the highest, its numbers, shape (P, S); NaN where unknown."""
-    known = np.where(pool.tokens > 0, pool.tokens, np.nan)
-    found = {"shortest": -known, "logprob": pool.logprobs / known}
-    return found if scores is None else {**found, "best_of_n": scores}
 
 
 def make_plans(

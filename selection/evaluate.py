@@ -20,32 +20,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from selection.curves import (
-    Floats,
-    Interval,
-    Mix,
-    bootstrap_weights,
-    has,
-    hybrid_tokens,
-    interval,
-    tokens_at,
-)
+from selection.curves import Floats, Mix, has, hybrid_tokens, tokens_at
 from selection.estimates import Cell, Measured, Plans, make_plans, measure
 from selection.groups import groups
-from selection.intervals import Paired, paired
+from selection.intervals import Interval, Paired, bootstrap_weights, interval, paired
+from selection.names import MIX_LABELS, ON_REQUEST, RULE_LABELS, SCORED_RULES, count, rule_label
 from selection.pool import PoolArrays
 from selection.quality import Quality, quality
 from selection.request import (
-    MIX_LABELS,
-    ON_REQUEST,
-    RULE_LABELS,
-    SCORED_RULES,
     EvaluateConfig,
     applicable,
     check_config,
-    count,
     grids,
-    rule_label,
     score_notes,
     scores_of,
     voter_notes,

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from problems.problem import MODES
-from selection.curves import Floats, Interval, Mix
+from selection.curves import Floats, Mix
 from selection.estimates import Cell, Grid, Plans, measure
+from selection.intervals import Interval
 from selection.pool import PoolArrays
 from selection.request import sizes_of
 from settings.errors import UserError

@@ -20,9 +20,46 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from selection.curves import Floats, Interval, bootstrap_weights, resampled
+from selection.curves import Floats, resampled
 
-__all__ = ["Paired", "p_text", "paired", "percentile_p"]
+__all__ = [
+    "Interval",
+    "Paired",
+    "bootstrap_weights",
+    "interval",
+    "p_text",
+    "paired",
+    "percentile_p",
+]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over problems and its 95 % bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def bootstrap_weights(problems: int, draws: int = 1000, seed: int = 0) -> Floats:
+    """How often each problem is in each bootstrap sample, as shares; shape (draws, problems).
+
+    One set of weights serves every rule and every n: means are `weights @ values`, and the
+    difference of two means is paired by itself.
+    """
+    generator = np.random.default_rng(seed)
+    return generator.multinomial(problems, np.full(problems, 1 / problems), size=draws) / problems
+
+
+def interval(values: Floats, weights: Floats) -> Interval:
+    """The mean of `values`, shape (P,), with its 95 % percentile interval over problems.
+
+    Problems whose value is NaN are not among those that the mean is over.
+    """
+    known = ~np.isnan(values)
+    low, high = np.quantile(resampled(values, weights), [0.025, 0.975])
+    return Interval(float(values[known].mean()), float(low), float(high))
 
 
 @dataclass(frozen=True)

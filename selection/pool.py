@@ -27,7 +27,16 @@ from settings.errors import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SCORE_PREFIX", "PoolArrays"]
+
+__all__ = ["SCORE_PREFIX", "PoolArrays", "orders"]
+
+
+def orders(pool: PoolArrays, scores: NDArray[Any] | None) -> dict[str, NDArray[Any]]:
+    """For each rule that takes the highest, its numbers, shape (P, S); NaN where unknown."""
+    known = np.where(pool.tokens > 0, pool.tokens, np.nan)
+    found = {"shortest": -known, "logprob": pool.logprobs / known}
+    return found if scores is None else {**found, "best_of_n": scores}
+
 
 SCORE_PREFIX = "score:"
 REQUIRED = ("problem_id", "mode", "sample", "answer_class", "label")

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from selection.crossed import Statistic, auc_within, brier, calibration_error, pooled_auc
-from selection.curves import Floats, Interval, Mix
+from selection.curves import Floats, Mix
 from selection.estimates import Cell
-from selection.intervals import Paired, paired
+from selection.intervals import Interval, Paired, paired
+from selection.measures import Statistic, auc_within, brier, calibration_error, pooled_auc
 from selection.pool import PoolArrays
 
 __all__ = ["MEASURES", "Bin", "Over", "Quality", "calibration_bins", "over_optimisation", "quality"]

@@ -12,47 +12,29 @@ from numpy.typing import NDArray
 from problems.problem import MODES
 from selection import rules as selection
 from selection.curves import Mix
-from selection.estimates import orders
-from selection.pool import PoolArrays
-from selection.subsets import Vote
+from selection.names import (
+    ALWAYS,
+    MIX_LABELS,
+    MODE_WORDS,
+    RULE_LABELS,
+    SCORED_RULES,
+    count,
+)
+from selection.pool import PoolArrays, orders
 from settings.errors import UserError
 
 __all__ = [
-    "ALWAYS",
-    "MIX_LABELS",
-    "ON_REQUEST",
-    "RULE_LABELS",
-    "SCORED_RULES",
     "EvaluateConfig",
     "applicable",
     "check_config",
-    "count",
     "grids",
     "numbers",
-    "rule_label",
     "score_notes",
     "scores_of",
     "sizes_of",
     "voter_notes",
 ]
 
-RULE_LABELS = {
-    "single": "single sample",
-    "hybrid": "hybrid, PoT else CoT",
-    "shortest": "shortest",
-    "logprob": "log-probability",
-    "majority": "majority vote",
-    "best_of_n": "best-of-n",
-    "weighted": "weighted vote",
-    "top_k": "top-k vote",
-    "weighted_top_k": "weighted top-k vote",
-    "pass": "pass@n (ceiling)",
-}
-SCORED_RULES = ("best_of_n", "weighted", "top_k", "weighted_top_k")
-ALWAYS = ("single", "majority", "pass")  # what the others are compared with
-# Kept out of curves and figures unless they were asked for by name: six lines are enough to read.
-ON_REQUEST = ("shortest", "weighted_top_k")
-MIX_LABELS: dict[Mix, str] = {"cot": "CoT only", "pot": "PoT only", "both": "both"}
 LISTED = 3  # problems named in a note
 
 
@@ -91,19 +73,6 @@ class EvaluateConfig:
 
 
 BREAKDOWNS = ("difficulty", "origin")
-MODE_WORDS = {"cot": "CoT", "pot": "PoT"}
-
-
-def rule_label(rule: str, n: int | None = None, k: int | str = 0) -> str:
-    """The rule's name for people: `top-k vote`, or at a known n `top-3 vote`.
-
-    With `k` "auto" it has no one number of voters, and keeps its letter.
-    """
-    if n is not None and k != "auto" and rule in ("top_k", "weighted_top_k"):
-        return RULE_LABELS[rule].replace("top-k", f"top-{Vote(k=int(k)).voters(n)}")
-    if n is not None and rule == "pass":
-        return f"pass@{n} (ceiling)"
-    return RULE_LABELS[rule]
 
 
 def check_config(config: EvaluateConfig) -> None:
@@ -314,8 +283,3 @@ def numbers(numbers: list[int]) -> str:
     """`3, 5, 9`; of many the first and the last."""
     few = numbers if len(numbers) <= 2 * LISTED else [*numbers[:LISTED], "…", numbers[-1]]
     return ", ".join(map(str, few))
-
-
-def count(number: int, noun: str) -> str:
-    """`1 problem`, `1,319 problems`."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from verifier.model import VerifierSettings
+    from verifier.config import VerifierSettings
 
 __all__ = ["model_card"]
 

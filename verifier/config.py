@@ -11,11 +11,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from generator.lora import LoraSettings
-from generator.models import ModelConfig
+from generator.models import (
+    ModelConfig,
+)
 from problems.prompts import PromptConfig
 from settings.errors import UserError
 
-__all__ = ["LoraSettings", "ScoreConfig", "TrainVerifierConfig", "VerifierModelConfig"]
+__all__ = [
+    "LoraSettings",
+    "ScoreConfig",
+    "TrainVerifierConfig",
+    "VerifierModelConfig",
+    "VerifierSettings",
+]
+
 
 HEADS = ("token", "linear")
 LEVELS = ("token", "step", "solution")
@@ -196,3 +205,19 @@ def check_scoring(config: ScoreConfig) -> None:
     check_choice("scoring.aggregate", config.aggregate, AGGREGATES)
     if config.batch_tokens < 0:
         raise UserError(f"scoring.batch_tokens={config.batch_tokens}: expected 0 (auto) or more")
+
+
+@dataclass(frozen=True)
+class VerifierSettings:
+    """What `verifier.json` records beside the language model's own configuration."""
+
+    reserved_token: str
+    reserved_token_id: int
+    head: str = "token"
+    level: str = "token"
+    loss: str = "mse"
+    dropout: float = 0.0
+    append_output: bool = False
+    prompt: PromptConfig = field(default_factory=PromptConfig)
+    base: str = ""
+    format: int = 1

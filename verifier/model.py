@@ -24,7 +24,6 @@ import dataclasses
 import json
 import math
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,20 +46,19 @@ from problems.prompts import PromptConfig, Prompter
 from settings.errors import UserError
 from verifier.attention import Layout, attention_arguments, use_shared_prefix_attention
 from verifier.card import model_card
-from verifier.config import HEADS, LEVELS, LOSSES, VerifierModelConfig, check_model
+from verifier.config import (
+    HEADS,
+    LEVELS,
+    LOSSES,
+    VerifierModelConfig,
+    VerifierSettings,
+    check_model,
+)
 from verifier.dropout import add_residual_dropout, switch_off_own_dropout
 from verifier.packing import Batch
 from verifier.vocabulary import VocabularyLoss
 
-__all__ = [
-    "LossSums",
-    "Verifier",
-    "VerifierSettings",
-    "load_verifier",
-    "read_settings",
-    "reserve_token",
-    "uses_output",
-]
+__all__ = ["LossSums", "Verifier", "load_verifier", "read_settings", "reserve_token", "uses_output"]
 
 SETTINGS_FILE = "verifier.json"
 HEAD_FILE = "head.safetensors"
@@ -70,22 +68,6 @@ _UNUSED = re.compile(
     r"<\|reserved_special_token_(\d+)\|>|<unused_?(\d+)>|<\|(?:extra|reserved|unused)_(\d+)\|>"
     r"|\[unused_?(\d+)\]|<reserved_(\d+)>"
 )
-
-
-@dataclass(frozen=True)
-class VerifierSettings:
-    """What `verifier.json` records beside the language model's own configuration."""
-
-    reserved_token: str
-    reserved_token_id: int
-    head: str = "token"
-    level: str = "token"
-    loss: str = "mse"
-    dropout: float = 0.0
-    append_output: bool = False
-    prompt: PromptConfig = field(default_factory=PromptConfig)
-    base: str = ""
-    format: int = 1
 
 
 class LossSums(NamedTuple):

@@ -14,7 +14,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from evaluation.report.curve_figures import (
+from evaluation.report.drawing import (
     FORMATS,
     HEIGHT,
     LABELS,

@@ -17,18 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evaluation.evaluate import (
-    as_json,
-    evaluate_run,
-    graded,
-    load_frame,
-    stage_seconds,
-    tuning_pool,
-    usable,
-)
+from evaluation.of_run import as_json, evaluate_run, graded, tuning_pool, usable
 from evaluation.report.page import Page, PageRun, write_page
 from evaluation.report.tidy import tidy_tables
 from evaluation.table import table
+from pools.frame import load_frame, stage_seconds
 from pools.imported import check_grading
 from pools.run import Run
 from selection.evaluate import EvaluateConfig, Evaluation
@@ -183,7 +176,8 @@ def write_report(
     `runs` and `evaluations` have the same names. Tables of several runs have a column `run`.
     """
     from evaluation.report import figures
-    from evaluation.report.curve_figures import FORMATS, plot_curves, plot_runs
+    from evaluation.report.curve_figures import plot_curves, plot_runs
+    from evaluation.report.drawing import FORMATS
 
     folder.mkdir(parents=True, exist_ok=True)
     if len(runs) == 1:

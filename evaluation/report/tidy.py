@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evaluation.costs import equal_flops
-from evaluation.report.sections.accuracy import run_differences
+from evaluation.report.sections.differences import run_differences
 from selection.evaluate import Evaluation
 from selection.quality import MEASURES
 

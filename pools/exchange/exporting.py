@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from evaluation.evaluate import join_scores, load_frame, scored_by
+from pools.frame import join_scores, load_frame, scored_by
 from pools.imported import STAGE, with_imported
 from pools.progress import progress_bar
 from pools.run import Part, Run

@@ -37,10 +37,9 @@ from pools.exchange.mapping import (
     selected,
 )
 from pools.progress import progress_bar
+from pools.rows import Candidate, candidates_table, scores_table
 from pools.run import Part, Run
 from problems.problem import Problem
-from search.stages.sample import Candidate, candidates_table
-from search.stages.score import scores_table
 from settings.errors import UserError
 from settings.schema import CONFIGS, as_dict, merge, read_yaml
 from storage.files import create_file, differences

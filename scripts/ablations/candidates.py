@@ -18,8 +18,8 @@ from pathlib import Path
 import pandas as pd
 from ablations_config import LARGE, TEST, Ablation, Options, loop_config
 
-from evaluation.evaluate import load_frame
 from generator.models import ModelConfig, load_model, load_tokenizer, quiet
+from pools.frame import load_frame
 from pools.run import Run
 from search.drivers.run import PipelineConfig, check_leaks, fine_tune, grade_split, sample_split
 from search.stages.train import training_pool

@@ -51,15 +51,16 @@ from pools.run import Run, key_hash  # noqa: E402
 from search.drivers.run import PipelineConfig, verifier_training  # noqa: E402
 from search.launch.devices import workers_for  # noqa: E402
 from search.launch.work import Do, Report, cores, do_parts  # noqa: E402
-from search.stages.score import Readable, Scorer  # noqa: E402
-from selection.crossed import CrossedBootstrap, Statistic, measures  # noqa: E402
+from selection.crossed import CrossedBootstrap, measures  # noqa: E402
 from selection.curves import Floats  # noqa: E402
+from selection.measures import Statistic  # noqa: E402
 from selection.pool import PoolArrays  # noqa: E402
 from settings.errors import UserError  # noqa: E402
-from settings.schema import describe  # noqa: E402
+from settings.help import describe  # noqa: E402
 from storage.files import atomic_file, write_json  # noqa: E402
 from verifier.config import TrainVerifierConfig  # noqa: E402
 from verifier.data import VerifierProblem  # noqa: E402
+from verifier.scorers.own import Readable, Scorer  # noqa: E402
 from verifier.train import train_verifier  # noqa: E402
 from verifier.validate import measure  # noqa: E402
 

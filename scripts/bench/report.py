@@ -29,12 +29,16 @@ sys.path.insert(0, str(ROOT))
 import numpy as np  # noqa: E402
 
 from evaluation.report.report import ReportStage, run_report  # noqa: E402
+from pools.rows import (  # noqa: E402  # noqa: E402
+    Candidate,
+    Graded,
+    answers_table,
+    candidates_table,
+    scores_table,  # noqa: E402
+)
 from pools.run import Part, Run  # noqa: E402
 from problems.problem import Problem  # noqa: E402
 from scripts.bench.machine import machine  # noqa: E402
-from search.stages.grade import Graded, answers_table  # noqa: E402
-from search.stages.sample import Candidate, candidates_table  # noqa: E402
-from search.stages.score import scores_table  # noqa: E402
 from settings.schema import load  # noqa: E402
 
 TEXT = """the a of to and is in so he she they has have each total number times dollars hours apples

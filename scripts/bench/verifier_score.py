@@ -37,13 +37,16 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
 
-from evaluation.evaluate import load_frame  # noqa: E402
 from generator.models import ModelConfig, load_tokenizer, resolve  # noqa: E402
+from pools.frame import load_frame  # noqa: E402
 from pools.run import Run  # noqa: E402
 from problems.prompts import PromptConfig, Prompter  # noqa: E402
 from scripts.bench.machine import machine  # noqa: E402
-from verifier.config import VerifierModelConfig  # noqa: E402
-from verifier.model import Verifier, VerifierSettings, load_verifier  # noqa: E402
+from verifier.config import (
+    VerifierModelConfig,  # noqa: E402
+    VerifierSettings,  # noqa: E402
+)
+from verifier.model import Verifier, load_verifier  # noqa: E402
 from verifier.prefix import order_of, shared_tokens  # noqa: E402
 from verifier.score import token_values  # noqa: E402
 

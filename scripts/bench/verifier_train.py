@@ -39,8 +39,9 @@ from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
 
 from generator.models import ModelConfig, load_model  # noqa: E402
 from scripts.bench.machine import machine  # noqa: E402
+from verifier.config import VerifierSettings  # noqa: E402
 from verifier.data import Group, Ids, Sampled  # noqa: E402
-from verifier.model import Verifier, VerifierSettings  # noqa: E402
+from verifier.model import Verifier  # noqa: E402
 from verifier.packing import (  # noqa: E402
     Batch,
     Pack,

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evaluation.evaluate import load_frame
+from pools.frame import load_frame
 from pools.run import Run, versions
 from scripts.bench.machine import processor
 from storage.files import write_json

@@ -18,7 +18,8 @@ import importlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from search.launch.launchers import STAGES, RayConfig, SlurmConfig, check_launcher
+from search.launch.config import RayConfig, SlurmConfig, check_launcher
+from search.launch.launchers import STAGES
 from settings.errors import UserError
 from settings.schema import as_dict, merge
 

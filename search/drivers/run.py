@@ -14,6 +14,7 @@ loop that was interrupted goes on where it was, and any step can be repeated or 
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from evaluation.report import report
 from generator.engines import EngineConfig, SamplingParams
 from generator.models import ModelConfig
 from generator.train import TrainGeneratorConfig, train_generator
+from pools.frame import load_frame, stage_seconds
 from pools.run import Run
 from problems.contamination import find_overlaps, told_overlaps
 from problems.problem import Problem
@@ -47,6 +49,7 @@ __all__ = [
     "PipelineConfig",
     "Split",
     "check_leaks",
+    "costs",
     "fine_tune",
     "grade_split",
     "run",
@@ -286,3 +289,27 @@ def _score(config: PipelineConfig, name: str, verifier: Path) -> Run:
             workers=config.workers,
         )
     )
+
+
+def costs(output: Path, runs: Mapping[str, Run]) -> str:
+    """What each stage of a loop cost: seconds of work over all workers, tokens."""
+    rows: list[tuple[str, float, int]] = []
+    for name in ("generator", "verifier"):
+        record = _record(output / name)
+        rows.append((f"train the {name}", record.get("seconds", 0.0), record.get("tokens", 0)))
+    for name, run in {"train": Run.open(output / "train"), **runs}.items():
+        tokens = int(load_frame(run)["tokens"].sum())
+        for stage, seconds in stage_seconds(run).items():
+            rows.append((f"{name}: {stage}", seconds, tokens if stage == "sample" else 0))
+    width = max(len(row[0]) for row in rows)
+    lines = [f"  {'cost':<{width}}   worker seconds       tokens   tok/s"]
+    for label, seconds, tokens in rows:
+        left = f"  {label:<{width}}   {seconds:>14.1f}"
+        if tokens:
+            left += f"   {tokens:>10,}   {tokens / max(1e-9, seconds):>5.0f}"
+        lines.append(left)
+    return "\n".join(lines)
+
+
+def _record(path: Path) -> dict[str, Any]:
+    return dict(json.loads((path / "assay.json").read_text(encoding="utf-8")))

@@ -19,9 +19,10 @@ import sys
 from collections import Counter, deque
 from typing import Any
 
+from pools.progress import Bar
 from pools.run import Part
-from search.launch.launchers import RayConfig
-from search.launch.work import Bar, Counts, Do, Work, failure
+from search.launch.config import RayConfig
+from search.launch.work import Counts, Do, Work, failure
 from settings.errors import UserError
 from settings.extras import missing_package
 

@@ -21,7 +21,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from search.launch.launchers import STAGES, SlurmConfig
+from search.launch.config import SlurmConfig
+from search.launch.launchers import STAGES
 from settings.errors import UserError
 from settings.schema import as_dict
 from storage.files import atomic_file

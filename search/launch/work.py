@@ -27,11 +27,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from pools.progress import progress_bar
+from pools.progress import Bar
 from pools.run import Part
 from settings.errors import UserError
 
-__all__ = ["Bar", "Counts", "Do", "Report", "Work", "cores", "do_parts", "failure"]
+__all__ = ["Counts", "Do", "Report", "Work", "cores", "do_parts", "failure"]
 
 Report = Callable[[int, int], None]
 """`report(candidates, tokens)`: so many more are done."""
@@ -62,28 +62,6 @@ def cores() -> int:
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     # Where Slurm does not bind a job to its cores, it still says how many they are.
     return max(1, min(count or 1, int(os.environ.get("SLURM_CPUS_ON_NODE") or count or 1)))
-
-
-class Bar:
-    """The bar of a stage: candidates done, and tokens per second where tokens are reported."""
-
-    def __init__(self, total: int, description: str) -> None:
-        self._bar = progress_bar(total, description)
-        self._tokens = 0
-        self._start = time.monotonic()
-
-    def add(self, candidates: int, tokens: int) -> None:
-        self._tokens += tokens
-        if self._tokens:
-            rate = self._tokens / max(1e-9, time.monotonic() - self._start)
-            self._bar.set_postfix_str(f"{rate:.0f} tok/s", refresh=False)
-        self._bar.update(candidates)
-
-    def __enter__(self) -> Bar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
 
 
 def do_parts(

@@ -14,8 +14,6 @@ Nothing is kept on disk but the answers; for pools that are to be studied there 
 from __future__ import annotations
 
 import dataclasses
-import json
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -24,28 +22,24 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.table import printable
 from generator.engines import Engine, EngineConfig, SamplingParams, make_engine
 from generator.models import ModelConfig
+from pools.grading import grade_candidates
 from pools.progress import progress_bar
-from problems.answers import convention_of, label
+from pools.rows import Candidate, Graded
 from problems.problem import MODES, Problem
 from problems.prompts import Prompter
-from problems.sets import ProblemsConfig, load_problems
+from problems.sets import ProblemsConfig
 from problems.shots import FewShotConfig, choose_shots
 from sandbox import Limits, Sandbox
-from search.solving.summary import CHOICE, FELL_BACK, notes, summary
-from search.stages.grade import Graded, grade_candidates
 from search.stages.mixture import prompt_of
-from search.stages.sample import Candidate, asked_modes, batch_samples, sample_candidates
-from search.stages.score import Readable, Scorer
+from search.stages.sample import asked_modes, batch_samples, sample_candidates
 from selection import rules
 from settings.errors import UserError
-from storage.files import atomic_file
-from storage.places import place
 from verifier.config import ScoreConfig
+from verifier.scorers.own import Readable, Scorer
 
-__all__ = ["Member", "SolveConfig", "Solved", "choose", "run", "show"]
+__all__ = ["Member", "SolveConfig", "Solved", "choose"]
 
 QUICKSTART = Path("runs/quickstart")
 RULES = ("majority", "best_of_n", "weighted", "top_k", "hybrid")
@@ -269,168 +263,4 @@ def _with_defaults(config: SolveConfig) -> SolveConfig:
     )
 
 
-def run(config: SolveConfig) -> None:
-    """`assay solve`: prints the answer to a question, or answers a file."""
-    if bool(config.question) == bool(config.problems.name):
-        raise UserError('solve: expected either a question ("…") or problems=FILE.jsonl')
-    if config.question:
-        problem = Problem(id="question", question=config.question)
-        solver = Solver(config)
-        solved = next(solver.solve([problem]))
-        # What programs printed is among it, and a terminal obeys what it gets.
-        for line in show(solved, everything=config.show).split("\n"):
-            print(printable(line))
-        for note in notes([_row(solved, solver)], solver.config.rule, solver.config.k):
-            print(f"  note: {note}")
-        return
-    problems = load_problems(config.problems)
-    rows = []
-    solver = Solver(config)
-    for solved in solver.solve(problems):
-        rows.append(_row(solved, solver))
-        print(_line(solved), flush=True)
-    for line in summary(rows, solver.config.rule, solver.config.k):
-        print(line)
-    if config.output:
-        with atomic_file(place(config.output)) as stream:
-            stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        print(f"answers written to {config.output}")
-
-
-def _row(solved: Solved, solver: Solver) -> dict[str, Any]:
-    without = sum(not np.isfinite(member.score) for member in solved.members)
-    row = {
-        "id": solved.problem.id,
-        "question": solved.problem.question,
-        "answer": solved.answer,
-        "reference": solved.problem.answer,
-        "right": _right(solved),
-        "votes": round(solved.votes, 4),
-        "weight": None if np.isnan(solved.weight) else round(solved.weight, 4),
-        "rule": solved.rule,
-        "n": len(solved.members),
-        "unscored": without if solver.scorer else None,
-    }
-    if solved.rule == "hybrid":
-        row["mode"] = solved.members[-1].candidate.mode
-        row["fell_back"] = len(solved.members) > 1
-    return row
-
-
-def _right(solved: Solved) -> bool | None:
-    problem = solved.problem
-    convention = convention_of(problem.convention)
-    return label(solved.answer, problem.answer, problem.options, convention=convention)
-
-
-def _line(solved: Solved) -> str:
-    mark = {True: "right", False: "wrong", None: ""}[_right(solved)]
-    told = _way(solved) if solved.rule == "hybrid" else _sure(solved)
-    return f"{solved.problem.id}  {solved.answer or '(no answer)'}  {told}  {mark}".rstrip()
-
-
-def _way(solved: Solved) -> str:
-    """What hybrid decoding decoded last."""
-    if solved.members[-1].candidate.mode == "pot":
-        return "PoT"
-    return FELL_BACK if len(solved.members) > 1 else CHOICE
-
-
-def _sure(solved: Solved) -> str:
-    text = f"{100 * solved.votes:.0f} % of the votes"
-    if not np.isnan(solved.weight):
-        text += f", {100 * solved.weight:.0f} % of the score"
-    return text
-
-
 # Showing a solution in a terminal
-
-
-def show(solved: Solved, *, everything: bool = False) -> str:
-    """The vote, the answer, the best-scored candidate that gives it, with its output, as text."""
-    lines = [_indent(solved.problem.question, "  "), ""]
-    lines += _ballot(solved)
-    if solved.chosen is None:
-        lines += ["", "  no candidate has an answer"]
-    else:
-        lines += ["", f"  answer: {solved.answer}   ({_by(solved)})"]
-        if solved.problem.answer is not None:
-            right = {True: "right", False: "wrong", None: "undecided"}[_right(solved)]
-            lines[-1] += f"   reference: {solved.problem.answer}, {right}"
-    if everything:
-        for member in sorted(solved.members, key=_rank):
-            lines += ["", *_candidate(member)]
-    elif solved.chosen is not None:
-        number = solved.chosen.graded.answer_class
-        best = min((m for m in solved.members if m.graded.answer_class == number), key=_rank)
-        known = not np.isnan(best.score)
-        lines += ["", f"  {'the best-scored' if known else 'one'} of the candidates with it:"]
-        lines += _candidate(best)
-    return "\n".join(lines)
-
-
-def _rank(member: Member) -> tuple[float, str, int]:
-    score = -np.inf if np.isnan(member.score) else member.score
-    return (-score, member.candidate.mode, member.candidate.sample)
-
-
-def _by(solved: Solved) -> str:
-    if solved.rule == "hybrid":
-        return f"{_way(solved)}, by hybrid decoding"
-    return f"{_sure(solved)}, by {_rule_name(solved)}"
-
-
-def _rule_name(solved: Solved) -> str:
-    return {"top_k": "top-k vote", "best_of_n": "best-of-n", "weighted": "weighted vote"}.get(
-        solved.rule, "majority vote"
-    )
-
-
-def _ballot(solved: Solved) -> list[str]:
-    """A line for each answer class: votes as a bar, mean score."""
-    by_class: dict[int, list[Member]] = {}
-    for member in solved.members:
-        by_class.setdefault(member.graded.answer_class, []).append(member)
-    ranked = sorted(
-        (group for number, group in by_class.items() if number >= 0),
-        key=lambda group: (-len(group), str(group[0].graded.answer)),
-    )
-    lines = ["  answer        votes" + " " * 26 + "mean score"]
-    most = len(ranked[0]) if ranked else 1
-    for group in ranked[:8]:
-        bar = "█" * max(1, round(20 * len(group) / most))
-        known = [m.score for m in group if np.isfinite(m.score)]
-        mean = np.mean(known) if known else np.nan
-        score = "" if np.isnan(mean) else f"{mean:8.2f}"
-        answer = " ".join(str(group[0].graded.answer).split())
-        answer = answer if len(answer) <= 12 else answer[:11] + "…"
-        mark = "▸" if solved.chosen in group else " "
-        lines.append(f" {mark}{answer:<12}  {len(group):>5}  {bar:<20}    {score}".rstrip())
-    if len(ranked) > 8:
-        lines.append(f"  … and {len(ranked) - 8} other answers")
-    if -1 in by_class:
-        lines.append(f"  (no answer)   {len(by_class[-1]):>5}")
-    return lines
-
-
-def _candidate(member: Member) -> list[str]:
-    candidate, graded = member.candidate, member.graded
-    score = "" if np.isnan(member.score) else f"  score {member.score:.2f}"
-    answer = graded.answer if graded.answer is not None else "none"
-    lines = [f"  ── {candidate.mode} {candidate.sample}  answer {answer}{score}"]
-    lines.append(_indent(candidate.text, "     "))
-    if candidate.mode == "pot":
-        told = (
-            graded.output.strip()
-            if graded.outcome == "ok"
-            else f"{graded.outcome} {graded.message}"
-        )
-        lines.append(_indent(f"output: {told}", "   ▸ "))
-    return lines
-
-
-def _indent(text: str, prefix: str) -> str:
-    wrapped = []
-    for line in text.splitlines() or [""]:
-        wrapped += textwrap.wrap(line, 96, drop_whitespace=False, break_long_words=True) or [""]
-    return "\n".join((prefix + line).rstrip() for line in wrapped)

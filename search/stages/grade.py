@@ -10,29 +10,23 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pools.grading import GRADER, grade_candidates
+from pools.rows import Candidate, answers_table
 from pools.run import Part, Run, Shard
-from problems.answers import convention_of, extract, extract_output, is_answer, judge
+from problems.answers import is_answer
 from problems.problem import Problem
-from problems.programs import program_text
-from sandbox import Limits, Sandbox, clean_program
-from search.launch.launchers import RayConfig, SlurmConfig, do_work
+from sandbox import Limits, Sandbox
+from search.launch.config import RayConfig, SlurmConfig
+from search.launch.launchers import do_work
 from search.launch.work import Do, Report, Work
-from search.stages.sample import Candidate
 from settings.errors import UserError
 from settings.schema import as_dict
 
-if TYPE_CHECKING:
-    import pyarrow
-
-__all__ = ["GradeConfig", "Graded", "grade", "grade_candidates", "run"]
-
-# Raised whenever extraction, equivalence or program cleaning changes what a part would hold.
-GRADER = 4
+__all__ = ["GradeConfig", "grade", "run"]
 
 
 @dataclass
@@ -55,28 +49,10 @@ class GradeConfig:
     ray: RayConfig = field(default_factory=RayConfig)
 
 
-@dataclass(frozen=True)
-class Graded:
-    """What is known of a candidate once its program has run and its answer was compared.
-
-    `outcome` is empty for `cot`; `answer_class` counts within the problem (−1: no answer); `label`
-    is `None` where the comparison was undecided or the problem has no reference answer.
-    """
-
-    outcome: str
-    output: str
-    message: str
-    program_seconds: float
-    answer: str | None
-    source: str
-    answer_class: int
-    label: bool | None
-
-
 def run(config: GradeConfig) -> None:
     """`assay grade`."""
-    from evaluation.evaluate import frame_line, load_frame
-    from pools.imported import gradings
+    from evaluation.gradings import gradings
+    from pools.frame import frame_line, load_frame
 
     done = grade(config)
     parts = done.parts("answers")
@@ -154,99 +130,3 @@ def open_sandbox(config: GradeConfig) -> Sandbox:
     return Sandbox(
         workers=config.workers or None, limits=config.limits, require=tuple(config.require)
     )
-
-
-def grade_candidates(
-    problems: Sequence[Problem], candidates: Sequence[Candidate], sandbox: Sandbox
-) -> list[Graded]:
-    """Grades candidates, in order. Identical programs are run once."""
-    by_id = {problem.id: problem for problem in problems}
-    programs = [i for i, c in enumerate(candidates) if c.mode == "pot"]
-    outcomes = dict(
-        zip(
-            programs,
-            sandbox.run([clean_program(program_text(candidates[i].text)) for i in programs]),
-            strict=True,
-        )
-    )
-    found = []
-    for i, candidate in enumerate(candidates):
-        options = by_id[candidate.problem_id].options
-        outcome = outcomes.get(i)
-        if outcome is None:
-            found.append(extract(candidate.text, options))
-        else:
-            text = outcome.output if outcome.status == "ok" else ""
-            found.append(extract_output(text, options))
-    numbers, labels = _compare(by_id, candidates, [e.answer for e in found])
-    graded = []
-    for i, extracted in enumerate(found):
-        outcome = outcomes.get(i)
-        graded.append(
-            Graded(
-                outcome="" if outcome is None else outcome.status,
-                output="" if outcome is None else outcome.output,
-                message="" if outcome is None else outcome.message,
-                program_seconds=0.0 if outcome is None else outcome.seconds,
-                answer=extracted.answer,
-                source=extracted.source,
-                answer_class=numbers[i],
-                label=labels[i],
-            )
-        )
-    return graded
-
-
-def _compare(
-    by_id: dict[str, Problem], candidates: Sequence[Candidate], answers: Sequence[str | None]
-) -> tuple[list[int], list[bool | None]]:
-    """The answer class and the label of each candidate."""
-    rows = defaultdict(list)
-    for i, candidate in enumerate(candidates):
-        rows[candidate.problem_id].append(i)
-    numbers = [-1] * len(candidates)
-    labels: list[bool | None] = [None] * len(candidates)
-    for problem_id, own in rows.items():
-        problem = by_id[problem_id]
-        judged = judge(
-            [answers[i] for i in own],
-            problem.answer,
-            problem.options,
-            convention=convention_of(problem.convention),
-        )
-        for i, number, label in zip(own, judged.classes, judged.labels, strict=True):
-            numbers[i], labels[i] = number, label
-    return numbers, labels
-
-
-def answers_table(candidates: Sequence[Candidate], graded: Sequence[Graded]) -> pyarrow.Table:
-    """The rows of an answers part."""
-    import pyarrow as pa
-
-    schema = pa.schema(
-        [
-            ("problem_id", pa.string()),
-            ("origin", pa.string()),
-            ("mode", pa.string()),
-            ("sample", pa.int32()),
-            ("outcome", pa.string()),
-            ("output", pa.string()),
-            ("message", pa.string()),
-            ("program_seconds", pa.float32()),
-            ("answer", pa.string()),
-            ("source", pa.string()),
-            ("answer_class", pa.int32()),
-            ("label", pa.bool_()),
-        ]
-    )
-    rows: list[dict[str, Any]] = [
-        {
-            "problem_id": c.problem_id,
-            "origin": c.origin,
-            "mode": c.mode,
-            "sample": c.sample,
-            **{name: getattr(g, name) for name in schema.names[4:]},
-        }
-        for c, g in zip(candidates, graded, strict=True)
-    ]
-    return pa.Table.from_pylist(rows, schema=schema)

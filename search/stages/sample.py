@@ -16,35 +16,26 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from generator.engines import Engine, EngineConfig, Request, SamplingParams, make_engine
 from generator.flops import model_shape
 from generator.models import ModelConfig, fingerprint
+from pools.rows import Candidate, candidates_table
 from pools.run import Part, Run, Shard
 from problems.problem import MODES, Mode, Problem
 from problems.prompts import PromptConfig, Prompter, Shots
 from problems.sets import ProblemsConfig, load_problems
 from problems.shots import FewShotConfig, choose_shots
+from search.launch.config import RayConfig, SlurmConfig
 from search.launch.devices import gpu_shares, workers_for
-from search.launch.launchers import RayConfig, SlurmConfig, do_work
+from search.launch.launchers import do_work
 from search.launch.work import Do, Report, Work
 from search.stages.mixture import Origin, origins_of, prompt_of
 from settings.errors import UserError
 from settings.schema import as_dict, fields_of
 
-if TYPE_CHECKING:
-    import pyarrow
-
-__all__ = [
-    "Candidate",
-    "Engines",
-    "SampleConfig",
-    "prompt_of",
-    "run",
-    "sample",
-    "sample_candidates",
-]
+__all__ = ["Engines", "SampleConfig", "prompt_of", "run", "sample", "sample_candidates"]
 
 
 @dataclass
@@ -75,25 +66,6 @@ class SampleConfig:
     """local | slurm | ray: what the parts run on (docs/clusters.md)"""
     slurm: SlurmConfig = field(default_factory=SlurmConfig)
     ray: RayConfig = field(default_factory=RayConfig)
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One sampled solution. `tokens` counts what was generated, the end token included.
-
-    `origin` names the member of a mixture that it comes from, and is empty without one.
-    """
-
-    problem_id: str
-    mode: str
-    sample: int
-    text: str
-    token_ids: list[int]
-    tokens: int
-    prompt_tokens: int
-    logprob: float
-    stop: str
-    origin: str = ""
 
 
 def run(config: SampleConfig) -> None:
@@ -354,25 +326,3 @@ def sample_candidates(
             stop=completion.stop,
             origin=origin,
         )
-
-
-def candidates_table(candidates: Sequence[Candidate]) -> pyarrow.Table:
-    """The rows of a candidates part."""
-    import pyarrow as pa
-
-    schema = pa.schema(
-        [
-            ("problem_id", pa.string()),
-            ("origin", pa.string()),
-            ("mode", pa.string()),
-            ("sample", pa.int32()),
-            ("text", pa.string()),
-            ("token_ids", pa.list_(pa.int32())),
-            ("tokens", pa.int32()),
-            ("prompt_tokens", pa.int32()),
-            ("logprob", pa.float32()),
-            ("stop", pa.string()),
-        ]
-    )
-    rows = [{name: getattr(c, name) for name in schema.names} for c in candidates]
-    return pa.Table.from_pylist(rows, schema=schema)

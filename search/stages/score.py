@@ -16,28 +16,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from generator.flops import model_shape
 from generator.models import ModelConfig, fingerprint, pinned
+from pools.rows import scores_table
 from pools.run import Part, Run, Shard
-from problems.problem import Problem
+from search.launch.config import RayConfig, SlurmConfig
 from search.launch.devices import gpu_shares, workers_for
-from search.launch.launchers import RayConfig, SlurmConfig, do_work
+from search.launch.launchers import do_work
 from search.launch.work import Do, Report, Work
 from settings.errors import UserError
 from settings.schema import as_dict
 from verifier.config import ScoreConfig
+from verifier.scorers.own import Readable, Scorer
 
-if TYPE_CHECKING:
-    import pyarrow
-
-__all__ = ["ScoreStage", "Scorer", "Scorers", "run", "score", "verifier_name"]
-
-
-_MOST = float(np.finfo(np.float32).max)
+__all__ = ["ScoreStage", "Scorers", "run", "score", "verifier_name"]
 
 
 @dataclass
@@ -61,33 +55,6 @@ class ScoreStage:
     """local | slurm | ray: what the parts run on (docs/clusters.md)"""
     slurm: SlurmConfig = field(default_factory=SlurmConfig)
     ray: RayConfig = field(default_factory=RayConfig)
-
-
-@dataclass(frozen=True)
-class Readable:
-    """What a verifier reads of a candidate."""
-
-    mode: Any
-    text: str
-    output: str
-
-
-class Scorer:
-    """A verifier with its tokenizer and prompt form, loaded once."""
-
-    def __init__(self, model: ModelConfig) -> None:
-        """Raises `UserError` where `model` is no verifier."""
-        from verifier.model import load_verifier
-
-        self.verifier, self.tokenizer, self.prompter = load_verifier(model)
-
-    def score(self, problem: Problem, candidates: Sequence[Readable], config: ScoreConfig) -> Any:
-        """The candidates' scores, and on request the values at their tokens (`Scored`)."""
-        from verifier.score import score as score_candidates
-
-        return score_candidates(
-            self.verifier, self.tokenizer, self.prompter, problem, candidates, config
-        )
 
 
 class Scorers:
@@ -251,41 +218,3 @@ def _row(candidate: dict[str, Any], scored: Any, place: int) -> dict[str, Any]:
         row["starts"] = scored.offsets[place][:, 0]
         row["ends"] = scored.offsets[place][:, 1]
     return row
-
-
-def _finite(score: float | None) -> float | None:
-    """The score; `None` for what is no finite number in single precision."""
-    return None if score is None or not abs(score) <= _MOST else score
-
-
-def scores_table(rows: Sequence[dict[str, Any]], *, values: bool) -> pyarrow.Table:
-    """The rows of a scores part; `starts` and `ends` are the tokens' places in the text.
-
-    Rows without an `origin` are of no mixture; those without values, or without a finite score,
-    have null there.
-    """
-    import pyarrow as pa
-
-    fields = [
-        ("problem_id", pa.string()),
-        ("origin", pa.string()),
-        ("mode", pa.string()),
-        ("sample", pa.int32()),
-        ("score", pa.float32()),
-        ("verifier_tokens", pa.int32()),
-        ("verifier_prompt_tokens", pa.int32()),
-    ]
-    if values:
-        fields += [
-            # float32 on disk, although float16 is what was kept: few readers know half precision.
-            ("values", pa.list_(pa.float32())),
-            ("starts", pa.list_(pa.int32())),
-            ("ends", pa.list_(pa.int32())),
-        ]
-        with np.errstate(over="ignore"):  # imported numbers may be beyond single precision
-            rows = [
-                {**row, "values": np.asarray(row["values"], np.float32)} if "values" in row else row
-                for row in rows
-            ]
-    rows = [{"origin": "", **row, "score": _finite(row["score"])} for row in rows]
-    return pa.Table.from_pylist(rows, schema=pa.schema(fields))

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from evaluation.evaluate import load_frame
 from generator.train import TrainGeneratorConfig, train_generator
+from pools.frame import load_frame
 from pools.run import Run
 from problems.answers import classes
 from problems.calculator import strip_annotations

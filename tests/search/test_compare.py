@@ -7,8 +7,8 @@ import pytest
 
 from assay import command_line
 from evaluation.compare import CompareStage, compare_rules, compare_runs, table
-from evaluation.evaluate import load_frame
 from pools.exchange.importing import ImportConfig, import_pool
+from pools.frame import load_frame
 from pools.run import Run
 from search.stages.grade import GradeConfig, grade
 

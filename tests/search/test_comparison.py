@@ -8,11 +8,11 @@ import pytest
 
 from evaluation.evaluate import EvaluateStage, run_evaluate
 from evaluation.verifier_table import comparison, frame_of
+from pools.rows import Candidate, candidates_table, scores_table
 from pools.run import Part, Run
 from problems.problem import Problem
 from search.stages.grade import GradeConfig, grade
-from search.stages.sample import Candidate, candidates_table
-from search.stages.score import ScoreStage, scores_table, single_stages
+from search.stages.score import ScoreStage, single_stages
 from selection.evaluate import EvaluateConfig, evaluate
 from selection.pool import PoolArrays
 from settings.errors import UserError

@@ -9,16 +9,17 @@ import pandas as pd
 import pytest
 
 from evaluation.costs import candidate_costs, costs, equal_flops, with_costs
-from evaluation.evaluate import EvaluateStage, evaluate_run, run_evaluate
-from evaluation.report.curve_figures import AXES, plot_curves
+from evaluation.evaluate import EvaluateStage, run_evaluate
+from evaluation.of_run import evaluate_run
+from evaluation.report.curve_figures import plot_curves
+from evaluation.report.drawing import AXES
 from evaluation.report.report import ReportStage, run_report
 from evaluation.table import table
 from generator.flops import ModelShape
+from pools.rows import Candidate, candidates_table, scores_table
 from pools.run import Part, Run
 from problems.problem import Problem
 from search.stages.grade import GradeConfig, grade
-from search.stages.sample import Candidate, candidates_table
-from search.stages.score import scores_table
 from selection.curves import splits
 from selection.evaluate import SCORED_RULES, EvaluateConfig, evaluate
 from selection.pool import PoolArrays

@@ -12,17 +12,15 @@ import pytest
 from selection import rules
 from selection.curves import (
     best_of_n_at,
-    bootstrap_weights,
     hybrid_at,
     hybrid_tokens,
-    interval,
     pass_at,
     pass_at_k,
     splits,
     tokens_at,
 )
-from selection.estimates import orders
-from selection.pool import PoolArrays
+from selection.intervals import bootstrap_weights, interval
+from selection.pool import PoolArrays, orders
 from selection.subsets import accuracy_at, expected_accuracy
 
 MIXES = ["cot", "pot", "both"]

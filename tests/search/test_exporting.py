@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 
 from assay import command_line
-from evaluation.evaluate import load_frame
 from pools.exchange.exporting import ExportConfig, export
+from pools.frame import load_frame
+from pools.rows import Candidate, candidates_table, scores_table
 from pools.run import Part, Run
 from problems.problem import Problem, Solution
 from search.stages.grade import GradeConfig, grade
-from search.stages.sample import Candidate, candidates_table
-from search.stages.score import scores_table
 from settings.errors import UserError
 
 PROGRAM = "print(1 + 1)"

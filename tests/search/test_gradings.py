@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from assay import command_line
-from evaluation.evaluate import EvaluateStage, load_frame, run_evaluate
+from evaluation.evaluate import EvaluateStage, run_evaluate
+from evaluation.gradings import gradings
 from evaluation.report.report import page_problems
 from pools.exchange.importing import ImportConfig, import_pool
-from pools.imported import gradings
+from pools.frame import load_frame
 from pools.run import Run
 from settings.errors import UserError
 

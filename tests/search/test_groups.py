@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from evaluation.table import table
-from selection.curves import bootstrap_weights
 from selection.evaluate import EvaluateConfig, evaluate
 from selection.groups import FIFTHS, fifths, halves, mean_in_group, possible
+from selection.intervals import bootstrap_weights
 from selection.pool import PoolArrays
 from settings.errors import UserError
 

@@ -11,10 +11,10 @@ import pyarrow.parquet
 import pytest
 
 from assay import command_line
-from evaluation.evaluate import load_frame
 from generator.models import ModelConfig
 from pools.exchange.importing import ImportConfig, formats, import_pool
 from pools.exchange.mapping import Fields
+from pools.frame import load_frame
 from pools.run import Run
 from search.stages.grade import GradeConfig, grade
 from settings.errors import UserError

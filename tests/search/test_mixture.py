@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from assay import command_line
-from evaluation.evaluate import load_frame, pool_line
 from evaluation.report.report import page_problems
 from generator.engines import Completion, EngineConfig, SamplingParams
 from generator.models import ModelConfig
+from pools.frame import load_frame, pool_line
 from pools.run import Part, Run
 from problems.sets import ProblemsConfig
 from problems.shots import FewShotConfig

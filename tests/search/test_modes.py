@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from evaluation.costs import costs
-from evaluation.report.sections.accuracy import accuracy_tables, facts, run_differences
-from evaluation.report.sections.scores import difficulty
+from evaluation.report.sections.accuracy import accuracy_tables, facts
+from evaluation.report.sections.differences import run_differences
+from evaluation.report.sections.groups import difficulty
 from evaluation.report.tidy import tidy_tables
 from evaluation.table import table
 from selection.curves import has, pass_at, tokens_at, ways

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from assay import command_line
-from evaluation.evaluate import load_frame
+from pools.frame import load_frame
 from pools.run import Run
 from storage.files import write_json
 from storage.places import names_below, place

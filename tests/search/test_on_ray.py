@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 
 from assay import command_line
-from search.launch.launchers import RayConfig, do_work
+from search.launch.config import RayConfig
+from search.launch.launchers import do_work
 from search.launch.work import Work
 from settings.errors import UserError
 

@@ -6,7 +6,8 @@ import itertools
 import pandas as pd
 import pytest
 
-from evaluation.report.curve_figures import _apart, _ticks, plot_curves, plot_runs
+from evaluation.report.curve_figures import _apart, plot_curves, plot_runs
+from evaluation.report.drawing import _ticks
 from selection.evaluate import EvaluateConfig, evaluate
 from selection.pool import PoolArrays
 

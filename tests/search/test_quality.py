@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from evaluation.table import table
-from selection.curves import bootstrap_weights
 from selection.evaluate import EvaluateConfig, evaluate
+from selection.intervals import bootstrap_weights
 from selection.pool import PoolArrays
 from selection.quality import calibration_bins, over_optimisation, quality
 from verifier.validate import calibration_error, measure

@@ -9,11 +9,9 @@ import pytest
 
 from assay import command_line
 from evaluation.report.report import _names, report_run
+from pools.rows import Candidate, Graded, answers_table, candidates_table, scores_table
 from pools.run import Part, Run
 from problems.problem import Problem
-from search.stages.grade import Graded, answers_table
-from search.stages.sample import Candidate, candidates_table
-from search.stages.score import scores_table
 from selection.evaluate import EvaluateConfig
 
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from assay import command_line
-from evaluation.evaluate import load_frame
+from pools.frame import load_frame
 from pools.run import Run
 from tests.warm import Warm
 

@@ -5,15 +5,9 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from selection.crossed import (
-    CrossedBootstrap,
-    auc_within,
-    calibration_error,
-    mean_of,
-    measures,
-    pooled_auc,
-)
-from selection.curves import bootstrap_weights, interval
+from selection.crossed import CrossedBootstrap, measures
+from selection.intervals import bootstrap_weights, interval
+from selection.measures import auc_within, calibration_error, mean_of, pooled_auc
 from selection.pool import PoolArrays
 
 # Two problems of two candidates: the first well ranked, the second the wrong way round.

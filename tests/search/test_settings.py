@@ -6,7 +6,8 @@ import pytest
 
 from selection.evaluate import EvaluateConfig
 from settings.errors import UserError
-from settings.schema import describe, load, merge, read_yaml
+from settings.help import describe
+from settings.schema import load, merge, read_yaml
 
 
 @dataclass

@@ -12,7 +12,8 @@ import pytest
 
 from assay import command_line
 from pools.run import Run
-from search.launch.launchers import STAGES, SlurmConfig
+from search.launch.config import SlurmConfig
+from search.launch.launchers import STAGES
 from search.launch.slurm import _frozen, _ranges, script
 from settings.schema import load
 

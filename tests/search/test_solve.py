@@ -9,12 +9,12 @@ import pytest
 
 from assay import command_line
 from generator.engines import Completion
+from pools.rows import Candidate, Graded
 from problems.problem import Problem
 from search.solving import solver as solve
-from search.solving.solver import Member, choose, show
+from search.solving.show import show
+from search.solving.solver import Member, choose
 from search.solving.summary import hybrid_lines, notes
-from search.stages.grade import Graded
-from search.stages.sample import Candidate
 from tests.search.characters import Characters
 
 PROGRAMS = {

@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from assay import command_line
-from evaluation.evaluate import load_frame, show_one, unfinished, usable
+from evaluation.of_run import unfinished, usable
 from generator.models import ModelConfig
+from pools.frame import load_frame
 from pools.run import Run
+from search.solving.show import show_one
 from search.stages.train import training_pool
 from selection.evaluate import EvaluateConfig
 from verifier.config import VerifierModelConfig

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from pools import progress
+from pools.progress import Bar
 from pools.run import Part
-from search.launch.work import Bar, cores, do_parts
+from search.launch.work import cores, do_parts
 from settings.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]

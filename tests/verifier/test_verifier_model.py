@@ -9,15 +9,8 @@ from generator.models import ModelConfig
 from problems.prompts import PromptConfig
 from settings.errors import UserError
 from verifier.card import model_card
-from verifier.config import VerifierModelConfig
-from verifier.model import (
-    Verifier,
-    VerifierSettings,
-    load_verifier,
-    read_settings,
-    reserve_token,
-    uses_output,
-)
+from verifier.config import VerifierModelConfig, VerifierSettings
+from verifier.model import Verifier, load_verifier, read_settings, reserve_token, uses_output
 
 FAMILIES = ("llama", "qwen2", "mistral", "gemma", "gpt_neox", "gpt2")
 

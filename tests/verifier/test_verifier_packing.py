@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from verifier.attention import pack_mask
+from verifier.config import VerifierSettings
 from verifier.data import Group, Sampled, make_groups
-from verifier.model import Verifier, VerifierSettings
+from verifier.model import Verifier
 from verifier.packing import (
     Pack,
     _buckets,

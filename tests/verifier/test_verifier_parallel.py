@@ -132,8 +132,9 @@ def test_a_training_begun_the_other_way(base_folder, tmp_path, monkeypatch):
 def test_an_idle_pack_changes_nothing(make_lm):
     import numpy as np
 
+    from verifier.config import VerifierSettings
     from verifier.data import Sampled
-    from verifier.model import Verifier, VerifierSettings
+    from verifier.model import Verifier
     from verifier.packing import Pack
 
     pack = Pack(np.array([5, 6]), (Sampled(np.array([7, 0]), True, 3),), (np.array([8, 0]),))

@@ -4,7 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from verifier.model import Verifier, VerifierSettings
+from verifier.config import VerifierSettings
+from verifier.model import Verifier
 from verifier.prefix import Prefix, SolutionsLayout, order_of, shared_tokens
 from verifier.score import token_values
 

@@ -7,9 +7,9 @@ from generator.flops import ModelShape
 from problems.problem import Problem
 from problems.prompts import PromptConfig, Prompter
 from settings.errors import UserError
-from verifier.config import ScoreConfig
+from verifier.config import ScoreConfig, VerifierSettings
 from verifier.data import LabelledCandidate
-from verifier.model import Verifier, VerifierSettings
+from verifier.model import Verifier
 from verifier.score import score
 
 FAMILIES = ("llama", "qwen2", "mistral", "gemma", "gpt_neox", "gpt2")

@@ -4,9 +4,9 @@ import torch
 
 from problems.problem import Problem, Solution
 from settings.errors import UserError
-from verifier.config import ScoreConfig
+from verifier.config import ScoreConfig, VerifierSettings
 from verifier.data import LabelledCandidate, VerifierProblem, make_groups
-from verifier.model import Verifier, VerifierSettings
+from verifier.model import Verifier
 from verifier.packing import packed_batch, padded_batch, plan
 from verifier.score import score
 from verifier.steps import line_ends, token_offsets

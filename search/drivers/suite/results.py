@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.evaluate import load_frame
+from pools.frame import load_frame
 from problems.problem import MODES, Mode
 from search.drivers.suite.published import CITATION, PUBLISHED_SETS, PublishedRow, nearest
 from search.drivers.suite.sets import SUITE
-from selection.curves import Floats, Interval, bootstrap_weights, interval
+from selection.curves import Floats
 from selection.evaluate import EvaluateConfig, evaluate
+from selection.intervals import Interval, bootstrap_weights, interval
 from selection.pool import PoolArrays
 from selection.request import sizes_of
 

@@ -36,7 +36,8 @@ from search.stages.grade import GradeConfig, grade
 from search.stages.sample import Engines, SampleConfig, sample
 from search.stages.score import Scorers, ScoreStage, score, verifier_name
 from selection.evaluate import EvaluateConfig
-from selection.request import check_config, count
+from selection.names import count
+from selection.request import check_config
 from settings.errors import UserError
 from storage.files import atomic_file, write_json
 from storage.places import local_folder

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evaluation.table import table_footer
+from evaluation.terminal import table_footer
 from search.drivers.suite.published import CITATION
 from search.drivers.suite.results import DECODINGS, SuiteResult
 from search.drivers.suite.sets import SUITE
-from selection.curves import Interval
 from selection.evaluate import rule_label
+from selection.intervals import Interval
 
 __all__ = ["markdown", "table"]
 

@@ -1,0 +1,222 @@
+"""The commands of `assay`: where each one's function and configuration are, and what its help says.
+
+Nothing is imported here. A command is named by its module, which is imported when the command is
+called, so that `assay --help` answers at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["COMMANDS", "Command"]
+
+
+@dataclass(frozen=True)
+class Command:
+    """A sub-command: where its function is, and what a bare word after it means.
+
+    `word` is the key that a bare word is the value of, `words` the one that all of them are. With
+    `others`, YAML files and settings of other keys than its own are among these words.
+    """
+
+    module: str
+    function: str
+    schema: str
+    word: str
+    summary: str
+    usage: str
+    configs: tuple[str, ...] = ()
+    words: str = ""
+    others: bool = False
+
+
+COMMANDS = {
+    "quickstart": Command(
+        "search.drivers.run",
+        "run",
+        "PipelineConfig",
+        "",
+        "train, sample, verify and vote on an embedded base: the whole loop in minutes",
+        "assay quickstart [output=runs/quickstart] [key=value …]",
+        ("quickstart.yaml",),
+    ),
+    "run": Command(
+        "search.drivers.run",
+        "run",
+        "PipelineConfig",
+        "",
+        "the whole loop, as a configuration describes it",
+        "assay run CONFIG.yaml [key=value …]",
+    ),
+    "plan": Command(
+        "planning.plan",
+        "run",
+        "PlanConfig",
+        "",
+        "memory, time and cost of a configuration on some hardware, from shapes alone",
+        "assay plan CONFIG.yaml hardware=8xH100-80G [--json] [key=value …]\n"
+        "       (the configuration of assay run, train-generator, train-verifier or sample)",
+        words="config",
+        others=True,
+    ),
+    "solve": Command(
+        "search.solving.solver",
+        "run",
+        "SolveConfig",
+        "question",
+        "answer a question, or a file of them",
+        'assay solve "QUESTION" [generator=PATH_OR_HUB_ID] [verifier=PATH] [n=32] [--show]\n'
+        "       assay solve problems=FILE.jsonl [output=ANSWERS.jsonl] [key=value …]",
+    ),
+    "fetch": Command(
+        "generator.fetch",
+        "run",
+        "FetchConfig",
+        "name",
+        "put a small real model, or a GGUF file's, into a local folder",
+        "assay fetch smollm2-135m-instruct [to=models/smollm2-135m-instruct]",
+    ),
+    "check-contamination": Command(
+        "search.stages.contamination",
+        "run_check_contamination",
+        "ContaminationStage",
+        "",
+        "look for questions of evaluation sets among training problems",
+        "assay check-contamination problems=NAME_OR_FILE against=[FILE_OR_FOLDER,…] [key=value …]",
+    ),
+    "train-generator": Command(
+        "search.stages.train",
+        "run_generator",
+        "GeneratorStage",
+        "output",
+        "fine-tune a generator on reference solutions, in words and as programs",
+        "assay train-generator OUTPUT [CONFIG.yaml] [key=value …]",
+    ),
+    "sample": Command(
+        "search.stages.sample",
+        "run",
+        "SampleConfig",
+        "run",
+        "write candidates for every problem of a run",
+        "assay sample RUN [CONFIG.yaml] [key=value …]",
+    ),
+    "grade": Command(
+        "search.stages.grade",
+        "run",
+        "GradeConfig",
+        "run",
+        "run the programs, extract answers, label",
+        "assay grade RUN [key=value …]",
+    ),
+    "import": Command(
+        "pools.exchange.importing",
+        "run",
+        "ImportConfig",
+        "",
+        "make a run of candidates that others sampled",
+        "assay import FILE.jsonl … run=RUN [format=assay|qwen|hf|…] [key=value …]\n"
+        "       assay import FILE.jsonl … run=RUN mapping=MAPPING.yaml [key=value …]",
+        words="files",
+    ),
+    "export": Command(
+        "pools.exchange.exporting",
+        "run",
+        "ExportConfig",
+        "run",
+        "write a run's pool as JSONL or Parquet, one problem a line",
+        "assay export RUN output=FILE.jsonl[.gz]|FILE.parquet [values=true] [key=value …]",
+    ),
+    "train-verifier": Command(
+        "search.stages.train",
+        "run_verifier",
+        "VerifierStage",
+        "output",
+        "train a verifier on graded runs",
+        "assay train-verifier OUTPUT pools=[RUN,…] [CONFIG.yaml] [key=value …]",
+    ),
+    "score": Command(
+        "search.stages.score",
+        "run",
+        "ScoreStage",
+        "run",
+        "score every candidate of a run",
+        "assay score RUN verifier=PATH [key=value …]\n"
+        "       assay score RUN verifiers='{NAME: PATH, …}' [key=value …]",
+    ),
+    "launch": Command(
+        "search.drivers.launch",
+        "run",
+        "ChainConfig",
+        "run",
+        "sample, grade and score in one go, here or on a cluster",
+        "assay launch RUN CHAIN.yaml [launcher=local|slurm|ray] [key=value …]",
+    ),
+    "evaluate": Command(
+        "evaluation.evaluate",
+        "run_evaluate",
+        "EvaluateStage",
+        "run",
+        "accuracy of every selection rule, with intervals",
+        "assay evaluate RUN [verifiers=[NAME,…]] [--json] [--csv] [key=value …]",
+    ),
+    "evaluate-suite": Command(
+        "search.drivers.suite.suite",
+        "run",
+        "SuiteConfig",
+        "",
+        "the nine evaluation sets of MAmmoTH, decoded as in the paper, beside its numbers",
+        "assay evaluate-suite data=FOLDER generator=PATH_OR_HUB_ID [sets=[gsm8k,svamp]] [limit=N]\n"
+        "       assay evaluate-suite … modes.cot=16 modes.pot=16 [verifier=PATH] [--json] [--csv]\n"
+        "       assay evaluate-suite --show-sets",
+    ),
+    "compare": Command(
+        "evaluation.compare",
+        "run",
+        "CompareStage",
+        "",
+        "paired differences of two runs, or of two rules of one",
+        "assay compare RUN_A RUN_B [n=[N,…]] [rules=[RULE,…]] [--json] [--csv] [key=value …]\n"
+        "       assay compare RUN rules=[weighted,majority] [key=value …]",
+        words="runs",
+    ),
+    "report": Command(
+        "evaluation.report.report",
+        "run_report",
+        "ReportStage",
+        "",
+        "write page, figures and tables of a run, or of several side by side",
+        "assay report RUN [key=value …]\n"
+        "       assay report RUN_A RUN_B … output=FOLDER [key=value …]",
+        words="runs",
+    ),
+    "sandbox": Command(
+        "assay.sandbox_commands",
+        "run_layers",
+        "LayersConfig",
+        "",
+        "which layers of isolation hold here, and what that means",
+        "assay sandbox [--json] [require=[seccomp,landlock]]\n"
+        "       assay sandbox run FILE.py …\n"
+        "       assay sandbox check",
+    ),
+    "sandbox run": Command(
+        "assay.sandbox_commands",
+        "run_programs",
+        "ProgramsConfig",
+        "",
+        "run programs that nobody trusts",
+        "assay sandbox run FILE.py … [--show] [output=OUTCOMES.jsonl] [key=value …]\n"
+        "       assay sandbox run CANDIDATES.jsonl key=FIELD [key=value …]\n"
+        "       assay sandbox run - < FILE.py",
+        words="files",
+    ),
+    "sandbox check": Command(
+        "assay.sandbox_commands",
+        "run_check",
+        "CheckConfig",
+        "",
+        "attack the sandbox with hundreds of programs that mean harm",
+        "assay sandbox check [kinds=[KIND,…]] [require=[seccomp,landlock]]\n"
+        "exit code: 0 where every attack is contained, 1 where one is not",
+    ),
+}

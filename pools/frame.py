@@ -1,0 +1,145 @@
+"""A run's candidates as one pandas frame: what was sampled, graded and scored, a row a candidate.
+
+frame = load_frame(Run.open("runs/test"), texts=True)
+frame.groupby("mode")["label"].mean()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pools.imported import with_imported
+from pools.run import Part, Run
+from problems.answers import classes
+from settings.errors import UserError
+from storage.parquet import to_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["frame_line", "join_scores", "load_frame", "pool_line", "scored_by", "stage_seconds"]
+
+
+_KEY = ["problem_id", "origin", "mode", "sample"]
+
+
+_VALUES = ["values", "starts", "ends"]
+
+
+def scored_by(run: Run) -> list[str]:
+    """The verifiers of which a run holds scores (one may have been stopped before that)."""
+    return [name for name in run.verifiers() if run.parts(f"scores/{name}")]
+
+
+def stage_seconds(run: Run) -> dict[str, float]:
+    """Seconds of work by stage, over all workers; without stages that came by import."""
+    names = {"candidates": "sample", "answers": "grade"}
+    found = {names.get(stage, stage): run.seconds(stage) for stage in run.record["stages"]}
+    return {stage: seconds for stage, seconds in found.items() if seconds}
+
+
+def load_frame(
+    run: Run, *, texts: bool = False, parts: Sequence[Part] | None = None
+) -> pd.DataFrame:
+    """Everything known of a run's graded candidates, one row each, in the order of the problems.
+
+    `parts`: only these, graded ones; classes are consistent where all parts of a problem are there.
+
+    Columns: problem_id, origin (the member of a mixture, else empty), mode, sample, answer,
+    answer_class (consistent within a problem), label (`<NA>` where undecided), tokens,
+    prompt_tokens, logprob, outcome, `score:NAME` for each verifier (NaN where the candidate has no
+    finite score), where they came by import imported_answer and imported_label; with `texts` also
+    text, output, message, token_ids and, where they were kept, `values:NAME` with `starts:NAME` and
+    `ends:NAME`, the places of the values' tokens in the text. Raises `UserError` where nothing is
+    graded yet.
+    """
+    import pandas as pd
+
+    if parts is None:
+        parts = run.parts("answers") if "answers" in run.record["stages"] else []
+    if not parts:
+        raise UserError(f"{run.path}: nothing graded yet; `assay grade {run.path}` does it")
+    left = ["tokens", "prompt_tokens", "logprob", "stop", *(["text", "token_ids"] if texts else [])]
+    right = ["answer", "source", "answer_class", "label", "outcome"]
+    right += ["output", "message", "program_seconds"] if texts else []
+    frames = []
+    for part in parts:
+        candidates = to_frame(run.read("candidates", part).select([*_KEY, *left]))
+        answers = to_frame(run.read("answers", part).select([*_KEY, *right]))
+        answers["label"] = answers["label"].astype("boolean")
+        answers["part"] = part.filename
+        frames.append(candidates.merge(answers, on=_KEY, validate="one_to_one"))
+    frame = pd.concat(frames, ignore_index=True)
+    for name in run.verifiers():
+        frame = join_scores(frame, run, name, texts=texts, parts=parts)
+    frame = with_imported(frame, run, parts)
+    order = {problem.id: i for i, problem in enumerate(run.problems)}
+    frame["_order"] = frame["problem_id"].map(order)
+    frame = frame.sort_values(["_order", "mode", "origin", "sample"], ignore_index=True)
+    _merge_classes(frame, run)
+    return frame.drop(columns=["_order", "part"])
+
+
+def join_scores(
+    frame: pd.DataFrame, run: Run, name: str, *, texts: bool, parts: Sequence[Part]
+) -> pd.DataFrame:
+    """The frame with a verifier's scores of these parts; with `texts` also the values it kept."""
+    import pandas as pd
+
+    stage = f"scores/{name}"
+    parts = run.parts(stage, parts)
+    if not parts:
+        return frame.assign(**{f"score:{name}": float("nan")})
+    tables = []
+    for part in parts:
+        table = run.read(stage, part)
+        columns = [*_KEY, "score", *(_VALUES if texts and "values" in table.column_names else [])]
+        tables.append(to_frame(table.select(columns)))
+    scores = pd.concat(tables, ignore_index=True)
+    scores["score"] = scores["score"].where(np.isfinite(scores["score"].astype(float)))
+    scores = scores.rename(columns={c: f"{c}:{name}" for c in ("score", *_VALUES)})
+    return frame.merge(scores, on=_KEY, how="left", validate="one_to_one")
+
+
+def _merge_classes(frame: pd.DataFrame, run: Run) -> None:
+    """Makes classes, which count within a part, count within the problem.
+
+    One representative a part and class is enough: what is equivalent within a part has been found.
+    """
+    options = {problem.id: problem.options for problem in run.problems}
+    answered = frame[frame["answer_class"] >= 0]
+    heads = answered.drop_duplicates(["problem_id", "part", "answer_class"])
+    merged: dict[tuple[str, str, int], int] = {}
+    for problem_id, rows in heads.groupby("problem_id", sort=False):
+        numbers = classes(list(rows["answer"]), options[str(problem_id)])
+        for part, own, number in zip(rows["part"], rows["answer_class"], numbers, strict=True):
+            merged[str(problem_id), part, own] = number
+    frame["answer_class"] = [
+        merged.get(key, -1)
+        for key in zip(frame["problem_id"], frame["part"], frame["answer_class"], strict=True)
+    ]
+
+
+def pool_line(run: Run) -> str:
+    """One line on a graded pool: how much there is and how much of it is right."""
+    return frame_line(load_frame(run))
+
+
+def frame_line(frame: pd.DataFrame) -> str:
+    """`pool_line` of a frame that `load_frame` gave."""
+    right = frame["label"].fillna(False).astype(bool)
+    shares = [
+        f"{f'{origin} {mode}'.strip()} {100 * right[rows.index].mean():.1f} % right"
+        for (origin, mode), rows in frame.groupby(["origin", "mode"])
+    ]
+    solved = right.groupby(frame["problem_id"]).any().mean()
+    programs = frame[frame["mode"] == "pot"]["outcome"]
+    if len(programs):
+        shares.append(f"{100 * (programs == 'ok').mean():.1f} % of programs run")
+    return (
+        f"      {frame['problem_id'].nunique()} problems, {len(frame)} candidates: "
+        f"{', '.join(shares)}; {100 * solved:.1f} % of problems solved at least once"
+    )

@@ -1,0 +1,88 @@
+"""Grading candidates: programs are run, answers extracted, classes formed, labels given.
+
+    with Sandbox() as sandbox:
+        graded = grade_candidates(problems, candidates, sandbox)
+
+The strict grader decides labels: True only where the answer is equivalent to the reference;
+undecided is no label. A program that does not end `ok` claims no answer.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from pools.rows import Candidate, Graded
+from problems.answers import convention_of, extract, extract_output, judge
+from problems.problem import Problem
+from problems.programs import program_text
+from sandbox import Sandbox, clean_program
+
+__all__ = ["GRADER", "grade_candidates"]
+
+
+# Raised whenever extraction, equivalence or program cleaning changes what a part would hold.
+GRADER = 4
+
+
+def grade_candidates(
+    problems: Sequence[Problem], candidates: Sequence[Candidate], sandbox: Sandbox
+) -> list[Graded]:
+    """Grades candidates, in order. Identical programs are run once."""
+    by_id = {problem.id: problem for problem in problems}
+    programs = [i for i, c in enumerate(candidates) if c.mode == "pot"]
+    outcomes = dict(
+        zip(
+            programs,
+            sandbox.run([clean_program(program_text(candidates[i].text)) for i in programs]),
+            strict=True,
+        )
+    )
+    found = []
+    for i, candidate in enumerate(candidates):
+        options = by_id[candidate.problem_id].options
+        outcome = outcomes.get(i)
+        if outcome is None:
+            found.append(extract(candidate.text, options))
+        else:
+            text = outcome.output if outcome.status == "ok" else ""
+            found.append(extract_output(text, options))
+    numbers, labels = _compare(by_id, candidates, [e.answer for e in found])
+    graded = []
+    for i, extracted in enumerate(found):
+        outcome = outcomes.get(i)
+        graded.append(
+            Graded(
+                outcome="" if outcome is None else outcome.status,
+                output="" if outcome is None else outcome.output,
+                message="" if outcome is None else outcome.message,
+                program_seconds=0.0 if outcome is None else outcome.seconds,
+                answer=extracted.answer,
+                source=extracted.source,
+                answer_class=numbers[i],
+                label=labels[i],
+            )
+        )
+    return graded
+
+
+def _compare(
+    by_id: dict[str, Problem], candidates: Sequence[Candidate], answers: Sequence[str | None]
+) -> tuple[list[int], list[bool | None]]:
+    """The answer class and the label of each candidate."""
+    rows = defaultdict(list)
+    for i, candidate in enumerate(candidates):
+        rows[candidate.problem_id].append(i)
+    numbers = [-1] * len(candidates)
+    labels: list[bool | None] = [None] * len(candidates)
+    for problem_id, own in rows.items():
+        problem = by_id[problem_id]
+        judged = judge(
+            [answers[i] for i in own],
+            problem.answer,
+            problem.options,
+            convention=convention_of(problem.convention),
+        )
+        for i, number, label in zip(own, judged.classes, judged.labels, strict=True):
+            numbers[i], labels[i] = number, label
+    return numbers, labels

@@ -1,0 +1,177 @@
+"""How an answer came about, for the terminal: the votes, and the best candidate behind the answer.
+
+print(show(solved))
+print(show_one(run, EvaluateConfig()))      # one problem of a run
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evaluation.of_run import usable
+from pools.frame import load_frame
+from pools.rows import Candidate, Graded
+from pools.run import Run
+from problems.answers import convention_of, label
+from search.solving.solver import Member, Solved
+from search.solving.summary import CHOICE, FELL_BACK
+from selection.evaluate import EvaluateConfig
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["show", "show_one"]
+
+
+def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(k): v for k, v in row.items()} for row in rows.to_dict("records")]
+
+
+def show_one(run: Run, config: EvaluateConfig) -> str:
+    """One problem of a run, solved; one that the verifier gets right and the vote wrong, if any."""
+    from search.solving.solver import choose
+
+    frame = load_frame(run, texts=True)
+    by_id = {problem.id: problem for problem in run.problems}
+    evaluation_verifier = config.verifier or next(iter(usable(run)), "")
+    rule = "top_k" if evaluation_verifier else "majority"
+    best: tuple[int, Solved] | None = None
+    for problem_id, rows in frame.groupby("problem_id", sort=False):
+        members = _members(rows, evaluation_verifier)
+        k = 0 if config.k == "auto" else int(config.k)
+        solved = choose(by_id[str(problem_id)], members, rule, k)
+        vote = choose(by_id[str(problem_id)], members, "majority")
+        right, vote_right = (
+            bool(s.chosen is not None and s.chosen.graded.label) for s in (solved, vote)
+        )
+        interest = 2 if right and not vote_right else int(right)
+        if best is None or interest > best[0]:
+            best = (interest, solved)
+    assert best is not None
+    return show(best[1])
+
+
+def _members(rows: pd.DataFrame, verifier: str) -> list[Any]:
+    from search.solving.solver import Member
+
+    found = []
+    for values in _records(rows):
+        values["label"] = None if values["label"] is None else values["label"] is True
+        candidate = Candidate(**{f.name: values[f.name] for f in dataclasses.fields(Candidate)})
+        graded = Graded(**{f.name: values[f.name] for f in dataclasses.fields(Graded)})
+        found.append(Member(candidate, graded, float(values.get(f"score:{verifier}", "nan"))))
+    return found
+
+
+def _right(solved: Solved) -> bool | None:
+    problem = solved.problem
+    convention = convention_of(problem.convention)
+    return label(solved.answer, problem.answer, problem.options, convention=convention)
+
+
+def _way(solved: Solved) -> str:
+    """What hybrid decoding decoded last."""
+    if solved.members[-1].candidate.mode == "pot":
+        return "PoT"
+    return FELL_BACK if len(solved.members) > 1 else CHOICE
+
+
+def _sure(solved: Solved) -> str:
+    text = f"{100 * solved.votes:.0f} % of the votes"
+    if not np.isnan(solved.weight):
+        text += f", {100 * solved.weight:.0f} % of the score"
+    return text
+
+
+def show(solved: Solved, *, everything: bool = False) -> str:
+    """The vote, the answer, the best-scored candidate that gives it, with its output, as text."""
+    lines = [_indent(solved.problem.question, "  "), ""]
+    lines += _ballot(solved)
+    if solved.chosen is None:
+        lines += ["", "  no candidate has an answer"]
+    else:
+        lines += ["", f"  answer: {solved.answer}   ({_by(solved)})"]
+        if solved.problem.answer is not None:
+            right = {True: "right", False: "wrong", None: "undecided"}[_right(solved)]
+            lines[-1] += f"   reference: {solved.problem.answer}, {right}"
+    if everything:
+        for member in sorted(solved.members, key=_rank):
+            lines += ["", *_candidate(member)]
+    elif solved.chosen is not None:
+        number = solved.chosen.graded.answer_class
+        best = min((m for m in solved.members if m.graded.answer_class == number), key=_rank)
+        known = not np.isnan(best.score)
+        lines += ["", f"  {'the best-scored' if known else 'one'} of the candidates with it:"]
+        lines += _candidate(best)
+    return "\n".join(lines)
+
+
+def _rank(member: Member) -> tuple[float, str, int]:
+    score = -np.inf if np.isnan(member.score) else member.score
+    return (-score, member.candidate.mode, member.candidate.sample)
+
+
+def _by(solved: Solved) -> str:
+    if solved.rule == "hybrid":
+        return f"{_way(solved)}, by hybrid decoding"
+    return f"{_sure(solved)}, by {_rule_name(solved)}"
+
+
+def _rule_name(solved: Solved) -> str:
+    return {"top_k": "top-k vote", "best_of_n": "best-of-n", "weighted": "weighted vote"}.get(
+        solved.rule, "majority vote"
+    )
+
+
+def _ballot(solved: Solved) -> list[str]:
+    """A line for each answer class: votes as a bar, mean score."""
+    by_class: dict[int, list[Member]] = {}
+    for member in solved.members:
+        by_class.setdefault(member.graded.answer_class, []).append(member)
+    ranked = sorted(
+        (group for number, group in by_class.items() if number >= 0),
+        key=lambda group: (-len(group), str(group[0].graded.answer)),
+    )
+    lines = ["  answer        votes" + " " * 26 + "mean score"]
+    most = len(ranked[0]) if ranked else 1
+    for group in ranked[:8]:
+        bar = "█" * max(1, round(20 * len(group) / most))
+        known = [m.score for m in group if np.isfinite(m.score)]
+        mean = np.mean(known) if known else np.nan
+        score = "" if np.isnan(mean) else f"{mean:8.2f}"
+        answer = " ".join(str(group[0].graded.answer).split())
+        answer = answer if len(answer) <= 12 else answer[:11] + "…"
+        mark = "▸" if solved.chosen in group else " "
+        lines.append(f" {mark}{answer:<12}  {len(group):>5}  {bar:<20}    {score}".rstrip())
+    if len(ranked) > 8:
+        lines.append(f"  … and {len(ranked) - 8} other answers")
+    if -1 in by_class:
+        lines.append(f"  (no answer)   {len(by_class[-1]):>5}")
+    return lines
+
+
+def _candidate(member: Member) -> list[str]:
+    candidate, graded = member.candidate, member.graded
+    score = "" if np.isnan(member.score) else f"  score {member.score:.2f}"
+    answer = graded.answer if graded.answer is not None else "none"
+    lines = [f"  ── {candidate.mode} {candidate.sample}  answer {answer}{score}"]
+    lines.append(_indent(candidate.text, "     "))
+    if candidate.mode == "pot":
+        told = (
+            graded.output.strip()
+            if graded.outcome == "ok"
+            else f"{graded.outcome} {graded.message}"
+        )
+        lines.append(_indent(f"output: {told}", "   ▸ "))
+    return lines
+
+
+def _indent(text: str, prefix: str) -> str:
+    wrapped = []
+    for line in text.splitlines() or [""]:
+        wrapped += textwrap.wrap(line, 96, drop_whitespace=False, break_long_words=True) or [""]
+    return "\n".join((prefix + line).rstrip() for line in wrapped)
