@@ -54,8 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _check(words: Sequence[str]) -> None:
     """Refuses what is no UTF-8: it could neither be printed nor kept in a run."""
-    from settings.errors import UserError
-    from storage.jsonl import without_surrogates
+    from assay.settings.errors import UserError
+    from assay.storage.jsonl import without_surrogates
 
     for word in words:
         shown = without_surrogates(word)
@@ -65,8 +65,8 @@ def _check(words: Sequence[str]) -> None:
 
 def _line(error: Exception) -> str | None:
     """The one line that tells of an error which a user can cause; `None` for a defect of ours."""
-    from sandbox import SandboxError
-    from settings.errors import UserError
+    from assay.sandbox import SandboxError
+    from assay.settings.errors import UserError
 
     if isinstance(error, (UserError, SandboxError)):
         return str(error)
@@ -109,11 +109,11 @@ def _dispatch(words: list[str]) -> int:
     if "--help" in rest or "-h" in rest:
         print(_help(name, command, schema))
         return 0
-    from settings.schema import load
+    from assay.settings.schema import load
 
     config = load(schema, [*command.configs, *_normal(command, _joined(rest, schema))])
     if name != "launch" and getattr(config, "launcher", "") == "slurm":
-        from search.launch.slurm import submit
+        from assay.search.launch.slurm import submit
 
         submit(name, config)
         return 0
@@ -148,7 +148,7 @@ def _joined(words: list[str], schema: Any) -> list[str]:
 
 def _normal(command: Command, words: list[str]) -> list[str | dict[str, Any]]:
     """Command-line words as `.yaml` files and `key=value`: `--show` is `show=true`."""
-    from settings.errors import UserError
+    from assay.settings.errors import UserError
 
     out: list[str | dict[str, Any]] = []
     free = command.word
@@ -201,7 +201,7 @@ def _overview() -> str:
 
 
 def _help(name: str, command: Command, schema: Any) -> str:
-    from settings.help import describe
+    from assay.settings.help import describe
 
     return (
         f"assay {name}: {command.summary}\n\nusage: {command.usage}\n\n"

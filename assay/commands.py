@@ -32,7 +32,7 @@ class Command:
 
 COMMANDS = {
     "quickstart": Command(
-        "search.drivers.run",
+        "assay.search.drivers.run",
         "run",
         "PipelineConfig",
         "",
@@ -41,7 +41,7 @@ COMMANDS = {
         ("quickstart.yaml",),
     ),
     "run": Command(
-        "search.drivers.run",
+        "assay.search.drivers.run",
         "run",
         "PipelineConfig",
         "",
@@ -49,7 +49,7 @@ COMMANDS = {
         "assay run CONFIG.yaml [key=value …]",
     ),
     "plan": Command(
-        "planning.plan",
+        "assay.planning.plan",
         "run",
         "PlanConfig",
         "",
@@ -60,7 +60,7 @@ COMMANDS = {
         others=True,
     ),
     "solve": Command(
-        "search.solving.solver",
+        "assay.search.solving.solver",
         "run",
         "SolveConfig",
         "question",
@@ -69,7 +69,7 @@ COMMANDS = {
         "       assay solve problems=FILE.jsonl [output=ANSWERS.jsonl] [key=value …]",
     ),
     "fetch": Command(
-        "generator.fetch",
+        "assay.generator.fetch",
         "run",
         "FetchConfig",
         "name",
@@ -77,7 +77,7 @@ COMMANDS = {
         "assay fetch smollm2-135m-instruct [to=models/smollm2-135m-instruct]",
     ),
     "check-contamination": Command(
-        "search.stages.contamination",
+        "assay.search.stages.contamination",
         "run_check_contamination",
         "ContaminationStage",
         "",
@@ -85,7 +85,7 @@ COMMANDS = {
         "assay check-contamination problems=NAME_OR_FILE against=[FILE_OR_FOLDER,…] [key=value …]",
     ),
     "train-generator": Command(
-        "search.stages.train",
+        "assay.search.stages.train",
         "run_generator",
         "GeneratorStage",
         "output",
@@ -93,7 +93,7 @@ COMMANDS = {
         "assay train-generator OUTPUT [CONFIG.yaml] [key=value …]",
     ),
     "sample": Command(
-        "search.stages.sample",
+        "assay.search.stages.sample",
         "run",
         "SampleConfig",
         "run",
@@ -101,7 +101,7 @@ COMMANDS = {
         "assay sample RUN [CONFIG.yaml] [key=value …]",
     ),
     "grade": Command(
-        "search.stages.grade",
+        "assay.search.stages.grade",
         "run",
         "GradeConfig",
         "run",
@@ -109,7 +109,7 @@ COMMANDS = {
         "assay grade RUN [key=value …]",
     ),
     "import": Command(
-        "pools.exchange.importing",
+        "assay.pools.exchange.importing",
         "run",
         "ImportConfig",
         "",
@@ -119,7 +119,7 @@ COMMANDS = {
         words="files",
     ),
     "export": Command(
-        "pools.exchange.exporting",
+        "assay.pools.exchange.exporting",
         "run",
         "ExportConfig",
         "run",
@@ -127,7 +127,7 @@ COMMANDS = {
         "assay export RUN output=FILE.jsonl[.gz]|FILE.parquet [values=true] [key=value …]",
     ),
     "train-verifier": Command(
-        "search.stages.train",
+        "assay.search.stages.train",
         "run_verifier",
         "VerifierStage",
         "output",
@@ -135,7 +135,7 @@ COMMANDS = {
         "assay train-verifier OUTPUT pools=[RUN,…] [CONFIG.yaml] [key=value …]",
     ),
     "score": Command(
-        "search.stages.score",
+        "assay.search.stages.score",
         "run",
         "ScoreStage",
         "run",
@@ -144,7 +144,7 @@ COMMANDS = {
         "       assay score RUN verifiers='{NAME: PATH, …}' [key=value …]",
     ),
     "launch": Command(
-        "search.drivers.launch",
+        "assay.search.drivers.launch",
         "run",
         "ChainConfig",
         "run",
@@ -152,7 +152,7 @@ COMMANDS = {
         "assay launch RUN CHAIN.yaml [launcher=local|slurm|ray] [key=value …]",
     ),
     "evaluate": Command(
-        "evaluation.evaluate",
+        "assay.evaluation.evaluate",
         "run_evaluate",
         "EvaluateStage",
         "run",
@@ -160,7 +160,7 @@ COMMANDS = {
         "assay evaluate RUN [verifiers=[NAME,…]] [--json] [--csv] [key=value …]",
     ),
     "evaluate-suite": Command(
-        "search.drivers.suite.suite",
+        "assay.search.drivers.suite.suite",
         "run",
         "SuiteConfig",
         "",
@@ -170,7 +170,7 @@ COMMANDS = {
         "       assay evaluate-suite --show-sets",
     ),
     "compare": Command(
-        "evaluation.compare",
+        "assay.evaluation.compare",
         "run",
         "CompareStage",
         "",
@@ -180,7 +180,7 @@ COMMANDS = {
         words="runs",
     ),
     "report": Command(
-        "evaluation.report.report",
+        "assay.evaluation.report.report",
         "run_report",
         "ReportStage",
         "",

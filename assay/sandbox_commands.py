@@ -19,16 +19,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evaluation.terminal import printable
-from pools.progress import progress_bar
-from sandbox import STATUSES, Limits, Outcome, Sandbox, capabilities
-from sandbox.check import Verdict, check, unmet
-from sandbox.hostile import ATTACKS, Attack
-from sandbox.layers import LAYERS
-from settings.errors import UserError
-from storage.files import atomic_file
-from storage.jsonl import read_jsonl
-from storage.places import local_folder
+from assay.evaluation.terminal import printable
+from assay.pools.progress import progress_bar
+from assay.sandbox import STATUSES, Limits, Outcome, Sandbox, capabilities
+from assay.sandbox.check import Verdict, check, unmet
+from assay.sandbox.hostile import ATTACKS, Attack
+from assay.sandbox.layers import LAYERS
+from assay.settings.errors import UserError
+from assay.storage.files import atomic_file
+from assay.storage.jsonl import read_jsonl
+from assay.storage.places import local_folder
 
 __all__ = [
     "CheckConfig",

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from evaluation.of_run import unfinished
-from evaluation.terminal import SIGNED, interval_cell, table_footer
-from pools.frame import load_frame
-from pools.run import Run
-from problems.problem import Problem
-from selection.curves import Mix
-from selection.evaluate import (
+from assay.evaluation.of_run import unfinished
+from assay.evaluation.terminal import SIGNED, interval_cell, table_footer
+from assay.pools.frame import load_frame
+from assay.pools.run import Run
+from assay.problems.problem import Problem
+from assay.selection.curves import Mix
+from assay.selection.evaluate import (
     MIX_LABELS,
     RULE_LABELS,
     Cell,
@@ -34,11 +34,11 @@ from selection.evaluate import (
     evaluate,
     rule_label,
 )
-from selection.intervals import Interval, bootstrap_weights, paired
-from selection.pool import PoolArrays
-from selection.request import check_config, numbers
-from settings.errors import UserError
-from settings.schema import fields_of
+from assay.selection.intervals import Interval, bootstrap_weights, paired
+from assay.selection.pool import PoolArrays
+from assay.selection.request import check_config, numbers
+from assay.settings.errors import UserError
+from assay.settings.schema import fields_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -26,14 +26,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.flops import ModelShape, model_shape
-from generator.models import ModelConfig
-from pools.run import Part, Run
-from problems.problem import MODES
-from selection.curves import Floats, Mix, pass_at_k, ways
-from selection.evaluate import SCORED_RULES, Evaluation
-from selection.intervals import bootstrap_weights, interval
-from storage.parquet import to_frame
+from assay.generator.flops import ModelShape, model_shape
+from assay.generator.models import ModelConfig
+from assay.pools.run import Part, Run
+from assay.problems.problem import MODES
+from assay.selection.curves import Floats, Mix, pass_at_k, ways
+from assay.selection.evaluate import SCORED_RULES, Evaluation
+from assay.selection.intervals import bootstrap_weights, interval
+from assay.storage.parquet import to_frame
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,17 +10,17 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 
-from evaluation.costs import with_costs
-from evaluation.gradings import gradings
-from evaluation.of_run import _open, _told, as_json, graded, tuning_pool, unfinished
-from evaluation.table import table
-from evaluation.verifier_table import comparison, frame_of
-from pools.frame import load_frame, stage_seconds
-from pools.imported import check_grading, note_on
-from selection.evaluate import EvaluateConfig, evaluate
-from selection.pool import PoolArrays
-from settings.errors import UserError
-from settings.schema import fields_of
+from assay.evaluation.costs import with_costs
+from assay.evaluation.gradings import gradings
+from assay.evaluation.of_run import _open, _told, as_json, graded, tuning_pool, unfinished
+from assay.evaluation.table import table
+from assay.evaluation.verifier_table import comparison, frame_of
+from assay.pools.frame import load_frame, stage_seconds
+from assay.pools.imported import check_grading, note_on
+from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.pool import PoolArrays
+from assay.settings.errors import UserError
+from assay.settings.schema import fields_of
 
 __all__ = ["EvaluateStage", "run_evaluate"]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evaluation.terminal import printable, table_line, table_rule
-from pools.imported import _JUDGED, _OPEN, _ROWS, CELL, EXAMPLES, _has_labels
+from assay.evaluation.terminal import printable, table_line, table_rule
+from assay.pools.imported import _JUDGED, _OPEN, _ROWS, CELL, EXAMPLES, _has_labels
 
 if TYPE_CHECKING:
     import pandas as pd

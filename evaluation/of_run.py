@@ -11,16 +11,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evaluation.costs import equal_flops, with_costs
-from evaluation.gradings import agreement
-from pools.frame import load_frame
-from pools.imported import graded_by_them, note_on
-from pools.run import Run
-from selection.evaluate import EvaluateConfig, Evaluation, evaluate
-from selection.groups import possible
-from selection.pool import PoolArrays
-from selection.request import check_config, grids
-from settings.errors import UserError
+from assay.evaluation.costs import equal_flops, with_costs
+from assay.evaluation.gradings import agreement
+from assay.pools.frame import load_frame
+from assay.pools.imported import graded_by_them, note_on
+from assay.pools.run import Run
+from assay.selection.evaluate import EvaluateConfig, Evaluation, evaluate
+from assay.selection.groups import possible
+from assay.selection.pool import PoolArrays
+from assay.selection.request import check_config, grids
+from assay.settings.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd

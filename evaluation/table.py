@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evaluation.costs import equal_flops
-from evaluation.terminal import (
+from assay.evaluation.costs import equal_flops
+from assay.evaluation.terminal import (
     CURVE_COLUMNS,
     NARROW,
     WIDE,
@@ -26,8 +26,8 @@ from evaluation.terminal import (
     table_line,
     table_rule,
 )
-from selection.curves import Mix
-from selection.evaluate import (
+from assay.selection.curves import Mix
+from assay.selection.evaluate import (
     MIX_LABELS,
     RULE_LABELS,
     SCORED_RULES,
@@ -36,9 +36,9 @@ from selection.evaluate import (
     count,
     rule_label,
 )
-from selection.groups import FIFTHS
-from selection.intervals import Interval, p_text
-from selection.quality import MEASURES
+from assay.selection.groups import FIFTHS
+from assay.selection.intervals import Interval, p_text
+from assay.selection.quality import MEASURES
 
 if TYPE_CHECKING:
     import pandas as pd

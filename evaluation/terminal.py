@@ -9,7 +9,7 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 
-from selection.intervals import Interval
+from assay.selection.intervals import Interval
 
 __all__ = [
     "CURVE_COLUMNS",

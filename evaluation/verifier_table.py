@@ -11,10 +11,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from evaluation.table import cost_rows
-from evaluation.terminal import NAMES, WIDE, interval_cell, table_footer, table_line, table_rule
-from selection.curves import Mix
-from selection.evaluate import MIX_LABELS, SCORED_RULES, Evaluation, count, rule_label
+from assay.evaluation.table import cost_rows
+from assay.evaluation.terminal import (
+    NAMES,
+    WIDE,
+    interval_cell,
+    table_footer,
+    table_line,
+    table_rule,
+)
+from assay.selection.curves import Mix
+from assay.selection.evaluate import MIX_LABELS, SCORED_RULES, Evaluation, count, rule_label
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,9 +12,9 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from settings.errors import UserError
-from settings.extras import missing_package
-from storage.jsonl import parse_json
+from assay.settings.errors import UserError
+from assay.settings.extras import missing_package
+from assay.storage.jsonl import parse_json
 
 __all__ = ["ADAPTER_CONFIG", "ADAPTER_PICKLE", "ADAPTER_WEIGHTS", "base_of", "merged"]
 

@@ -14,13 +14,13 @@ import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from generator.engines import Completion, Engine, Request, SamplingParams
-from problems.answers import convention_of, extract, extract_output, label
-from problems.problem import Mode, Problem
-from problems.programs import program_text
-from problems.prompts import Prompter
-from sandbox import Sandbox, clean_program
-from settings.errors import UserError
+from assay.generator.engines import Completion, Engine, Request, SamplingParams
+from assay.problems.answers import convention_of, extract, extract_output, label
+from assay.problems.problem import Mode, Problem
+from assay.problems.programs import program_text
+from assay.problems.prompts import Prompter
+from assay.sandbox import Sandbox, clean_program
+from assay.settings.errors import UserError
 
 __all__ = ["Coverage", "CoverageConfig", "measure_coverage"]
 

@@ -22,7 +22,7 @@ import torch
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from generator.packing import Packed
+from assay.generator.packing import Packed
 
 __all__ = ["NAME", "collate", "within_documents"]
 

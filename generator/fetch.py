@@ -22,9 +22,9 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator.gguf_file import is_gguf
-from generator.models import ModelConfig, hub_reachable, load_model, load_tokenizer, quiet
-from settings.errors import UserError
+from assay.generator.gguf_file import is_gguf
+from assay.generator.models import ModelConfig, hub_reachable, load_model, load_tokenizer, quiet
+from assay.settings.errors import UserError
 
 __all__ = ["KNOWN", "FetchConfig", "Source", "fetch", "run"]
 

@@ -30,8 +30,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.models import ModelConfig, base_of_adapter, hub_reachable, quiet, resolve
-from settings.errors import UserError
+from assay.generator.models import ModelConfig, base_of_adapter, hub_reachable, quiet, resolve
+from assay.settings.errors import UserError
 
 __all__ = ["ModelShape", "model_settings", "model_shape"]
 

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from settings.errors import UserError
+from assay.settings.errors import UserError
 
 if TYPE_CHECKING:
     import torch

@@ -21,9 +21,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from generator.models import ModelConfig, base_of_adapter, device_of, load_model, pinned, resolve
-from settings.errors import UserError
-from settings.extras import missing_package
+from assay.generator.models import (
+    ModelConfig,
+    base_of_adapter,
+    device_of,
+    load_model,
+    pinned,
+    resolve,
+)
+from assay.settings.errors import UserError
+from assay.settings.extras import missing_package
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -132,7 +139,7 @@ def merged_state(lm: Any) -> dict[str, Tensor]:
     Tensors that the model shares stay shared. Where weights are divided over processes, all of
     those must call this; it is the first one that gets them.
     """
-    from generator.partition import first_process, gathered, whole
+    from assay.generator.partition import first_process, gathered, whole
 
     keep = first_process()
     seen: dict[int, Tensor] = {}
@@ -184,7 +191,7 @@ def adapter_state(lm: Any) -> dict[str, Tensor]:
 
     Where weights are divided over processes, all of those must call this.
     """
-    from generator.partition import gathered, whole
+    from assay.generator.partition import gathered, whole
 
     state: dict[str, Tensor] = {}
     for name, parameter in lm.named_parameters():
@@ -202,7 +209,7 @@ def write_adapter(lm: Any, adapters: Any, base: ModelConfig, folder: Path) -> No
     """
     from safetensors.torch import save_file
 
-    from generator.partition import first_process
+    from assay.generator.partition import first_process
 
     weights = adapter_state(lm)
     if not first_process():

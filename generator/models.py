@@ -26,9 +26,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from generator.adapters import ADAPTER_CONFIG, ADAPTER_PICKLE, ADAPTER_WEIGHTS, base_of, merged
-from generator.gguf_file import is_gguf, read_model, read_tokenizer
-from settings.errors import UserError
+from assay.generator.adapters import (
+    ADAPTER_CONFIG,
+    ADAPTER_PICKLE,
+    ADAPTER_WEIGHTS,
+    base_of,
+    merged,
+)
+from assay.generator.gguf_file import is_gguf, read_model, read_tokenizer
+from assay.settings.errors import UserError
 
 if TYPE_CHECKING:
     import torch

@@ -22,8 +22,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from settings.errors import UserError
-from storage.files import differences, write_json
+from assay.settings.errors import UserError
+from assay.storage.files import differences, write_json
 
 __all__ = ["OutputFolder"]
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from generator.rationales import Example
+from assay.generator.rationales import Example
 
 __all__ = ["IGNORED", "Packed", "pack"]
 

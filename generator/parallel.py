@@ -18,9 +18,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from settings.errors import UserError
-from settings.extras import missing_package
-from storage.jsonl import parse_json
+from assay.settings.errors import UserError
+from assay.settings.extras import missing_package
+from assay.storage.jsonl import parse_json
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments

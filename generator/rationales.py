@@ -14,10 +14,10 @@ import typing
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from problems.annotations import strip_annotations
-from problems.problem import MODES, Mode, Problem
-from problems.prompts import Prompter
-from settings.errors import UserError
+from assay.problems.annotations import strip_annotations
+from assay.problems.problem import MODES, Mode, Problem
+from assay.problems.prompts import Prompter
+from assay.settings.errors import UserError
 
 __all__ = ["Example", "RationalesConfig", "build_examples", "tell"]
 

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from generator.flops import ModelShape, model_settings
-from generator.models import ModelConfig, quiet, resolve
-from settings.errors import UserError
+from assay.generator.flops import ModelShape, model_settings
+from assay.generator.models import ModelConfig, quiet, resolve
+from assay.settings.errors import UserError
 
 __all__ = ["KNOWN", "KnownModel", "ModelSize", "known_model", "size_of"]
 
@@ -98,7 +98,7 @@ def known_model(model: ModelConfig) -> KnownModel:
     """Shape and size of a model by its name: a folder, a well-known model, or a hub id.
 
     Raises `UserError` where there is no configuration, or one of a family whose FLOPs are not
-    known (`generator.flops`).
+    known (`assay.generator.flops`).
     """
     is_local = Path(resolve(model.name)).exists()
     settings = None if is_local else KNOWN.get(_plain_name(model.name))

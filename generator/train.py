@@ -24,9 +24,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from generator.coverage import Coverage, CoverageConfig, measure_coverage
-from generator.lora import GeneratorLora, add_adapters, check_base, load_quantized
-from generator.models import (
+from assay.generator.coverage import Coverage, CoverageConfig, measure_coverage
+from assay.generator.lora import GeneratorLora, add_adapters, check_base, load_quantized
+from assay.generator.models import (
     ModelConfig,
     check_vocabulary,
     device_of,
@@ -35,19 +35,19 @@ from generator.models import (
     load_tokenizer,
     quiet,
 )
-from generator.output import OutputFolder
-from generator.packing import IGNORED, Packed, pack
-from generator.parallel import prepare_deepspeed, settle_batch, under_fsdp
-from generator.rationales import Example, RationalesConfig, build_examples, tell
-from problems.problem import Problem
-from problems.prompts import PromptConfig, Prompter
-from settings.errors import UserError
-from storage.places import local_folder
+from assay.generator.output import OutputFolder
+from assay.generator.packing import IGNORED, Packed, pack
+from assay.generator.parallel import prepare_deepspeed, settle_batch, under_fsdp
+from assay.generator.rationales import Example, RationalesConfig, build_examples, tell
+from assay.problems.problem import Problem
+from assay.problems.prompts import PromptConfig, Prompter
+from assay.settings.errors import UserError
+from assay.storage.places import local_folder
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
 
-    from generator.trainer import GeneratorTrainer
+    from assay.generator.trainer import GeneratorTrainer
 
 __all__ = ["TrainGeneratorConfig", "tokens_at_once", "train_generator"]
 
@@ -255,8 +255,8 @@ def _train(
     prompter: Prompter,
     held_out: list[Problem],
 ) -> None:
-    from generator.engines.hf import TransformersEngine
-    from generator.trainer import GeneratorTrainer, KeepBest, Progress
+    from assay.generator.engines.hf import TransformersEngine
+    from assay.generator.trainer import GeneratorTrainer, KeepBest, Progress
 
     dtype = "float32" if config.model.dtype == "auto" else config.model.dtype
     base = dataclasses.replace(config.model, dtype=dtype)

@@ -27,17 +27,17 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 from transformers.trainer import SCHEDULER_NAME
 from transformers.trainer_callback import PrinterCallback
 
-from generator.coverage import Coverage
-from generator.documents import collate, within_documents
-from generator.lora import adapter_state, merged_state, write_adapter
-from generator.models import ModelConfig
-from generator.output import OutputFolder
-from generator.packing import IGNORED, Packed
-from generator.parallel import check_launch
-from generator.partition import put
-from pools.progress import TrainingBar
-from settings.errors import UserError
-from storage.files import write_json
+from assay.generator.coverage import Coverage
+from assay.generator.documents import collate, within_documents
+from assay.generator.lora import adapter_state, merged_state, write_adapter
+from assay.generator.models import ModelConfig
+from assay.generator.output import OutputFolder
+from assay.generator.packing import IGNORED, Packed
+from assay.generator.parallel import check_launch
+from assay.generator.partition import put
+from assay.pools.progress import TrainingBar
+from assay.settings.errors import UserError
+from assay.storage.files import write_json
 
 __all__ = ["GeneratorTrainer", "KeepBest", "Progress", "Saving"]
 

@@ -14,7 +14,7 @@ import dataclasses
 import re
 from dataclasses import dataclass
 
-from settings.errors import UserError
+from assay.settings.errors import UserError
 
 __all__ = ["DEVICES", "Device", "Machine", "machine_of"]
 

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from generator.flops import ModelShape
-from generator.shapes import ModelSize
+from assay.generator.flops import ModelShape
+from assay.generator.shapes import ModelSize
 
 __all__ = [
     "NO_ADAPTERS",

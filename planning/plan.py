@@ -16,16 +16,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from planning.hardware import machine_of
-from planning.memory import Adapters
-from planning.planner import Choices, Planner
-from planning.roofline import Stage
-from planning.table import plan_dict, plan_table
-from search.drivers.run import PipelineConfig
-from search.stages.sample import SampleConfig
-from search.stages.train import GeneratorStage, VerifierStage
-from settings.errors import UserError
-from settings.schema import find_config, load, read_yaml
+from assay.planning.hardware import machine_of
+from assay.planning.memory import Adapters
+from assay.planning.planner import Choices, Planner
+from assay.planning.roofline import Stage
+from assay.planning.table import plan_dict, plan_table
+from assay.search.drivers.run import PipelineConfig
+from assay.search.stages.sample import SampleConfig
+from assay.search.stages.train import GeneratorStage, VerifierStage
+from assay.settings.errors import UserError
+from assay.settings.schema import find_config, load, read_yaml
 
 __all__ = ["PlanConfig", "plan", "run"]
 

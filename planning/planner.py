@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from generator.engines import SamplingParams
-from generator.models import ModelConfig
-from generator.shapes import KnownModel, known_model
-from generator.train import TrainGeneratorConfig, tokens_at_once
-from planning.hardware import Machine
-from planning.memory import NO_ADAPTERS, PARALLEL, Adapters
-from planning.roofline import (
+from assay.generator.engines import SamplingParams
+from assay.generator.models import ModelConfig
+from assay.generator.shapes import KnownModel, known_model
+from assay.generator.train import TrainGeneratorConfig, tokens_at_once
+from assay.planning.hardware import Machine
+from assay.planning.memory import NO_ADAPTERS, PARALLEL, Adapters
+from assay.planning.roofline import (
     Sampling,
     Scoring,
     Stage,
@@ -31,19 +31,19 @@ from planning.roofline import (
     scoring_stage,
     training_stage,
 )
-from planning.workload import Lengths, lengths_of, problems_in, solutions_in
-from problems.problem import MODES
-from problems.prompts import PromptConfig
-from problems.sets import ProblemsConfig
-from problems.shots import FewShotConfig
-from search.drivers.run import PipelineConfig, split_of
-from search.stages.mixture import Origin, members_of
-from search.stages.sample import SampleConfig
-from search.stages.train import GeneratorStage, VerifierStage
-from settings.errors import UserError
-from settings.schema import as_dict, fields_of
-from storage.jsonl import parse_json
-from verifier.config import ScoreConfig, TrainVerifierConfig, check_training
+from assay.planning.workload import Lengths, lengths_of, problems_in, solutions_in
+from assay.problems.problem import MODES
+from assay.problems.prompts import PromptConfig
+from assay.problems.sets import ProblemsConfig
+from assay.problems.shots import FewShotConfig
+from assay.search.drivers.run import PipelineConfig, split_of
+from assay.search.stages.mixture import Origin, members_of
+from assay.search.stages.sample import SampleConfig
+from assay.search.stages.train import GeneratorStage, VerifierStage
+from assay.settings.errors import UserError
+from assay.settings.schema import as_dict, fields_of
+from assay.storage.jsonl import parse_json
+from assay.verifier.config import ScoreConfig, TrainVerifierConfig, check_training
 
 __all__ = ["Choices", "Planner"]
 
@@ -238,7 +238,7 @@ class Planner:
             )
         prompt, solution = lengths.mean_prompt(modes), lengths.mean_solution(modes)
         reference = solution if config.lm_weight > 0 else 0.0
-        # As `verifier.packing`: a question and its reference once in each pack.
+        # As `assay.verifier.packing`: a question and its reference once in each pack.
         shared = prompt + reference
         room = max(solution, config.pack_tokens - shared)
         packs = groups * math.ceil(candidates * solution / groups / room)
@@ -362,7 +362,7 @@ class Planner:
         return on_gpu
 
     def _element(self, model: ModelConfig) -> int:
-        """Bytes of a number where the model only reads: as `generator.models.dtype_of`."""
+        """Bytes of a number where the model only reads: as `assay.generator.models.dtype_of`."""
         if model.dtype == "float32" or (
             model.dtype == "auto" and self.choices.machine.device.is_cpu
         ):

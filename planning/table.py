@@ -7,14 +7,14 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from planning.hardware import GIB, Machine
-from planning.roofline import Stage
+from assay.planning.hardware import GIB, Machine
+from assay.planning.roofline import Stage
 
 __all__ = ["plan_dict", "plan_table"]
 
 WIDTH = 100
 NAMES = 25
-# Of a part in `planning.memory`, its column.
+# Of a part in `assay.planning.memory`, its column.
 PARTS = {
     "weights": "weights",
     "copies": "copies",

@@ -14,10 +14,10 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-from problems.gsm_symbolic import DEFAULT_SIZE
-from problems.prompts import PromptConfig
-from problems.sets import ProblemsConfig
-from settings.errors import UserError
+from assay.problems.gsm_symbolic import DEFAULT_SIZE
+from assay.problems.prompts import PromptConfig
+from assay.problems.sets import ProblemsConfig
+from assay.settings.errors import UserError
 
 __all__ = ["Lengths", "lengths_of", "problems_in", "solutions_in"]
 

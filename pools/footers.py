@@ -13,8 +13,8 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from settings.errors import UserError
-from storage.places import Place, Remote, file_end, file_size, file_sizes
+from assay.settings.errors import UserError
+from assay.storage.places import Place, Remote, file_end, file_size, file_sizes
 
 __all__ = ["Footers"]
 

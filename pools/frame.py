@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pools.imported import with_imported
-from pools.run import Part, Run
-from problems.answers import classes
-from settings.errors import UserError
-from storage.parquet import to_frame
+from assay.pools.imported import with_imported
+from assay.pools.run import Part, Run
+from assay.problems.answers import classes
+from assay.settings.errors import UserError
+from assay.storage.parquet import to_frame
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from pools.rows import Candidate, Graded
-from problems.answers import convention_of, extract, extract_output, judge
-from problems.problem import Problem
-from problems.programs import program_text
-from sandbox import Sandbox, clean_program
+from assay.pools.rows import Candidate, Graded
+from assay.problems.answers import convention_of, extract, extract_output, judge
+from assay.problems.problem import Problem
+from assay.problems.programs import program_text
+from assay.sandbox import Sandbox, clean_program
 
 __all__ = ["GRADER", "grade_candidates"]
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pools.run import Part, Run
-from problems.answers import classes
-from settings.errors import UserError
-from storage.parquet import to_frame
+from assay.pools.run import Part, Run
+from assay.problems.answers import classes
+from assay.settings.errors import UserError
+from assay.storage.parquet import to_frame
 
 if TYPE_CHECKING:
     import pandas as pd

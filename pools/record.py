@@ -16,9 +16,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from settings.errors import UserError
-from storage.files import create_json, write_json
-from storage.places import Place
+from assay.settings.errors import UserError
+from assay.storage.files import create_json, write_json
+from assay.storage.places import Place
 
 __all__ = ["FORMAT", "change_record", "create_record", "read_record"]
 

@@ -8,7 +8,7 @@ adding workers, adding machines (`shard=i/m`) and asking for more samples are th
     runs/NAME/
       run.json                 each stage's key, resolved configuration and package versions
       revisions/               those of run.json, by which several commands may register at once
-      storage.jsonl
+      assay.storage.jsonl
       candidates/part-00000.cot.00000-00016.parquet …
       answers/part-00000.cot.00000-00016.parquet …
       scores/VERIFIER/part-00000.cot.00000-00016.parquet …
@@ -37,13 +37,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pools.footers import Footers
-from pools.record import change_record, create_record, read_record
-from problems.problem import Problem, problem_lines, read_problems
-from settings.errors import UserError
-from storage.files import atomic_file, create_file, differences
-from storage.parquet import read_table
-from storage.places import Place, file_sizes, place
+from assay.pools.footers import Footers
+from assay.pools.record import change_record, create_record, read_record
+from assay.problems.problem import Problem, problem_lines, read_problems
+from assay.settings.errors import UserError
+from assay.storage.files import atomic_file, create_file, differences
+from assay.storage.parquet import read_table
+from assay.storage.places import Place, file_sizes, place
 
 if TYPE_CHECKING:
     import pyarrow
@@ -144,10 +144,10 @@ class Run:
         path = place(path)
         if record is None:
             record = read_record(path)
-        problems = read_problems(path / "storage.jsonl")
+        problems = read_problems(path / "assay.storage.jsonl")
         if _problems_hash(problems) != record.get("problems"):
             raise UserError(
-                f"{path / 'storage.jsonl'}: is not the file that this run was made with; "
+                f"{path / 'assay.storage.jsonl'}: is not the file that this run was made with; "
                 "restore it or start another run"
             )
         return cls(path, problems, record)
@@ -166,7 +166,7 @@ class Run:
                 raise UserError(f"{path}: a run needs at least one problem")
             if path.exists() and not path.is_dir():
                 raise UserError(f"{path}: expected a folder for the run, found a file")
-            _create_problems(path / "storage.jsonl", problems, asked)
+            _create_problems(path / "assay.storage.jsonl", problems, asked)
             create_record(path, asked)
         run = cls.open(path)
         if run.record["problems"] != asked:

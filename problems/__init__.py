@@ -1,6 +1,6 @@
 """What is asked and what counts as right: problem sets, prompt forms, answers, the calculator."""
 
-from problems.problem import (
+from assay.problems.problem import (
     MODES,
     Mode,
     Problem,
@@ -8,10 +8,10 @@ from problems.problem import (
     read_problems,
     write_problems,
 )
-from problems.prompts import PromptConfig, Prompter
-from problems.sets import ProblemsConfig, load_problems
-from settings.errors import UserError
-from storage.jsonl import read_jsonl
+from assay.problems.prompts import PromptConfig, Prompter
+from assay.problems.sets import ProblemsConfig, load_problems
+from assay.settings.errors import UserError
+from assay.storage.jsonl import read_jsonl
 
 __all__ = [
     "MODES",

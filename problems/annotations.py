@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from problems.arithmetic import (
+from assay.problems.arithmetic import (
     CURRENCIES,
     NUMBER_PATTERN,
     Node,

@@ -4,15 +4,15 @@ One place to import from; the parts are `arithmetic` (parser, exact values), `an
 stripping, adding, completing) and `derivation` (solution to program).
 """
 
-from problems.annotations import (
+from assay.problems.annotations import (
     Annotation,
     annotate,
     annotations,
     continue_with,
     strip_annotations,
 )
-from problems.arithmetic import evaluate, format_number
-from problems.derivation import derive_program
+from assay.problems.arithmetic import evaluate, format_number
+from assay.problems.derivation import derive_program
 
 __all__ = [
     "Annotation",

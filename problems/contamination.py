@@ -19,8 +19,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from problems.problem import Problem
-from settings.errors import UserError
+from assay.problems.problem import Problem
+from assay.settings.errors import UserError
 
 __all__ = ["Overlap", "find_overlaps", "told_overlaps", "without_overlaps", "words_of"]
 

@@ -14,8 +14,17 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-from problems.annotations import Annotation, annotations, equations, strip_annotations
-from problems.arithmetic import Negation, Node, Number, Operation, agrees, parse, render, value_of
+from assay.problems.annotations import Annotation, annotations, equations, strip_annotations
+from assay.problems.arithmetic import (
+    Negation,
+    Node,
+    Number,
+    Operation,
+    agrees,
+    parse,
+    render,
+    value_of,
+)
 
 __all__ = ["derive_program"]
 

@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from problems.calculator import derive_program
-from problems.mathinstruct import source_of
-from problems.problem import Problem, Solution
-from problems.rows import Row
-from settings.errors import UserError
+from assay.problems.calculator import derive_program
+from assay.problems.mathinstruct import source_of
+from assay.problems.problem import Problem, Solution
+from assay.problems.rows import Row
+from assay.settings.errors import UserError
 
 __all__ = ["gsm8k_problem", "mapped_problem", "mathinstruct_problem"]
 

@@ -17,9 +17,9 @@ from functools import cache
 from random import Random
 from typing import Any
 
-from problems.calculator import annotate, derive_program
-from problems.problem import Problem, Solution
-from settings.errors import UserError
+from assay.problems.calculator import annotate, derive_program
+from assay.problems.problem import Problem, Solution
+from assay.settings.errors import UserError
 
 __all__ = ["DEFAULT_SIZE", "HARD_TEMPLATES", "SPLITS", "TEMPLATES", "generate"]
 

@@ -20,8 +20,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from problems.problem import Problem
-from settings.errors import UserError
+from assay.problems.problem import Problem
+from assay.settings.errors import UserError
 
 __all__ = ["SourcesConfig", "mixed", "source_counts", "source_of", "told_sources"]
 

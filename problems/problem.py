@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from settings.errors import UserError
-from storage.jsonl import read_jsonl
-from storage.places import Place
+from assay.settings.errors import UserError
+from assay.storage.jsonl import read_jsonl
+from assay.storage.places import Place
 
 __all__ = [
     "MODES",
@@ -44,7 +44,7 @@ class Problem:
 
     `answer` is the reference answer as text (`None` where it is unknown), for multiple choice the
     letter; `options` are the choices' texts in order A, B, …; `solutions` are reference solutions;
-    `convention` names how the reference answer is written (`problems.answers.CONVENTIONS`);
+    `convention` names how the reference answer is written (`assay.problems.answers.CONVENTIONS`);
     `source` is the part of a mixed set that the problem is of (`problems/mathinstruct.py`).
     """
 

@@ -21,9 +21,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from problems.answers import options_in
-from problems.problem import Mode, Problem
-from settings.errors import UserError
+from assay.problems.answers import options_in
+from assay.problems.problem import Mode, Problem
+from assay.settings.errors import UserError
 
 __all__ = [
     "FORMS",

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from settings.errors import UserError
-from storage.jsonl import read_json_list, read_jsonl
+from assay.settings.errors import UserError
+from assay.storage.jsonl import read_json_list, read_jsonl
 
 __all__ = ["Row", "Where", "read_rows"]
 

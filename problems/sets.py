@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from problems import gsm_symbolic
-from problems.answers import convention_name, convention_of, options_in
-from problems.formats import gsm8k_problem, mapped_problem, mathinstruct_problem
-from problems.mathinstruct import SourcesConfig, mixed, source_of
-from problems.problem import Problem
-from problems.rows import Row, Where, read_rows
-from settings.errors import UserError
+from assay.problems import gsm_symbolic
+from assay.problems.answers import convention_name, convention_of, options_in
+from assay.problems.formats import gsm8k_problem, mapped_problem, mathinstruct_problem
+from assay.problems.mathinstruct import SourcesConfig, mixed, source_of
+from assay.problems.problem import Problem
+from assay.problems.rows import Row, Where, read_rows
+from assay.settings.errors import UserError
 
 __all__ = ["SETS", "ProblemsConfig", "load_problems"]
 

@@ -17,12 +17,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from problems.annotations import strip_annotations
-from problems.derivation import derive_program
-from problems.problem import Mode, Problem
-from problems.prompts import PromptConfig, Shot, Shots, same_question
-from problems.sets import ProblemsConfig, load_problems
-from settings.errors import UserError
+from assay.problems.annotations import strip_annotations
+from assay.problems.derivation import derive_program
+from assay.problems.problem import Mode, Problem
+from assay.problems.prompts import PromptConfig, Shot, Shots, same_question
+from assay.problems.sets import ProblemsConfig, load_problems
+from assay.settings.errors import UserError
 
 __all__ = ["FewShotConfig", "choose_shots"]
 

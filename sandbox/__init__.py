@@ -16,9 +16,9 @@ watched), `lanes` (several programs in one), `isolation` (with `seccomp`, `landl
 in the child `child` or `lane`, which run programs (`plain` says which may share a process).
 """
 
-from sandbox.cleaning import clean_program
-from sandbox.client import Sandbox, capabilities
-from sandbox.outcome import STATUSES, Limits, Outcome, SandboxError, Status
+from assay.sandbox.cleaning import clean_program
+from assay.sandbox.client import Sandbox, capabilities
+from assay.sandbox.outcome import STATUSES, Limits, Outcome, SandboxError, Status
 
 __all__ = [
     "STATUSES",

@@ -24,11 +24,11 @@ def boot() -> None:
     package = types.ModuleType("sandbox")
     package.__path__ = [here]
     sys.modules["sandbox"] = package
-    from sandbox import namespaces
+    from assay.sandbox import namespaces
 
     # Before the rest is imported: what is in memory now, two processes will have.
     entered, parent = namespaces.enter(os.getppid())
-    from sandbox.forkserver import main
+    from assay.sandbox.forkserver import main
 
     main(int(sys.argv[1]), parent, entered)
 

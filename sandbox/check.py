@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox.client import Sandbox, capabilities
-from sandbox.hostile import ATTACKS, Attack
-from sandbox.outcome import Limits, Outcome, SandboxError, Status
+from assay.sandbox.client import Sandbox, capabilities
+from assay.sandbox.hostile import ATTACKS, Attack
+from assay.sandbox.outcome import Limits, Outcome, SandboxError, Status
 
 __all__ = ["LIMITS", "TOGETHER", "Verdict", "check", "descendants", "unmet"]
 

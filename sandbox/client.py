@@ -18,12 +18,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from sandbox.cleaning import clean_program
-from sandbox.lane import ALONE, MOST
-from sandbox.layers import worth_a_warning
-from sandbox.outcome import Limits, Outcome, SandboxError
-from sandbox.preload import Tier, tier_of
-from sandbox.servers import Root, Server, ServerDiedError
+from assay.sandbox.cleaning import clean_program
+from assay.sandbox.lane import ALONE, MOST
+from assay.sandbox.layers import worth_a_warning
+from assay.sandbox.outcome import Limits, Outcome, SandboxError
+from assay.sandbox.preload import Tier, tier_of
+from assay.sandbox.servers import Root, Server, ServerDiedError
 
 __all__ = ["Sandbox", "capabilities"]
 

@@ -24,11 +24,11 @@ import time
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from sandbox import child, lanes, linux, wire
-from sandbox.isolation import Isolation
-from sandbox.outcome import Limits
-from sandbox.preload import preload
-from sandbox.supervise import AbandonedError, Supervisor
+from assay.sandbox import child, lanes, linux, wire
+from assay.sandbox.isolation import Isolation
+from assay.sandbox.outcome import Limits
+from assay.sandbox.preload import preload
+from assay.sandbox.supervise import AbandonedError, Supervisor
 
 __all__ = ["main"]
 

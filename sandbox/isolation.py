@@ -18,9 +18,9 @@ import sys
 import sysconfig
 from collections.abc import Collection
 
-from sandbox import landlock, linux, seccomp
-from sandbox.layers import LAYERS
-from sandbox.probe import which_succeed
+from assay.sandbox import landlock, linux, seccomp
+from assay.sandbox.layers import LAYERS
+from assay.sandbox.probe import which_succeed
 
 __all__ = ["Isolation"]
 

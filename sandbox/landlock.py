@@ -11,7 +11,7 @@ import fcntl
 import os
 from collections.abc import Iterable
 
-from sandbox import linux
+from assay.sandbox import linux
 
 __all__ = ["enter", "make_rules"]
 

@@ -31,8 +31,8 @@ import typing
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
-from sandbox import child
-from sandbox.plain import is_plain, let_trouble_through
+from assay.sandbox import child
+from assay.sandbox.plain import is_plain, let_trouble_through
 
 __all__ = ["ALONE", "LATER", "LEFT", "MOST", "as_request", "run"]
 

@@ -18,8 +18,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sandbox import child, lane
-from sandbox.supervise import AbandonedError, Supervisor, cpu_seconds
+from assay.sandbox import child, lane
+from assay.sandbox.supervise import AbandonedError, Supervisor, cpu_seconds
 
 __all__ = ["Lanes"]
 

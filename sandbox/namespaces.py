@@ -25,8 +25,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from sandbox import linux
-from sandbox.probe import which_succeed
+from assay.sandbox import linux
+from assay.sandbox.probe import which_succeed
 
 __all__ = ["enter"]
 

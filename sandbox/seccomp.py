@@ -17,7 +17,7 @@ import errno
 import platform
 from dataclasses import dataclass
 
-from sandbox import linux
+from assay.sandbox import linux
 
 __all__ = ["ARCHITECTURES", "Filter", "assemble", "build"]
 

@@ -18,10 +18,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sandbox import wire
-from sandbox.lane import ALONE, LATER
-from sandbox.outcome import STATUSES, Limits, Outcome, SandboxError
-from sandbox.preload import Tier
+from assay.sandbox import wire
+from assay.sandbox.lane import ALONE, LATER
+from assay.sandbox.outcome import STATUSES, Limits, Outcome, SandboxError
+from assay.sandbox.preload import Tier
 
 __all__ = ["Root", "Server", "ServerDiedError"]
 

@@ -17,9 +17,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, NoReturn
 
-from sandbox import child, linux
-from sandbox.isolation import Isolation
-from sandbox.outcome import Limits
+from assay.sandbox import child, linux
+from assay.sandbox.isolation import Isolation
+from assay.sandbox.outcome import Limits
 
 __all__ = ["AbandonedError", "Supervisor", "cpu_seconds"]
 

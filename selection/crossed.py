@@ -20,12 +20,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from problems.problem import MODES
-from selection.curves import Floats, best_of_n_at
-from selection.intervals import Interval, bootstrap_weights
-from selection.measures import Statistic, auc_within, calibration_error, mean_of, pooled_auc
-from selection.pool import PoolArrays
-from selection.subsets import MAJORITY, Vote, expected_accuracy
+from assay.problems.problem import MODES
+from assay.selection.curves import Floats, best_of_n_at
+from assay.selection.intervals import Interval, bootstrap_weights
+from assay.selection.measures import Statistic, auc_within, calibration_error, mean_of, pooled_auc
+from assay.selection.pool import PoolArrays
+from assay.selection.subsets import MAJORITY, Vote, expected_accuracy
 
 __all__ = ["CrossedBootstrap", "measures"]
 

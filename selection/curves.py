@@ -25,9 +25,9 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from problems.problem import MODES
-from selection import rules
-from selection.pool import PoolArrays
+from assay.problems.problem import MODES
+from assay.selection import rules
+from assay.selection.pool import PoolArrays
 
 __all__ = [
     "Estimate",

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from selection.curves import Floats, Mix, best_of_n_at, hybrid_at, pass_at
-from selection.pool import PoolArrays, orders
-from selection.rules import eligible
-from selection.subsets import MAJORITY, Vote, estimate
-from selection.tuning import FOLDS, Plan, choose, fold_of, variants
-from settings.errors import UserError
+from assay.selection.curves import Floats, Mix, best_of_n_at, hybrid_at, pass_at
+from assay.selection.pool import PoolArrays, orders
+from assay.selection.rules import eligible
+from assay.selection.subsets import MAJORITY, Vote, estimate
+from assay.selection.tuning import FOLDS, Plan, choose, fold_of, variants
+from assay.settings.errors import UserError
 
 if TYPE_CHECKING:
-    from selection.request import EvaluateConfig
+    from assay.selection.request import EvaluateConfig
 
 __all__ = ["Cell", "Grid", "Measured", "Plans", "make_plans", "measure", "votes_of"]
 

@@ -20,14 +20,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from selection.curves import Floats, Mix, has, hybrid_tokens, tokens_at
-from selection.estimates import Cell, Measured, Plans, make_plans, measure
-from selection.groups import groups
-from selection.intervals import Interval, Paired, bootstrap_weights, interval, paired
-from selection.names import MIX_LABELS, ON_REQUEST, RULE_LABELS, SCORED_RULES, count, rule_label
-from selection.pool import PoolArrays
-from selection.quality import Quality, quality
-from selection.request import (
+from assay.selection.curves import Floats, Mix, has, hybrid_tokens, tokens_at
+from assay.selection.estimates import Cell, Measured, Plans, make_plans, measure
+from assay.selection.groups import groups
+from assay.selection.intervals import Interval, Paired, bootstrap_weights, interval, paired
+from assay.selection.names import (
+    MIX_LABELS,
+    ON_REQUEST,
+    RULE_LABELS,
+    SCORED_RULES,
+    count,
+    rule_label,
+)
+from assay.selection.pool import PoolArrays
+from assay.selection.quality import Quality, quality
+from assay.selection.request import (
     EvaluateConfig,
     applicable,
     check_config,
@@ -36,8 +43,8 @@ from selection.request import (
     scores_of,
     voter_notes,
 )
-from selection.tuning import FOLDS, Plan
-from settings.errors import UserError
+from assay.selection.tuning import FOLDS, Plan
+from assay.settings.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd

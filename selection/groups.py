@@ -18,18 +18,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from problems.problem import MODES
-from selection.curves import Floats, Mix
-from selection.estimates import Cell, Grid, Plans, measure
-from selection.intervals import Interval
-from selection.pool import PoolArrays
-from selection.request import sizes_of
-from settings.errors import UserError
+from assay.problems.problem import MODES
+from assay.selection.curves import Floats, Mix
+from assay.selection.estimates import Cell, Grid, Plans, measure
+from assay.selection.intervals import Interval
+from assay.selection.pool import PoolArrays
+from assay.selection.request import sizes_of
+from assay.settings.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from selection.request import EvaluateConfig
+    from assay.selection.request import EvaluateConfig
 
 __all__ = ["FIFTHS", "fifths", "groups", "halves", "mean_in_group", "possible"]
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from selection.curves import Floats, resampled
+from assay.selection.curves import Floats, resampled
 
 __all__ = [
     "Interval",

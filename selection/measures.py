@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from selection.curves import Floats
+from assay.selection.curves import Floats
 
 __all__ = ["Statistic", "auc_within", "brier", "calibration_error", "mean_of", "pooled_auc"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from selection.curves import Mix
-from selection.subsets import Vote
+from assay.selection.curves import Mix
+from assay.selection.subsets import Vote
 
 __all__ = [
     "ALWAYS",

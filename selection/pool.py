@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from problems.problem import MODES, Mode
-from settings.errors import UserError
+from assay.problems.problem import MODES, Mode
+from assay.settings.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd

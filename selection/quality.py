@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from selection.curves import Floats, Mix
-from selection.estimates import Cell
-from selection.intervals import Interval, Paired, paired
-from selection.measures import Statistic, auc_within, brier, calibration_error, pooled_auc
-from selection.pool import PoolArrays
+from assay.selection.curves import Floats, Mix
+from assay.selection.estimates import Cell
+from assay.selection.intervals import Interval, Paired, paired
+from assay.selection.measures import Statistic, auc_within, brier, calibration_error, pooled_auc
+from assay.selection.pool import PoolArrays
 
 __all__ = ["MEASURES", "Bin", "Over", "Quality", "calibration_bins", "over_optimisation", "quality"]
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from problems.problem import MODES
-from selection import rules as selection
-from selection.curves import Mix
-from selection.names import (
+from assay.problems.problem import MODES
+from assay.selection import rules as selection
+from assay.selection.curves import Mix
+from assay.selection.names import (
     ALWAYS,
     MIX_LABELS,
     MODE_WORDS,
@@ -20,8 +20,8 @@ from selection.names import (
     SCORED_RULES,
     count,
 )
-from selection.pool import PoolArrays, orders
-from settings.errors import UserError
+from assay.selection.pool import PoolArrays, orders
+from assay.settings.errors import UserError
 
 __all__ = [
     "EvaluateConfig",

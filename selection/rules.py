@@ -104,8 +104,8 @@ def weighted_top_k(
 def hybrid(classes: Integers, modes: Integers, ties: Floats) -> NDArray[np.intp]:
     """A program's answer where there is one, else one in words (Yue et al. 2023, arXiv 2309.05653).
 
-    `modes` indexes `problems.problem.MODES` (0 CoT, 1 PoT). Meant for one candidate of each mode;
-    of several with an answer, `ties` chooses.
+    `modes` indexes `assay.problems.problem.MODES` (0 CoT, 1 PoT). Meant for one candidate of each
+    mode; of several with an answer, `ties` chooses.
     """
     return _choose(classes >= 0, modes.astype(np.float32), ties)
 

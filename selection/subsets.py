@@ -24,10 +24,10 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from problems.problem import MODES
-from selection import rules
-from selection.curves import Estimate, Floats, Integers, Mix, has, splits
-from selection.pool import PoolArrays
+from assay.problems.problem import MODES
+from assay.selection import rules
+from assay.selection.curves import Estimate, Floats, Integers, Mix, has, splits
+from assay.selection.pool import PoolArrays
 
 __all__ = ["MAJORITY", "Rule", "Subset", "Vote", "accuracy_at", "estimate", "expected_accuracy"]
 

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from selection import rules
-from selection.curves import Estimate, Floats
-from selection.subsets import Vote
+from assay.selection import rules
+from assay.selection.curves import Estimate, Floats
+from assay.selection.subsets import Vote
 
 __all__ = ["FOLDS", "TEMPERATURES", "Plan", "choose", "fold_of", "k_grid", "variants"]
 

@@ -17,7 +17,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from settings.errors import UserError
+from assay.settings.errors import UserError
 
 __all__ = ["install_command", "missing_package", "project_folder"]
 

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from settings.errors import UserError
+from assay.settings.errors import UserError
 
 __all__ = ["as_dict", "fields_of", "find_config", "load", "merge", "read_yaml"]
 

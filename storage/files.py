@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from storage.places import Place, Remote
+from assay.storage.places import Place, Remote
 
 __all__ = ["atomic_file", "create_file", "create_json", "differences", "write_json"]
 

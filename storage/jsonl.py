@@ -5,7 +5,7 @@ one line: bytes that are no UTF-8, integers of thousands of digits, brackets nes
 A byte-order mark is read over. Half a surrogate pair ("\ud83d" alone), which a JSON escape can
 write and UTF-8 cannot, becomes U+FFFD. NaN and Infinity, which Python and others write, are floats.
 
-    for number, row in read_jsonl("storage.jsonl"): ...
+    for number, row in read_jsonl("assay.storage.jsonl"): ...
     for where, row in read_json_list(Path("problems.json")): ...
 """
 
@@ -20,8 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from settings.errors import UserError
-from storage.places import Place, Remote
+from assay.settings.errors import UserError
+from assay.storage.places import Place, Remote
 
 __all__ = ["parse_json", "read_json", "read_json_list", "read_jsonl", "without_surrogates"]
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from settings.errors import UserError
+from assay.settings.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -20,8 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from settings.errors import UserError
-from settings.extras import missing_package
+from assay.settings.errors import UserError
+from assay.settings.extras import missing_package
 
 __all__ = [
     "Place",

@@ -135,7 +135,7 @@ def test_a_folder_that_is_no_verifier(capsys, tmp_path):
 
 
 def test_a_full_disk_is_one_line_and_loses_nothing(capsys, monkeypatch, tmp_path):
-    import storage.files
+    import assay.storage.files
 
     path = tmp_path / "p.jsonl"
     path.write_text(json.dumps({"id": "a", "question": "1 + 1?", "answer": "2"}) + "\n")
@@ -143,7 +143,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(capsys, monkeypatch, tmp_path
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(storage.files.os, "fsync", full)
+    monkeypatch.setattr(assay.storage.files.os, "fsync", full)
     line = line_of(capsys, "sample", str(tmp_path / "r"), f"problems={path}", "generator=embedded")
     assert "No space left on device" in line
     assert not list((tmp_path / "r").glob("*"))
@@ -162,7 +162,7 @@ def test_a_question_with_an_equals_sign_is_a_question():
 
 
 def test_a_key_with_dashes_takes_the_word_after_it():
-    from pools.exchange.importing import ImportConfig
+    from assay.pools.exchange.importing import ImportConfig
 
     def joined(*words):
         return command_line._joined(list(words), ImportConfig)

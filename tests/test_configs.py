@@ -10,12 +10,12 @@ import yaml
 from accelerate.commands.config.config_args import load_config_from_file
 from transformers import TrainingArguments
 
-from generator.parallel import _OURS as GENERATOR_OURS
-from generator.parallel import deepspeed_settings
-from search.stages.train import GeneratorStage, VerifierStage
-from settings.schema import fields_of, load
-from verifier.config import TrainVerifierConfig, check_training
-from verifier.parallel import _OURS as VERIFIER_OURS
+from assay.generator.parallel import _OURS as GENERATOR_OURS
+from assay.generator.parallel import deepspeed_settings
+from assay.search.stages.train import GeneratorStage, VerifierStage
+from assay.settings.schema import fields_of, load
+from assay.verifier.config import TrainVerifierConfig, check_training
+from assay.verifier.parallel import _OURS as VERIFIER_OURS
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 MODELS = {

@@ -2,12 +2,12 @@
 
 A verifier is a language model with one reserved token, whose logit at a solution's tokens, scaled
 by a learned gain and shifted by a learned bias, predicts that the solution is right (Cobbe et al.
-2021, arXiv 2110.14168). `verifier.train.train_verifier` makes one, `verifier.model.load_verifier`
-opens one, `verifier.score.score` uses it.
+2021, arXiv 2110.14168). `assay.verifier.train.train_verifier` makes one,
+`assay.verifier.model.load_verifier` opens one, `assay.verifier.score.score` uses it.
 """
 
-from verifier.config import ScoreConfig, TrainVerifierConfig, VerifierModelConfig
-from verifier.data import LabelledCandidate, VerifierProblem
+from assay.verifier.config import ScoreConfig, TrainVerifierConfig, VerifierModelConfig
+from assay.verifier.data import LabelledCandidate, VerifierProblem
 
 __all__ = [
     "LabelledCandidate",

@@ -27,7 +27,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from verifier.prefix import Prefix, SolutionsLayout
+from assay.verifier.prefix import Prefix, SolutionsLayout
 
 __all__ = [
     "Call",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from verifier.config import VerifierSettings
+    from assay.verifier.config import VerifierSettings
 
 __all__ = ["model_card"]
 
@@ -39,12 +39,12 @@ assay score RUN verifier=THIS_FOLDER_OR_HUB_ID
 ```
 
 ```python
-from generator.models import ModelConfig
-from problems.problem import Problem
-from verifier.config import ScoreConfig
-from verifier.data import LabelledCandidate
-from verifier.model import load_verifier
-from verifier.score import score
+from assay.generator.models import ModelConfig
+from assay.problems.problem import Problem
+from assay.verifier.config import ScoreConfig
+from assay.verifier.data import LabelledCandidate
+from assay.verifier.model import load_verifier
+from assay.verifier.score import score
 
 verifier, tokenizer, prompter = load_verifier(ModelConfig("THIS_FOLDER_OR_HUB_ID"))
 problem = Problem(id="1", question="What is 6 times 7?")

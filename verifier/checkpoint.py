@@ -21,8 +21,8 @@ from typing import Any
 
 import torch
 
-from settings.errors import UserError
-from storage.files import atomic_file, differences, write_json
+from assay.settings.errors import UserError
+from assay.storage.files import atomic_file, differences, write_json
 
 __all__ = ["OutputFolder"]
 

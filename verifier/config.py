@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from generator.lora import LoraSettings
-from generator.models import (
+from assay.generator.lora import LoraSettings
+from assay.generator.models import (
     ModelConfig,
 )
-from problems.prompts import PromptConfig
-from settings.errors import UserError
+from assay.problems.prompts import PromptConfig
+from assay.settings.errors import UserError
 
 __all__ = [
     "LoraSettings",

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from problems.problem import MODES, Mode, Problem
-from problems.prompts import Prompter
-from verifier.steps import line_ends as line_ends_of
-from verifier.steps import token_offsets
+from assay.problems.problem import MODES, Mode, Problem
+from assay.problems.prompts import Prompter
+from assay.verifier.steps import line_ends as line_ends_of
+from assay.verifier.steps import token_offsets
 
 __all__ = [
     "Group",

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
-from settings.errors import UserError
+from assay.settings.errors import UserError
 
 __all__ = ["add_residual_dropout", "residual_branches", "switch_off_own_dropout"]
 

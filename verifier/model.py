@@ -32,8 +32,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from generator.lora import add_adapters, merged_state
-from generator.models import (
+from assay.generator.lora import add_adapters, merged_state
+from assay.generator.models import (
     ModelConfig,
     check_vocabulary,
     load_model,
@@ -41,12 +41,12 @@ from generator.models import (
     pinned,
     quiet,
 )
-from generator.partition import divided, first_process, gathered, shape_of
-from problems.prompts import PromptConfig, Prompter
-from settings.errors import UserError
-from verifier.attention import Layout, attention_arguments, use_shared_prefix_attention
-from verifier.card import model_card
-from verifier.config import (
+from assay.generator.partition import divided, first_process, gathered, shape_of
+from assay.problems.prompts import PromptConfig, Prompter
+from assay.settings.errors import UserError
+from assay.verifier.attention import Layout, attention_arguments, use_shared_prefix_attention
+from assay.verifier.card import model_card
+from assay.verifier.config import (
     HEADS,
     LEVELS,
     LOSSES,
@@ -54,9 +54,9 @@ from verifier.config import (
     VerifierSettings,
     check_model,
 )
-from verifier.dropout import add_residual_dropout, switch_off_own_dropout
-from verifier.packing import Batch
-from verifier.vocabulary import VocabularyLoss
+from assay.verifier.dropout import add_residual_dropout, switch_off_own_dropout
+from assay.verifier.packing import Batch
+from assay.verifier.vocabulary import VocabularyLoss
 
 __all__ = ["LossSums", "Verifier", "load_verifier", "read_settings", "reserve_token", "uses_output"]
 
@@ -354,7 +354,7 @@ def uses_output(name: str) -> bool:
 
 
 def load_verifier(model: ModelConfig) -> tuple[Verifier, Any, Prompter]:
-    """All that `verifier.score.score` needs: the verifier, its tokenizer and its prompter."""
+    """All that `assay.verifier.score.score` needs: the verifier, its tokenizer and its prompter."""
     verifier, tokenizer = Verifier.from_pretrained(model), load_tokenizer(model)
     return verifier, tokenizer, Prompter(verifier.settings.prompt, tokenizer)
 

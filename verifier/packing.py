@@ -40,8 +40,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from verifier.attention import Call, PackLayout
-from verifier.data import Group, Ids, Sampled
+from assay.verifier.attention import Call, PackLayout
+from assay.verifier.data import Group, Ids, Sampled
 
 __all__ = [
     "Batch",

@@ -24,11 +24,11 @@ import torch
 from accelerate import Accelerator, PartialState
 from accelerate.utils import DistributedType
 
-from generator.models import device_of
-from generator.parallel import deepspeed_settings, launched_deepspeed, under_fsdp
-from settings.errors import UserError
-from settings.extras import missing_package
-from verifier.config import TrainVerifierConfig
+from assay.generator.models import device_of
+from assay.generator.parallel import deepspeed_settings, launched_deepspeed, under_fsdp
+from assay.settings.errors import UserError
+from assay.settings.extras import missing_package
+from assay.verifier.config import TrainVerifierConfig
 
 __all__ = [
     "backward",

@@ -18,10 +18,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from settings.errors import UserError
-from verifier.config import TrainVerifierConfig
-from verifier.data import Group, balanced
-from verifier.packing import Pack, plan, plan_references
+from assay.settings.errors import UserError
+from assay.verifier.config import TrainVerifierConfig
+from assay.verifier.data import Group, balanced
+from assay.verifier.packing import Pack, plan, plan_references
 
 __all__ = ["ADAPTATION", "JOINT", "Epoch", "Schedule", "rate_factor"]
 

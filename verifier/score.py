@@ -22,15 +22,15 @@ from numpy.typing import NDArray
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from problems.problem import Mode, Problem
-from problems.prompts import Prompter
-from settings.errors import UserError
-from verifier.attention import attends_to_layouts
-from verifier.config import ScoreConfig, check_scoring
-from verifier.data import read_text
-from verifier.model import Verifier
-from verifier.prefix import Prefix, order_of, shared_tokens
-from verifier.steps import line_ends, token_offsets
+from assay.problems.problem import Mode, Problem
+from assay.problems.prompts import Prompter
+from assay.settings.errors import UserError
+from assay.verifier.attention import attends_to_layouts
+from assay.verifier.config import ScoreConfig, check_scoring
+from assay.verifier.data import read_text
+from assay.verifier.model import Verifier
+from assay.verifier.prefix import Prefix, order_of, shared_tokens
+from assay.verifier.steps import line_ends, token_offsets
 
 __all__ = ["Scorable", "Scored", "score", "token_values"]
 

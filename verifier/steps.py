@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from problems.problem import Mode
-from problems.prompts import Prompter
-from settings.errors import UserError
+from assay.problems.problem import Mode
+from assay.problems.prompts import Prompter
+from assay.settings.errors import UserError
 
 __all__ = ["line_ends", "token_offsets"]
 
@@ -26,9 +26,9 @@ def token_offsets(
 ) -> NDArray[np.int32]:
     """Which characters of `text` each token of the response stands for, shape (tokens, 2).
 
-    `whole` is what the verifier reads, `text` its beginning (see `verifier.data.read_text`). Tokens
-    that stand for nothing of `text` (an appended output, the end token) have its end twice. Raises
-    `UserError` for a tokenizer that does not know its offsets.
+    `whole` is what the verifier reads, `text` its beginning (see `assay.verifier.data.read_text`).
+    Tokens that stand for nothing of `text` (an appended output, the end token) have its end twice.
+    Raises `UserError` for a tokenizer that does not know its offsets.
     """
     if not tokenizer.is_fast:
         raise UserError("verifier: values and line ends need a fast tokenizer (tokenizer.json)")

@@ -1,14 +1,14 @@
 """Training a verifier by the joint objective (Cobbe et al. 2021, arXiv 2110.14168, section 4.2).
 
-A step takes packs of many problems (`verifier.packing`), sums both losses over their tokens,
+A step takes packs of many problems (`assay.verifier.packing`), sums both losses over their tokens,
 divides each by its number of tokens in the whole step, and lets AdamW move; the rates fall linearly
-to 0. Before that, a phase may train the language model alone (`verifier.schedule`). Of the steps at
-which held-out problems were scored, the best one's weights are kept.
+to 0. Before that, a phase may train the language model alone (`assay.verifier.schedule`). Of the
+steps at which held-out problems were scored, the best one's weights are kept.
 
 All randomness is a function of (seed, epoch) for the order and of (seed, step) for the dropout, so
 a training that was killed goes on from its last checkpoint to the very weights of an undisturbed
 one (bit for bit on a CPU). Runs in one process, data-parallel under `torchrun` or
-`accelerate launch`, or divided by DeepSpeed (`verifier.parallel`).
+`accelerate launch`, or divided by DeepSpeed (`assay.verifier.parallel`).
 
     path = train_verifier(TrainVerifierConfig(output="runs/verifier"), data)
 """
@@ -31,18 +31,18 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 
-from generator.models import device_of, fingerprint
-from generator.partition import divided, gathered, shape_of
-from pools.progress import TrainingBar
-from problems.prompts import Prompter
-from settings.errors import UserError
-from storage.places import local_folder
-from verifier.checkpoint import OutputFolder
-from verifier.config import TrainVerifierConfig, check_choice, check_training
-from verifier.data import VerifierProblem, fingerprint_of, fitting, make_groups, split
-from verifier.model import LossSums, Verifier
-from verifier.packing import Batch, Pack, deal, idle, micro_batches, packed_batch
-from verifier.parallel import (
+from assay.generator.models import device_of, fingerprint
+from assay.generator.partition import divided, gathered, shape_of
+from assay.pools.progress import TrainingBar
+from assay.problems.prompts import Prompter
+from assay.settings.errors import UserError
+from assay.storage.places import local_folder
+from assay.verifier.checkpoint import OutputFolder
+from assay.verifier.config import TrainVerifierConfig, check_choice, check_training
+from assay.verifier.data import VerifierProblem, fingerprint_of, fitting, make_groups, split
+from assay.verifier.model import LossSums, Verifier
+from assay.verifier.packing import Batch, Pack, deal, idle, micro_batches, packed_batch
+from assay.verifier.parallel import (
     backward,
     check_engine,
     drop_divided,
@@ -54,8 +54,8 @@ from verifier.parallel import (
     start,
     under_deepspeed,
 )
-from verifier.schedule import ADAPTATION, Epoch, Schedule
-from verifier.validate import Validation, is_as_good, measure_problems, score_problems
+from assay.verifier.schedule import ADAPTATION, Epoch, Schedule
+from assay.verifier.validate import Validation, is_as_good, measure_problems, score_problems
 
 __all__ = ["train_verifier"]
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from settings.errors import UserError
-from verifier.config import KEEP_BY, ScoreConfig
-from verifier.data import VerifierProblem
+from assay.settings.errors import UserError
+from assay.verifier.config import KEEP_BY, ScoreConfig
+from assay.verifier.data import VerifierProblem
 
 if TYPE_CHECKING:
-    from problems.prompts import Prompter
-    from verifier.model import Verifier
+    from assay.problems.prompts import Prompter
+    from assay.verifier.model import Verifier
 
 __all__ = [
     "Validation",
@@ -168,7 +168,7 @@ def score_problems(
     batch_tokens: int,
 ) -> list[NDArray[np.float32]]:
     """Scores of the held-out problems' candidates, both modes together, one array a problem."""
-    from verifier.score import score
+    from assay.verifier.score import score
 
     config = ScoreConfig(batch_tokens=batch_tokens)
     return [

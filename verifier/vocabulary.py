@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from generator.partition import divided
+from assay.generator.partition import divided
 
 __all__ = ["VocabularyLoss"]
 

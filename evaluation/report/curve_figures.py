@@ -14,7 +14,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from evaluation.report.drawing import (
+from assay.evaluation.report.drawing import (
     AXES,
     FORMATS,
     HEIGHT,
@@ -28,9 +28,9 @@ from evaluation.report.drawing import (
     legend_beside,
     save_figure,
 )
-from selection.curves import Mix
-from selection.evaluate import MIX_LABELS, RULE_LABELS, Evaluation
-from settings.errors import UserError
+from assay.selection.curves import Mix
+from assay.selection.evaluate import MIX_LABELS, RULE_LABELS, Evaluation
+from assay.settings.errors import UserError
 
 __all__ = ["plot_curves", "plot_runs"]
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from selection.curves import Mix
-from selection.evaluate import MIX_LABELS, Evaluation
-from storage.files import atomic_file
+from assay.selection.curves import Mix
+from assay.selection.evaluate import MIX_LABELS, Evaluation
+from assay.storage.files import atomic_file
 
 __all__ = [
     "AXES",

@@ -14,7 +14,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from evaluation.report.drawing import (
+from assay.evaluation.report.drawing import (
     FORMATS,
     HEIGHT,
     LABELS,
@@ -27,9 +27,9 @@ from evaluation.report.drawing import (
     legend_beside,
     save_figure,
 )
-from selection.curves import Mix
-from selection.evaluate import MIX_LABELS, RULE_LABELS, Evaluation
-from selection.groups import FIFTHS
+from assay.selection.curves import Mix
+from assay.selection.evaluate import MIX_LABELS, RULE_LABELS, Evaluation
+from assay.selection.groups import FIFTHS
 
 __all__ = ["plot_calibration", "plot_difficulty", "plot_over_optimisation"]
 

@@ -23,12 +23,12 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.report.problem import choosing_rules, describe, pack
-from evaluation.report.sections import accuracy as sections
-from evaluation.report.sections import scores as findings
-from selection.evaluate import RULE_LABELS, Evaluation
-from storage.files import atomic_file
-from storage.places import Place
+from assay.evaluation.report.problem import choosing_rules, describe, pack
+from assay.evaluation.report.sections import accuracy as sections
+from assay.evaluation.report.sections import scores as findings
+from assay.selection.evaluate import RULE_LABELS, Evaluation
+from assay.storage.files import atomic_file
+from assay.storage.places import Place
 
 __all__ = ["Page", "PageRun", "write_page"]
 

@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from selection import rules
-from selection.estimates import votes_of
-from selection.evaluate import SCORED_RULES, Evaluation
+from assay.selection import rules
+from assay.selection.estimates import votes_of
+from assay.selection.evaluate import SCORED_RULES, Evaluation
 
 __all__ = ["choosing_rules", "describe", "pack"]
 

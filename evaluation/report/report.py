@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evaluation.of_run import as_json, evaluate_run, graded, tuning_pool, usable
-from evaluation.report.page import Page, PageRun, write_page
-from evaluation.report.tidy import tidy_tables
-from evaluation.table import table
-from pools.frame import load_frame, stage_seconds
-from pools.imported import check_grading
-from pools.run import Run
-from selection.evaluate import EvaluateConfig, Evaluation
-from settings.errors import UserError
-from settings.schema import fields_of
-from storage.files import atomic_file, write_json
-from storage.places import Place, names_below, place
+from assay.evaluation.of_run import as_json, evaluate_run, graded, tuning_pool, usable
+from assay.evaluation.report.page import Page, PageRun, write_page
+from assay.evaluation.report.tidy import tidy_tables
+from assay.evaluation.table import table
+from assay.pools.frame import load_frame, stage_seconds
+from assay.pools.imported import check_grading
+from assay.pools.run import Run
+from assay.selection.evaluate import EvaluateConfig, Evaluation
+from assay.settings.errors import UserError
+from assay.settings.schema import fields_of
+from assay.storage.files import atomic_file, write_json
+from assay.storage.places import Place, names_below, place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -175,9 +175,9 @@ def write_report(
 
     `runs` and `evaluations` have the same names. Tables of several runs have a column `run`.
     """
-    from evaluation.report import figures
-    from evaluation.report.curve_figures import plot_curves, plot_runs
-    from evaluation.report.drawing import FORMATS
+    from assay.evaluation.report import figures
+    from assay.evaluation.report.curve_figures import plot_curves, plot_runs
+    from assay.evaluation.report.drawing import FORMATS
 
     folder.mkdir(parents=True, exist_ok=True)
     if len(runs) == 1:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evaluation.costs import equal_flops
-from evaluation.report.sections.differences import run_differences
-from selection.evaluate import Evaluation
-from selection.quality import MEASURES
+from assay.evaluation.costs import equal_flops
+from assay.evaluation.report.sections.differences import run_differences
+from assay.selection.evaluate import Evaluation
+from assay.selection.quality import MEASURES
 
 if TYPE_CHECKING:
     import pandas as pd

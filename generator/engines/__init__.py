@@ -15,10 +15,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from settings.errors import UserError
+from assay.settings.errors import UserError
 
 if TYPE_CHECKING:
-    from generator.models import ModelConfig
+    from assay.generator.models import ModelConfig
 
 __all__ = [
     "Completion",
@@ -79,9 +79,10 @@ class Request:
     function of (seed, key, index), whatever else is sampled beside it. `messages` is the prompt as
     a chat, for servers that apply the chat template themselves.
 
-    `calculator`: after `<<expression=` comes what `problems.calculator.continue_with` says, instead
-    of what the model would have written. Engines read this and not `SamplingParams.calculator`:
-    only the maker of the requests knows which of them ask for words; `<<` in a program is a shift.
+    `calculator`: after `<<expression=` comes what `assay.problems.calculator.continue_with` says,
+    instead of what the model would have written. Engines read this and not
+    `SamplingParams.calculator`: only the maker of the requests knows which of them ask for words;
+    `<<` in a program is a shift.
     """
 
     prompt_ids: list[int]
@@ -199,7 +200,7 @@ class EngineConfig:
         """What of an engine changes samples, for the keys of stages; may ask the servers."""
         if self.name == "server":
             # Which machines serve the model, and how many, may change from one start to the next.
-            from generator.engines.connection import model_name
+            from assay.generator.engines.connection import model_name
 
             server = self.server
             told = {"model": model_name(server), "api": server.api, "extra": server.extra}
@@ -214,17 +215,17 @@ class EngineConfig:
 def make_engine(config: EngineConfig, model: ModelConfig) -> Engine:
     """Loads the model into the engine named. Raises `UserError` for an unknown engine."""
     if config.name == "transformers":
-        from generator.engines.hf import TransformersEngine
+        from assay.generator.engines.hf import TransformersEngine
 
         return TransformersEngine.load(config, model)
     if config.quantize != "none":
         raise UserError(f"engine.quantize={config.quantize}: only for engine.name=transformers")
     if config.name == "vllm":
-        from generator.engines.vllm import VllmEngine
+        from assay.generator.engines.vllm import VllmEngine
 
         return VllmEngine.load(config, model)
     if config.name == "server":
-        from generator.engines.server import ServerEngine
+        from assay.generator.engines.server import ServerEngine
 
         return ServerEngine.load(config, model)
     raise UserError(f"engine.name={config.name}: expected transformers, vllm or server")

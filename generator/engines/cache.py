@@ -29,7 +29,7 @@ import torch
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from settings.errors import UserError
+from assay.settings.errors import UserError
 
 __all__ = ["Cohort", "attend", "attending", "supports"]
 

@@ -1,7 +1,7 @@
 """The calculator while sampling (Cobbe et al. 2021, arXiv 2110.14168, appendix C), as tokens.
 
-What it writes is decided on the text (`problems.calculator.continue_with`), so it is the same for
-every tokenizer. A token may hold more than the "=" that completes `<<expression=`: what follows
+What it writes is decided on the text (`assay.problems.calculator.continue_with`), so it is the same
+for every tokenizer. A token may hold more than the "=" that completes `<<expression=`: what follows
 the "=" in it is dropped, like all that the model would have written there. So the drawn token,
 which the model has not read yet, is replaced by the tokens of its own text up to "=", the result
 and ">>". Mostly the first of them is the drawn token itself: then it counts as the model's.
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from problems.calculator import continue_with
+from assay.problems.calculator import continue_with
 
 __all__ = ["Calculator"]
 

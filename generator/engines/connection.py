@@ -23,11 +23,11 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from generator.engines import ServerConfig
-from generator.engines.background import iterate
-from generator.engines.protocol import message_of, served
-from settings.errors import UserError
-from storage.jsonl import parse_json
+from assay.generator.engines import ServerConfig
+from assay.generator.engines.background import iterate
+from assay.generator.engines.protocol import message_of, served
+from assay.settings.errors import UserError
+from assay.storage.jsonl import parse_json
 
 __all__ = ["Connection", "Node", "PassingError", "check", "model_name", "retry_after"]
 

@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from generator.engines import Stop
-from generator.engines.calculator import Calculator
-from generator.engines.protocol import Choice
+from assay.generator.engines import Stop
+from assay.generator.engines.calculator import Calculator
+from assay.generator.engines.protocol import Choice
 
 __all__ = ["Continuing", "Draft", "Sample", "seed_of"]
 

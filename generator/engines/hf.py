@@ -20,20 +20,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from generator.engines import Completion, EngineConfig, Request, SamplingParams, Stop
-from generator.engines.cache import Cohort, attending, supports
-from generator.engines.calculator import Calculator
-from generator.engines.lean import LeanStep
-from generator.engines.sampling import choose, uniforms
-from generator.engines.waiting import Sample, Waiting
-from generator.models import (
+from assay.generator.engines import Completion, EngineConfig, Request, SamplingParams, Stop
+from assay.generator.engines.cache import Cohort, attending, supports
+from assay.generator.engines.calculator import Calculator
+from assay.generator.engines.lean import LeanStep
+from assay.generator.engines.sampling import choose, uniforms
+from assay.generator.engines.waiting import Sample, Waiting
+from assay.generator.models import (
     ModelConfig,
     check_vocabulary,
     load_model,
     load_tokenizer,
     vocabulary_rows,
 )
-from settings.errors import UserError
+from assay.settings.errors import UserError
 
 __all__ = ["TransformersEngine", "rows_that_fit"]
 

@@ -22,8 +22,8 @@ from typing import Any
 
 import torch
 
-from generator.engines.cache import Cohort, attend, attending
-from generator.engines.int8 import Int8Product
+from assay.generator.engines.cache import Cohort, attend, attending
+from assay.generator.engines.int8 import Int8Product
 
 __all__ = ["LeanStep"]
 

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from generator.engines import SamplingParams
-from storage.jsonl import parse_json
+from assay.generator.engines import SamplingParams
+from assay.storage.jsonl import parse_json
 
 __all__ = [
     "WITHHELD",

@@ -23,8 +23,8 @@ import hashlib
 import numpy as np
 import torch
 
-from generator.engines import SamplingParams
-from settings.errors import UserError
+from assay.generator.engines import SamplingParams
+from assay.settings.errors import UserError
 
 __all__ = ["BITS", "choose", "uniforms"]
 

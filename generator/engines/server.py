@@ -23,11 +23,11 @@ from typing import Any, NamedTuple
 
 import httpx2
 
-from generator.engines import Completion, EngineConfig, Request, SamplingParams, ServerConfig
-from generator.engines.background import iterate
-from generator.engines.connection import Connection, Node, PassingError, check
-from generator.engines.continuing import Continuing, Draft, seed_of
-from generator.engines.protocol import (
+from assay.generator.engines import Completion, EngineConfig, Request, SamplingParams, ServerConfig
+from assay.generator.engines.background import iterate
+from assay.generator.engines.connection import Connection, Node, PassingError, check
+from assay.generator.engines.continuing import Continuing, Draft, seed_of
+from assay.generator.engines.protocol import (
     WITHHELD,
     Choice,
     choices_of,
@@ -35,9 +35,9 @@ from generator.engines.protocol import (
     is_filtered,
     message_of,
 )
-from generator.models import ModelConfig, load_tokenizer
-from settings.errors import UserError
-from storage.jsonl import parse_json
+from assay.generator.models import ModelConfig, load_tokenizer
+from assay.settings.errors import UserError
+from assay.storage.jsonl import parse_json
 
 __all__ = ["ServerEngine"]
 

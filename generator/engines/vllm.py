@@ -18,12 +18,12 @@ from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from generator.engines import Completion, EngineConfig, Request, SamplingParams
-from generator.engines.continuing import Continuing, Draft, seed_of
-from generator.engines.protocol import Choice
-from generator.models import ModelConfig, device_of, dtype_of, load_tokenizer, resolve
-from settings.errors import UserError
-from settings.extras import missing_package
+from assay.generator.engines import Completion, EngineConfig, Request, SamplingParams
+from assay.generator.engines.continuing import Continuing, Draft, seed_of
+from assay.generator.engines.protocol import Choice
+from assay.generator.models import ModelConfig, device_of, dtype_of, load_tokenizer, resolve
+from assay.settings.errors import UserError
+from assay.settings.extras import missing_package
 
 __all__ = ["VllmEngine"]
 

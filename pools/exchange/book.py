@@ -12,10 +12,10 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pools.exchange.mapping import Imported, Row
-from problems.problem import Problem
-from problems.prompts import same_question
-from settings.errors import UserError
+from assay.pools.exchange.mapping import Imported, Row
+from assay.problems.problem import Problem
+from assay.problems.prompts import same_question
+from assay.settings.errors import UserError
 
 __all__ = ["Book", "Placed", "file_names"]
 

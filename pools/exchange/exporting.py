@@ -17,15 +17,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pools.frame import join_scores, load_frame, scored_by
-from pools.imported import STAGE, with_imported
-from pools.progress import progress_bar
-from pools.run import Part, Run
-from problems.problem import Problem
-from settings.errors import UserError
-from storage.files import atomic_file
-from storage.parquet import to_frame
-from storage.places import place
+from assay.pools.frame import join_scores, load_frame, scored_by
+from assay.pools.imported import STAGE, with_imported
+from assay.pools.progress import progress_bar
+from assay.pools.run import Part, Run
+from assay.problems.problem import Problem
+from assay.settings.errors import UserError
+from assay.storage.files import atomic_file
+from assay.storage.parquet import to_frame
+from assay.storage.places import place
 
 if TYPE_CHECKING:
     import pandas as pd

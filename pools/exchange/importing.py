@@ -25,8 +25,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pools.exchange.book import Book, Placed, file_names
-from pools.exchange.mapping import (
+from assay.pools.exchange.book import Book, Placed, file_names
+from assay.pools.exchange.mapping import (
     AGGREGATES,
     Fields,
     Imported,
@@ -36,16 +36,16 @@ from pools.exchange.mapping import (
     look_up,
     selected,
 )
-from pools.progress import progress_bar
-from pools.rows import Candidate, candidates_table, scores_table
-from pools.run import Part, Run
-from problems.problem import Problem
-from settings.errors import UserError
-from settings.schema import CONFIGS, as_dict, merge, read_yaml
-from storage.files import create_file, differences
-from storage.jsonl import read_json_list, read_jsonl
-from storage.parquet import read_rows
-from storage.places import Place, names_below, place
+from assay.pools.progress import progress_bar
+from assay.pools.rows import Candidate, candidates_table, scores_table
+from assay.pools.run import Part, Run
+from assay.problems.problem import Problem
+from assay.settings.errors import UserError
+from assay.settings.schema import CONFIGS, as_dict, merge, read_yaml
+from assay.storage.files import create_file, differences
+from assay.storage.jsonl import read_json_list, read_jsonl
+from assay.storage.parquet import read_rows
+from assay.storage.places import Place, names_below, place
 
 if TYPE_CHECKING:
     import pyarrow

@@ -24,12 +24,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
-from problems.answers import convention_name, convention_of, extract, options_in
-from problems.formats import mapped_problem
-from problems.problem import MODES, Mode, Problem
-from problems.programs import program_text
-from sandbox import clean_program
-from settings.errors import UserError
+from assay.problems.answers import convention_name, convention_of, extract, options_in
+from assay.problems.formats import mapped_problem
+from assay.problems.problem import MODES, Mode, Problem
+from assay.problems.programs import program_text
+from assay.sandbox import clean_program
+from assay.settings.errors import UserError
 
 __all__ = [
     "AGGREGATES",

@@ -13,12 +13,17 @@ Extracted(answer='18', source='hash')
 [0, -1, 0, 1]
 """
 
-from problems.answers.choices import options_in
-from problems.answers.conventions import CONVENTIONS, Convention, convention_name, convention_of
-from problems.answers.equivalence import equivalent, is_answer, label
-from problems.answers.extraction import Extracted, extract, extract_output
-from problems.answers.grouping import Judged, classes, judge
-from problems.answers.thoughts import Reply, without_thoughts
+from assay.problems.answers.choices import options_in
+from assay.problems.answers.conventions import (
+    CONVENTIONS,
+    Convention,
+    convention_name,
+    convention_of,
+)
+from assay.problems.answers.equivalence import equivalent, is_answer, label
+from assay.problems.answers.extraction import Extracted, extract, extract_output
+from assay.problems.answers.grouping import Judged, classes, judge
+from assay.problems.answers.thoughts import Reply, without_thoughts
 
 __all__ = [
     "CONVENTIONS",

@@ -16,9 +16,9 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from problems.answers.canonical import canonical
-from problems.answers.forms import Text
-from problems.answers.tidying import tidy
+from assay.problems.answers.canonical import canonical
+from assay.problems.answers.forms import Text
+from assay.problems.answers.tidying import tidy
 
 __all__ = ["Boxes", "boxes_standing", "several", "split_boxes", "takes_back"]
 

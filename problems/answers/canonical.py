@@ -17,9 +17,9 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from problems.answers.brackets import is_one_bracket, split_top_level
-from problems.answers.expressions import Ambiguous, Unread, parse
-from problems.answers.forms import (
+from assay.problems.answers.brackets import is_one_bracket, split_top_level
+from assay.problems.answers.expressions import Ambiguous, Unread, parse
+from assay.problems.answers.forms import (
     Assigned,
     Canonical,
     Equation,
@@ -30,14 +30,14 @@ from problems.answers.forms import (
     Value,
     order,
 )
-from problems.answers.inequalities import ORDER, read_inequalities
-from problems.answers.intervals import united
-from problems.answers.numerals import read_long, read_number
-from problems.answers.python_forms import MAX_ITEMS, interval, matrix, read_python
-from problems.answers.special import read_special
-from problems.answers.tidying import MAX_LENGTH, tidy, words
-from problems.answers.units import without_unit
-from problems.answers.values import value_of
+from assay.problems.answers.inequalities import ORDER, read_inequalities
+from assay.problems.answers.intervals import united
+from assay.problems.answers.numerals import read_long, read_number
+from assay.problems.answers.python_forms import MAX_ITEMS, interval, matrix, read_python
+from assay.problems.answers.special import read_special
+from assay.problems.answers.tidying import MAX_LENGTH, tidy, words
+from assay.problems.answers.units import without_unit
+from assay.problems.answers.values import value_of
 
 __all__ = ["canonical"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from problems.answers.canonical import canonical
-from problems.answers.comparison import same
-from problems.answers.forms import Canonical
-from problems.answers.tidying import tidy
+from assay.problems.answers.canonical import canonical
+from assay.problems.answers.comparison import same
+from assay.problems.answers.forms import Canonical
+from assay.problems.answers.tidying import tidy
 
 __all__ = ["option_letter", "option_with_text", "options_in", "same_choice"]
 

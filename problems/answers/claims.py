@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 
-from problems.answers.canonical import canonical
-from problems.answers.choices import option_letter, option_with_text
-from problems.answers.forms import Number, Text
-from problems.answers.tidying import tidy, words
+from assay.problems.answers.canonical import canonical
+from assay.problems.answers.choices import option_letter, option_with_text
+from assay.problems.answers.forms import Number, Text
+from assay.problems.answers.tidying import tidy, words
 
 __all__ = ["claim", "is_value", "numbers_in", "whole_option"]
 

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from problems.answers.expressions import Unread
-from problems.answers.forms import (
+from assay.problems.answers.expressions import Unread
+from assay.problems.answers.forms import (
     Assigned,
     Based,
     Canonical,
@@ -30,9 +30,9 @@ from problems.answers.forms import (
     Text,
     Value,
 )
-from problems.answers.intervals import is_interval
-from problems.answers.units import unit_after
-from problems.answers.values import POSITIVE_POINTS, Complex, close, value_at, value_of
+from assay.problems.answers.intervals import is_interval
+from assay.problems.answers.units import unit_after
+from assay.problems.answers.values import POSITIVE_POINTS, Complex, close, value_at, value_of
 
 __all__ = ["NOISE", "same", "unit_of"]
 

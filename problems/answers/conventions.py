@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
 
-from problems.answers.canonical import canonical
-from problems.answers.comparison import same
-from problems.answers.forms import Assigned, Canonical, Group, Number
-from settings.errors import UserError
+from assay.problems.answers.canonical import canonical
+from assay.problems.answers.comparison import same
+from assay.problems.answers.forms import Assigned, Canonical, Group, Number
+from assay.settings.errors import UserError
 
 __all__ = ["CONVENTIONS", "GENERAL", "Convention", "convention_name", "convention_of"]
 

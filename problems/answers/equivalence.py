@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from problems.answers.boxes import split_boxes
-from problems.answers.canonical import canonical
-from problems.answers.choices import option_letter, same_choice
-from problems.answers.comparison import same
-from problems.answers.conventions import GENERAL, Convention, by_convention
-from problems.answers.forms import Assigned, Canonical, Equation, Group, Text
-from problems.answers.mathematics import decide, worth_asking
-from problems.answers.tidying import tidy
+from assay.problems.answers.boxes import split_boxes
+from assay.problems.answers.canonical import canonical
+from assay.problems.answers.choices import option_letter, same_choice
+from assay.problems.answers.comparison import same
+from assay.problems.answers.conventions import GENERAL, Convention, by_convention
+from assay.problems.answers.forms import Assigned, Canonical, Equation, Group, Text
+from assay.problems.answers.mathematics import decide, worth_asking
+from assay.problems.answers.tidying import tidy
 
 __all__ = ["equivalent", "is_answer", "is_open", "label", "settle"]
 

@@ -18,8 +18,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from problems.answers.numerals import MAX_DIGITS, MAX_EXPONENT, NOISE_DECIMALS
-from problems.answers.tidying import words
+from assay.problems.answers.numerals import MAX_DIGITS, MAX_EXPONENT, NOISE_DECIMALS
+from assay.problems.answers.tidying import words
 
 __all__ = ["Ambiguous", "Tree", "Unread", "parse"]
 

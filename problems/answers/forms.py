@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from problems.answers.numerals import Number
-from problems.answers.values import Value
+from assay.problems.answers.numerals import Number
+from assay.problems.answers.values import Value
 
 __all__ = [
     "Assigned",

@@ -13,14 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from problems.answers.canonical import canonical
-from problems.answers.choices import option_letter
-from problems.answers.comparison import NOISE, same, unit_of
-from problems.answers.conventions import GENERAL, Convention
-from problems.answers.equivalence import is_open, label, settle
-from problems.answers.forms import Assigned, Canonical, Measured, Number, Value
-from problems.answers.mathematics import worth_asking
-from problems.answers.tidying import tidy
+from assay.problems.answers.canonical import canonical
+from assay.problems.answers.choices import option_letter
+from assay.problems.answers.comparison import NOISE, same, unit_of
+from assay.problems.answers.conventions import GENERAL, Convention
+from assay.problems.answers.equivalence import is_open, label, settle
+from assay.problems.answers.forms import Assigned, Canonical, Measured, Number, Value
+from assay.problems.answers.mathematics import worth_asking
+from assay.problems.answers.tidying import tidy
 
 __all__ = ["Judged", "classes", "judge"]
 

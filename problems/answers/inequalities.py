@@ -10,9 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from problems.answers.brackets import is_one_bracket, split_at, split_top_level, without_brackets
-from problems.answers.forms import Assigned, Canonical, Group, Infinite, Number, Text, Value
-from problems.answers.intervals import intersected, united
+from assay.problems.answers.brackets import (
+    is_one_bracket,
+    split_at,
+    split_top_level,
+    without_brackets,
+)
+from assay.problems.answers.forms import Assigned, Canonical, Group, Infinite, Number, Text, Value
+from assay.problems.answers.intervals import intersected, united
 
 __all__ = ["ORDER", "read_inequalities"]
 

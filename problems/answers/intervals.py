@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from problems.answers.forms import Canonical, Group, Infinite, Number, Value
+from assay.problems.answers.forms import Canonical, Group, Infinite, Number, Value
 
 __all__ = ["intersected", "is_interval", "united"]
 

@@ -26,7 +26,7 @@ import warnings
 from collections import OrderedDict
 from pathlib import Path
 
-from problems.answers.tidying import words
+from assay.problems.answers.tidying import words
 
 __all__ = ["CPU_SECONDS", "WALL_SECONDS", "decide", "worth_asking"]
 

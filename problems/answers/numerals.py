@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from problems.answers.units import MONEY, unit_after
+from assay.problems.answers.units import MONEY, unit_after
 
 __all__ = ["MAX_DIGITS", "MAX_EXPONENT", "NOISE_DECIMALS", "Number", "read_long", "read_number"]
 
@@ -80,7 +80,7 @@ _LONG = re.compile(rf"\s*([-+]?)([0-9]{{1,{_MOST_DIGITS}}}|{_GROUPED})(?:\.0*)?\
 def read_number(text: str) -> Number | None:
     """The number that a whole text states, None where it is not one number.
 
-    `text` is tidied (`problems.answers.tidying.tidy`).
+    `text` is tidied (`assay.problems.answers.tidying.tidy`).
     """
     if _INTEGER.fullmatch(text):
         return Number(Fraction(int(text)))

@@ -12,12 +12,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from problems.answers.boxes import takes_back
-from problems.answers.canonical import canonical
-from problems.answers.claims import claim, is_value, whole_option
-from problems.answers.comparison import same
-from problems.answers.forms import Group, Text
-from problems.answers.tidying import tidy
+from assay.problems.answers.boxes import takes_back
+from assay.problems.answers.canonical import canonical
+from assay.problems.answers.claims import claim, is_value, whole_option
+from assay.problems.answers.comparison import same
+from assay.problems.answers.forms import Group, Text
+from assay.problems.answers.tidying import tidy
 
 __all__ = ["after_phrase", "claim_after_phrase"]
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import re
 
-from problems.answers.brackets import is_one_bracket
-from problems.answers.python_forms import is_spaced
-from problems.answers.tidying import MAX_LENGTH
+from assay.problems.answers.brackets import is_one_bracket
+from assay.problems.answers.python_forms import is_spaced
+from assay.problems.answers.tidying import MAX_LENGTH
 
 __all__ = ["as_written", "is_no_answer", "last_value"]
 

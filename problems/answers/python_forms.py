@@ -13,10 +13,10 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from problems.answers.brackets import is_one_bracket, split_top_level
-from problems.answers.expressions import Ambiguous
-from problems.answers.forms import Assigned, Canonical, Group, Infinite, Number, order
-from problems.answers.intervals import united
+from assay.problems.answers.brackets import is_one_bracket, split_top_level
+from assay.problems.answers.expressions import Ambiguous
+from assay.problems.answers.forms import Assigned, Canonical, Group, Infinite, Number, order
+from assay.problems.answers.intervals import united
 
 __all__ = ["MAX_ITEMS", "array_items", "interval", "is_spaced", "matrix", "read_python"]
 

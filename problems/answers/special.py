@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from problems.answers.forms import Based, Canonical, Infinite, Ratio, Text
+from assay.problems.answers.forms import Based, Canonical, Infinite, Ratio, Text
 
 __all__ = ["read_special"]
 

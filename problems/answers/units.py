@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 
-from problems.answers.tidying import words
+from assay.problems.answers.tidying import words
 
 __all__ = ["MONEY", "unit_after", "without_unit"]
 

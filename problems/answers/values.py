@@ -8,7 +8,7 @@ for degree 1000). Otherwise 40 digits have to agree. A difference at a point is 
 At the first points all symbols are positive, at the others of either sign: what agrees only at the
 first is equal only for positive numbers (\sqrt{x^2} and x).
 
->>> from problems.answers.expressions import parse
+>>> from assay.problems.answers.expressions import parse
 >>> first, second = value_of(parse(r"\frac{\sqrt{12}}{2}")), value_of(parse(r"\sqrt{3}"))
 >>> close(first.values[0], second.values[0])
 True
@@ -25,7 +25,7 @@ from functools import lru_cache
 from math import ceil, comb, factorial, floor, isqrt
 from typing import Any
 
-from problems.answers.expressions import Ambiguous, Tree, Unread
+from assay.problems.answers.expressions import Ambiguous, Tree, Unread
 
 __all__ = ["POSITIVE_POINTS", "Complex", "Value", "close", "value_at", "value_of"]
 

@@ -1,4 +1,4 @@
-"""The process that asks math-verify; `problems.answers.mathematics` starts it and kills it.
+"""The process that asks math-verify; `assay.problems.answers.mathematics` starts it and kills it.
 
 It reads pairs of LaTeX texts, one JSON list a line, and writes after each a line for each step:
 "first" and "second" once these are parsed, then "true", "false", "null" (undecided) or "full" (out

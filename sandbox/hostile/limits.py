@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from sandbox.hostile.attack import CPU, WALL, Attack
+from assay.sandbox.hostile.attack import CPU, WALL, Attack
 
 __all__ = ["ATTACKS"]
 

@@ -6,7 +6,7 @@ to change what its neighbour sees, to see its neighbour, or to take it along whe
 
 from functools import partial
 
-from sandbox.hostile.attack import CPU, Attack
+from assay.sandbox.hostile.attack import CPU, Attack
 
 __all__ = ["ATTACKS"]
 

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from sandbox.hostile.attack import CPU, DENIED, Attack
+from assay.sandbox.hostile.attack import CPU, DENIED, Attack
 
 __all__ = ["ATTACKS"]
 

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from sandbox.hostile.attack import Attack
+from assay.sandbox.hostile.attack import Attack
 
 __all__ = ["ATTACKS"]
 

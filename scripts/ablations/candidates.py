@@ -18,13 +18,19 @@ from pathlib import Path
 import pandas as pd
 from ablations_config import LARGE, TEST, Ablation, Options, loop_config
 
-from generator.models import ModelConfig, load_model, load_tokenizer, quiet
-from pools.frame import load_frame
-from pools.run import Run
-from search.drivers.run import PipelineConfig, check_leaks, fine_tune, grade_split, sample_split
-from search.stages.train import training_pool
-from settings.errors import UserError
-from verifier.data import VerifierProblem
+from assay.generator.models import ModelConfig, load_model, load_tokenizer, quiet
+from assay.pools.frame import load_frame
+from assay.pools.run import Run
+from assay.search.drivers.run import (
+    PipelineConfig,
+    check_leaks,
+    fine_tune,
+    grade_split,
+    sample_split,
+)
+from assay.search.stages.train import training_pool
+from assay.settings.errors import UserError
+from assay.verifier.data import VerifierProblem
 
 __all__ = ["Source", "cut", "sources"]
 

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from search.drivers.run import PipelineConfig
-from settings.errors import UserError
-from settings.schema import CONFIGS, load
+from assay.search.drivers.run import PipelineConfig
+from assay.settings.errors import UserError
+from assay.settings.schema import CONFIGS, load
 
 __all__ = [
     "LARGE",

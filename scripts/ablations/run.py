@@ -46,23 +46,23 @@ from ablations_config import (  # noqa: E402
 )
 from ablations_page import page  # noqa: E402
 
-from generator.models import ModelConfig, fingerprint  # noqa: E402
-from pools.run import Run, key_hash  # noqa: E402
-from search.drivers.run import PipelineConfig, verifier_training  # noqa: E402
-from search.launch.devices import workers_for  # noqa: E402
-from search.launch.work import Do, Report, cores, do_parts  # noqa: E402
-from selection.crossed import CrossedBootstrap, measures  # noqa: E402
-from selection.curves import Floats  # noqa: E402
-from selection.measures import Statistic  # noqa: E402
-from selection.pool import PoolArrays  # noqa: E402
-from settings.errors import UserError  # noqa: E402
-from settings.help import describe  # noqa: E402
-from storage.files import atomic_file, write_json  # noqa: E402
-from verifier.config import TrainVerifierConfig  # noqa: E402
-from verifier.data import VerifierProblem  # noqa: E402
-from verifier.scorers.own import Readable, Scorer  # noqa: E402
-from verifier.train import train_verifier  # noqa: E402
-from verifier.validate import measure  # noqa: E402
+from assay.generator.models import ModelConfig, fingerprint  # noqa: E402
+from assay.pools.run import Run, key_hash  # noqa: E402
+from assay.search.drivers.run import PipelineConfig, verifier_training  # noqa: E402
+from assay.search.launch.devices import workers_for  # noqa: E402
+from assay.search.launch.work import Do, Report, cores, do_parts  # noqa: E402
+from assay.selection.crossed import CrossedBootstrap, measures  # noqa: E402
+from assay.selection.curves import Floats  # noqa: E402
+from assay.selection.measures import Statistic  # noqa: E402
+from assay.selection.pool import PoolArrays  # noqa: E402
+from assay.settings.errors import UserError  # noqa: E402
+from assay.settings.help import describe  # noqa: E402
+from assay.storage.files import atomic_file, write_json  # noqa: E402
+from assay.verifier.config import TrainVerifierConfig  # noqa: E402
+from assay.verifier.data import VerifierProblem  # noqa: E402
+from assay.verifier.scorers.own import Readable, Scorer  # noqa: E402
+from assay.verifier.train import train_verifier  # noqa: E402
+from assay.verifier.validate import measure  # noqa: E402
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,9 @@ sys.path[:0] = [str(ROOT), str(Path(__file__).resolve().parent)]
 
 from rewrites import WRAPPINGS, rewrites  # noqa: E402
 
-from problems.answers import CONVENTIONS, classes, equivalent, extract, label  # noqa: E402
-from problems.answers.canonical import canonical  # noqa: E402
-from problems.answers.choices import options_in  # noqa: E402
+from assay.problems.answers import CONVENTIONS, classes, equivalent, extract, label  # noqa: E402
+from assay.problems.answers.canonical import canonical  # noqa: E402
+from assay.problems.answers.choices import options_in  # noqa: E402
 from scripts.bench.machine import machine  # noqa: E402
 
 SETS = (

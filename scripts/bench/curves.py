@@ -24,9 +24,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.pool import PoolArrays
 from scripts.bench.machine import machine
-from selection.evaluate import EvaluateConfig, evaluate
-from selection.pool import PoolArrays
 
 NS = [1, 2, 4, 8, 16, 32, 64, 128, 400]
 RULES = ["majority", "best_of_n", "weighted", "top_k", "weighted_top_k", "logprob"]

@@ -38,8 +38,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # In the place of this folder.
 sys.path[0] = str(ROOT)
 
-from pools.run import Run  # noqa: E402
-from problems.annotations import annotations  # noqa: E402
+from assay.pools.run import Run  # noqa: E402
+from assay.problems.annotations import annotations  # noqa: E402
 from scripts.bench.machine import machine  # noqa: E402
 
 DEFAULTS = {

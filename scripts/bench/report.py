@@ -28,18 +28,18 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
 
-from evaluation.report.report import ReportStage, run_report  # noqa: E402
-from pools.rows import (  # noqa: E402  # noqa: E402
+from assay.evaluation.report.report import ReportStage, run_report  # noqa: E402
+from assay.pools.rows import (  # noqa: E402  # noqa: E402
     Candidate,
     Graded,
     answers_table,
     candidates_table,
     scores_table,  # noqa: E402
 )
-from pools.run import Part, Run  # noqa: E402
-from problems.problem import Problem  # noqa: E402
+from assay.pools.run import Part, Run  # noqa: E402
+from assay.problems.problem import Problem  # noqa: E402
+from assay.settings.schema import load  # noqa: E402
 from scripts.bench.machine import machine  # noqa: E402
-from settings.schema import load  # noqa: E402
 
 TEXT = """the a of to and is in so he she they has have each total number times dollars hours apples
 eggs cost costs sells bought per day week = + - * / 2 3 4 5 6 10 12 15 20 24 48 100 more less than

@@ -19,8 +19,8 @@ sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 import torch  # noqa: E402
 
-from generator.engines import EngineConfig, Request, SamplingParams, hf  # noqa: E402
-from generator.models import ModelConfig  # noqa: E402
+from assay.generator.engines import EngineConfig, Request, SamplingParams, hf  # noqa: E402
+from assay.generator.models import ModelConfig  # noqa: E402
 from scripts.bench.machine import machine  # noqa: E402
 
 QUESTION = "Question: Tom has 12 apples and buys 30 more. How many apples has he now?\nAnswer:"

@@ -38,14 +38,14 @@ sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 import torch  # noqa: E402
 
-from generator.engines import EngineConfig, Request, SamplingParams  # noqa: E402
-from generator.engines.cache import _empty  # noqa: E402
-from generator.engines.hf import TransformersEngine  # noqa: E402
-from generator.models import ModelConfig, load_model, load_tokenizer, resolve  # noqa: E402
-from problems.prompts import PromptConfig, Prompter  # noqa: E402
-from problems.sets import ProblemsConfig, load_problems  # noqa: E402
+from assay.generator.engines import EngineConfig, Request, SamplingParams  # noqa: E402
+from assay.generator.engines.cache import _empty  # noqa: E402
+from assay.generator.engines.hf import TransformersEngine  # noqa: E402
+from assay.generator.models import ModelConfig, load_model, load_tokenizer, resolve  # noqa: E402
+from assay.problems.prompts import PromptConfig, Prompter  # noqa: E402
+from assay.problems.sets import ProblemsConfig, load_problems  # noqa: E402
+from assay.search.stages.sample import prompt_of  # noqa: E402
 from scripts.bench.machine import machine  # noqa: E402
-from search.stages.sample import prompt_of  # noqa: E402
 
 DEFAULTS: dict[str, Any] = {
     "model": "embedded",

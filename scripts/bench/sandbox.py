@@ -32,9 +32,9 @@ from pathlib import Path
 # In the place of this folder, where `sandbox` would be this file.
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from sandbox import Limits, Sandbox  # noqa: E402
-from sandbox.check import descendants  # noqa: E402
-from sandbox.preload import preload  # noqa: E402
+from assay.sandbox import Limits, Sandbox  # noqa: E402
+from assay.sandbox.check import descendants  # noqa: E402
+from assay.sandbox.preload import preload  # noqa: E402
 from scripts.bench.machine import machine  # noqa: E402
 from scripts.bench.programs import Made, mixed  # noqa: E402
 

@@ -43,13 +43,13 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
 
-from generator.documents import collate, within_documents  # noqa: E402
-from generator.models import ModelConfig, load_model, load_tokenizer  # noqa: E402
-from generator.packing import IGNORED, pack  # noqa: E402
-from generator.rationales import Example, RationalesConfig, build_examples  # noqa: E402
-from generator.train import _tokens_at_once  # noqa: E402
-from problems.prompts import PromptConfig, Prompter  # noqa: E402
-from problems.sets import ProblemsConfig, load_problems  # noqa: E402
+from assay.generator.documents import collate, within_documents  # noqa: E402
+from assay.generator.models import ModelConfig, load_model, load_tokenizer  # noqa: E402
+from assay.generator.packing import IGNORED, pack  # noqa: E402
+from assay.generator.rationales import Example, RationalesConfig, build_examples  # noqa: E402
+from assay.generator.train import _tokens_at_once  # noqa: E402
+from assay.problems.prompts import PromptConfig, Prompter  # noqa: E402
+from assay.problems.sets import ProblemsConfig, load_problems  # noqa: E402
 from scripts.bench.machine import machine  # noqa: E402
 from scripts.bench.verifier_train import timed  # noqa: E402
 

@@ -37,18 +37,18 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
 
-from generator.models import ModelConfig, load_tokenizer, resolve  # noqa: E402
-from pools.frame import load_frame  # noqa: E402
-from pools.run import Run  # noqa: E402
-from problems.prompts import PromptConfig, Prompter  # noqa: E402
-from scripts.bench.machine import machine  # noqa: E402
-from verifier.config import (
+from assay.generator.models import ModelConfig, load_tokenizer, resolve  # noqa: E402
+from assay.pools.frame import load_frame  # noqa: E402
+from assay.pools.run import Run  # noqa: E402
+from assay.problems.prompts import PromptConfig, Prompter  # noqa: E402
+from assay.verifier.config import (
     VerifierModelConfig,  # noqa: E402
     VerifierSettings,  # noqa: E402
 )
-from verifier.model import Verifier, load_verifier  # noqa: E402
-from verifier.prefix import order_of, shared_tokens  # noqa: E402
-from verifier.score import token_values  # noqa: E402
+from assay.verifier.model import Verifier, load_verifier  # noqa: E402
+from assay.verifier.prefix import order_of, shared_tokens  # noqa: E402
+from assay.verifier.score import token_values  # noqa: E402
+from scripts.bench.machine import machine  # noqa: E402
 
 DEFAULTS: dict[str, Any] = {
     "model": "embedded",

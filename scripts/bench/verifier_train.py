@@ -5,7 +5,7 @@ r"""Training a verifier on packs beside the literal recipe: the same samples, mo
 
 One problem a run: a question of about 100 tokens and 100 solutions of about 150 (log-normal, as
 they are sampled). The literal recipe gives each sample a padded row of its own and as many rows to
-its reference (`verifier.packing.padded_batch`); rows of like length share a micro-batch, and
+its reference (`assay.verifier.packing.padded_batch`); rows of like length share a micro-batch, and
 vocabulary logits are computed for references alone, so that it is as fast as it can be. Both sides
 do whole training steps, AdamW and clipping included. Repeats are interleaved; medians are printed.
 
@@ -37,12 +37,11 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
 
-from generator.models import ModelConfig, load_model  # noqa: E402
-from scripts.bench.machine import machine  # noqa: E402
-from verifier.config import VerifierSettings  # noqa: E402
-from verifier.data import Group, Ids, Sampled  # noqa: E402
-from verifier.model import Verifier  # noqa: E402
-from verifier.packing import (  # noqa: E402
+from assay.generator.models import ModelConfig, load_model  # noqa: E402
+from assay.verifier.config import VerifierSettings  # noqa: E402
+from assay.verifier.data import Group, Ids, Sampled  # noqa: E402
+from assay.verifier.model import Verifier  # noqa: E402
+from assay.verifier.packing import (  # noqa: E402
     Batch,
     Pack,
     micro_batches,
@@ -50,6 +49,7 @@ from verifier.packing import (  # noqa: E402
     padded_batch,
     plan,
 )
+from scripts.bench.machine import machine  # noqa: E402
 
 DEFAULTS = {
     "model": "embedded,d384",

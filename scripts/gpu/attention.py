@@ -3,7 +3,7 @@ r"""Attention over packs, one layer, forward and backward: three ways to do it, 
     python scripts/gpu/attention.py [device=cuda] [dtype=bfloat16] [tokens=16384] [packs=4]
         [heads=16] [size=128] [repeats=20] [seed=0]
 
-`shared prefix` is what the verifier trains with (`verifier.attention`: padded rows, PyTorch's
+`shared prefix` is what the verifier trains with (`assay.verifier.attention`: padded rows, PyTorch's
 scaled-dot-product attention); `dense mask` is the same attention as one call with a mask over all
 pairs; `FlexAttention` skips the blocks of the mask that are empty (compiled on CUDA, which takes
 about a minute; its mask is built once for all layers of a batch, and that time is printed too).
@@ -31,10 +31,10 @@ import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 from torch import Tensor  # noqa: E402
 
+from assay.verifier.attention import PackLayout, _shared_prefix_attention, pack_mask  # noqa: E402
+from assay.verifier.data import Sampled  # noqa: E402
+from assay.verifier.packing import Pack, packed_batch  # noqa: E402
 from scripts.bench.machine import machine  # noqa: E402
-from verifier.attention import PackLayout, _shared_prefix_attention, pack_mask  # noqa: E402
-from verifier.data import Sampled  # noqa: E402
-from verifier.packing import Pack, packed_batch  # noqa: E402
 
 DEFAULTS = {
     "device": "cuda",

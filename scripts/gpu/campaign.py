@@ -55,10 +55,10 @@ ROOT = Path(__file__).resolve().parents[2]
 # In the place of this folder.
 sys.path[0] = str(ROOT)
 
+from assay.settings.errors import UserError  # noqa: E402
+from assay.storage.files import write_json  # noqa: E402
 from scripts.gpu.campaign_machine import check_machine  # noqa: E402
 from scripts.gpu.campaign_stages import Stages, whole_slices  # noqa: E402
-from settings.errors import UserError  # noqa: E402
-from storage.files import write_json  # noqa: E402
 
 DEFAULTS = {
     "work": "runs/gsm8k_135m",

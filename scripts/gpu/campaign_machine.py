@@ -13,9 +13,9 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from generator.fetch import KNOWN
-from search.launch.work import cores
-from settings.errors import UserError
+from assay.generator.fetch import KNOWN
+from assay.search.launch.work import cores
+from assay.settings.errors import UserError
 
 __all__ = ["BENCHES", "REHEARSED_BENCHES", "check_machine", "gpu_gib", "made_up", "model_file"]
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pools.run import Part, Run
+from assay.pools.run import Part, Run
+from assay.settings.errors import UserError
 from scripts.gpu.campaign_machine import (
     BENCHES,
     REHEARSED_BENCHES,
@@ -29,7 +30,6 @@ from scripts.gpu.campaign_plan import (
     seconds_of,
     shrink,
 )
-from settings.errors import UserError
 
 if TYPE_CHECKING:
     from scripts.gpu.campaign import Campaign

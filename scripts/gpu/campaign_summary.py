@@ -17,10 +17,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pools.frame import load_frame
-from pools.run import Run, versions
+from assay.pools.frame import load_frame
+from assay.pools.run import Run, versions
+from assay.storage.files import write_json
 from scripts.bench.machine import processor
-from storage.files import write_json
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -35,9 +35,9 @@ import torch  # noqa: E402
 import transformers  # noqa: E402
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM  # noqa: E402
 
-from generator.engines import EngineConfig, Request, SamplingParams  # noqa: E402
-from generator.engines.hf import TransformersEngine  # noqa: E402
-from generator.models import quiet  # noqa: E402
+from assay.generator.engines import EngineConfig, Request, SamplingParams  # noqa: E402
+from assay.generator.engines.hf import TransformersEngine  # noqa: E402
+from assay.generator.models import quiet  # noqa: E402
 from scripts.bench.machine import processor  # noqa: E402
 
 DEFAULTS = {

@@ -18,10 +18,10 @@ import importlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from search.launch.config import RayConfig, SlurmConfig, check_launcher
-from search.launch.launchers import STAGES
-from settings.errors import UserError
-from settings.schema import as_dict, merge
+from assay.search.launch.config import RayConfig, SlurmConfig, check_launcher
+from assay.search.launch.launchers import STAGES
+from assay.settings.errors import UserError
+from assay.settings.schema import as_dict, merge
 
 __all__ = ["ChainConfig", "run"]
 
@@ -80,7 +80,7 @@ def _stage_config(stage: str, config: ChainConfig) -> Any:
 
 
 def _submit(stages: dict[str, Any], config: ChainConfig) -> None:
-    from search.launch.slurm import submit
+    from assay.search.launch.slurm import submit
 
     after = config.slurm.after
     for stage, own in stages.items():

@@ -22,28 +22,28 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from evaluation import evaluate as results
-from evaluation.report import report
-from generator.engines import EngineConfig, SamplingParams
-from generator.models import ModelConfig
-from generator.train import TrainGeneratorConfig, train_generator
-from pools.frame import load_frame, stage_seconds
-from pools.run import Run
-from problems.contamination import find_overlaps, told_overlaps
-from problems.problem import Problem
-from problems.prompts import PromptConfig
-from problems.sets import ProblemsConfig, load_problems
-from sandbox import Limits
-from search.stages.contamination import ContaminationConfig, evaluation_sets
-from search.stages.grade import GradeConfig, grade
-from search.stages.sample import SampleConfig, prompt_of, sample
-from search.stages.score import ScoreStage, score
-from search.stages.train import training_pool
-from selection.evaluate import EvaluateConfig
-from settings.errors import UserError
-from storage.places import local_folder
-from verifier.config import ScoreConfig, TrainVerifierConfig, VerifierModelConfig
-from verifier.train import train_verifier
+from assay.evaluation import evaluate as results
+from assay.evaluation.report import report
+from assay.generator.engines import EngineConfig, SamplingParams
+from assay.generator.models import ModelConfig
+from assay.generator.train import TrainGeneratorConfig, train_generator
+from assay.pools.frame import load_frame, stage_seconds
+from assay.pools.run import Run
+from assay.problems.contamination import find_overlaps, told_overlaps
+from assay.problems.problem import Problem
+from assay.problems.prompts import PromptConfig
+from assay.problems.sets import ProblemsConfig, load_problems
+from assay.sandbox import Limits
+from assay.search.stages.contamination import ContaminationConfig, evaluation_sets
+from assay.search.stages.grade import GradeConfig, grade
+from assay.search.stages.sample import SampleConfig, prompt_of, sample
+from assay.search.stages.score import ScoreStage, score
+from assay.search.stages.train import training_pool
+from assay.selection.evaluate import EvaluateConfig
+from assay.settings.errors import UserError
+from assay.storage.places import local_folder
+from assay.verifier.config import ScoreConfig, TrainVerifierConfig, VerifierModelConfig
+from assay.verifier.train import train_verifier
 
 __all__ = [
     "PipelineConfig",
@@ -84,7 +84,9 @@ class PipelineConfig:
     train: Split = field(default_factory=Split)
     """problems to fine-tune the generator on"""
     validation: Split = field(default_factory=lambda: Split(limit=0))
-    """held-out problems by whose coverage the generator's epoch is chosen (generator.coverage)"""
+    """held-out problems by whose coverage the generator's epoch is chosen
+    (assay.generator.coverage)
+    """
     generator: TrainGeneratorConfig = field(default_factory=TrainGeneratorConfig)
     pool: Split = field(default_factory=Split)
     """problems to sample candidates from for training the verifier"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from settings.errors import UserError
+from assay.settings.errors import UserError
 
 __all__ = ["LAUNCHERS", "RayConfig", "SlurmConfig", "check_launcher"]
 

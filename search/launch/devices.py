@@ -16,7 +16,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from search.launch.work import cores
+from assay.search.launch.work import cores
 
 __all__ = ["built_for_gpus", "gpu_names", "gpu_shares", "workers_for"]
 

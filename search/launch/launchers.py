@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from search.launch.config import RayConfig, check_launcher
-from search.launch.work import Work, do_parts
-from settings.errors import UserError
+from assay.search.launch.config import RayConfig, check_launcher
+from assay.search.launch.work import Work, do_parts
+from assay.settings.errors import UserError
 
 __all__ = ["STAGES", "Stage", "do_work"]
 
@@ -27,9 +27,9 @@ class Stage(NamedTuple):
 
 
 STAGES = {
-    "sample": Stage("search.stages.sample", "SampleConfig"),
-    "grade": Stage("search.stages.grade", "GradeConfig"),
-    "score": Stage("search.stages.score", "ScoreStage"),
+    "sample": Stage("assay.search.stages.sample", "SampleConfig"),
+    "grade": Stage("assay.search.stages.grade", "GradeConfig"),
+    "score": Stage("assay.search.stages.score", "ScoreStage"),
 }
 """In the order in which they follow each other."""
 
@@ -39,10 +39,10 @@ def do_work(work: Work, launcher: str, ray: RayConfig) -> None:
     check_launcher(launcher)
     if launcher == "slurm":
         raise UserError(
-            "launcher=slurm: submits a command; from Python, call search.launch.slurm.submit"
+            "launcher=slurm: submits a command; from Python, call assay.search.launch.slurm.submit"
         )
     if launcher == "ray":
-        from search.launch.on_ray import do_on_ray
+        from assay.search.launch.on_ray import do_on_ray
 
         do_on_ray(work, ray)
         return

@@ -19,12 +19,12 @@ import sys
 from collections import Counter, deque
 from typing import Any
 
-from pools.progress import Bar
-from pools.run import Part
-from search.launch.config import RayConfig
-from search.launch.work import Counts, Do, Work, failure
-from settings.errors import UserError
-from settings.extras import missing_package
+from assay.pools.progress import Bar
+from assay.pools.run import Part
+from assay.search.launch.config import RayConfig
+from assay.search.launch.work import Counts, Do, Work, failure
+from assay.settings.errors import UserError
+from assay.settings.extras import missing_package
 
 __all__ = ["do_on_ray"]
 
@@ -185,7 +185,7 @@ class _Worker:
     def begin(
         self, prepare: Any, arguments: tuple[Any, ...], folder: str, progress: Any
     ) -> tuple[str, str]:
-        """("ready", "") or what went wrong, as `search.launch.work.failure` tells it."""
+        """("ready", "") or what went wrong, as `assay.search.launch.work.failure` tells it."""
         # Paths are relative to where the command was given, on every machine.
         with contextlib.suppress(OSError):
             os.chdir(folder)
@@ -198,7 +198,7 @@ class _Worker:
         return "ready", ""
 
     def do(self, part: Part, attempt: int) -> tuple[str, str]:
-        """("done", "") or what went wrong, as `search.launch.work.failure` tells it."""
+        """("done", "") or what went wrong, as `assay.search.launch.work.failure` tells it."""
         import ray
 
         def tell(candidates: int, tokens: int) -> Any:

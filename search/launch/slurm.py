@@ -21,12 +21,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from search.launch.config import SlurmConfig
-from search.launch.launchers import STAGES
-from settings.errors import UserError
-from settings.schema import as_dict
-from storage.files import atomic_file
-from storage.places import Remote, place
+from assay.search.launch.config import SlurmConfig
+from assay.search.launch.launchers import STAGES
+from assay.settings.errors import UserError
+from assay.settings.schema import as_dict
+from assay.storage.files import atomic_file
+from assay.storage.places import Remote, place
 
 __all__ = ["folder_of", "script", "submit"]
 

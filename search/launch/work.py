@@ -27,9 +27,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from pools.progress import Bar
-from pools.run import Part
-from settings.errors import UserError
+from assay.pools.progress import Bar
+from assay.pools.run import Part
+from assay.settings.errors import UserError
 
 __all__ = ["Counts", "Do", "Report", "Work", "cores", "do_parts", "failure"]
 

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evaluation.of_run import usable
-from pools.frame import load_frame
-from pools.rows import Candidate, Graded
-from pools.run import Run
-from problems.answers import convention_of, label
-from search.solving.solver import Member, Solved
-from search.solving.summary import CHOICE, FELL_BACK
-from selection.evaluate import EvaluateConfig
+from assay.evaluation.of_run import usable
+from assay.pools.frame import load_frame
+from assay.pools.rows import Candidate, Graded
+from assay.pools.run import Run
+from assay.problems.answers import convention_of, label
+from assay.search.solving.solver import Member, Solved
+from assay.search.solving.summary import CHOICE, FELL_BACK
+from assay.selection.evaluate import EvaluateConfig
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,7 @@ def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 def show_one(run: Run, config: EvaluateConfig) -> str:
     """One problem of a run, solved; one that the verifier gets right and the vote wrong, if any."""
-    from search.solving.solver import choose
+    from assay.search.solving.solver import choose
 
     frame = load_frame(run, texts=True)
     by_id = {problem.id: problem for problem in run.problems}
@@ -56,7 +56,7 @@ def show_one(run: Run, config: EvaluateConfig) -> str:
 
 
 def _members(rows: pd.DataFrame, verifier: str) -> list[Any]:
-    from search.solving.solver import Member
+    from assay.search.solving.solver import Member
 
     found = []
     for values in _records(rows):

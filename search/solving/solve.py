@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.terminal import printable
-from problems.problem import Problem
-from problems.sets import load_problems
-from search.solving.show import _right, _sure, _way, show
-from search.solving.solver import SolveConfig, Solved, Solver
-from search.solving.summary import notes, summary
-from settings.errors import UserError
-from storage.files import atomic_file
-from storage.places import place
+from assay.evaluation.terminal import printable
+from assay.problems.problem import Problem
+from assay.problems.sets import load_problems
+from assay.search.solving.show import _right, _sure, _way, show
+from assay.search.solving.solver import SolveConfig, Solved, Solver
+from assay.search.solving.summary import notes, summary
+from assay.settings.errors import UserError
+from assay.storage.files import atomic_file
+from assay.storage.places import place
 
 __all__ = ["run"]
 

@@ -22,22 +22,22 @@ from typing import Any
 
 import numpy as np
 
-from generator.engines import Engine, EngineConfig, SamplingParams, make_engine
-from generator.models import ModelConfig
-from pools.grading import grade_candidates
-from pools.progress import progress_bar
-from pools.rows import Candidate, Graded
-from problems.problem import MODES, Problem
-from problems.prompts import Prompter
-from problems.sets import ProblemsConfig
-from problems.shots import FewShotConfig, choose_shots
-from sandbox import Limits, Sandbox
-from search.stages.mixture import prompt_of
-from search.stages.sample import asked_modes, batch_samples, sample_candidates
-from selection import rules
-from settings.errors import UserError
-from verifier.config import ScoreConfig
-from verifier.scorers.own import Readable, Scorer
+from assay.generator.engines import Engine, EngineConfig, SamplingParams, make_engine
+from assay.generator.models import ModelConfig
+from assay.pools.grading import grade_candidates
+from assay.pools.progress import progress_bar
+from assay.pools.rows import Candidate, Graded
+from assay.problems.problem import MODES, Problem
+from assay.problems.prompts import Prompter
+from assay.problems.sets import ProblemsConfig
+from assay.problems.shots import FewShotConfig, choose_shots
+from assay.sandbox import Limits, Sandbox
+from assay.search.stages.mixture import prompt_of
+from assay.search.stages.sample import asked_modes, batch_samples, sample_candidates
+from assay.selection import rules
+from assay.settings.errors import UserError
+from assay.verifier.config import ScoreConfig
+from assay.verifier.scorers.own import Readable, Scorer
 
 __all__ = ["Member", "SolveConfig", "Solved", "choose"]
 

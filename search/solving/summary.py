@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from selection.names import count
+from assay.selection.names import count
 
 __all__ = ["CHOICE", "FELL_BACK", "hybrid_lines", "notes", "summary"]
 

@@ -12,17 +12,17 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from problems.contamination import (
+from assay.problems.contamination import (
     Overlap,
     find_overlaps,
     told_overlaps,
     without_overlaps,
 )
-from problems.problem import Problem
-from problems.sets import SETS, ProblemsConfig, load_problems
-from settings.errors import UserError
-from storage.files import atomic_file
-from storage.places import Place, place
+from assay.problems.problem import Problem
+from assay.problems.sets import SETS, ProblemsConfig, load_problems
+from assay.settings.errors import UserError
+from assay.storage.files import atomic_file
+from assay.storage.places import Place, place
 
 __all__ = [
     "ContaminationConfig",

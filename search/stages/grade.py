@@ -14,17 +14,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pools.grading import GRADER, grade_candidates
-from pools.rows import Candidate, answers_table
-from pools.run import Part, Run, Shard
-from problems.answers import is_answer
-from problems.problem import Problem
-from sandbox import Limits, Sandbox
-from search.launch.config import RayConfig, SlurmConfig
-from search.launch.launchers import do_work
-from search.launch.work import Do, Report, Work
-from settings.errors import UserError
-from settings.schema import as_dict
+from assay.pools.grading import GRADER, grade_candidates
+from assay.pools.rows import Candidate, answers_table
+from assay.pools.run import Part, Run, Shard
+from assay.problems.answers import is_answer
+from assay.problems.problem import Problem
+from assay.sandbox import Limits, Sandbox
+from assay.search.launch.config import RayConfig, SlurmConfig
+from assay.search.launch.launchers import do_work
+from assay.search.launch.work import Do, Report, Work
+from assay.settings.errors import UserError
+from assay.settings.schema import as_dict
 
 __all__ = ["GradeConfig", "grade", "run"]
 
@@ -51,8 +51,8 @@ class GradeConfig:
 
 def run(config: GradeConfig) -> None:
     """`assay grade`."""
-    from evaluation.gradings import gradings
-    from pools.frame import frame_line, load_frame
+    from assay.evaluation.gradings import gradings
+    from assay.pools.frame import frame_line, load_frame
 
     done = grade(config)
     parts = done.parts("answers")

@@ -19,14 +19,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from generator.engines import EngineConfig, SamplingParams
-from generator.models import ModelConfig, load_tokenizer, pinned, resolve
-from pools.run import ORIGIN
-from problems.problem import MODES
-from problems.prompts import PromptConfig
-from problems.shots import FewShotConfig
-from settings.errors import UserError
-from settings.schema import as_dict, merge
+from assay.generator.engines import EngineConfig, SamplingParams
+from assay.generator.models import ModelConfig, load_tokenizer, pinned, resolve
+from assay.pools.run import ORIGIN
+from assay.problems.problem import MODES
+from assay.problems.prompts import PromptConfig
+from assay.problems.shots import FewShotConfig
+from assay.settings.errors import UserError
+from assay.settings.schema import as_dict, merge
 
 __all__ = ["Origin", "members_of", "origins_of", "prompt_of"]
 

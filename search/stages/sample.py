@@ -18,22 +18,22 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from generator.engines import Engine, EngineConfig, Request, SamplingParams, make_engine
-from generator.flops import model_shape
-from generator.models import ModelConfig, fingerprint
-from pools.rows import Candidate, candidates_table
-from pools.run import Part, Run, Shard
-from problems.problem import MODES, Mode, Problem
-from problems.prompts import PromptConfig, Prompter, Shots
-from problems.sets import ProblemsConfig, load_problems
-from problems.shots import FewShotConfig, choose_shots
-from search.launch.config import RayConfig, SlurmConfig
-from search.launch.devices import gpu_shares, workers_for
-from search.launch.launchers import do_work
-from search.launch.work import Do, Report, Work
-from search.stages.mixture import Origin, origins_of, prompt_of
-from settings.errors import UserError
-from settings.schema import as_dict, fields_of
+from assay.generator.engines import Engine, EngineConfig, Request, SamplingParams, make_engine
+from assay.generator.flops import model_shape
+from assay.generator.models import ModelConfig, fingerprint
+from assay.pools.rows import Candidate, candidates_table
+from assay.pools.run import Part, Run, Shard
+from assay.problems.problem import MODES, Mode, Problem
+from assay.problems.prompts import PromptConfig, Prompter, Shots
+from assay.problems.sets import ProblemsConfig, load_problems
+from assay.problems.shots import FewShotConfig, choose_shots
+from assay.search.launch.config import RayConfig, SlurmConfig
+from assay.search.launch.devices import gpu_shares, workers_for
+from assay.search.launch.launchers import do_work
+from assay.search.launch.work import Do, Report, Work
+from assay.search.stages.mixture import Origin, origins_of, prompt_of
+from assay.settings.errors import UserError
+from assay.settings.schema import as_dict, fields_of
 
 __all__ = ["Engines", "SampleConfig", "prompt_of", "run", "sample", "sample_candidates"]
 

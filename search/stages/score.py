@@ -18,18 +18,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from generator.flops import model_shape
-from generator.models import ModelConfig, fingerprint, pinned
-from pools.rows import scores_table
-from pools.run import Part, Run, Shard
-from search.launch.config import RayConfig, SlurmConfig
-from search.launch.devices import gpu_shares, workers_for
-from search.launch.launchers import do_work
-from search.launch.work import Do, Report, Work
-from settings.errors import UserError
-from settings.schema import as_dict
-from verifier.config import ScoreConfig
-from verifier.scorers.own import Readable, Scorer
+from assay.generator.flops import model_shape
+from assay.generator.models import ModelConfig, fingerprint, pinned
+from assay.pools.rows import scores_table
+from assay.pools.run import Part, Run, Shard
+from assay.search.launch.config import RayConfig, SlurmConfig
+from assay.search.launch.devices import gpu_shares, workers_for
+from assay.search.launch.launchers import do_work
+from assay.search.launch.work import Do, Report, Work
+from assay.settings.errors import UserError
+from assay.settings.schema import as_dict
+from assay.verifier.config import ScoreConfig
+from assay.verifier.scorers.own import Readable, Scorer
 
 __all__ = ["ScoreStage", "Scorers", "run", "score", "verifier_name"]
 

@@ -19,23 +19,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from generator.train import TrainGeneratorConfig, train_generator
-from pools.frame import load_frame
-from pools.run import Run
-from problems.answers import classes
-from problems.calculator import strip_annotations
-from problems.mathinstruct import told_sources
-from problems.problem import Problem, Solution
-from problems.prompts import PromptConfig
-from problems.sets import ProblemsConfig, load_problems
-from search.stages.contamination import ContaminationConfig, checked
-from search.stages.sample import prompt_of
-from settings.errors import UserError
-from settings.schema import fields_of
-from verifier.config import TrainVerifierConfig
-from verifier.data import LabelledCandidate, VerifierProblem
-from verifier.train import train_verifier
-from verifier.validate import validation_table
+from assay.generator.train import TrainGeneratorConfig, train_generator
+from assay.pools.frame import load_frame
+from assay.pools.run import Run
+from assay.problems.answers import classes
+from assay.problems.calculator import strip_annotations
+from assay.problems.mathinstruct import told_sources
+from assay.problems.problem import Problem, Solution
+from assay.problems.prompts import PromptConfig
+from assay.problems.sets import ProblemsConfig, load_problems
+from assay.search.stages.contamination import ContaminationConfig, checked
+from assay.search.stages.sample import prompt_of
+from assay.settings.errors import UserError
+from assay.settings.schema import fields_of
+from assay.verifier.config import TrainVerifierConfig
+from assay.verifier.data import LabelledCandidate, VerifierProblem
+from assay.verifier.train import train_verifier
+from assay.verifier.validate import validation_table
 
 __all__ = [
     "GeneratorStage",

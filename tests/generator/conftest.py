@@ -7,8 +7,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, PreTrainedTokenizerFast
 
-from generator.engines import ServerConfig, connection
-from generator.engines.server import ServerEngine
+from assay.generator.engines import ServerConfig, connection
+from assay.generator.engines.server import ServerEngine
 
 FAMILIES = ("llama", "qwen2", "mistral", "phi3", "gpt_neox", "gpt2")
 

@@ -4,8 +4,8 @@ import mmap
 
 import pytest
 
-from generator.engines import Request, SamplingParams, cache
-from generator.engines.hf import TransformersEngine
+from assay.generator.engines import Request, SamplingParams, cache
+from assay.generator.engines.hf import TransformersEngine
 
 PARAMS = SamplingParams(temperature=1.0, max_new_tokens=70, seed=4)
 # One question with many samples and two with few: prompts shared and prompts repeated.

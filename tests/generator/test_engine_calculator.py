@@ -7,11 +7,11 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from generator.engines import EngineConfig, Request, SamplingParams
-from generator.engines.calculator import Calculator
-from generator.engines.hf import TransformersEngine
-from generator.engines.sampling import choose, uniforms
-from generator.models import ModelConfig, load_tokenizer
+from assay.generator.engines import EngineConfig, Request, SamplingParams
+from assay.generator.engines.calculator import Calculator
+from assay.generator.engines.hf import TransformersEngine
+from assay.generator.engines.sampling import choose, uniforms
+from assay.generator.models import ModelConfig, load_tokenizer
 
 MERGES = ["= $", "= 1", "= -", "< <", "> >", "= \n", "3 =", "1 2", "= ="]
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 from scipy import stats
 
-from generator.engines import Request, SamplingParams
-from generator.engines.continuing import Continuing, Draft, Sample, seed_of
-from generator.engines.hf import TransformersEngine
-from generator.engines.protocol import Choice
-from generator.models import ModelConfig, load_tokenizer
-from problems.calculator import continue_with
-from settings.errors import UserError
+from assay.generator.engines import Request, SamplingParams
+from assay.generator.engines.continuing import Continuing, Draft, Sample, seed_of
+from assay.generator.engines.hf import TransformersEngine
+from assay.generator.engines.protocol import Choice
+from assay.generator.models import ModelConfig, load_tokenizer
+from assay.problems.calculator import continue_with
+from assay.settings.errors import UserError
 
 BYTES = {"<": 9, "1": 9, "=": 9, "+": 7}
 

@@ -10,11 +10,11 @@ import torch
 from scipy.stats import chisquare
 from transformers import MambaConfig, MambaForCausalLM
 
-from generator.engines import EngineConfig, Request, SamplingParams, make_engine, waiting
-from generator.engines.cache import Cohort, attending
-from generator.engines.hf import TransformersEngine
-from generator.models import ModelConfig
-from settings.errors import UserError
+from assay.generator.engines import EngineConfig, Request, SamplingParams, make_engine, waiting
+from assay.generator.engines.cache import Cohort, attending
+from assay.generator.engines.hf import TransformersEngine
+from assay.generator.models import ModelConfig
+from assay.settings.errors import UserError
 
 
 def prompts(count, vocab=64, shortest=3, longest=20, seed=0):

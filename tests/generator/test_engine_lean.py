@@ -3,15 +3,15 @@
 import pytest
 import torch
 
-from generator.engines import EngineConfig, Request, SamplingParams, ServerConfig, make_engine
-from generator.engines.cache import Cohort, attending
-from generator.engines.hf import TransformersEngine
-from generator.engines.int8 import Int8Product
-from generator.engines.lean import LeanStep
-from generator.models import ModelConfig
-from search.stages.mixture import Origin
-from search.stages.sample import sampling_key
-from settings.errors import UserError
+from assay.generator.engines import EngineConfig, Request, SamplingParams, ServerConfig, make_engine
+from assay.generator.engines.cache import Cohort, attending
+from assay.generator.engines.hf import TransformersEngine
+from assay.generator.engines.int8 import Int8Product
+from assay.generator.engines.lean import LeanStep
+from assay.generator.models import ModelConfig
+from assay.search.stages.mixture import Origin
+from assay.search.stages.sample import sampling_key
+from assay.settings.errors import UserError
 
 SHAPES = {
     "llama": ("llama", {}),

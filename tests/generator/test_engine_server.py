@@ -12,12 +12,12 @@ import time
 import httpx2
 import pytest
 
-from generator.engines import EngineConfig, Request, SamplingParams, ServerConfig, make_engine
-from generator.engines.connection import retry_after
-from generator.engines.hf import TransformersEngine
-from generator.engines.server import ServerEngine
-from generator.models import ModelConfig, load_model, load_tokenizer
-from settings.errors import UserError
+from assay.generator.engines import EngineConfig, Request, SamplingParams, ServerConfig, make_engine
+from assay.generator.engines.connection import retry_after
+from assay.generator.engines.hf import TransformersEngine
+from assay.generator.engines.server import ServerEngine
+from assay.generator.models import ModelConfig, load_model, load_tokenizer
+from assay.settings.errors import UserError
 from tests.model_server import written
 
 PROMPTS = [[40 + i, 50 + i, 60] for i in range(5)]

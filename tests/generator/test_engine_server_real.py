@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from generator.engines import Request, SamplingParams, ServerConfig
-from generator.engines.server import ServerEngine
-from generator.models import ModelConfig, load_model, load_tokenizer
-from problems.calculator import continue_with
+from assay.generator.engines import Request, SamplingParams, ServerConfig
+from assay.generator.engines.server import ServerEngine
+from assay.generator.models import ModelConfig, load_model, load_tokenizer
+from assay.problems.calculator import continue_with
 
 FOLDER = Path(__file__).resolve().parents[2] / "models" / "smollm2-135m-instruct"
 SERVE = """

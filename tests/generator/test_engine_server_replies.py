@@ -5,11 +5,11 @@ import math
 
 import pytest
 
-from generator.engines import EngineConfig, Request, SamplingParams, ServerConfig, make_engine
-from generator.engines.connection import model_name
-from generator.engines.server import ServerEngine
-from generator.models import ModelConfig
-from settings.errors import UserError
+from assay.generator.engines import EngineConfig, Request, SamplingParams, ServerConfig, make_engine
+from assay.generator.engines.connection import model_name
+from assay.generator.engines.server import ServerEngine
+from assay.generator.models import ModelConfig
+from assay.settings.errors import UserError
 
 PARAMS = SamplingParams(max_new_tokens=50)
 

@@ -10,12 +10,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from generator.engines import EngineConfig, Request, SamplingParams, VllmConfig, make_engine
-from generator.engines.continuing import seed_of
-from generator.models import EMBEDDED, ModelConfig, load_tokenizer
-from search.stages.mixture import Origin
-from search.stages.sample import sampling_key
-from settings.errors import UserError
+from assay.generator.engines import EngineConfig, Request, SamplingParams, VllmConfig, make_engine
+from assay.generator.engines.continuing import seed_of
+from assay.generator.models import EMBEDDED, ModelConfig, load_tokenizer
+from assay.search.stages.mixture import Origin
+from assay.search.stages.sample import sampling_key
+from assay.settings.errors import UserError
 
 
 class _Kind(enum.Enum):

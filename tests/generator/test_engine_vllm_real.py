@@ -18,17 +18,17 @@ import pytest
 import torch
 from scipy import stats
 
-from generator.engines import Completion, Request
-from generator.models import EMBEDDED, ModelConfig, load_model, load_tokenizer
-from problems.calculator import continue_with
+from assay.generator.engines import Completion, Request
+from assay.generator.models import EMBEDDED, ModelConfig, load_model, load_tokenizer
+from assay.problems.calculator import continue_with
 
 ROOT = Path(__file__).resolve().parents[2]
 SMOLLM2 = Path(os.environ.get("ASSAY_SMOLLM2", ROOT / "models" / "smollm2-135m-instruct"))
 SAMPLE = """
 import json, sys
 from dataclasses import asdict
-from generator.engines import EngineConfig, Request, SamplingParams, VllmConfig, make_engine
-from generator.models import ModelConfig
+from assay.generator.engines import EngineConfig, Request, SamplingParams, VllmConfig, make_engine
+from assay.generator.models import ModelConfig
 
 def main():
     settings = VllmConfig(memory=0.3, max_model_len=512, extra={"enforce_eager": True})

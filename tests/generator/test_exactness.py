@@ -18,8 +18,8 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
-from generator.engines import EngineConfig, Request, SamplingParams
-from generator.engines.hf import TransformersEngine
+from assay.generator.engines import EngineConfig, Request, SamplingParams
+from assay.generator.engines.hf import TransformersEngine
 
 ALPHA = 1e-3
 VOCABULARY = 10

@@ -6,10 +6,10 @@ import zipfile
 import pytest
 import torch
 
-from generator import fetch as module
-from generator.fetch import KNOWN, FetchConfig, Source, fetch, run
-from generator.models import ModelConfig, load_model, load_tokenizer
-from settings.errors import UserError
+from assay.generator import fetch as module
+from assay.generator.fetch import KNOWN, FetchConfig, Source, fetch, run
+from assay.generator.models import ModelConfig, load_model, load_tokenizer
+from assay.settings.errors import UserError
 
 NAME = "smollm2-135m-instruct"
 CONTENT = b"GGUF of the test"

@@ -7,10 +7,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
-from generator.engines import Request, SamplingParams
-from generator.engines.hf import TransformersEngine
-from generator.flops import _GATED, _PLAIN, ModelShape, model_shape
-from generator.models import ModelConfig, load_model, load_tokenizer
+from assay.generator.engines import Request, SamplingParams
+from assay.generator.engines.hf import TransformersEngine
+from assay.generator.flops import _GATED, _PLAIN, ModelShape, model_shape
+from assay.generator.models import ModelConfig, load_model, load_tokenizer
 
 SMOLLM2_135M = {
     "model_type": "llama",

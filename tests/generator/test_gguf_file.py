@@ -8,14 +8,14 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from generator.engines import EngineConfig, Request, SamplingParams, make_engine
-from generator.fetch import FetchConfig, fetch, run
-from generator.flops import ModelShape, model_shape
-from generator.models import ModelConfig, fingerprint, load_model, load_tokenizer, resolve
-from generator.train import TrainGeneratorConfig, train_generator
-from problems.problem import Problem, Solution
-from problems.prompts import PromptConfig
-from settings.errors import UserError
+from assay.generator.engines import EngineConfig, Request, SamplingParams, make_engine
+from assay.generator.fetch import FetchConfig, fetch, run
+from assay.generator.flops import ModelShape, model_shape
+from assay.generator.models import ModelConfig, fingerprint, load_model, load_tokenizer, resolve
+from assay.generator.train import TrainGeneratorConfig, train_generator
+from assay.problems.problem import Problem, Solution
+from assay.problems.prompts import PromptConfig
+from assay.settings.errors import UserError
 
 NAMES = {
     "input_layernorm": "attn_norm",

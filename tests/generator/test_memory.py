@@ -4,10 +4,10 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from generator.flops import ModelShape
-from generator.models import ModelConfig
-from generator.shapes import ModelSize, known_model, size_of
-from planning.memory import (
+from assay.generator.flops import ModelShape
+from assay.generator.models import ModelConfig
+from assay.generator.shapes import ModelSize, known_model, size_of
+from assay.planning.memory import (
     PARALLEL,
     PRECISIONS,
     Adapters,

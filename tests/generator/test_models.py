@@ -7,8 +7,8 @@ import sys
 import pytest
 import torch
 
-from generator.models import ModelConfig, fingerprint, load_model, load_tokenizer, resolve
-from settings.errors import UserError
+from assay.generator.models import ModelConfig, fingerprint, load_model, load_tokenizer, resolve
+from assay.settings.errors import UserError
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_settings_that_do_not_exist_are_told(config, message):
 
 
 def test_the_hub_is_not_asked_for_long(monkeypatch):
-    monkeypatch.setattr("generator.models.hub_reachable", lambda: False)
+    monkeypatch.setattr("assay.generator.models.hub_reachable", lambda: False)
     with pytest.raises(
         UserError, match="nobody/nothing: not a local folder and not loadable from the Hub"
     ):
@@ -107,7 +107,7 @@ def test_the_hub_is_not_asked_for_long(monkeypatch):
 
 def test_importing_the_room_is_light():
     heavy = "{'torch', 'transformers', 'sympy', 'matplotlib', 'reasoning_gym', 'datasets'}"
-    rooms = "generator, generator.engines, generator.models, generator.train"
+    rooms = "generator, assay.generator.engines, assay.generator.models, generator.train"
     code = f"import sys, {rooms}; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -6,11 +6,11 @@ import shutil
 import pytest
 import torch
 
-from generator import models
-from generator.engines import EngineConfig, Request, SamplingParams, make_engine
-from generator.engines.hf import TransformersEngine
-from generator.flops import model_shape
-from generator.models import (
+from assay.generator import models
+from assay.generator.engines import EngineConfig, Request, SamplingParams, make_engine
+from assay.generator.engines.hf import TransformersEngine
+from assay.generator.flops import model_shape
+from assay.generator.models import (
     ModelConfig,
     check_vocabulary,
     fingerprint,
@@ -18,7 +18,7 @@ from generator.models import (
     load_tokenizer,
     pinned,
 )
-from settings.errors import UserError
+from assay.settings.errors import UserError
 
 OLD, NEW = "a" * 40, "b" * 40
 IDS = torch.tensor([[4, 5, 6]])
@@ -230,7 +230,7 @@ def test_adapters_that_cannot_be_loaded_are_told(adapter, monkeypatch):
         load_model(config)
     (folder / "adapter_model.bin").rename(weights)
     with monkeypatch.context() as patch:
-        patch.setattr("generator.adapters.importlib.util.find_spec", lambda name: None)
+        patch.setattr("assay.generator.adapters.importlib.util.find_spec", lambda name: None)
         with pytest.raises(UserError, match=r"adapter .*: needs the package peft, .*\[lora\]'"):
             load_model(config)
     weights.write_bytes(weights.read_bytes()[:500])

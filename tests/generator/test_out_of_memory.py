@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from generator.engines import EngineConfig, Request, SamplingParams
-from generator.engines import hf as module
-from generator.engines.hf import TransformersEngine
-from settings.errors import UserError
+from assay.generator.engines import EngineConfig, Request, SamplingParams
+from assay.generator.engines import hf as module
+from assay.generator.engines.hf import TransformersEngine
+from assay.settings.errors import UserError
 
 
 class Memory:
@@ -102,7 +102,7 @@ def test_running_out_while_drawing(lm, byte_tokenizer, expected, monkeypatch, nu
 
 
 def test_running_out_between_keys_and_values(lm, byte_tokenizer, expected, monkeypatch):
-    from generator.engines import cache
+    from assay.generator.engines import cache
 
     plain, calls = cache._widened, []
 

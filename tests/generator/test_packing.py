@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from generator import documents
-from generator.documents import NAME, collate, within_documents
-from generator.packing import IGNORED, Packed, pack
-from generator.rationales import Example
+from assay.generator import documents
+from assay.generator.documents import NAME, collate, within_documents
+from assay.generator.packing import IGNORED, Packed, pack
+from assay.generator.rationales import Example
 
 
 def example(prompt, response, name="p"):

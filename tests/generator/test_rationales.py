@@ -2,10 +2,10 @@
 
 import pytest
 
-from generator.rationales import RationalesConfig, build_examples, tell
-from problems.problem import Problem, Solution
-from problems.prompts import PromptConfig, Prompter
-from settings.errors import UserError
+from assay.generator.rationales import RationalesConfig, build_examples, tell
+from assay.problems.problem import Problem, Solution
+from assay.problems.prompts import PromptConfig, Prompter
+from assay.settings.errors import UserError
 
 APPLES = Problem(
     id="apples",

@@ -9,9 +9,9 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
-from generator.engines import SamplingParams
-from generator.engines.sampling import BITS, choose, uniforms
-from settings.errors import UserError
+from assay.generator.engines import SamplingParams
+from assay.generator.engines.sampling import BITS, choose, uniforms
+from assay.settings.errors import UserError
 
 PINNED = [0.7730166915639107, 0.2780383623290361, 0.43056748808961]
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from generator.models import ModelConfig
-from generator.shapes import KNOWN, known_model, size_of
-from settings.errors import UserError
+from assay.generator.models import ModelConfig
+from assay.generator.shapes import KNOWN, known_model, size_of
+from assay.settings.errors import UserError
 
 PARAMETERS = {
     "meta-llama/Llama-2-7b-hf": 6_738_415_616,
@@ -80,7 +80,7 @@ def test_the_embedded_base():
 
 
 def test_what_is_not_known_is_one_line(monkeypatch):
-    monkeypatch.setattr("generator.flops.hub_reachable", lambda: False)
+    monkeypatch.setattr("assay.generator.flops.hub_reachable", lambda: False)
     with pytest.raises(UserError, match=r"model no/such-model: no configuration .* llama-2-7b"):
         known_model(ModelConfig(name="no/such-model"))
     with pytest.raises(UserError, match="model runs/none/x: no such folder"):

@@ -12,16 +12,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from generator.coverage import Coverage, CoverageConfig, measure_coverage
-from generator.engines import Completion
-from generator.models import ModelConfig, load_model, load_tokenizer
-from generator.rationales import RationalesConfig
-from generator.train import TrainGeneratorConfig, train_generator
-from generator.trainer import GeneratorTrainer
-from pools import progress
-from problems.problem import Problem, Solution, write_problems
-from problems.prompts import PromptConfig, Prompter
-from settings.errors import UserError
+from assay.generator.coverage import Coverage, CoverageConfig, measure_coverage
+from assay.generator.engines import Completion
+from assay.generator.models import ModelConfig, load_model, load_tokenizer
+from assay.generator.rationales import RationalesConfig
+from assay.generator.train import TrainGeneratorConfig, train_generator
+from assay.generator.trainer import GeneratorTrainer
+from assay.pools import progress
+from assay.problems.problem import Problem, Solution, write_problems
+from assay.problems.prompts import PromptConfig, Prompter
+from assay.settings.errors import UserError
 from tests.warm import Warm, children
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -179,7 +179,7 @@ def interrupt(monkeypatch, config, problems, steps):
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_an_interrupted_training_ends_with_the_same_bits(configure, monkeypatch, accumulate):
     more = {"gradient_accumulation_steps": accumulate, "per_device_train_batch_size": 1}
-    monkeypatch.setattr("generator.trainer._SAVING_SHARE", float("inf"))
+    monkeypatch.setattr("assay.generator.trainer._SAVING_SHARE", float("inf"))
     undisturbed = train_generator(configure("undisturbed", trainer=more), sums(24))
     config = configure("interrupted", trainer=more)
     for steps in (3, 14, 5):
@@ -202,7 +202,7 @@ def test_an_unfinished_training_of_other_settings_is_refused(configure, monkeypa
 def test_a_full_disk_leaves_the_checkpoint_before(configure, monkeypatch, tmp_path):
     undisturbed = train_generator(configure("undisturbed"), sums(24))
     config = configure("full")
-    monkeypatch.setattr("generator.trainer._SAVING_SHARE", float("inf"))
+    monkeypatch.setattr("assay.generator.trainer._SAVING_SHARE", float("inf"))
     with monkeypatch.context() as patch:
         saved = 0
         save = torch.save
@@ -228,7 +228,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(configure, monkeypatch, tmp_pa
 def test_a_half_written_checkpoint_is_not_used(configure, monkeypatch, tmp_path):
     undisturbed = train_generator(configure("undisturbed"), sums(24))
     config = configure("half")
-    monkeypatch.setattr("generator.trainer._SAVING_SHARE", float("inf"))
+    monkeypatch.setattr("assay.generator.trainer._SAVING_SHARE", float("inf"))
     interrupt(monkeypatch, config, sums(24), 4)
     training = tmp_path / "half" / "training"
     (checkpoint,) = training.glob("checkpoint-*")
@@ -241,11 +241,11 @@ def test_a_half_written_checkpoint_is_not_used(configure, monkeypatch, tmp_path)
 
 SCRIPT = """
     import json, sys
-    from problems import progress
-    from generator.models import ModelConfig
-    from generator.train import TrainGeneratorConfig, train_generator
-    from problems.problem import read_problems
-    from problems.prompts import PromptConfig
+    from assay.problems import progress
+    from assay.generator.models import ModelConfig
+    from assay.generator.train import TrainGeneratorConfig, train_generator
+    from assay.problems.problem import read_problems
+    from assay.problems.prompts import PromptConfig
 
     progress.LOG_SECONDS = 1e-6
     base, problems, output, more = sys.argv[1:]
@@ -265,12 +265,12 @@ SCRIPT = """
 @pytest.fixture
 def command(base, tmp_path):
     """What the interpreter is given to train in a process of its own."""
-    write_problems(tmp_path / "storage.jsonl", sums(60))
+    write_problems(tmp_path / "assay.storage.jsonl", sums(60))
     script = tmp_path / "train.py"
     script.write_text(textwrap.dedent(SCRIPT))
 
     def arguments(output, **more):
-        problems = str(tmp_path / "storage.jsonl")
+        problems = str(tmp_path / "assay.storage.jsonl")
         return [str(script), str(base), problems, str(output), json.dumps(more)]
 
     return arguments
@@ -385,7 +385,7 @@ def test_the_epoch_with_the_best_coverage_is_kept(configure, monkeypatch, capfd)
         assert [p.id for p in problems] == ["s12", "s13", "s14", "s15"]
         return found[len(seen) - 1]
 
-    monkeypatch.setattr("generator.train.measure_coverage", measure)
+    monkeypatch.setattr("assay.generator.train.measure_coverage", measure)
     config = configure(epochs=3, coverage=CoverageConfig(problems=4, samples=4))
     path = train_generator(config, sums(16))
     record = json.loads((path / "assay.json").read_text())

@@ -7,10 +7,10 @@ import sys
 import pytest
 import torch
 
-from generator.lora import GeneratorLora
-from generator.models import ModelConfig, load_model
-from generator.train import train_generator
-from settings.errors import UserError
+from assay.generator.lora import GeneratorLora
+from assay.generator.models import ModelConfig, load_model
+from assay.generator.train import train_generator
+from assay.settings.errors import UserError
 from tests.generator.test_train_generator import (
     base,  # noqa: F401
     configure,  # noqa: F401
@@ -63,7 +63,7 @@ def test_only_the_layers_that_are_named_move(configure, base):  # noqa: F811
 
 @pytest.mark.parametrize("merge", [True, False])
 def test_an_interrupted_training_ends_with_the_same_bits(configure, monkeypatch, merge):  # noqa: F811
-    monkeypatch.setattr("generator.trainer._SAVING_SHARE", float("inf"))
+    monkeypatch.setattr("assay.generator.trainer._SAVING_SHARE", float("inf"))
     more = {"epochs": 1, "lora": lora(merge=merge, dropout=0.1)}
     undisturbed = train_generator(configure("undisturbed", **more), sums(24))
     config = configure("interrupted", **more)

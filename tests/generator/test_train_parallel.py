@@ -11,13 +11,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from generator.coverage import CoverageConfig
-from generator.lora import GeneratorLora
-from generator.models import ModelConfig, load_model
-from generator.parallel import check_launch, deepspeed_settings, kind_of
-from generator.train import _split_batch, train_generator
-from generator.trainer import GeneratorTrainer
-from settings.errors import UserError
+from assay.generator.coverage import CoverageConfig
+from assay.generator.lora import GeneratorLora
+from assay.generator.models import ModelConfig, load_model
+from assay.generator.parallel import check_launch, deepspeed_settings, kind_of
+from assay.generator.train import _split_batch, train_generator
+from assay.generator.trainer import GeneratorTrainer
+from assay.settings.errors import UserError
 from tests import warm
 from tests.generator.test_train_generator import (
     base,  # noqa: F401
@@ -42,11 +42,11 @@ ACCELERATE = [
 SCRIPT = """
     import json, os, sys
     sys.path.insert(0, {root!r})
-    from generator.lora import GeneratorLora
-    from generator.models import ModelConfig
-    from generator.output import OutputFolder
-    from generator.train import TrainGeneratorConfig, train_generator
-    from problems.prompts import PromptConfig
+    from assay.generator.lora import GeneratorLora
+    from assay.generator.models import ModelConfig
+    from assay.generator.output import OutputFolder
+    from assay.generator.train import TrainGeneratorConfig, train_generator
+    from assay.problems.prompts import PromptConfig
     from tests.generator.test_train_generator import sums
 
     output, trainer, lora = sys.argv[1], *map(json.loads, sys.argv[2:4])
@@ -219,7 +219,7 @@ def test_offloaded_in_bfloat16(train, tmp_path):
     ],
 )
 def test_going_on_otherwise(configure, monkeypatch, there, message):  # noqa: F811
-    monkeypatch.setattr("generator.trainer._SAVING_SHARE", float("inf"))
+    monkeypatch.setattr("assay.generator.trainer._SAVING_SHARE", float("inf"))
     config = configure(epochs=1)
     interrupt(monkeypatch, config, sums(24), 4)
     (file,) = Path(config.output).glob("training/checkpoint-*/complete.json")
@@ -250,7 +250,7 @@ def test_deepspeed_over_other_processes(monkeypatch):
 def test_what_is_not_divided(configure, monkeypatch, settings, message):  # noqa: F811
     """Refused before a model is loaded, which may take its time."""
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
-    monkeypatch.setattr("generator.train.load_model", None)
+    monkeypatch.setattr("assay.generator.train.load_model", None)
     with pytest.raises(UserError, match=message):
         train_generator(configure(**settings), sums(8))
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from problems.calculator import Annotation, annotate, annotations, evaluate, strip_annotations
+from assay.problems.calculator import Annotation, annotate, annotations, evaluate, strip_annotations
 
 
 def test_found_and_stripped() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from problems.answers import CONVENTIONS, classes, extract, label
-from problems.answers.boxes import several, split_boxes
+from assay.problems.answers import CONVENTIONS, classes, extract, label
+from assay.problems.answers.boxes import several, split_boxes
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from problems.answers import classes, convention_of, equivalent, judge
-from problems.answers.canonical import canonical
+from assay.problems.answers import classes, convention_of, equivalent, judge
+from assay.problems.answers.canonical import canonical
 
 
 def test_classes() -> None:

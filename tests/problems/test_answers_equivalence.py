@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from problems.answers import equivalent, label
-from problems.answers.canonical import canonical
+from assay.problems.answers import equivalent, label
+from assay.problems.answers.canonical import canonical
 
 SAME = [
     # numbers and what surrounds them

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from problems.answers.expressions import Ambiguous, Unread, parse
-from problems.answers.tidying import tidy
-from problems.answers.values import value_of
+from assay.problems.answers.expressions import Ambiguous, Unread, parse
+from assay.problems.answers.tidying import tidy
+from assay.problems.answers.values import value_of
 
 # ---- Rational trees: written in three ways, evaluated by hand ----
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from problems.answers import extract, extract_output
+from assay.problems.answers import extract, extract_output
 
 
 @pytest.mark.parametrize(

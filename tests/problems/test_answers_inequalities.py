@@ -2,7 +2,7 @@
 
 import pytest
 
-from problems.answers import equivalent
+from assay.problems.answers import equivalent
 
 SAME = [
     (r"x \ge 2 \text{ and } x < 5", "[2,5)"),

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from problems.answers import equivalent, mathematics
-from problems.answers.mathematics import worth_asking
+from assay.problems.answers import equivalent, mathematics
+from assay.problems.answers.mathematics import worth_asking
 
 ROOT = Path(__file__).parents[2]
 NEVER = [  # each takes longer than anybody waits
@@ -146,7 +146,7 @@ def run_python(code: str) -> str:
 def test_the_exact_path_starts_nothing() -> None:
     code = """
 import sys
-from problems.answers import classes, equivalent, label, mathematics
+from assay.problems.answers import classes, equivalent, label, mathematics
 assert label("18.0", "$18") and equivalent("12345", "12346") is False
 assert classes(["1/2", "0.5", "x^2+1", "1+x^2"]) == [0, 0, 1, 1]
 assert mathematics._the_desk is None
@@ -158,7 +158,7 @@ print([m for m in ("sympy", "math_verify", "mpmath") if m in sys.modules])
 def test_after_a_fork_each_has_its_own_workers() -> None:
     code = r"""
 import os
-from problems.answers import mathematics
+from assay.problems.answers import mathematics
 assert mathematics.decide(r"\sum_{k=1}^{3} k", "6") is True
 child = os.fork()
 assert mathematics.decide(r"\sum_{k=1}^{4} k", "10") is True
@@ -173,7 +173,7 @@ def test_workers_end_with_their_program(busy: bool) -> None:
     """Idle, at once; busy, by the limit on their processor time."""
     code = rf"""
 import os, threading, time
-from problems.answers import mathematics
+from assay.problems.answers import mathematics
 mathematics.CPU_SECONDS = 1.0
 assert mathematics.decide(r"\sum_{{k=1}}^{{3}} k", "6") is True
 worker, = mathematics._desk().all

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from problems.answers import classes, equivalent, extract_output, label
+from assay.problems.answers import classes, equivalent, extract_output, label
 
 SAME = [
     ("0.(3)", "1/3"),

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from problems.answers import classes, equivalent, extract_output, label
+from assay.problems.answers import classes, equivalent, extract_output, label
 
 PAIR = "3, -1"
 MATRIX = r"\begin{pmatrix}1&2\\3&4\end{pmatrix}"

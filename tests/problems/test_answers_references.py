@@ -2,8 +2,8 @@
 
 import pytest
 
-from problems.answers import extract, extract_output, judge, label
-from problems.answers.equivalence import is_answer
+from assay.problems.answers import extract, extract_output, judge, label
+from assay.problems.answers.equivalence import is_answer
 
 
 @pytest.mark.parametrize(

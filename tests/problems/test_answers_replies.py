@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from problems.answers import extract
+from assay.problems.answers import extract
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from problems.answers import CONVENTIONS, convention_name, extract, label, options_in
-from problems.answers.canonical import canonical
-from problems.answers.forms import Number
-from problems.sets import ProblemsConfig, load_problems
+from assay.problems.answers import CONVENTIONS, convention_name, extract, label, options_in
+from assay.problems.answers.canonical import canonical
+from assay.problems.answers.forms import Number
+from assay.problems.sets import ProblemsConfig, load_problems
 
 BENCH = Path(__file__).parents[2] / "scripts" / "bench"
 SETS = {

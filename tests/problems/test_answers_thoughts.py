@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from problems.answers import extract, without_thoughts
+from assay.problems.answers import extract, without_thoughts
 
 FINAL = "<|start|>assistant<|channel|>final<|message|>"
 

@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from problems.answers import classes, equivalent
-from problems.answers.units import unit_after
+from assay.problems.answers import classes, equivalent
+from assay.problems.answers.units import unit_after
 
 # Spellings of one unit; between two lines, nothing is known.
 SPELLINGS = [

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from problems.arithmetic import agrees, evaluate, format_number, parse, render, value_of
+from assay.problems.arithmetic import agrees, evaluate, format_number, parse, render, value_of
 
 
 @pytest.mark.parametrize(

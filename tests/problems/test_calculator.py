@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from problems.calculator import annotations, continue_with, evaluate
+from assay.problems.calculator import annotations, continue_with, evaluate
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from problems.contamination import (
+from assay.problems.contamination import (
     Overlap,
     find_overlaps,
     told_overlaps,
     without_overlaps,
     words_of,
 )
-from problems.problem import Problem
-from settings.errors import UserError
+from assay.problems.problem import Problem
+from assay.settings.errors import UserError
 
 LONG = "a train leaves the station at noon and travels at 60 miles per hour toward town"
 
@@ -121,7 +121,7 @@ def test_against_all_pairs(texts, one, two, n):
 
 
 def test_gsm8k_train_against_its_test_set(shared_data):
-    from problems.sets import ProblemsConfig, load_problems
+    from assay.problems.sets import ProblemsConfig, load_problems
 
     train = load_problems(ProblemsConfig(name="gsm8k", path=str(shared_data / "gsm8k")))
     test = load_problems(ProblemsConfig(path=str(shared_data / "eval" / "gsm8k.jsonl")))

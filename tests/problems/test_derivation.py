@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from problems import ProblemsConfig, load_problems
-from problems.answers import extract_output, label
-from problems.calculator import derive_program
+from assay.problems import ProblemsConfig, load_problems
+from assay.problems.answers import extract_output, label
+from assay.problems.calculator import derive_program
 
 
 def run(program: str) -> str:

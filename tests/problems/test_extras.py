@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from settings import extras
-from settings.errors import UserError
-from settings.extras import install_command, missing_package
-from storage.places import place
+from assay.settings import extras
+from assay.settings.errors import UserError
+from assay.settings.extras import install_command, missing_package
+from assay.storage.places import place
 
 ROOT = Path(__file__).resolve().parents[2]
 

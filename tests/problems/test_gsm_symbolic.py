@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from problems import Problem, ProblemsConfig, UserError, load_problems
-from problems.answers import extract, label
-from problems.calculator import annotations, evaluate
-from problems.gsm_symbolic import HARD_TEMPLATES, TEMPLATES, generate
+from assay.problems import Problem, ProblemsConfig, UserError, load_problems
+from assay.problems.answers import extract, label
+from assay.problems.calculator import annotations, evaluate
+from assay.problems.gsm_symbolic import HARD_TEMPLATES, TEMPLATES, generate
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_longer_calls_begin_the_same(splits: dict[str, list[Problem]]) -> None:
 
 def test_same_in_another_process(splits: dict[str, list[Problem]]) -> None:
     code = (
-        "import hashlib, json; from problems.gsm_symbolic import generate; "
+        "import hashlib, json; from assay.problems.gsm_symbolic import generate; "
         "print(hashlib.sha256(json.dumps([p.to_dict() for p in generate('train', 300)])"
         ".encode()).hexdigest())"
     )

@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from problems.rows import read_rows
-from settings.errors import UserError
-from storage.jsonl import parse_json, read_json_list, read_jsonl
+from assay.problems.rows import read_rows
+from assay.settings.errors import UserError
+from assay.storage.jsonl import parse_json, read_json_list, read_jsonl
 
 BOM = b"\xef\xbb\xbf"
 DIGITS = b"1" * 5000

@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 
-from problems import ProblemsConfig, PromptConfig, Prompter, UserError, load_problems
-from problems.mathinstruct import SourcesConfig, mixed, source_counts, source_of, told_sources
+from assay.problems import ProblemsConfig, PromptConfig, Prompter, UserError, load_problems
+from assay.problems.mathinstruct import SourcesConfig, mixed, source_counts, source_of, told_sources
 
 ROWS = [
     ("data/CoT/gsm_train.json", "Tom has 3 apples.", "He has 3. The answer is 3"),

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from settings.errors import UserError
-from storage.files import atomic_file, write_json
-from storage.places import Remote, file_sizes, local_folder, names_below, place
+from assay.settings.errors import UserError
+from assay.storage.files import atomic_file, write_json
+from assay.storage.places import Remote, file_sizes, local_folder, names_below, place
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from problems import Problem, Solution, UserError, read_problems, write_problems
+from assay.problems import Problem, Solution, UserError, read_problems, write_problems
 
 
 def test_round_trip(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from problems.programs import program_text
-from sandbox import clean_program
+from assay.problems.programs import program_text
+from assay.sandbox import clean_program
 
 
 @pytest.mark.parametrize(

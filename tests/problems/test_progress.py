@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from pools import progress
-from pools.progress import TrainingBar, progress_bar
+from assay.pools import progress
+from assay.pools.progress import TrainingBar, progress_bar
 
 STEP = 0.03
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from problems import Problem, PromptConfig, Prompter, UserError, prompts
-from problems.prompts import Shot, Shots
+from assay.problems import Problem, PromptConfig, Prompter, UserError, prompts
+from assay.problems.prompts import Shot, Shots
 
 PROBLEM = Problem(id="1", question="What is 1 + 1? ")
 CHOICE = Problem(id="2", question="Which?", options=("3", "4"))

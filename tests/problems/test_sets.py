@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from problems import Problem, ProblemsConfig, Solution, UserError, load_problems, write_problems
+from assay.problems import (
+    Problem,
+    ProblemsConfig,
+    Solution,
+    UserError,
+    load_problems,
+    write_problems,
+)
 
 
 def write(path: Path, rows: list[Any]) -> Path:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from problems import Problem, ProblemsConfig, Prompter, Solution, UserError
-from problems.shots import FewShotConfig, choose_shots
+from assay.problems import Problem, ProblemsConfig, Prompter, Solution, UserError
+from assay.problems.shots import FewShotConfig, choose_shots
 
 ONE = Problem("a", "What is 1 + 1?", "2", solutions=(Solution("cot", "1+1 = <<1+1=2>>2\n#### 2"),))
 TWO = Problem("b", "Which?", "B", ("3", "4"), (Solution("cot", "B"), Solution("pot", "print('B')")))

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-import sandbox.check
-from sandbox import STATUSES, Limits, Outcome, SandboxError, capabilities
-from sandbox.check import LIMITS, Verdict, check, unmet
-from sandbox.hostile import ATTACKS, Attack
-from sandbox.layers import LAYERS
+import assay.sandbox.check
+from assay.sandbox import STATUSES, Limits, Outcome, SandboxError, capabilities
+from assay.sandbox.check import LIMITS, Verdict, check, unmet
+from assay.sandbox.hostile import ATTACKS, Attack
+from assay.sandbox.layers import LAYERS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -83,7 +83,7 @@ def problem_of(one: Attack) -> str:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox.check, "_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(assay.sandbox.check, "_PATIENCE_SECONDS", 0.2)
 
 
 NEEDS_ALL = pytest.mark.skipif(
@@ -179,7 +179,7 @@ def test_what_needs_a_missing_layer_is_not_run(monkeypatch: pytest.MonkeyPatch) 
         return opened[0]
 
     active = {"seccomp": True, "landlock": False}
-    monkeypatch.setattr(sandbox.check, "capabilities", lambda: active)
+    monkeypatch.setattr(assay.sandbox.check, "capabilities", lambda: active)
     attacks = [
         Attack("test", "reads", "DO NOT RUN", "error", needs="landlock"),
         Attack("test", "reads, or not", "'either'", "no_output", needs="seccomp|landlock"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox import clean_program
+from assay.sandbox import clean_program
 
 CASES = {
     "a plain program": ("print(1)\n", "print(1)\n"),

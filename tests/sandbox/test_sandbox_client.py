@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from sandbox import Limits, Sandbox, SandboxError, capabilities
+from assay.sandbox import Limits, Sandbox, SandboxError, capabilities
 
 
 def test_order_is_kept_and_duplicates_run_once() -> None:

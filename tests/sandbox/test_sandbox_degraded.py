@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import capabilities
-from sandbox.layers import LAYERS, worth_a_warning
+from assay.sandbox import capabilities
+from assay.sandbox.layers import LAYERS, worth_a_warning
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 
 CLIENT = """
 import errno, os, platform
-from sandbox import Limits, Sandbox, SandboxError, capabilities, linux, seccomp
+from assay.sandbox import Limits, Sandbox, SandboxError, capabilities, linux, seccomp
 
 LANDLOCK = {444, 445, 446}
 PRCTL, UNSHARE = {"x86_64": (157, 272), "aarch64": (167, 97)}[platform.machine()]
@@ -130,7 +130,7 @@ def test_what_is_worth_a_warning(missing: tuple[str, ...], told: tuple[str, ...]
 def test_as_an_unprivileged_user() -> None:
     program = (
         "import os, sys\nos.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
-        "from sandbox import *\n"
+        "from assay.sandbox import *\n"
         "print(*[name for name, on in capabilities().items() if not on])\n"
         "with Sandbox(workers=1, require=('seccomp',)) as s:\n"
         "    print(*[o.status for o in s.run(['print(1)', 'import os\\nos.fork()'])])\n"

@@ -1,6 +1,6 @@
 """Programs that mean harm: each has one right outcome, and nothing outside notices.
 
-What they are is in `sandbox.hostile`, how they are judged in `sandbox.check`.
+What they are is in `assay.sandbox.hostile`, how they are judged in `assay.sandbox.check`.
 """
 
 import random
@@ -9,11 +9,11 @@ from collections import Counter
 
 import pytest
 
-import sandbox.check as check_module
-from sandbox import STATUSES, Limits, Sandbox, capabilities
-from sandbox.check import Verdict, check
-from sandbox.hostile import ATTACKS, Attack
-from sandbox.layers import LAYERS
+import assay.sandbox.check as check_module
+from assay.sandbox import STATUSES, Limits, Sandbox, capabilities
+from assay.sandbox.check import Verdict, check
+from assay.sandbox.hostile import ATTACKS, Attack
+from assay.sandbox.layers import LAYERS
 
 
 @pytest.fixture(scope="module")

@@ -20,14 +20,14 @@ from typing import Any
 
 import pytest
 
-from problems.arithmetic import parse, value_of
-from problems.calculator import derive_program
-from sandbox import Limits, Outcome, Sandbox, SandboxError, capabilities, child, lane, lanes
-from sandbox.check import descendants, unmet
-from sandbox.hostile import ATTACKS
-from sandbox.lane import ALONE, LATER, LEFT
-from sandbox.servers import Server
-from sandbox.supervise import AbandonedError
+from assay.problems.arithmetic import parse, value_of
+from assay.problems.calculator import derive_program
+from assay.sandbox import Limits, Outcome, Sandbox, SandboxError, capabilities, child, lane, lanes
+from assay.sandbox.check import descendants, unmet
+from assay.sandbox.hostile import ATTACKS
+from assay.sandbox.lane import ALONE, LATER, LEFT
+from assay.sandbox.servers import Server
+from assay.sandbox.supervise import AbandonedError
 from scripts.bench.programs import mixed
 
 LIMITS = Limits(cpu_seconds=0.5)

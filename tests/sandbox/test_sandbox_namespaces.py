@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from sandbox import capabilities, linux, namespaces
-from sandbox.probe import which_succeed
+from assay.sandbox import capabilities, linux, namespaces
+from assay.sandbox.probe import which_succeed
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ["user_namespace", "network_namespace", "pid_namespace"]
@@ -45,7 +45,7 @@ def descendants(pid):
 
 WITHOUT_SECCOMP = """
 import errno, json, os, platform, sys, tempfile
-from sandbox import Limits, Sandbox, linux, seccomp
+from assay.sandbox import Limits, Sandbox, linux, seccomp
 
 PRCTL = {"x86_64": 157, "aarch64": 167}[platform.machine()]
 refuse, set_seccomp = (0x06, 0, 0, 0x50000 | errno.EPERM), 22
@@ -168,7 +168,7 @@ def test_what_a_program_leaves_behind_ends_with_the_sandbox(told: dict[str, Any]
 
 AMONG_FEW = """
 import json, sys
-from sandbox import Sandbox, capabilities, linux, namespaces
+from assay.sandbox import Sandbox, capabilities, linux, namespaces
 
 user, group = os.geteuid(), os.getegid()
 linux.unshare(linux.CLONE_NEWUSER)
@@ -274,8 +274,8 @@ def test_the_tests_of_a_namespace_tell_here_from_there() -> None:
 # it tells its own number, the child's here and there, and how long the child had to wait.
 NUMBERS = """
 import os, time
-from sandbox import namespaces
-from sandbox.supervise import _number_in_proc, _starved_seconds
+from assay.sandbox import namespaces
+from assay.sandbox.supervise import _number_in_proc, _starved_seconds
 assert namespaces.enter(os.getppid())[1] == 0
 os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
 child = os.fork()
@@ -291,7 +291,7 @@ time.sleep(60)
 # The parent dies between the fork and the child's wish to die with it.
 LATE = """
 import os, time
-from sandbox import linux, namespaces
+from assay.sandbox import linux, namespaces
 def late(*arguments, prctl=linux.prctl):
     if arguments[0] == linux.PR_SET_PDEATHSIG:
         print("late", flush=True)

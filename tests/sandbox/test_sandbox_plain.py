@@ -14,10 +14,10 @@ import numpy
 import pytest
 import sympy
 
-from sandbox import plain
-from sandbox.hostile import ATTACKS
-from sandbox.lane import _compiled
-from sandbox.plain import is_plain, let_trouble_through
+from assay.sandbox import plain
+from assay.sandbox.hostile import ATTACKS
+from assay.sandbox.lane import _compiled
+from assay.sandbox.plain import is_plain, let_trouble_through
 from scripts.bench.programs import mixed
 
 # As in a fork server: a program whose module has still to be loaded is not plain.

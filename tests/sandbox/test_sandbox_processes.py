@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import Limits, Sandbox, capabilities
-from sandbox.servers import Root
+from assay.sandbox import Limits, Sandbox, capabilities
+from assay.sandbox.servers import Root
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/stat").exists(), reason="looks at processes through /proc"
@@ -245,7 +245,7 @@ def test_a_program_that_takes_its_server_along_is_tried_twice() -> None:
 # A client of its own, which says when its programs run and then waits for them.
 CLIENT = """
 import os, sys, threading, time
-from sandbox import Sandbox
+from assay.sandbox import Sandbox
 sandbox = Sandbox(workers=2)
 sandbox.run(["print(1)", "import numpy"])
 {extra}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox import Limits, Outcome, Sandbox
+from assay.sandbox import Limits, Outcome, Sandbox
 
 
 @pytest.fixture(scope="module")

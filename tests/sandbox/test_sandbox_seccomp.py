@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import seccomp
+from assay.sandbox import seccomp
 
 ALLOW, KILL = 0x7FFF0000, 0x80000000
 EPERM, ENOSYS = 0x50000 | errno.EPERM, 0x50000 | errno.ENOSYS

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import Limits, Outcome, Sandbox
-from sandbox.check import descendants
+from assay.sandbox import Limits, Outcome, Sandbox
+from assay.sandbox.check import descendants
 from scripts.bench.programs import Made, mixed
 
 pytestmark = pytest.mark.skipif(

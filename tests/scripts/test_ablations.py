@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from generator.models import ModelConfig
-from settings.errors import UserError
-from settings.schema import load
+from assay.generator.models import ModelConfig
+from assay.settings.errors import UserError
+from assay.settings.schema import load
 from tests import warm
 
 ROOT = Path(__file__).parents[2]
@@ -90,7 +90,7 @@ def test_a_variant_cannot_change_the_candidates(tmp_path, monkeypatch):
     folder = tmp_path / "ablations"
     folder.mkdir()
     monkeypatch.setattr(ablations_config, "CONFIGS", tmp_path)
-    monkeypatch.setattr("settings.schema.CONFIGS", tmp_path)
+    monkeypatch.setattr("assay.settings.schema.CONFIGS", tmp_path)
     told = "baseline: a\nvariants: {a: {set: {sampling: {temperature: 1.0}}}}\n"
     (folder / "heat.yaml").write_text(told)
     with pytest.raises(

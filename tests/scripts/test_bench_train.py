@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from generator.rationales import Example
+from assay.generator.rationales import Example
 from scripts.bench import train
 
 GIVEN = train.DEFAULTS | {"model": "tiny", "steps": "2", "batch": "6", "rows": "4", "data": ""}

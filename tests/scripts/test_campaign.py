@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from assay.settings.errors import UserError
 from scripts.gpu.campaign import DEFAULTS, REHEARSAL, Campaign, OutOfTimeError
 from scripts.gpu.campaign_stages import Stages, drop_half_slices, whole_slices
-from settings.errors import UserError
 from tests.warm import children
 
 ROOT = Path(__file__).resolve().parents[2]

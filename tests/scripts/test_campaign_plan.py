@@ -5,9 +5,13 @@ import json
 
 import pytest
 
-from generator import fetch
-from problems.annotations import strip_annotations
-from problems.sets import ProblemsConfig, load_problems
+from assay.generator import fetch
+from assay.problems.annotations import strip_annotations
+from assay.problems.sets import ProblemsConfig, load_problems
+from assay.search.stages.sample import SampleConfig
+from assay.search.stages.train import GeneratorStage, VerifierStage
+from assay.settings.errors import UserError
+from assay.settings.schema import load
 from scripts.gpu import campaign_machine
 from scripts.gpu.campaign_machine import check_machine, made_up, model_file
 from scripts.gpu.campaign_plan import (
@@ -20,10 +24,6 @@ from scripts.gpu.campaign_plan import (
     shrink,
 )
 from scripts.gpu.campaign_summary import headline
-from search.stages.sample import SampleConfig
-from search.stages.train import GeneratorStage, VerifierStage
-from settings.errors import UserError
-from settings.schema import load
 
 RATES = Rates(sample=0.002, grade=0.0005, train=0.001, score=0.0005, start=100)
 

@@ -13,7 +13,7 @@ def one_worker(monkeypatch):
 
     By default there would be one worker for each core, and each would import torch again.
     """
-    monkeypatch.setattr("search.launch.devices.cores", lambda: 1)
+    monkeypatch.setattr("assay.search.launch.devices.cores", lambda: 1)
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from selection.evaluate import EvaluateConfig, evaluate
-from selection.pool import PoolArrays
+from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.pool import PoolArrays
 
 HOSTILE = (
     "</script><script>document.title='broken'</script><img src=x onerror=alert(1)>\u2028 𝟙 {{x}}"

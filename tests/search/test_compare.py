@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from assay import command_line
-from evaluation.compare import CompareStage, compare_rules, compare_runs, table
-from pools.exchange.importing import ImportConfig, import_pool
-from pools.frame import load_frame
-from pools.run import Run
-from search.stages.grade import GradeConfig, grade
+from assay.evaluation.compare import CompareStage, compare_rules, compare_runs, table
+from assay.pools.exchange.importing import ImportConfig, import_pool
+from assay.pools.frame import load_frame
+from assay.pools.run import Run
+from assay.search.stages.grade import GradeConfig, grade
 
 
 def make_run(folder, name, chance, problems=range(40), seed=0, ids=True):

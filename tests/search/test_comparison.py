@@ -6,17 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.evaluate import EvaluateStage, run_evaluate
-from evaluation.verifier_table import comparison, frame_of
-from pools.rows import Candidate, candidates_table, scores_table
-from pools.run import Part, Run
-from problems.problem import Problem
-from search.stages.grade import GradeConfig, grade
-from search.stages.score import ScoreStage, single_stages
-from selection.evaluate import EvaluateConfig, evaluate
-from selection.pool import PoolArrays
-from settings.errors import UserError
-from settings.schema import load
+from assay.evaluation.evaluate import EvaluateStage, run_evaluate
+from assay.evaluation.verifier_table import comparison, frame_of
+from assay.pools.rows import Candidate, candidates_table, scores_table
+from assay.pools.run import Part, Run
+from assay.problems.problem import Problem
+from assay.search.stages.grade import GradeConfig, grade
+from assay.search.stages.score import ScoreStage, single_stages
+from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.pool import PoolArrays
+from assay.settings.errors import UserError
+from assay.settings.schema import load
 
 
 def make_pool():

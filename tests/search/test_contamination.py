@@ -5,9 +5,9 @@ import json
 import pytest
 
 from assay import command_line
-from problems.problem import Problem
-from search.stages.contamination import ContaminationConfig, checked, evaluation_sets
-from settings.errors import UserError
+from assay.problems.problem import Problem
+from assay.search.stages.contamination import ContaminationConfig, checked, evaluation_sets
+from assay.settings.errors import UserError
 
 LONG = "Tom buys 12 red apples and 30 green apples and gives 9 of them to his sister"
 

@@ -8,22 +8,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.costs import candidate_costs, costs, equal_flops, with_costs
-from evaluation.evaluate import EvaluateStage, run_evaluate
-from evaluation.of_run import evaluate_run
-from evaluation.report.curve_figures import plot_curves
-from evaluation.report.drawing import AXES
-from evaluation.report.report import ReportStage, run_report
-from evaluation.table import table
-from generator.flops import ModelShape
-from pools.rows import Candidate, candidates_table, scores_table
-from pools.run import Part, Run
-from problems.problem import Problem
-from search.stages.grade import GradeConfig, grade
-from selection.curves import splits
-from selection.evaluate import SCORED_RULES, EvaluateConfig, evaluate
-from selection.pool import PoolArrays
-from settings.errors import UserError
+from assay.evaluation.costs import candidate_costs, costs, equal_flops, with_costs
+from assay.evaluation.evaluate import EvaluateStage, run_evaluate
+from assay.evaluation.of_run import evaluate_run
+from assay.evaluation.report.curve_figures import plot_curves
+from assay.evaluation.report.drawing import AXES
+from assay.evaluation.report.report import ReportStage, run_report
+from assay.evaluation.table import table
+from assay.generator.flops import ModelShape
+from assay.pools.rows import Candidate, candidates_table, scores_table
+from assay.pools.run import Part, Run
+from assay.problems.problem import Problem
+from assay.search.stages.grade import GradeConfig, grade
+from assay.selection.curves import splits
+from assay.selection.evaluate import SCORED_RULES, EvaluateConfig, evaluate
+from assay.selection.pool import PoolArrays
+from assay.settings.errors import UserError
 
 # 2 layers, 8 wide: token_flops 2304, logit_flops 1600, 64 for each key, 16 for a value.
 SHAPE = ModelShape("llama", 8, 2, 4, 2, 2, 16, True, 100)

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from selection import rules
-from selection.curves import (
+from assay.selection import rules
+from assay.selection.curves import (
     best_of_n_at,
     hybrid_at,
     hybrid_tokens,
@@ -19,9 +19,9 @@ from selection.curves import (
     splits,
     tokens_at,
 )
-from selection.intervals import bootstrap_weights, interval
-from selection.pool import PoolArrays, orders
-from selection.subsets import accuracy_at, expected_accuracy
+from assay.selection.intervals import bootstrap_weights, interval
+from assay.selection.pool import PoolArrays, orders
+from assay.selection.subsets import accuracy_at, expected_accuracy
 
 MIXES = ["cot", "pot", "both"]
 
@@ -163,7 +163,7 @@ def test_one_draw_serves_every_n_and_the_chunks_do_not_matter(monkeypatch):
     pool = make_pool(3, problems=5)
     rule = {"majority": lambda classes, _, ties: rules.majority(classes, ties)}
     whole = expected_accuracy(pool, rule, [1, 2, 4], 500, 0, mix="both")
-    monkeypatch.setattr("selection.subsets.CHUNK", 1)  # one problem at a time
+    monkeypatch.setattr("assay.selection.subsets.CHUNK", 1)  # one problem at a time
     pieces = expected_accuracy(pool, rule, [1, 2, 4], 500, 0, mix="both")
     for key, estimate in whole.items():
         np.testing.assert_allclose(estimate.values, pieces[key].values, atol=0.15)

@@ -6,14 +6,14 @@ import time
 import pytest
 import torch
 
-from generator.engines import EngineConfig, VllmConfig
-from generator.models import ModelConfig
-from pools.run import Part
-from search.launch import devices
-from search.launch.devices import built_for_gpus, gpu_names, gpu_shares, workers_for
-from search.launch.work import do_parts
-from search.stages import sample as sampling
-from search.stages.mixture import Origin
+from assay.generator.engines import EngineConfig, VllmConfig
+from assay.generator.models import ModelConfig
+from assay.pools.run import Part
+from assay.search.launch import devices
+from assay.search.launch.devices import built_for_gpus, gpu_names, gpu_shares, workers_for
+from assay.search.launch.work import do_parts
+from assay.search.stages import sample as sampling
+from assay.search.stages.mixture import Origin
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.table import table
-from selection.evaluate import EvaluateConfig, evaluate, rule_label
-from selection.pool import PoolArrays
-from settings.errors import UserError
+from assay.evaluation.table import table
+from assay.selection.evaluate import EvaluateConfig, evaluate, rule_label
+from assay.selection.pool import PoolArrays
+from assay.settings.errors import UserError
 
 
 def make_frame(problems=30, cot=8, pot=8, seed=0):

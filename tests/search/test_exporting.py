@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from assay import command_line
-from pools.exchange.exporting import ExportConfig, export
-from pools.frame import load_frame
-from pools.rows import Candidate, candidates_table, scores_table
-from pools.run import Part, Run
-from problems.problem import Problem, Solution
-from search.stages.grade import GradeConfig, grade
-from settings.errors import UserError
+from assay.pools.exchange.exporting import ExportConfig, export
+from assay.pools.frame import load_frame
+from assay.pools.rows import Candidate, candidates_table, scores_table
+from assay.pools.run import Part, Run
+from assay.problems.problem import Problem, Solution
+from assay.search.stages.grade import GradeConfig, grade
+from assay.settings.errors import UserError
 
 PROGRAM = "print(1 + 1)"
 

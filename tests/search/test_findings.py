@@ -7,13 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.report.figures import plot_calibration, plot_difficulty, plot_over_optimisation
-from evaluation.report.page import PageRun, write_page
-from evaluation.report.sections import accuracy as sections
-from evaluation.report.sections import scores as findings
-from selection.evaluate import EvaluateConfig, evaluate
-from selection.groups import FIFTHS
-from selection.pool import PoolArrays
+from assay.evaluation.report.figures import (
+    plot_calibration,
+    plot_difficulty,
+    plot_over_optimisation,
+)
+from assay.evaluation.report.page import PageRun, write_page
+from assay.evaluation.report.sections import accuracy as sections
+from assay.evaluation.report.sections import scores as findings
+from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.groups import FIFTHS
+from assay.selection.pool import PoolArrays
 
 
 def make_frame(problems=10, candidates=8, modes=("cot", "pot"), seed=0):

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pools import footers
-from pools.footers import Footers
-from settings.errors import UserError
-from storage.files import atomic_file
-from storage.places import place
+from assay.pools import footers
+from assay.pools.footers import Footers
+from assay.settings.errors import UserError
+from assay.storage.files import atomic_file
+from assay.storage.places import place
 
 
 @pytest.fixture(params=["folder", "object store"])

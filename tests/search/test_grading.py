@@ -3,7 +3,7 @@
 import json
 
 from assay import command_line
-from pools.run import Run
+from assay.pools.run import Run
 
 
 def test_a_shard_without_parts_may_come_before_the_others(tmp_path, capsys):

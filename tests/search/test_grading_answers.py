@@ -5,7 +5,7 @@ import json
 import pytest
 
 from assay import command_line
-from pools.run import Run
+from assay.pools.run import Run
 
 SOLVE = "import numpy as np\nprint(np.linalg.solve([[1., 1.], [1., -1.]], [2., 4.]))"
 MATRIX = r"\begin{pmatrix}1&2\\3&4\end{pmatrix}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from assay import command_line
-from pools.run import Run
+from assay.pools.run import Run
 
 # Solution, reference, mode, answer, label.
 ROWS = [

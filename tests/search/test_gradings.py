@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from assay import command_line
-from evaluation.evaluate import EvaluateStage, run_evaluate
-from evaluation.gradings import gradings
-from evaluation.report.report import page_problems
-from pools.exchange.importing import ImportConfig, import_pool
-from pools.frame import load_frame
-from pools.run import Run
-from settings.errors import UserError
+from assay.evaluation.evaluate import EvaluateStage, run_evaluate
+from assay.evaluation.gradings import gradings
+from assay.evaluation.report.report import page_problems
+from assay.pools.exchange.importing import ImportConfig, import_pool
+from assay.pools.frame import load_frame
+from assay.pools.run import Run
+from assay.settings.errors import UserError
 
 # Theirs takes 17.6 for 18 and misses "A: 18"; it has no label for the last.
 ROWS = [

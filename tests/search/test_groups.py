@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.table import table
-from selection.evaluate import EvaluateConfig, evaluate
-from selection.groups import FIFTHS, fifths, halves, mean_in_group, possible
-from selection.intervals import bootstrap_weights
-from selection.pool import PoolArrays
-from settings.errors import UserError
+from assay.evaluation.table import table
+from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.groups import FIFTHS, fifths, halves, mean_in_group, possible
+from assay.selection.intervals import bootstrap_weights
+from assay.selection.pool import PoolArrays
+from assay.settings.errors import UserError
 
 
 def make_pool(skills, candidates=16, seed=0, modes=("cot",)):

@@ -11,14 +11,14 @@ import pyarrow.parquet
 import pytest
 
 from assay import command_line
-from generator.models import ModelConfig
-from pools.exchange.importing import ImportConfig, formats, import_pool
-from pools.exchange.mapping import Fields
-from pools.frame import load_frame
-from pools.run import Run
-from search.stages.grade import GradeConfig, grade
-from settings.errors import UserError
-from settings.schema import load
+from assay.generator.models import ModelConfig
+from assay.pools.exchange.importing import ImportConfig, formats, import_pool
+from assay.pools.exchange.mapping import Fields
+from assay.pools.frame import load_frame
+from assay.pools.run import Run
+from assay.search.stages.grade import GradeConfig, grade
+from assay.settings.errors import UserError
+from assay.settings.schema import load
 from tests.search.shapes import ASSAY, FILES, HF, LM_EVAL, LONG, QWEN, RIGHT, SEARCH_AND_LEARN
 
 
@@ -274,9 +274,9 @@ def test_a_run_that_lost_parts_is_not_taken_for_whole(make, capsys):
 
 def test_imported_candidates_are_scored(make, monkeypatch):
     """Without token ids and counts: a verifier reads the text."""
-    import search.stages.score
-    from search.stages.score import ScoreStage, score
-    from verifier.config import ScoreConfig
+    import assay.search.stages.score
+    from assay.search.stages.score import ScoreStage, score
+    from assay.verifier.config import ScoreConfig
 
     class Longest:
         def __init__(self, model):
@@ -286,8 +286,8 @@ def test_imported_candidates_are_scored(make, monkeypatch):
             found = np.array([len(row.text) for row in rows], np.float32)
             return SimpleNamespace(scores=found, values=None, tokens=found, prompt_tokens=found)
 
-    monkeypatch.setattr(search.stages.score, "Scorer", Longest)
-    monkeypatch.setattr(search.stages.score, "fingerprint", str)
+    monkeypatch.setattr(assay.search.stages.score, "Scorer", Longest)
+    monkeypatch.setattr(assay.search.stages.score, "fingerprint", str)
     run = grade(GradeConfig(run=str(make(LONG, format="long").path)))
     model = ModelConfig(name="longest")
     score(ScoreStage(str(run.path), model, scoring=ScoreConfig(values=False), workers=1))

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from assay import command_line
-from problems.sets import ProblemsConfig, load_problems
+from assay.problems.sets import ProblemsConfig, load_problems
 from tests.warm import Warm
 
 PROBLEMS, SAMPLES = 9, 12

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from pools.exchange.mapping import MISSING, Fields, UnmappedError, convert, look_up
-from settings.errors import UserError
+from assay.pools.exchange.mapping import MISSING, Fields, UnmappedError, convert, look_up
+from assay.settings.errors import UserError
 
 ROW = {
     "a": 1,

@@ -8,18 +8,18 @@ import pandas as pd
 import pytest
 
 from assay import command_line
-from evaluation.report.report import page_problems
-from generator.engines import Completion, EngineConfig, SamplingParams
-from generator.models import ModelConfig
-from pools.frame import load_frame, pool_line
-from pools.run import Part, Run
-from problems.sets import ProblemsConfig
-from problems.shots import FewShotConfig
-from search.drivers import run as pipeline
-from search.stages import sample as sampling
-from search.stages.mixture import Origin, origins_of
-from settings.errors import UserError
-from settings.schema import load
+from assay.evaluation.report.report import page_problems
+from assay.generator.engines import Completion, EngineConfig, SamplingParams
+from assay.generator.models import ModelConfig
+from assay.pools.frame import load_frame, pool_line
+from assay.pools.run import Part, Run
+from assay.problems.sets import ProblemsConfig
+from assay.problems.shots import FewShotConfig
+from assay.search.drivers import run as pipeline
+from assay.search.stages import sample as sampling
+from assay.search.stages.mixture import Origin, origins_of
+from assay.settings.errors import UserError
+from assay.settings.schema import load
 from tests.search.characters import Characters
 
 BASE = Origin(
@@ -96,7 +96,7 @@ def sample(monkeypatch, tmp_path, capsys):
 
     monkeypatch.setattr(sampling, "make_engine", make_engine)
     monkeypatch.setattr(sampling, "fingerprint", lambda model: model.name)
-    path = tmp_path / "storage.jsonl"
+    path = tmp_path / "assay.storage.jsonl"
     rows = [{"id": f"p{i}", "question": "1 + 1?", "answer": "2"} for i in range(4)]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     words = [str(tmp_path / "run"), f"problems={path}", "generator=late", "prompt.form=plain"]
@@ -225,7 +225,7 @@ def test_parts_without_the_column_have_their_origin(sample):
 
 def test_members_do_not_repeat_each_other_and_do_not_depend_on_each_other(tmp_path):
     """Two members of the same settings, on the embedded model; then one of them alone."""
-    problems = tmp_path / "storage.jsonl"
+    problems = tmp_path / "assay.storage.jsonl"
     problems.write_text('{"id": "x", "question": "1 + 1?"}\n{"id": "y", "question": "2 + 1?"}\n')
 
     def texts(run, mixture):

@@ -7,17 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.costs import costs
-from evaluation.report.sections.accuracy import accuracy_tables, facts
-from evaluation.report.sections.differences import run_differences
-from evaluation.report.sections.groups import difficulty
-from evaluation.report.tidy import tidy_tables
-from evaluation.table import table
-from selection.curves import has, pass_at, tokens_at, ways
-from selection.evaluate import EvaluateConfig, evaluate
-from selection.pool import PoolArrays
-from selection.request import sizes_of
-from settings.errors import UserError
+from assay.evaluation.costs import costs
+from assay.evaluation.report.sections.accuracy import accuracy_tables, facts
+from assay.evaluation.report.sections.differences import run_differences
+from assay.evaluation.report.sections.groups import difficulty
+from assay.evaluation.report.tidy import tidy_tables
+from assay.evaluation.table import table
+from assay.selection.curves import has, pass_at, tokens_at, ways
+from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.pool import PoolArrays
+from assay.selection.request import sizes_of
+from assay.settings.errors import UserError
 
 NAMES = ["problem_id", "mode", "sample", "answer_class", "label", "tokens", "score:v"]
 

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from assay import command_line
-from pools.frame import load_frame
-from pools.run import Run
-from storage.files import write_json
-from storage.places import names_below, place
+from assay.pools.frame import load_frame
+from assay.pools.run import Run
+from assay.storage.files import write_json
+from assay.storage.places import names_below, place
 
 WORDS = [
     *("problems=gsm_symbolic", "problems.limit=3", "generator=embedded", "generator.device=cpu"),

@@ -15,10 +15,10 @@ import pandas as pd
 import pytest
 
 from assay import command_line
-from search.launch.config import RayConfig
-from search.launch.launchers import do_work
-from search.launch.work import Work
-from settings.errors import UserError
+from assay.search.launch.config import RayConfig
+from assay.search.launch.launchers import do_work
+from assay.search.launch.work import Work
+from assay.settings.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = importlib.util.find_spec("ray") is not None
@@ -29,11 +29,11 @@ needs_ray = pytest.mark.skipif(not PYTHON, reason="no Ray here; set ASSAY_RAY_PY
 DRIVER = """
 import json, sys
 from pathlib import Path
-from settings.errors import UserError
-from search import on_ray
-from search.launch.launchers import RayConfig
-from pools.run import Part
-from search.launch.work import Bar, Work
+from assay.settings.errors import UserError
+from assay.search import on_ray
+from assay.search.launch.launchers import RayConfig
+from assay.pools.run import Part
+from assay.search.launch.work import Bar, Work
 import ray_work
 
 bars = []
@@ -62,7 +62,7 @@ print("RESULT" + json.dumps({"error": error, "done": bars[0]}))
 """
 RAY_WORK = """
 import os, signal, time
-from settings.errors import UserError
+from assay.settings.errors import UserError
 
 def prepare(folder, trouble):
     if trouble == "start":

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.report import page as page_module
-from evaluation.report.page import PageRun, write_page
-from evaluation.report.problem import describe, pack
-from selection.evaluate import EvaluateConfig, evaluate
-from selection.pool import PoolArrays
+from assay.evaluation.report import page as page_module
+from assay.evaluation.report.page import PageRun, write_page
+from assay.evaluation.report.problem import describe, pack
+from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.pool import PoolArrays
 from tests.search.page_runs import HOSTILE, candidate, evaluated, make_problems
 
 SETTINGS = {"command": "assay report", "sample": {"params": {"top_p": 1.0}, "stop": []}}
@@ -188,7 +188,7 @@ def slow_pieces(text, values, starts, ends):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_pieces_against_the_slow_way(seed):
-    from evaluation.report.problem import Scale, _pieces
+    from assay.evaluation.report.problem import Scale, _pieces
 
     draw = np.random.default_rng(seed)
     text = "".join(draw.choice(list("ab c𝟙é\n😀"), 30))

@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
-from evaluation.report import page as page_module
-from evaluation.report.page import PageRun, write_page
+from assay.evaluation.report import page as page_module
+from assay.evaluation.report.page import PageRun, write_page
 from tests.search.page_runs import HOSTILE, evaluated, make_problems
 from tests.search.test_findings import evaluated as evaluated_findings
 from tests.search.test_findings import make_frame as make_findings

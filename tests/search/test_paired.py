@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from selection.intervals import bootstrap_weights, interval, p_text, paired, percentile_p
+from assay.selection.intervals import bootstrap_weights, interval, p_text, paired, percentile_p
 
 
 def test_no_difference_is_certain():

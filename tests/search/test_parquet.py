@@ -13,8 +13,8 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from settings.errors import UserError
-from storage.parquet import read_rows, read_table, to_frame
+from assay.settings.errors import UserError
+from assay.storage.parquet import read_rows, read_table, to_frame
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = {"n": [1, None, 3], "text": ["a", None, "é"], "list": [[1], [], None]}
@@ -63,9 +63,9 @@ def test_files_that_are_no_parquet(tmp_path):
         assert "\n" not in str(caught.value)
 
 
-COMMANDS = """ import os, sys, threading import assay, pandas, pyarrow.parquet, evaluation.evaluate,
-evaluation.report.report, evaluation.compare before = len(os.listdir("/proc/self/task")) folder =
-sys.argv[1] for words in (
+COMMANDS = """ import os, sys, threading import assay, pandas, pyarrow.parquet,
+assay.evaluation.evaluate, assay.evaluation.report.report, assay.evaluation.compare before =
+len(os.listdir("/proc/self/task")) folder = sys.argv[1] for words in (
     ["import", folder + "/pool.jsonl", "run=" + folder + "/a", "format=long"],
     ["grade", folder + "/a", "workers=1"],
     ["export", folder + "/a", "output=" + folder + "/a.parquet"],

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from assay import command_line
-from search.drivers import run as pipeline
-from search.drivers.run import PipelineConfig, check_leaks, fine_tune
-from settings.errors import UserError
-from settings.schema import load
+from assay.search.drivers import run as pipeline
+from assay.search.drivers.run import PipelineConfig, check_leaks, fine_tune
+from assay.settings.errors import UserError
+from assay.settings.schema import load
 
 LONG = "Tom buys 12 red apples and 30 green apples and gives 9 of them to his sister"
 

@@ -5,13 +5,13 @@ import json
 import pytest
 
 from assay import command_line
-from generator.engines.hf import rows_that_fit
-from generator.models import ModelConfig
-from generator.shapes import known_model
-from planning.hardware import DEVICES, GIB, machine_of
-from planning.memory import Adapters
-from planning.plan import PlanConfig, plan
-from planning.roofline import (
+from assay.generator.engines.hf import rows_that_fit
+from assay.generator.models import ModelConfig
+from assay.generator.shapes import known_model
+from assay.planning.hardware import DEVICES, GIB, machine_of
+from assay.planning.memory import Adapters
+from assay.planning.plan import PlanConfig, plan
+from assay.planning.roofline import (
     Sampling,
     Scoring,
     Training,
@@ -19,12 +19,12 @@ from planning.roofline import (
     scoring_stage,
     training_stage,
 )
-from planning.table import duration
-from planning.workload import lengths_of, problems_in
-from problems.prompts import PromptConfig
-from problems.sets import ProblemsConfig
-from settings.errors import UserError
-from settings.schema import load
+from assay.planning.table import duration
+from assay.planning.workload import lengths_of, problems_in
+from assay.problems.prompts import PromptConfig
+from assay.problems.sets import ProblemsConfig
+from assay.settings.errors import UserError
+from assay.settings.schema import load
 
 LLAMA = known_model(ModelConfig(name="Llama-2-7B"))
 # `docs/results/first_runs.md`, two idle cores: seconds of the quick start's steps.
@@ -146,10 +146,10 @@ def test_lengths_by_form_and_annotations():
 
 @pytest.mark.parametrize("annotations", ["keep", "strip"])
 def test_lengths_are_those_of_the_data(annotations):
-    from generator.models import load_tokenizer
-    from generator.rationales import RationalesConfig, build_examples
-    from problems.prompts import Prompter
-    from problems.sets import load_problems
+    from assay.generator.models import load_tokenizer
+    from assay.generator.rationales import RationalesConfig, build_examples
+    from assay.problems.prompts import Prompter
+    from assay.problems.sets import load_problems
 
     problems = ProblemsConfig(name="gsm_symbolic", limit=200)
     prompter = Prompter(PromptConfig(form="plain"), load_tokenizer(ModelConfig()))

@@ -2,11 +2,11 @@
 
 import pytest
 
-from generator.models import ModelConfig
-from generator.shapes import known_model
-from planning.hardware import machine_of
-from planning.memory import Adapters
-from planning.roofline import Sampling, Training, sampling_stage, training_stage
+from assay.generator.models import ModelConfig
+from assay.generator.shapes import known_model
+from assay.planning.hardware import machine_of
+from assay.planning.memory import Adapters
+from assay.planning.roofline import Sampling, Training, sampling_stage, training_stage
 
 
 def model(name):

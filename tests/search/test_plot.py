@@ -6,10 +6,10 @@ import itertools
 import pandas as pd
 import pytest
 
-from evaluation.report.curve_figures import _apart, plot_curves, plot_runs
-from evaluation.report.drawing import _ticks
-from selection.evaluate import EvaluateConfig, evaluate
-from selection.pool import PoolArrays
+from assay.evaluation.report.curve_figures import _apart, plot_curves, plot_runs
+from assay.evaluation.report.drawing import _ticks
+from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.pool import PoolArrays
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from selection.pool import PoolArrays
-from settings.errors import UserError
+from assay.selection.pool import PoolArrays
+from assay.settings.errors import UserError
 
 
 def frame():

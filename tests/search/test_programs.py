@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+import assay.sandbox.check
 import assay.sandbox_commands
-import sandbox.check
 from assay import command_line
+from assay.sandbox import Outcome, capabilities
+from assay.sandbox.hostile import ATTACKS
 from assay.sandbox_commands import MOST_ROWS, conclusion, read_sources
-from sandbox import Outcome, capabilities
-from sandbox.hostile import ATTACKS
-from settings.errors import UserError
+from assay.settings.errors import UserError
 
 ALL = dict.fromkeys(capabilities(), True)
 
@@ -256,7 +256,7 @@ def test_a_check_that_finds_nothing(capsys):
 
 def test_what_needs_a_missing_layer_is_shown(capsys, monkeypatch):
     active = {**ALL, "seccomp": False}
-    monkeypatch.setattr(sandbox.check, "capabilities", lambda: active)
+    monkeypatch.setattr(assay.sandbox.check, "capabilities", lambda: active)
     monkeypatch.setattr(assay.sandbox_commands, "capabilities", lambda: active)
     code, out, _ = run(capsys, "check", "kinds=[network]")
     assert code == 1
@@ -271,9 +271,9 @@ def test_what_needs_a_missing_layer_is_shown(capsys, monkeypatch):
 def test_an_attack_that_is_not_contained_is_shown(capsys, monkeypatch):
     def found(attacks, require):
         assert require == ("seccomp",)
-        yield sandbox.check.Verdict("time", "a", Outcome("timeout", "", "more than 1 s", 1.0))
+        yield assay.sandbox.check.Verdict("time", "a", Outcome("timeout", "", "more than 1 s", 1.0))
         outcome = Outcome("ok", "\x1b[31mroot:x\n", "", 0.0)
-        yield sandbox.check.Verdict("reading", "b", outcome, "it came by a secret")
+        yield assay.sandbox.check.Verdict("reading", "b", outcome, "it came by a secret")
 
     monkeypatch.setattr(assay.sandbox_commands, "check", found)
     code, out, _ = run(capsys, "check", "require=[seccomp]")

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.table import table
-from selection.evaluate import EvaluateConfig, evaluate
-from selection.intervals import bootstrap_weights
-from selection.pool import PoolArrays
-from selection.quality import calibration_bins, over_optimisation, quality
-from verifier.validate import calibration_error, measure
+from assay.evaluation.table import table
+from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.intervals import bootstrap_weights
+from assay.selection.pool import PoolArrays
+from assay.selection.quality import calibration_bins, over_optimisation, quality
+from assay.verifier.validate import calibration_error, measure
 
 
 def make_pool(problems=30, candidates=12, seed=0, levels=None, gain=0.5):

@@ -11,19 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from pools.record import change_record, read_record
-from pools.run import Run
-from problems.problem import Problem
-from settings.errors import UserError
-from storage.files import create_file
+from assay.pools.record import change_record, read_record
+from assay.pools.run import Run
+from assay.problems.problem import Problem
+from assay.settings.errors import UserError
+from assay.storage.files import create_file
 
 ROOT = Path(__file__).resolve().parents[2]
 PROBLEMS = [Problem(id=f"p{i}", question=f"What is {i} + {i}?", answer="1") for i in range(3)]
 START = """
 import sys
-from problems.problem import Problem
-from settings.errors import UserError
-from pools.run import Run
+from assay.problems.problem import Problem
+from assay.settings.errors import UserError
+from assay.pools.run import Run
 
 path, number = sys.argv[1], int(sys.argv[2])
 problems = [Problem(id=f"p{i}", question=f"What is {i} + {i}?", answer="1") for i in range(3)]
@@ -83,7 +83,7 @@ def test_processes_that_make_one_run_and_register_at_once_lose_nothing(tmp_path)
     assert set(stages) == {"candidates"} | expected
     assert stages["scores/5-2"]["key"] == {"number": 5, "stage": 2}
     assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [
-        *("storage.jsonl", "revisions", "run.json"),
+        *("assay.storage.jsonl", "revisions", "run.json"),
     ]
     assert len(list((tmp_path / "run" / "revisions").iterdir())) == 25
 

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from assay import command_line
-from evaluation.report.report import _names, report_run
-from pools.rows import Candidate, Graded, answers_table, candidates_table, scores_table
-from pools.run import Part, Run
-from problems.problem import Problem
-from selection.evaluate import EvaluateConfig
+from assay.evaluation.report.report import _names, report_run
+from assay.pools.rows import Candidate, Graded, answers_table, candidates_table, scores_table
+from assay.pools.run import Part, Run
+from assay.problems.problem import Problem
+from assay.selection.evaluate import EvaluateConfig
 
 
 def make_run(folder, right=(0, 3), problems=3, temperature=0.7, question="What is {}?"):

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from selection import rules
+from assay.selection import rules
 
 NOTIES = np.linspace(0.9, 0.1, 8)
 

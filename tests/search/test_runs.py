@@ -7,10 +7,10 @@ import uuid
 import pyarrow as pa
 import pytest
 
-from pools.run import Part, Run, Shard
-from problems.problem import Problem
-from settings.errors import UserError
-from storage.files import atomic_file, write_json
+from assay.pools.run import Part, Run, Shard
+from assay.problems.problem import Problem
+from assay.settings.errors import UserError
+from assay.storage.files import atomic_file, write_json
 
 PROBLEMS = [
     Problem(id=f"p{i}", question=f"What is {i} + {i}?", answer=str(2 * i)) for i in range(5)
@@ -95,7 +95,7 @@ def test_another_shard_does_not_write_the_record_anew(run, monkeypatch):
     assert run.record["stages"]["candidates"]["config"] == {"limit": 1, "shard": "0/2"}
     other = Run.open(run.path)
     with monkeypatch.context() as patch:
-        patch.setattr("pools.record.create_json", None)
+        patch.setattr("assay.pools.record.create_json", None)
         other.register("candidates", key, {"limit": 1, "shard": "1/2", "workers": 3})
     other.register("candidates", key, {"limit": 2, "shard": "1/2"})
     assert Run.open(run.path).record["stages"]["candidates"]["config"]["limit"] == 2
@@ -140,7 +140,7 @@ def test_other_problems_are_refused(run):
 
 
 def test_an_edited_problem_file_is_refused(run):
-    path = run.path / "storage.jsonl"
+    path = run.path / "assay.storage.jsonl"
     put(path, content(path).replace(b"What is 1", b"What was 1"))
     with pytest.raises(UserError, match="is not the file that this run was made with"):
         Run.open(run.path)

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from assay import command_line
-from pools.run import Run
-from storage.files import create_file
-from storage.places import names_below, place
+from assay.pools.run import Run
+from assay.storage.files import create_file
+from assay.storage.places import names_below, place
 
 pytest.importorskip("s3fs")
 server = pytest.importorskip("moto.server")
@@ -20,8 +20,8 @@ server = pytest.importorskip("moto.server")
 ROOT = Path(__file__).resolve().parents[2]
 REGISTERS = """
 import sys
-from problems.problem import Problem
-from pools.run import Run
+from assay.problems.problem import Problem
+from assay.pools.run import Run
 
 path, number = sys.argv[1], int(sys.argv[2])
 problems = [Problem(id=f"p{i}", question=f"What is {i} + {i}?", answer="1") for i in range(3)]
@@ -32,7 +32,7 @@ run = Run.open_or_create(path, problems)
 run.register("candidates", {"problems_per_part": 1}, {})
 for stage in range(3):
     run.register(f"scores/{number}-{stage}", {"number": number, "stage": stage}, {})
-""".replace("from pools.run", "from storage.places import place\nfrom pools.run")
+""".replace("from assay.pools.run", "from assay.storage.places import place\nfrom assay.pools.run")
 
 
 @pytest.fixture(scope="module")

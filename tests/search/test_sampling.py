@@ -2,16 +2,16 @@
 
 import pytest
 
-from generator.engines import Completion, EngineConfig, SamplingParams
-from generator.models import EMBEDDED, ModelConfig
-from problems.problem import Problem, Solution
-from problems.prompts import PromptConfig, Prompter, Shot, Shots
-from problems.shots import FewShotConfig
-from search.stages.mixture import Origin, prompt_of
-from search.stages.sample import _shape, sample_candidates, sampling_key
-from search.stages.train import VerifierStage
-from settings.errors import UserError
-from settings.schema import load
+from assay.generator.engines import Completion, EngineConfig, SamplingParams
+from assay.generator.models import EMBEDDED, ModelConfig
+from assay.problems.problem import Problem, Solution
+from assay.problems.prompts import PromptConfig, Prompter, Shot, Shots
+from assay.problems.shots import FewShotConfig
+from assay.search.stages.mixture import Origin, prompt_of
+from assay.search.stages.sample import _shape, sample_candidates, sampling_key
+from assay.search.stages.train import VerifierStage
+from assay.settings.errors import UserError
+from assay.settings.schema import load
 from tests.search.characters import Characters
 
 

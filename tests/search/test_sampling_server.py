@@ -9,8 +9,8 @@ import time
 import pytest
 
 from assay import command_line
-from pools.frame import load_frame
-from pools.run import Run
+from assay.pools.frame import load_frame
+from assay.pools.run import Run
 from tests.warm import Warm
 
 
@@ -21,7 +21,7 @@ def no_key(monkeypatch):
 
 @pytest.fixture
 def problems(tmp_path):
-    path = tmp_path / "storage.jsonl"
+    path = tmp_path / "assay.storage.jsonl"
     rows = [
         {"id": f"p{i}", "question": f"What is {i} + 1?", "answer": str(i + 1)} for i in range(5)
     ]

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from selection.crossed import CrossedBootstrap, measures
-from selection.intervals import bootstrap_weights, interval
-from selection.measures import auc_within, calibration_error, mean_of, pooled_auc
-from selection.pool import PoolArrays
+from assay.selection.crossed import CrossedBootstrap, measures
+from assay.selection.intervals import bootstrap_weights, interval
+from assay.selection.measures import auc_within, calibration_error, mean_of, pooled_auc
+from assay.selection.pool import PoolArrays
 
 # Two problems of two candidates: the first well ranked, the second the wrong way round.
 SCORES = np.array([[0.95, 0.45], [0.55, 0.65]])

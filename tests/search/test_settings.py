@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from selection.evaluate import EvaluateConfig
-from settings.errors import UserError
-from settings.help import describe
-from settings.schema import load, merge, read_yaml
+from assay.selection.evaluate import EvaluateConfig
+from assay.settings.errors import UserError
+from assay.settings.help import describe
+from assay.settings.schema import load, merge, read_yaml
 
 
 @dataclass

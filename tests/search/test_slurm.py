@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 from assay import command_line
-from pools.run import Run
-from search.launch.config import SlurmConfig
-from search.launch.launchers import STAGES
-from search.launch.slurm import _frozen, _ranges, script
-from settings.schema import load
+from assay.pools.run import Run
+from assay.search.launch.config import SlurmConfig
+from assay.search.launch.launchers import STAGES
+from assay.search.launch.slurm import _frozen, _ranges, script
+from assay.settings.schema import load
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = [

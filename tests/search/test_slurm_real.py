@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from assay import command_line
-from pools.run import Run
+from assay.pools.run import Run
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "sinfo")

@@ -8,13 +8,13 @@ import json
 import pytest
 
 from assay import command_line
-from generator.engines import Completion
-from pools.rows import Candidate, Graded
-from problems.problem import Problem
-from search.solving import solver as solve
-from search.solving.show import show
-from search.solving.solver import Member, choose
-from search.solving.summary import hybrid_lines, notes
+from assay.generator.engines import Completion
+from assay.pools.rows import Candidate, Graded
+from assay.problems.problem import Problem
+from assay.search.solving import solver as solve
+from assay.search.solving.show import show
+from assay.search.solving.solver import Member, choose
+from assay.search.solving.summary import hybrid_lines, notes
 from tests.search.characters import Characters
 
 PROGRAMS = {
@@ -54,7 +54,7 @@ def engine(monkeypatch):
 
 @pytest.fixture
 def problems(tmp_path):
-    path = tmp_path / "storage.jsonl"
+    path = tmp_path / "assay.storage.jsonl"
     rows = [{"id": name, "question": "1 + 1?", "answer": "2"} for name in PROGRAMS]
     rows.insert(1, {"id": "choice", "question": "1 + 1?", "answer": "B", "options": ["1", "2"]})
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from selection import rules
-from selection.pool import PoolArrays
-from selection.subsets import MAJORITY, MOST, Vote, estimate, expected_accuracy
+from assay.selection import rules
+from assay.selection.pool import PoolArrays
+from assay.selection.subsets import MAJORITY, MOST, Vote, estimate, expected_accuracy
 
 VOTES = {
     "majority": MAJORITY,

@@ -12,16 +12,16 @@ import pandas as pd
 import pytest
 
 from assay import command_line
-from generator.engines import Completion
-from problems.sets import ProblemsConfig
-from search.drivers.suite.published import PUBLISHED, PUBLISHED_SETS, named, nearest
-from search.drivers.suite.results import SetResult, SuiteResult
-from search.drivers.suite.sets import SUITE, sets_table
-from search.drivers.suite.suite import SuiteConfig, problems_of
-from search.stages import sample as sampling
-from search.stages import score as scoring
-from search.stages.sample import Engines
-from settings.schema import load
+from assay.generator.engines import Completion
+from assay.problems.sets import ProblemsConfig
+from assay.search.drivers.suite.published import PUBLISHED, PUBLISHED_SETS, named, nearest
+from assay.search.drivers.suite.results import SetResult, SuiteResult
+from assay.search.drivers.suite.sets import SUITE, sets_table
+from assay.search.drivers.suite.suite import SuiteConfig, problems_of
+from assay.search.stages import sample as sampling
+from assay.search.stages import score as scoring
+from assay.search.stages.sample import Engines
+from assay.settings.schema import load
 from tests.search.characters import Characters
 
 OPEN = [
@@ -402,8 +402,8 @@ def test_the_table_of_sets(capsys):
 def test_an_engine_is_kept_until_another_is_asked_for(monkeypatch):
     import pickle
 
-    from generator.models import ModelConfig
-    from search.stages.mixture import Origin
+    from assay.generator.models import ModelConfig
+    from assay.search.stages.mixture import Origin
 
     loads = []
     monkeypatch.setattr(

@@ -11,12 +11,12 @@ import re
 import pytest
 
 from assay import command_line
-from generator.engines import Completion
-from pools.run import Run
-from problems.sets import load_problems
-from search.drivers.suite.sets import SUITE
-from search.drivers.suite.suite import SuiteConfig, problems_of
-from search.stages import sample as sampling
+from assay.generator.engines import Completion
+from assay.pools.run import Run
+from assay.problems.sets import load_problems
+from assay.search.drivers.suite.sets import SUITE
+from assay.search.drivers.suite.suite import SuiteConfig, problems_of
+from assay.search.stages import sample as sampling
 from tests.search.characters import Characters
 
 # A text that two options share names neither.

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from problems.problem import Problem, Solution
-from search.stages import train as training
-from search.stages.train import training_pool, training_summary
-from selection import rules
-from settings.errors import UserError
-from verifier.validate import measure
+from assay.problems.problem import Problem, Solution
+from assay.search.stages import train as training
+from assay.search.stages.train import training_pool, training_summary
+from assay.selection import rules
+from assay.settings.errors import UserError
+from assay.verifier.validate import measure
 
 ONE = Problem("one", "2 + 3?", answer="5", solutions=(Solution("cot", "2 + 3 = <<2+3=5>>5"),))
 TWO = Problem("two", "4 / 8?", answer="1/2")

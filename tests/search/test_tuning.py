@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from selection.curves import Estimate
-from selection.evaluate import EvaluateConfig, evaluate
-from selection.pool import PoolArrays
-from selection.subsets import Vote, expected_accuracy
-from selection.tuning import FOLDS, TEMPERATURES, Plan, choose, fold_of, k_grid, variants
-from settings.errors import UserError
+from assay.selection.curves import Estimate
+from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.pool import PoolArrays
+from assay.selection.subsets import Vote, expected_accuracy
+from assay.selection.tuning import FOLDS, TEMPERATURES, Plan, choose, fold_of, k_grid, variants
+from assay.settings.errors import UserError
 
 
 def make_pool(problems, good_k, seed=0):

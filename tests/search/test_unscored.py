@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from selection import rules
-from selection.curves import best_of_n_at, splits
-from selection.evaluate import EvaluateConfig, evaluate
-from selection.pool import PoolArrays
-from selection.subsets import MAJORITY, Vote, expected_accuracy
-from selection.tuning import fold_of
+from assay.selection import rules
+from assay.selection.curves import best_of_n_at, splits
+from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.pool import PoolArrays
+from assay.selection.subsets import MAJORITY, Vote, expected_accuracy
+from assay.selection.tuning import fold_of
 
 NAN, INF = np.nan, np.inf
 NAMES = ["problem_id", "mode", "sample", "answer_class", "label", "score:v"]

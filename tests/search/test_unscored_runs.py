@@ -9,15 +9,15 @@ import pytest
 import torch
 
 from assay import command_line
-from evaluation.of_run import unfinished, usable
-from generator.models import ModelConfig
-from pools.frame import load_frame
-from pools.run import Run
-from search.solving.show import show_one
-from search.stages.train import training_pool
-from selection.evaluate import EvaluateConfig
-from verifier.config import VerifierModelConfig
-from verifier.model import Verifier
+from assay.evaluation.of_run import unfinished, usable
+from assay.generator.models import ModelConfig
+from assay.pools.frame import load_frame
+from assay.pools.run import Run
+from assay.search.solving.show import show_one
+from assay.search.stages.train import training_pool
+from assay.selection.evaluate import EvaluateConfig
+from assay.verifier.config import VerifierModelConfig
+from assay.verifier.model import Verifier
 
 QUESTION = {"question": "Tom has 3 pens and buys 4. How many?", "reference": "7"}
 FAST = ["draws=5", "bootstrap=20"]

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from pools import progress
-from pools.progress import Bar
-from pools.run import Part
-from search.launch.work import cores, do_parts
-from settings.errors import UserError
+from assay.pools import progress
+from assay.pools.progress import Bar
+from assay.pools.run import Part
+from assay.search.launch.work import cores, do_parts
+from assay.settings.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = [Part(i, "cot", 0, 1) for i in range(6)]
@@ -77,8 +77,8 @@ def test_a_worker_that_ended_is_told_at_once_and_its_part_is_not_there(tmp_path,
 KILLED = """
 import os, signal, sys
 from tqdm import tqdm
-from pools.run import Part
-from search.launch.work import do_parts
+from assay.pools.run import Part
+from assay.search.launch.work import do_parts
 
 def prepare():
     for _ in tqdm(range(2), disable=False, file=open(os.devnull, "w")):  # as of models that load

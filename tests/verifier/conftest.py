@@ -14,9 +14,9 @@ from transformers import (
     Qwen2Config,
 )
 
-from problems.problem import Problem, Solution
-from problems.prompts import PromptConfig, Prompter
-from verifier.data import LabelledCandidate, VerifierProblem
+from assay.problems.problem import Problem, Solution
+from assay.problems.prompts import PromptConfig, Prompter
+from assay.verifier.data import LabelledCandidate, VerifierProblem
 
 FAMILIES = ("llama", "qwen2", "mistral", "gemma", "gpt_neox", "gpt2")
 CONFIGS = {

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from problems.problem import Problem
-from verifier.data import (
+from assay.problems.problem import Problem
+from assay.verifier.data import (
     LabelledCandidate,
     VerifierProblem,
     balanced,

@@ -2,8 +2,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from settings.errors import UserError
-from verifier.dropout import add_residual_dropout, residual_branches, switch_off_own_dropout
+from assay.settings.errors import UserError
+from assay.verifier.dropout import add_residual_dropout, residual_branches, switch_off_own_dropout
 
 FAMILIES = ("llama", "qwen2", "mistral", "gemma", "gpt_neox", "gpt2")
 IDS = torch.tensor([[5, 6, 7, 8]])

@@ -5,8 +5,13 @@ import re
 import pytest
 import torch
 
-from generator.models import ModelConfig
-from settings.errors import UserError
+from assay.generator.models import ModelConfig
+from assay.settings.errors import UserError
+from assay.verifier import train
+from assay.verifier.checkpoint import OutputFolder
+from assay.verifier.model import load_verifier
+from assay.verifier.train import train_verifier
+from assay.verifier.validate import Validation
 from tests.verifier.test_verifier_train import (
     Stop,
     assert_equal_weights,
@@ -14,11 +19,6 @@ from tests.verifier.test_verifier_train import (
     planted,
     record_of,
 )
-from verifier import train
-from verifier.checkpoint import OutputFolder
-from verifier.model import load_verifier
-from verifier.train import train_verifier
-from verifier.validate import Validation
 
 # What the validations "measure", by their number: (auc_within, mse).
 SCRIPT = [(0.6, 0.30), (0.9, 0.25), (0.7, 0.10), (0.9, 0.20), (0.8, 0.40), (None, 0.50)]

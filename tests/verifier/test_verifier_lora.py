@@ -2,14 +2,14 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from assay.verifier.config import LoraSettings
+from assay.verifier.model import Verifier
+from assay.verifier.train import train_verifier
 from tests.verifier.test_verifier_train import (
     config_of,
     planted,
     record_of,
 )
-from verifier.config import LoraSettings
-from verifier.model import Verifier
-from verifier.train import train_verifier
 
 FAMILIES = ("llama", "qwen2", "mistral", "gemma", "gpt_neox", "gpt2")
 IDS = torch.tensor([[5, 6, 7, 8]])

@@ -5,12 +5,12 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from generator.models import ModelConfig
-from problems.prompts import PromptConfig
-from settings.errors import UserError
-from verifier.card import model_card
-from verifier.config import VerifierModelConfig, VerifierSettings
-from verifier.model import Verifier, load_verifier, read_settings, reserve_token, uses_output
+from assay.generator.models import ModelConfig
+from assay.problems.prompts import PromptConfig
+from assay.settings.errors import UserError
+from assay.verifier.card import model_card
+from assay.verifier.config import VerifierModelConfig, VerifierSettings
+from assay.verifier.model import Verifier, load_verifier, read_settings, reserve_token, uses_output
 
 FAMILIES = ("llama", "qwen2", "mistral", "gemma", "gpt_neox", "gpt2")
 

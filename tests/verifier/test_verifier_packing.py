@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from verifier.attention import pack_mask
-from verifier.config import VerifierSettings
-from verifier.data import Group, Sampled, make_groups
-from verifier.model import Verifier
-from verifier.packing import (
+from assay.verifier.attention import pack_mask
+from assay.verifier.config import VerifierSettings
+from assay.verifier.data import Group, Sampled, make_groups
+from assay.verifier.model import Verifier
+from assay.verifier.packing import (
     Pack,
     _buckets,
     _even_parts,

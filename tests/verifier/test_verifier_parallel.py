@@ -7,14 +7,14 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from generator.partition import gathered, shape_of
-from settings.errors import UserError
+from assay.generator.partition import gathered, shape_of
+from assay.settings.errors import UserError
+from assay.verifier.checkpoint import OutputFolder
+from assay.verifier.packing import idle, packed_batch
+from assay.verifier.parallel import check_engine, start
+from assay.verifier.train import train_verifier
 from tests import warm
 from tests.verifier.test_verifier_train import Stop, config_of, planted, record_of, weights_of
-from verifier.checkpoint import OutputFolder
-from verifier.packing import idle, packed_batch
-from verifier.parallel import check_engine, start
-from verifier.train import train_verifier
 
 ROOT = Path(__file__).resolve().parents[2]
 ZERO3 = ROOT / "configs" / "deepspeed" / "zero3.json"
@@ -23,9 +23,9 @@ SCRIPT = """
 import os, sys
 sys.path.insert(0, {root!r})
 from tests.verifier import test_verifier_train as t
-from verifier import vocabulary
-from verifier.checkpoint import OutputFolder
-from verifier.config import LoraSettings
+from assay.verifier import vocabulary
+from assay.verifier.checkpoint import OutputFolder
+from assay.verifier.config import LoraSettings
 
 vocabulary.LOGITS_AT_ONCE = 1000
 output, deepspeed, rank, last = sys.argv[1:]
@@ -107,7 +107,7 @@ def test_an_engine_that_is_not_there(base_folder, tmp_path):
 
 
 def test_processes_that_all_do_all_of_the_data(base_folder, tmp_path, monkeypatch):
-    from verifier import train
+    from assay.verifier import train
 
     monkeypatch.setattr(train._Loop, "_sum", lambda loop, parts: 2 * float(sum(parts)))
     with pytest.raises(RuntimeError, match=r"processes do .* samples of a step"):
@@ -132,10 +132,10 @@ def test_a_training_begun_the_other_way(base_folder, tmp_path, monkeypatch):
 def test_an_idle_pack_changes_nothing(make_lm):
     import numpy as np
 
-    from verifier.config import VerifierSettings
-    from verifier.data import Sampled
-    from verifier.model import Verifier
-    from verifier.packing import Pack
+    from assay.verifier.config import VerifierSettings
+    from assay.verifier.data import Sampled
+    from assay.verifier.model import Verifier
+    from assay.verifier.packing import Pack
 
     pack = Pack(np.array([5, 6]), (Sampled(np.array([7, 0]), True, 3),), (np.array([8, 0]),))
     batch = packed_batch([idle(pack)], "token")

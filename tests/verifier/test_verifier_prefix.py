@@ -4,10 +4,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from verifier.config import VerifierSettings
-from verifier.model import Verifier
-from verifier.prefix import Prefix, SolutionsLayout, order_of, shared_tokens
-from verifier.score import token_values
+from assay.verifier.config import VerifierSettings
+from assay.verifier.model import Verifier
+from assay.verifier.prefix import Prefix, SolutionsLayout, order_of, shared_tokens
+from assay.verifier.score import token_values
 
 FAMILIES = ("llama", "qwen2", "mistral", "gemma", "gpt_neox", "gpt2")
 QUESTION = [7, 30, 12, 99, 5, 61]

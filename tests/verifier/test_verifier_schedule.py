@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from settings.errors import UserError
+from assay.settings.errors import UserError
+from assay.verifier.checkpoint import OutputFolder
+from assay.verifier.config import TrainVerifierConfig
+from assay.verifier.data import Group, Sampled
+from assay.verifier.schedule import Epoch, Schedule, rate_factor
+from assay.verifier.train import train_verifier
 from tests.verifier.test_verifier_train import (
     Stop,
     assert_equal_weights,
@@ -14,11 +19,6 @@ from tests.verifier.test_verifier_train import (
     planted,
     record_of,
 )
-from verifier.checkpoint import OutputFolder
-from verifier.config import TrainVerifierConfig
-from verifier.data import Group, Sampled
-from verifier.schedule import Epoch, Schedule, rate_factor
-from verifier.train import train_verifier
 
 
 def groups_of(count):

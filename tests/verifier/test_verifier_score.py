@@ -3,14 +3,14 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from generator.flops import ModelShape
-from problems.problem import Problem
-from problems.prompts import PromptConfig, Prompter
-from settings.errors import UserError
-from verifier.config import ScoreConfig, VerifierSettings
-from verifier.data import LabelledCandidate
-from verifier.model import Verifier
-from verifier.score import score
+from assay.generator.flops import ModelShape
+from assay.problems.problem import Problem
+from assay.problems.prompts import PromptConfig, Prompter
+from assay.settings.errors import UserError
+from assay.verifier.config import ScoreConfig, VerifierSettings
+from assay.verifier.data import LabelledCandidate
+from assay.verifier.model import Verifier
+from assay.verifier.score import score
 
 FAMILIES = ("llama", "qwen2", "mistral", "gemma", "gpt_neox", "gpt2")
 PROBLEM = Problem(id="p", question="What is 2 + 3?")

@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from problems.problem import Problem, Solution
-from settings.errors import UserError
-from verifier.config import ScoreConfig, VerifierSettings
-from verifier.data import LabelledCandidate, VerifierProblem, make_groups
-from verifier.model import Verifier
-from verifier.packing import packed_batch, padded_batch, plan
-from verifier.score import score
-from verifier.steps import line_ends, token_offsets
+from assay.problems.problem import Problem, Solution
+from assay.settings.errors import UserError
+from assay.verifier.config import ScoreConfig, VerifierSettings
+from assay.verifier.data import LabelledCandidate, VerifierProblem, make_groups
+from assay.verifier.model import Verifier
+from assay.verifier.packing import packed_batch, padded_batch, plan
+from assay.verifier.score import score
+from assay.verifier.steps import line_ends, token_offsets
 
 TEXT = "1 + 1 = 2\n\n  2 + 1 = 3 \nso 3"
 

@@ -10,17 +10,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from generator.models import ModelConfig
-from problems.problem import Problem, Solution
-from problems.prompts import PromptConfig
-from settings.errors import UserError
-from storage.files import differences
+from assay.generator.models import ModelConfig
+from assay.problems.problem import Problem, Solution
+from assay.problems.prompts import PromptConfig
+from assay.settings.errors import UserError
+from assay.storage.files import differences
+from assay.verifier.checkpoint import OutputFolder
+from assay.verifier.config import TrainVerifierConfig, VerifierModelConfig
+from assay.verifier.data import LabelledCandidate, VerifierProblem
+from assay.verifier.model import Verifier, load_verifier
+from assay.verifier.train import train_verifier
 from tests import warm
-from verifier.checkpoint import OutputFolder
-from verifier.config import TrainVerifierConfig, VerifierModelConfig
-from verifier.data import LabelledCandidate, VerifierProblem
-from verifier.model import Verifier, load_verifier
-from verifier.train import train_verifier
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -246,7 +246,7 @@ def test_killed_while_writing_the_verifier(base_folder, tmp_path, monkeypatch):
 def test_ctrl_c_saves_the_step_and_is_passed_on(base_folder, tmp_path, monkeypatch):
     data = planted(30, 8)
     config = config_of(base_folder, tmp_path / "v")
-    from verifier import train
+    from assay.verifier import train
 
     real = train._Loop._step
 
@@ -272,7 +272,7 @@ def test_a_finished_output_is_not_trained_again(base_folder, tmp_path, monkeypat
     data = planted(10, 4)
     config = config_of(base_folder, tmp_path / "v")
     train_verifier(config, data)
-    from verifier import train
+    from assay.verifier import train
 
     monkeypatch.setattr(train, "make_groups", None)
     config.save_every_seconds = 5.0
@@ -378,7 +378,7 @@ SCRIPT = """
 import sys
 sys.path[:0] = [{root!r}, {here!r}]
 import test_verifier_train as t
-from problems import progress
+from assay.problems import progress
 progress.LOG_SECONDS = 1e-6
 config = t.config_of({base!r}, sys.argv[1], epochs=2, validations=2, model={{"dropout": 0.1}},
                      save_every_seconds=0.0)

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from problems.problem import Problem
-from settings.errors import UserError
-from verifier.data import LabelledCandidate, VerifierProblem
-from verifier.validate import (
+from assay.problems.problem import Problem
+from assay.settings.errors import UserError
+from assay.verifier.data import LabelledCandidate, VerifierProblem
+from assay.verifier.validate import (
     calibration_error,
     is_as_good,
     measure,

@@ -3,8 +3,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from verifier import vocabulary
-from verifier.vocabulary import VocabularyLoss
+from assay.verifier import vocabulary
+from assay.verifier.vocabulary import VocabularyLoss
 
 
 def gradients(loss, hidden, target, weight, output):

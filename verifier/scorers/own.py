@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from generator.models import ModelConfig
-from problems.problem import Problem
-from verifier.config import ScoreConfig
+from assay.generator.models import ModelConfig
+from assay.problems.problem import Problem
+from assay.verifier.config import ScoreConfig
 
 __all__ = ["Readable", "Scorer"]
 
@@ -27,13 +27,13 @@ class Scorer:
 
     def __init__(self, model: ModelConfig) -> None:
         """Raises `UserError` where `model` is no verifier."""
-        from verifier.model import load_verifier
+        from assay.verifier.model import load_verifier
 
         self.verifier, self.tokenizer, self.prompter = load_verifier(model)
 
     def score(self, problem: Problem, candidates: Sequence[Readable], config: ScoreConfig) -> Any:
         """The candidates' scores, and on request the values at their tokens (`Scored`)."""
-        from verifier.score import score as score_candidates
+        from assay.verifier.score import score as score_candidates
 
         return score_candidates(
             self.verifier, self.tokenizer, self.prompter, problem, candidates, config

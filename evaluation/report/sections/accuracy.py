@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evaluation.report.sections.texts import Runs, interval_texts
-from selection.curves import Mix
-from selection.evaluate import (
+from assay.evaluation.report.sections.texts import Runs, interval_texts
+from assay.selection.curves import Mix
+from assay.selection.evaluate import (
     MIX_LABELS,
     RULE_LABELS,
     Cell,

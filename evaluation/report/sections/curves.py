@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.report.sections.texts import Runs, percent, run_label
-from selection.curves import Mix
-from selection.evaluate import (
+from assay.evaluation.report.sections.texts import Runs, percent, run_label
+from assay.selection.curves import Mix
+from assay.selection.evaluate import (
     RULE_LABELS,
     Evaluation,
 )

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.costs import equal_flops
-from evaluation.report.sections.texts import Group, Runs, interval_texts, run_label
-from evaluation.terminal import flops_unit
-from selection.curves import Mix
-from selection.evaluate import (
+from assay.evaluation.costs import equal_flops
+from assay.evaluation.report.sections.texts import Group, Runs, interval_texts, run_label
+from assay.evaluation.terminal import flops_unit
+from assay.selection.curves import Mix
+from assay.selection.evaluate import (
     MIX_LABELS,
     RULE_LABELS,
     SCORED_RULES,
@@ -19,7 +19,7 @@ from selection.evaluate import (
     count,
     rule_label,
 )
-from selection.intervals import Interval, Paired, bootstrap_weights, p_text, paired
+from assay.selection.intervals import Interval, Paired, bootstrap_weights, p_text, paired
 
 __all__ = [
     "at_equal_flops",

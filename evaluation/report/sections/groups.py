@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from evaluation.report.sections.scores import _known
-from evaluation.report.sections.texts import Runs, interval_texts, run_label
-from selection.evaluate import Evaluation, count, rule_label
-from selection.groups import FIFTHS
-from selection.intervals import Interval
+from assay.evaluation.report.sections.scores import _known
+from assay.evaluation.report.sections.texts import Runs, interval_texts, run_label
+from assay.selection.evaluate import Evaluation, count, rule_label
+from assay.selection.groups import FIFTHS
+from assay.selection.intervals import Interval
 
 if TYPE_CHECKING:
     import pandas as pd

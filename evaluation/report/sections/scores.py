@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.report.sections.texts import Runs, interval_texts, percent, run_label
-from selection.evaluate import Evaluation, count
-from selection.intervals import Interval, p_text
-from selection.quality import MEASURES
+from assay.evaluation.report.sections.texts import Runs, interval_texts, percent, run_label
+from assay.selection.evaluate import Evaluation, count
+from assay.selection.intervals import Interval, p_text
+from assay.selection.quality import MEASURES
 
 __all__ = ["calibration", "over_optimisation", "over_rows", "quality_table"]
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from selection.curves import Mix
-from selection.evaluate import (
+from assay.selection.curves import Mix
+from assay.selection.evaluate import (
     Evaluation,
 )
-from selection.intervals import Interval
+from assay.selection.intervals import Interval
 
 __all__ = ["Group", "Row", "Runs", "interval_texts", "percent", "run_label"]
 

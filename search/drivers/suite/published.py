@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from settings.errors import UserError
+from assay.settings.errors import UserError
 
 __all__ = ["CITATION", "PUBLISHED", "PUBLISHED_SETS", "PublishedRow", "named", "nearest"]
 

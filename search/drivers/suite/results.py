@@ -17,20 +17,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pools.frame import load_frame
-from problems.problem import MODES, Mode
-from search.drivers.suite.published import CITATION, PUBLISHED_SETS, PublishedRow, nearest
-from search.drivers.suite.sets import SUITE
-from selection.curves import Floats
-from selection.evaluate import EvaluateConfig, evaluate
-from selection.intervals import Interval, bootstrap_weights, interval
-from selection.pool import PoolArrays
-from selection.request import sizes_of
+from assay.pools.frame import load_frame
+from assay.problems.problem import MODES, Mode
+from assay.search.drivers.suite.published import CITATION, PUBLISHED_SETS, PublishedRow, nearest
+from assay.search.drivers.suite.sets import SUITE
+from assay.selection.curves import Floats
+from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.intervals import Interval, bootstrap_weights, interval
+from assay.selection.pool import PoolArrays
+from assay.selection.request import sizes_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pools.run import Run
+    from assay.pools.run import Run
 
 __all__ = ["DECODINGS", "SetResult", "SuiteResult", "hybrid_right", "set_result"]
 

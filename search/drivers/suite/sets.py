@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from problems.answers import CONVENTIONS
-from problems.prompts import PromptConfig
+from assay.problems.answers import CONVENTIONS
+from assay.problems.prompts import PromptConfig
 
 __all__ = ["SUITE", "SuiteSet", "sets_table"]
 

@@ -20,28 +20,28 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from generator.engines import EngineConfig, SamplingParams
-from generator.models import ModelConfig, resolve
-from generator.shapes import known_model
-from pools.run import Run
-from problems.problem import MODES
-from problems.sets import ProblemsConfig, load_problems
-from problems.shots import FewShotConfig
-from sandbox import Limits
-from search.drivers.suite.published import PublishedRow, named, nearest
-from search.drivers.suite.results import SetResult, SuiteResult, set_result
-from search.drivers.suite.sets import SUITE, sets_table
-from search.drivers.suite.table import markdown, table
-from search.stages.grade import GradeConfig, grade
-from search.stages.sample import Engines, SampleConfig, sample
-from search.stages.score import Scorers, ScoreStage, score, verifier_name
-from selection.evaluate import EvaluateConfig
-from selection.names import count
-from selection.request import check_config
-from settings.errors import UserError
-from storage.files import atomic_file, write_json
-from storage.places import local_folder
-from verifier.config import ScoreConfig
+from assay.generator.engines import EngineConfig, SamplingParams
+from assay.generator.models import ModelConfig, resolve
+from assay.generator.shapes import known_model
+from assay.pools.run import Run
+from assay.problems.problem import MODES
+from assay.problems.sets import ProblemsConfig, load_problems
+from assay.problems.shots import FewShotConfig
+from assay.sandbox import Limits
+from assay.search.drivers.suite.published import PublishedRow, named, nearest
+from assay.search.drivers.suite.results import SetResult, SuiteResult, set_result
+from assay.search.drivers.suite.sets import SUITE, sets_table
+from assay.search.drivers.suite.table import markdown, table
+from assay.search.stages.grade import GradeConfig, grade
+from assay.search.stages.sample import Engines, SampleConfig, sample
+from assay.search.stages.score import Scorers, ScoreStage, score, verifier_name
+from assay.selection.evaluate import EvaluateConfig
+from assay.selection.names import count
+from assay.selection.request import check_config
+from assay.settings.errors import UserError
+from assay.storage.files import atomic_file, write_json
+from assay.storage.places import local_folder
+from assay.verifier.config import ScoreConfig
 
 __all__ = ["SuiteConfig", "problems_of", "run", "suite"]
 
@@ -251,7 +251,7 @@ def _score_stage(config: SuiteConfig, opened: Run) -> ScoreStage:
 
 def _reports(config: SuiteConfig, found: SuiteResult) -> dict[str, str]:
     """Writes the report of each set's last run; its page by set, relative to the output."""
-    from evaluation.report.report import report_run
+    from assay.evaluation.report.report import report_run
 
     pages = {}
     for one in found.sets:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evaluation.terminal import table_footer
-from search.drivers.suite.published import CITATION
-from search.drivers.suite.results import DECODINGS, SuiteResult
-from search.drivers.suite.sets import SUITE
-from selection.evaluate import rule_label
-from selection.intervals import Interval
+from assay.evaluation.terminal import table_footer
+from assay.search.drivers.suite.published import CITATION
+from assay.search.drivers.suite.results import DECODINGS, SuiteResult
+from assay.search.drivers.suite.sets import SUITE
+from assay.selection.evaluate import rule_label
+from assay.selection.intervals import Interval
 
 __all__ = ["markdown", "table"]
 
