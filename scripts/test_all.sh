@@ -18,7 +18,7 @@ for program in chromium sbatch; do
   command -v "$program" > /dev/null || echo "$program: not on the PATH; its tests will skip" >&2
 done
 export OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
-[ $# -gt 0 ] || set -- tests/search/test_on_ray.py tests/search/test_page_browser.py \
+[ $# -gt 0 ] || set -- tests/search/test_on_ray.py tests/evaluation/test_report_browser.py \
   tests/search/test_slurm_real.py tests/generator/test_train_parallel.py \
   tests/generator/test_train_lora.py tests/verifier/test_verifier_parallel.py tests/test_configs.py
 exec "$environment/bin/python" -m pytest -n "${ASSAY_TEST_WORKERS:-2}" --dist loadfile \

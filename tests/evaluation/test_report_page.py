@@ -14,7 +14,7 @@ from assay.evaluation.report.page import PageRun, write_page
 from assay.evaluation.report.problem import describe, pack
 from assay.selection.evaluate import EvaluateConfig, evaluate
 from assay.selection.pool import PoolArrays
-from tests.search.page_runs import HOSTILE, candidate, evaluated, make_problems
+from tests.evaluation.page_runs import HOSTILE, candidate, evaluated, make_problems
 
 SETTINGS = {"command": "assay report", "sample": {"params": {"top_p": 1.0}, "stop": []}}
 

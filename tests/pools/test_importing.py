@@ -19,7 +19,7 @@ from assay.pools.run import Run
 from assay.search.stages.grade import GradeConfig, grade
 from assay.settings.errors import UserError
 from assay.settings.schema import load
-from tests.search.shapes import ASSAY, FILES, HF, LM_EVAL, LONG, QWEN, RIGHT, SEARCH_AND_LEARN
+from tests.pools.shapes import ASSAY, FILES, HF, LM_EVAL, LONG, QWEN, RIGHT, SEARCH_AND_LEARN
 
 
 def written(path, rows):

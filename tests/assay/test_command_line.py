@@ -10,7 +10,7 @@ import pytest
 
 from assay import command_line
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def line_of(capsys, *words):

@@ -10,9 +10,9 @@ import pytest
 
 from assay.evaluation.report import page as page_module
 from assay.evaluation.report.page import PageRun, write_page
-from tests.search.page_runs import HOSTILE, evaluated, make_problems
-from tests.search.test_findings import evaluated as evaluated_findings
-from tests.search.test_findings import make_frame as make_findings
+from tests.evaluation.page_runs import HOSTILE, evaluated, make_problems
+from tests.evaluation.test_report_sections import evaluated as evaluated_findings
+from tests.evaluation.test_report_sections import make_frame as make_findings
 
 # Runs `drive` when the page is there, and writes what it reports as the body. Scripts that load one
 # after the other hold back the load event, after which Chromium dumps the page.
