@@ -60,7 +60,7 @@ COMMANDS = {
         others=True,
     ),
     "solve": Command(
-        "assay.search.solving.solver",
+        "assay.search.solving.solve",
         "run",
         "SolveConfig",
         "question",

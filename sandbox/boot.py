@@ -2,8 +2,9 @@
 
 The fork server must be a process that has never seen the client's memory, threads or modules, so it
 cannot import the package in the usual way: that would put the whole repository on the path and run
-`sandbox/__init__.py`, which is the client. Instead a bare package that holds nothing but the path
-of this folder stands in for it, and the sibling files import each other through that.
+`sandbox/__init__.py`, which is the client. Instead bare packages that hold nothing but the path of
+this folder stand in for `assay` and `assay.sandbox`, and the sibling files import each other
+through them.
 
     python -s -P sandbox/boot.py 5
 """
@@ -21,9 +22,10 @@ def boot() -> None:
     # Python 3.10 has no -P and puts the script's folder first, where our wire.py or outcome.py
     # would shadow what a program means by these names.
     sys.path[:] = [path for path in sys.path if os.path.abspath(path or ".") != here]
-    package = types.ModuleType("sandbox")
-    package.__path__ = [here]
-    sys.modules["sandbox"] = package
+    for name, path in (("assay", []), ("assay.sandbox", [here])):
+        package = types.ModuleType(name)
+        package.__path__ = path
+        sys.modules[name] = package
     from assay.sandbox import namespaces
 
     # Before the rest is imported: what is in memory now, two processes will have.

@@ -51,7 +51,7 @@ def main(descriptor: int, parent: int, entered: list[str]) -> NoReturn:
     sys.path += [path for path in settings["paths"] if path not in sys.path]
     preload(settings["tier"])
     # Ours are no modules of the program's.
-    for name in [name for name in sys.modules if name.partition(".")[0] == "sandbox"]:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "assay"]:
         del sys.modules[name]
     limits = Limits(**settings["limits"])
     isolation = Isolation(limits.memory_mb, limits.cpu_seconds, settings["paths"], entered)

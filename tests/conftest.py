@@ -40,6 +40,15 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stages work in the test's own process where it does not say `workers=2`.
+
+    By default there would be one worker for each core, and each would import torch again.
+    """
+    monkeypatch.setattr("assay.search.launch.devices.cores", lambda: 1)
+
+
 @pytest.fixture
 def model_server() -> Iterator[Callable[..., ModelServer]]:
     """Starts servers as `ModelServer`; they are closed at the end."""

@@ -24,8 +24,14 @@ from typing import Any
 import numpy as np
 
 from assay.evaluation.report.problem import choosing_rules, describe, pack
-from assay.evaluation.report.sections import accuracy as sections
-from assay.evaluation.report.sections import scores as findings
+from assay.evaluation.report.sections import (
+    accuracy,
+    curves,
+    differences,
+    groups,
+    run_settings,
+    scores,
+)
 from assay.selection.evaluate import RULE_LABELS, Evaluation
 from assay.storage.files import atomic_file
 from assay.storage.places import Place
@@ -153,10 +159,10 @@ def _data(runs: Sequence[PageRun], lists: Sequence[_List]) -> dict[str, Any]:
                 "onRequest": [
                     rule for rule in run.evaluation.rules if rule not in run.evaluation.drawn
                 ],
-                "panels": sections.panels(run.evaluation),
-                "difficulty": findings.difficulty(run.evaluation),
-                "calibration": findings.calibration(run.evaluation),
-                "over": findings.over_optimisation(run.evaluation),
+                "panels": curves.panels(run.evaluation),
+                "difficulty": groups.difficulty(run.evaluation),
+                "calibration": scores.calibration(run.evaluation),
+                "over": scores.over_optimisation(run.evaluation),
                 "places": [index[line["id"]] for line in each.lines],
                 "starts": starts,
                 "share": [line["share"] for line in each.lines],
@@ -217,25 +223,25 @@ def _render(
         runs=[
             {
                 "name": run.name,
-                "facts": sections.facts(run.evaluation, run.seconds),
+                "facts": accuracy.facts(run.evaluation, run.seconds),
                 "notes": run.evaluation.notes,
-                "settings": sections.settings_groups(run.settings),
+                "settings": run_settings.settings_groups(run.settings),
             }
             for run in runs
         ],
-        tables=sections.accuracy_tables(pairs),
+        tables=accuracy.accuracy_tables(pairs),
         shares_modes=all(each.shares_modes for _, each in pairs),
-        meanings=findings.rule_meanings(pairs),
-        curve_tables=sections.curve_tables(pairs),
-        to_majority=sections.forest(sections.differences_to_majority(pairs), resamples),
-        equal_flops=sections.forest(findings.at_equal_flops(pairs), resamples),
-        difference_tables=findings.difference_tables(pairs),
-        between_runs=sections.forest(sections.between_runs(pairs), resamples),
-        difficulty_tables=findings.group_tables(pairs, "difficulty"),
-        origin_tables=findings.group_tables(pairs, "origin"),
-        quality=findings.quality_table(pairs),
-        over=findings.over_rows(pairs),
-        differing=sections.differing_settings([run.settings for run in runs]),
+        meanings=accuracy.rule_meanings(pairs),
+        curve_tables=curves.curve_tables(pairs),
+        to_majority=differences.forest(differences.differences_to_majority(pairs), resamples),
+        equal_flops=differences.forest(differences.at_equal_flops(pairs), resamples),
+        difference_tables=differences.difference_tables(pairs),
+        between_runs=differences.forest(differences.between_runs(pairs), resamples),
+        difficulty_tables=groups.group_tables(pairs, "difficulty"),
+        origin_tables=groups.group_tables(pairs, "origin"),
+        quality=scores.quality_table(pairs),
+        over=scores.over_rows(pairs),
+        differing=run_settings.differing_settings([run.settings for run in runs]),
         folder=data["folder"],
         data=Markup(_script_json(data)),
         blocks=[(key, Markup(text)) for key, text in blocks.items()],

@@ -29,12 +29,12 @@ sys.path.insert(0, str(ROOT))
 import numpy as np  # noqa: E402
 
 from assay.evaluation.report.report import ReportStage, run_report  # noqa: E402
-from assay.pools.rows import (  # noqa: E402  # noqa: E402
+from assay.pools.rows import (  # noqa: E402
     Candidate,
     Graded,
     answers_table,
     candidates_table,
-    scores_table,  # noqa: E402
+    scores_table,
 )
 from assay.pools.run import Part, Run  # noqa: E402
 from assay.problems.problem import Problem  # noqa: E402

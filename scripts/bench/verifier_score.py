@@ -41,10 +41,7 @@ from assay.generator.models import ModelConfig, load_tokenizer, resolve  # noqa:
 from assay.pools.frame import load_frame  # noqa: E402
 from assay.pools.run import Run  # noqa: E402
 from assay.problems.prompts import PromptConfig, Prompter  # noqa: E402
-from assay.verifier.config import (
-    VerifierModelConfig,  # noqa: E402
-    VerifierSettings,  # noqa: E402
-)
+from assay.verifier.config import VerifierModelConfig, VerifierSettings  # noqa: E402
 from assay.verifier.model import Verifier, load_verifier  # noqa: E402
 from assay.verifier.prefix import order_of, shared_tokens  # noqa: E402
 from assay.verifier.score import token_values  # noqa: E402

@@ -22,18 +22,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from assay.evaluation import evaluate as results
 from assay.evaluation.report import report
 from assay.generator.engines import EngineConfig, SamplingParams
 from assay.generator.models import ModelConfig
 from assay.generator.train import TrainGeneratorConfig, train_generator
-from assay.pools.frame import load_frame, stage_seconds
+from assay.pools.frame import load_frame, pool_line, stage_seconds
 from assay.pools.run import Run
 from assay.problems.contamination import find_overlaps, told_overlaps
 from assay.problems.problem import Problem
 from assay.problems.prompts import PromptConfig
 from assay.problems.sets import ProblemsConfig, load_problems
 from assay.sandbox import Limits
+from assay.search.solving.show import show_one
 from assay.search.stages.contamination import ContaminationConfig, evaluation_sets
 from assay.search.stages.grade import GradeConfig, grade
 from assay.search.stages.sample import SampleConfig, prompt_of, sample
@@ -139,7 +139,7 @@ def run(config: PipelineConfig) -> None:
     generator = steps.do("fine-tune the generator", lambda: fine_tune(config, dropped))
     steps.do("sample for the verifier", lambda: sample_split(config, "train", generator))
     pool = steps.do("run programs and grade", lambda: grade_split(config, "train"))
-    print(results.pool_line(pool))
+    print(pool_line(pool))
     verifier = steps.do("train the verifier", lambda: _verifier(config, pool, generator, dropped))
     runs = {}
     for name in config.tests:
@@ -150,11 +150,11 @@ def run(config: PipelineConfig) -> None:
         print(f"\n{name}: {len(test.problems)} problems of {config.problems.name}\n")
         print(report.report_run(test, config.evaluate, title=f"{output.name}: {name}"))
     print()
-    print(results.costs(output, runs))
+    print(costs(output, runs))
     if config.show:
         first = next(iter(runs))
         print(f"\nOne problem of {first}, solved:\n")
-        print(results.show_one(runs[first], config.evaluate))
+        print(show_one(runs[first], config.evaluate))
     for test in runs.values():
         print(f"\nreport: {test.path / 'report' / 'index.html'}", end="")
     print(f'\nsolve:  assay solve generator={generator} verifier={verifier} "QUESTION"')

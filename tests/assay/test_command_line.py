@@ -39,7 +39,7 @@ def test_every_command_explains_itself(name, capsys):
 
 def test_help_imports_nothing_heavy():
     code = (
-        "import sys, assay; command_line.main(['--help']);"
+        "import sys; from assay import command_line; command_line.main(['--help']);"
         "assert not {'torch', 'transformers', 'numpy', 'omegaconf'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
@@ -106,8 +106,7 @@ def test_words_that_are_no_utf_8(words, shown, capsys):
 
 def test_a_byte_that_is_no_utf_8_on_a_real_command_line():
     done = subprocess.run(
-        [os.fsencode(sys.executable), b"assay/command_line.py", b"solve", b"caf\xe9?"],
-        cwd=Path(assay.__file__).parent,
+        [os.fsencode(sys.executable), b"-m", b"assay", b"solve", b"caf\xe9?"],
         env=os.environ | {"PYTHONUTF8": "1"},
         capture_output=True,
         check=False,

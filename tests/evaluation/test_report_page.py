@@ -92,7 +92,7 @@ def test_axes_of_cost_are_drawn_where_they_are_known():
     run = make_run()
     run.evaluation.frame["flops"] = 1.5e9 * run.evaluation.frame["n"]
     run.evaluation.frame["seconds"] = float("nan")
-    series = page_module.sections.panels(run.evaluation)[2]["series"][0]
+    series = page_module.curves.panels(run.evaluation)[2]["series"][0]
     assert series["flops"] == [1.5e9, 3e9, 6e9]
     assert "seconds" not in series
 

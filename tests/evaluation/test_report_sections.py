@@ -13,8 +13,7 @@ from assay.evaluation.report.figures import (
     plot_over_optimisation,
 )
 from assay.evaluation.report.page import PageRun, write_page
-from assay.evaluation.report.sections import accuracy as sections
-from assay.evaluation.report.sections import scores as findings
+from assay.evaluation.report.sections import accuracy, curves, differences, groups, scores
 from assay.selection.evaluate import EvaluateConfig, evaluate
 from assay.selection.groups import FIFTHS
 from assay.selection.pool import PoolArrays
@@ -45,7 +44,7 @@ def evaluation():
 
 
 def test_difficulty_for_the_chart_is_that_of_the_groups(evaluation):
-    panels = findings.difficulty(evaluation)
+    panels = groups.difficulty(evaluation)
     assert [(panel["mix"], panel["ns"]) for panel in panels] == [
         ("cot", [1, 2, 4]),
         ("pot", [1, 2, 4]),
@@ -61,7 +60,7 @@ def test_difficulty_for_the_chart_is_that_of_the_groups(evaluation):
 
 
 def test_tables_of_groups(evaluation):
-    first = findings.group_tables([("one", evaluation)], "difficulty")[0]
+    first = groups.group_tables([("one", evaluation)], "difficulty")[0]
     assert first["label"] == "CoT only, n = 4"
     assert first["columns"] == [(fifth, "2 problems") for fifth in FIFTHS]
     labels = [row["label"] for row in first["rows"]]
@@ -69,11 +68,11 @@ def test_tables_of_groups(evaluation):
     rows = evaluation.groups.set_index(["rule", "modes", "n", "group"])["accuracy"]
     told = [cell["value"] for cell in first["rows"][-1]["cells"]]
     assert told == [f"{100 * rows['pass', 'cot', 4, fifth]:.1f}" for fifth in FIFTHS]
-    assert findings.group_tables([("one", evaluation)], "origin") == []
+    assert groups.group_tables([("one", evaluation)], "origin") == []
 
 
 def test_differences_at_every_n_have_their_p(evaluation):
-    tables = findings.difference_tables([("a", evaluation), ("b", evaluation)])
+    tables = differences.difference_tables([("a", evaluation), ("b", evaluation)])
     assert [table["label"] for table in tables][:4] == [
         "a · CoT only",
         "a · PoT only",
@@ -88,16 +87,16 @@ def test_differences_at_every_n_have_their_p(evaluation):
 
 
 def test_what_the_scores_are_worth(evaluation):
-    quality = findings.quality_table([("one", evaluation)])
+    quality = scores.quality_table([("one", evaluation)])
     assert quality["columns"] == [{"name": "v", "candidates": "160 candidates"}]
     assert quality["rows"][0]["label"] == "AUC within problems"
     assert quality["rows"][0]["cells"][0]["value"] == f"{evaluation.quality.within.value:.3f}"
-    bins = findings.calibration(evaluation)
+    bins = scores.calibration(evaluation)
     assert sum(row[-1] for row in bins) == 160
     assert all(low <= score <= high for low, high, score, *_ in bins)
     (over, *_), peaks = (
-        findings.over_rows([("one", evaluation)]),
-        findings.over_optimisation(evaluation),
+        scores.over_rows([("one", evaluation)]),
+        scores.over_optimisation(evaluation),
     )
     assert over["peak"] == peaks["cot"]
     assert (
@@ -112,22 +111,22 @@ def test_equal_flops_by_hand(evaluation):
     scored = evaluation.frame["rule"].isin(["best_of_n", "weighted", "top_k", "weighted_top_k"])
     flops = 1e9 * evaluation.frame["n"] * np.where(scored, 2, 1)
     priced = dataclasses.replace(evaluation, frame=evaluation.frame.assign(flops=flops))
-    titles = [title for title, _ in findings.at_equal_flops([("one", priced)])]
+    titles = [title for title, _ in differences.at_equal_flops([("one", priced)])]
     assert titles == [
         "CoT only: verifier at n = 4, majority vote at n = 8.0, 8 GFLOPs per problem each",
         "PoT only: verifier at n = 4, majority vote at n = 8.0, 8 GFLOPs per problem each",
         "both: verifier at n = 8, majority vote at n = 16.0, 16 GFLOPs per problem each",
     ]
-    (_, rows), *_ = findings.at_equal_flops([("one", priced)])
+    (_, rows), *_ = differences.at_equal_flops([("one", priced)])
     value = priced.difference(("weighted", "cot", 4), ("majority", "cot", 8)).value
     assert {rule: found.value for rule, _, found in rows}["weighted"] == pytest.approx(value)
     assert "weighted_top_k" not in [rule for rule, _, _ in rows]
-    assert findings.at_equal_flops([("one", evaluation)]) == []
+    assert differences.at_equal_flops([("one", evaluation)]) == []
 
 
 def test_constants_stand_under_the_curves():
     tuned = evaluated(make_frame(), k="auto", transform="softmax", softmax_temperature="auto")
-    table = sections.curve_tables([("one", tuned)])[2]
+    table = curves.curve_tables([("one", tuned)])[2]
     rows = {row["label"]: row["cells"] for row in table["rows"]}
     frame = tuned.frame.query("modes == 'both' and rule == 'top_k'").set_index("n")
     assert rows["k of the top-k vote"] == [str(frame["k"][n]) for n in table["ns"]]
@@ -136,7 +135,7 @@ def test_constants_stand_under_the_curves():
 
 def test_the_page_says_what_every_row_means(evaluation, tmp_path):
     text = write_page(tmp_path / "p.html", "t", [PageRun("t", evaluation, {}, [])]).path.read_text()
-    for label, meaning in findings.rule_meanings([("t", evaluation)]):
+    for label, meaning in accuracy.rule_meanings([("t", evaluation)]):
         assert f"<dt>{label}</dt><dd>{meaning}</dd>" in text
     for heading in (
         "By difficulty",
@@ -163,9 +162,9 @@ def test_origins_are_columns():
     frame = make_frame(modes=("cot",))
     frame["origin"] = np.where(frame["sample"] < 4, "cold", "hot")
     found = evaluated(frame, by=["origin"])
-    (table,) = findings.group_tables([("one", found)], "origin")
+    (table,) = groups.group_tables([("one", found)], "origin")
     assert table["columns"] == [("cold", "10 problems"), ("hot", "10 problems")]
-    assert findings.difficulty(found) == []
+    assert groups.difficulty(found) == []
 
 
 PLOTS = [plot_difficulty, plot_calibration, plot_over_optimisation]

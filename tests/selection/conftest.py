@@ -1,19 +1,10 @@
-"""One worker by default; the slow reference for rules: how likely each answer is."""
+"""The slow reference for rules: which answers may be chosen, and how likely each is."""
 
 import itertools
 from collections import Counter
 from fractions import Fraction
 
 import pytest
-
-
-@pytest.fixture(autouse=True)
-def one_worker(monkeypatch):
-    """Stages work in the test's own process where it does not say `workers=2`.
-
-    By default there would be one worker for each core, and each would import torch again.
-    """
-    monkeypatch.setattr("assay.search.launch.devices.cores", lambda: 1)
 
 
 @pytest.fixture(scope="session")

@@ -63,9 +63,14 @@ def test_files_that_are_no_parquet(tmp_path):
         assert "\n" not in str(caught.value)
 
 
-COMMANDS = """ import os, sys, threading import assay, pandas, pyarrow.parquet,
-assay.evaluation.evaluate, assay.evaluation.report.report, assay.evaluation.compare before =
-len(os.listdir("/proc/self/task")) folder = sys.argv[1] for words in (
+COMMANDS = """
+import os, sys, threading
+import pandas, pyarrow.parquet
+import assay.evaluation.compare, assay.evaluation.evaluate, assay.evaluation.report.report
+from assay import command_line
+before = len(os.listdir("/proc/self/task"))
+folder = sys.argv[1]
+for words in (
     ["import", folder + "/pool.jsonl", "run=" + folder + "/a", "format=long"],
     ["grade", folder + "/a", "workers=1"],
     ["export", folder + "/a", "output=" + folder + "/a.parquet"],
