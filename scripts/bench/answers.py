@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("--data", default=os.environ.get("ASSAY_SHARED_DATA"))
     parser.add_argument("--pairs", type=int, default=400, help="pairs for math-verify's side")
     parser.add_argument("--votes", type=int, default=8, help="problems whose votes are split")
+    parser.add_argument("--answers", type=int, default=256, help="answers of each such problem")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     data = Path(arguments.data or ROOT.parent / "shared" / "data")
@@ -61,7 +62,7 @@ def main() -> None:
     print_sets(data)
     print_confusable(data, 5 * arguments.pairs, draw)
     print_speed(data, arguments.pairs, draw)
-    print_classes(data, arguments.votes, draw)
+    print_classes(data, arguments.votes, arguments.answers, draw)
 
 
 def rows(data: Path, name: str) -> Iterator[dict[str, Any]]:
@@ -252,15 +253,16 @@ def candidates(
 # ---- Votes ----
 
 
-def print_classes(data: Path, problems: int, draw: random.Random) -> None:
-    """256 answers of a problem: classes against greedy pairwise math-verify."""
-    print("256 answers   ours, ms  math-verify, ms   ratio   equal pairs split: ours  math-verify")
+def print_classes(data: Path, problems: int, count: int, draw: random.Random) -> None:
+    """The answers of a problem: classes against greedy pairwise math-verify."""
+    print(f"{count:3} answers   ours, ms  math-verify, ms   ratio", end="")
+    print("   equal pairs split: ours  math-verify")
     for name, source in (("GSM8K-like", "gsm8k"), ("MATH-like", "math500")):
         references = [row["answer"] for row in rows(data, source)]
         ours_time = their_time = 0.0
         pairs = ours_split = their_split = 0
         for reference in draw.sample(references, problems):
-            answers, truth = ballot(reference, references, draw)
+            answers, truth = ballot(reference, references, count, draw)
             canonical.cache_clear()
             begin = time.perf_counter()
             ours = classes(answers)
@@ -279,16 +281,16 @@ def print_classes(data: Path, problems: int, draw: random.Random) -> None:
 
 
 def ballot(
-    reference: str, references: Sequence[str], draw: random.Random
+    reference: str, references: Sequence[str], count: int, draw: random.Random
 ) -> tuple[list[str], list[int]]:
-    """256 answers, and which of 16 values each means; half of them the reference, anyhow."""
+    """`count` answers, and which of 16 values each means; half of them the reference, anyhow."""
     others = sorted({other for other in references if other != reference})
     values = [reference, *draw.sample(others, 15)]
     forms = [
         [made.text for made in rewrites(value) if made.equal and made.kind not in WRAPPINGS]
         for value in values
     ]
-    truth = [0 if draw.random() < 0.5 else draw.randrange(1, 16) for _ in range(256)]
+    truth = [0 if draw.random() < 0.5 else draw.randrange(1, 16) for _ in range(count)]
     return [draw.choice(forms[value]) for value in truth], truth
 
 

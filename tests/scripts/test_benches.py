@@ -5,6 +5,7 @@ it measures. Scripts that need CUDA are rehearsed on the CPU (`test_campaign.py`
 `test_gpu_sampling.py` do those that have a rehearsal of their own).
 """
 
+import json
 import re
 import runpy
 import subprocess
@@ -14,14 +15,12 @@ from pathlib import Path
 import pytest
 
 from assay import command_line
-from scripts.bench import machine, processes
+from scripts.bench import answers, machine, processes
 
 ROOT = Path(__file__).resolve().parents[2]
 # Modules that other scripts import, and scripts with tests of their own.
 PARTS = {"machine", "programs", "rewrites", "campaign_machine", "campaign_plan"}
 PARTS |= {"campaign_stages", "campaign_summary"}
-# On a few rows math-verify still takes longer than a test may.
-TOO_SLOW = {"answers"}
 
 SMALLEST = {
     "bench/curves.py": "--problems 5 --candidates 8 --draws 4 --bootstrap 20",
@@ -56,6 +55,32 @@ def test_the_smallest_size(run, script):
     # More than that line, and no value that could not be computed.
     assert len(told.splitlines()) >= 3
     assert not re.search(r"\b(nan|None)\b", told)
+
+
+def test_answers(run, tmp_path):
+    """On seventeen whole numbers a set: a ballot is of sixteen values and the reference."""
+    (tmp_path / "eval").mkdir()
+    (tmp_path / "gsm8k_model_solutions").mkdir()
+    for name in (*answers.SETS, "math500"):
+        rows = [
+            {"question": "Which? ( A ) 1 ( B ) 2", "answer": answer, "options": options}
+            for answer, options in (
+                [("A", ["1", "2"])]
+                if name in ("aqua", "sat", "mmlu_mathematics")
+                else [(str(number), []) for number in range(12, 29)]
+            )
+        ]
+        (tmp_path / "eval" / f"{name}.jsonl").write_text(
+            "".join(f"{json.dumps(r)}\n" for r in rows)
+        )
+    said = {"is_correct": True, "solution": "6 * 3 = 18\nA: 18"}
+    row = {"ground_truth": "So it is 18.\n#### 18", **dict.fromkeys(answers.MODELS, said)}
+    path = tmp_path / "gsm8k_model_solutions" / "example_model_solutions.jsonl"
+    path.write_text(json.dumps(row) + "\n")
+    words = ["--data", str(tmp_path), "--pairs", "2", "--votes", "1", "--answers", "6"]
+    told = run("bench/answers.py", *words)
+    assert "{'agree': 4}" in told
+    assert " 6 answers" in told
 
 
 def test_curves_of_two_modes(run):
@@ -115,7 +140,7 @@ def test_every_script_is_run_somewhere():
     )
     for folder in ("bench", "gpu"):
         for file in sorted((ROOT / "scripts" / folder).glob("*.py")):
-            if file.stem not in PARTS | TOO_SLOW and f"{folder}/{file.name}" not in SMALLEST:
+            if file.stem not in PARTS and f"{folder}/{file.name}" not in SMALLEST:
                 named = re.search(rf"scripts.{folder}( import .*|[./]){file.stem}\b", tests)
                 assert named or f"{folder}/{file.name}" in tests, file
 
