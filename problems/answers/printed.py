@@ -58,7 +58,9 @@ def as_written(value: str) -> str:
     """A printed value as people write what it means."""
     if len(value) > MAX_LENGTH:
         return value
-    flat = value.startswith("[") and is_one_bracket(value) and "[" not in value[1:]
+    # [0, 1) is no list: it stays an interval.
+    is_list = value.startswith("[") and value.endswith("]") and is_one_bracket(value)
+    flat = is_list and "[" not in value[1:]
     if flat and not is_spaced(value[1:-1].strip()):
         value = _QUOTED.sub(r"\1\2", value[1:-1].strip())
     named = _DICT.fullmatch(value)

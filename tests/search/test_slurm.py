@@ -271,6 +271,8 @@ def test_a_chains_bad_key_is_named_with_its_stage(tmp_path, capsys):
     chain.write_text("sample: {modez: {cot: 1}}\n")
     line = line_of(capsys, "launch", str(tmp_path / "r"), str(chain))
     assert "sample.modez: unknown key; did you mean modes?" in line
-    assert "sample.run: stands above" in line_of(capsys, "launch", "r", "sample.run=x")
+    assert "sample.run: set it once at the top level" in line_of(
+        capsys, "launch", "r", "sample.run=x"
+    )
     assert "launcher=x: expected one of" in line_of(capsys, "launch", "r", "launcher=x")
     assert "run: expected the folder" in line_of(capsys, "launch")

@@ -318,7 +318,7 @@ def test_a_folder_with_something_else_is_left_alone(base_folder, tmp_path):
         train_verifier(config_of(base_folder, base_folder), planted(10, 4))
     (tmp_path / "g").mkdir()
     (tmp_path / "g" / "assay.json").write_text('{"kind": "generator"}')
-    with pytest.raises(UserError, match="not a verifier; choose another output"):
+    with pytest.raises(UserError, match="something other than a verifier; choose another output"):
         train_verifier(config_of(base_folder, tmp_path / "g"), planted(10, 4))
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="expected a folder to write, found a file"):
