@@ -1,13 +1,13 @@
-"""Writes the training data of the small solver: one file, in the order in which it is learnt.
+r"""Writes the training data of the small solver: one file, in the order in which it is learnt.
 
-    python -m scripts.small_solver.corpus out=runs/small_solver/data gsm8k=data/gsm8k \\
-        evaluation=data/eval
+    python -m scripts.small_solver.corpus --out runs/small_solver/data --gsm8k data/gsm8k \
+        --evaluation data/eval
 
 The order is a curriculum: generated questions of a step or two first; then longer ones and GSM8K's
 derived programs come in by degrees (`shares`). Nothing is written twice, no question equals one of
 an evaluation set, and none shares 13 words in a row with one (`assay check-contamination` on the
-result says so again). The last `HELD_OUT` problems of GSM8K's training set are left out, for choices and for
-the ranker; GSM-Symbolic is not used (README.md says why).
+result says so again). The last `HELD_OUT` problems of GSM8K's training set are left out, for
+choices and for the ranker; GSM-Symbolic is not used (README.md says why).
 """
 
 from __future__ import annotations
@@ -52,14 +52,19 @@ def gsm8k_programs(path: str) -> list[Problem]:
     Roughly so: in eighths by the program's length, each of them as it stands in the file.
     """
     found = []
-    for problem in load_problems(ProblemsConfig(name="gsm8k", path=path, split="train"))[:-HELD_OUT]:
+    for problem in load_problems(ProblemsConfig(name="gsm8k", path=path, split="train"))[
+        :-HELD_OUT
+    ]:
         programs = [s for s in problem.solutions if s.mode == "pot"]
         if programs:
             found.append(
                 Problem(
-                    problem.id, problem.question, problem.answer,
-                    solutions=(programs[0],), source="gsm8k",
-                )  # fmt: skip
+                    problem.id,
+                    problem.question,
+                    problem.answer,
+                    solutions=(programs[0],),
+                    source="gsm8k",
+                )
             )
     lengths = sorted(_size(problem) for problem in found)
     return sorted(found, key=lambda p: 8 * lengths.index(_size(p)) // len(lengths))
@@ -93,9 +98,12 @@ class _Generated:
         answer = str(value.numerator) if value.denominator == 1 else f"{float(value):.2f}"
         text = program(story, named=self.rng.random() < self.named)
         return Problem(
-            f"family-{self.count}", story.question, answer,
-            solutions=(Solution("pot", text),), source=f"{level}/{family}",
-        )  # fmt: skip
+            f"family-{self.count}",
+            story.question,
+            answer,
+            solutions=(Solution("pot", text),),
+            source=f"{level}/{family}",
+        )
 
 
 def build(
@@ -153,7 +161,9 @@ def main() -> None:
     about = {
         **{k: v for k, v in vars(args).items() if k in ("tokens", "seed", "named")},
         "problems": len(kept),
-        "left_out_for_overlaps": sorted({f"{o.problem.id}: {o.set} {o.other.id}" for o in overlaps}),
+        "left_out_for_overlaps": sorted(
+            {f"{o.problem.id}: {o.set} {o.other.id}" for o in overlaps}
+        ),
         "by_source": dict(sorted(counts.items())),
     }
     write_json(out / "data.json", about)

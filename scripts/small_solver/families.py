@@ -5,7 +5,18 @@ from __future__ import annotations
 import random
 import re
 
-from scripts.small_solver import holders, longer, parts, quantities, rates, shopping
+from scripts.small_solver import (
+    earnings,
+    holders,
+    longer,
+    measures,
+    parts,
+    quantities,
+    rates,
+    shopping,
+    tallies,
+    times,
+)
 from scripts.small_solver.story import Family, Story, result
 
 __all__ = ["LEVELS", "draw"]
@@ -14,35 +25,38 @@ _SHORT: list[Family] = [
     quantities.ledger, quantities.ledger, quantities.start_unknown, quantities.change_unknown,
     quantities.compare, quantities.compare_back, quantities.totals, quantities.part_whole,
     holders.in_all, holders.in_all, holders.shared, holders.shared, holders.leftover,
-    holders.needed_trips, holders.each_gives, holders.array,
-    shopping.cost, shopping.cost, shopping.basket, shopping.wallet, shopping.savings,
-    shopping.discount, shopping.groups_pay, shopping.coins, shopping.wages,
-    rates.per_unit, rates.per_unit, rates.rate_of, rates.many_do, rates.proportion, rates.travel,
-    rates.morning_evening, rates.ages, rates.durations, rates.clock,
-    parts.part_of, parts.given_away, parts.percent_of, parts.average, parts.areas,
-    parts.plain_sum, parts.number_puzzle, parts.measured, parts.halves,
+    holders.needed_trips, holders.each_gives, holders.array, shopping.cost, shopping.cost,
+    shopping.basket, earnings.wallet, earnings.savings, shopping.discount, shopping.groups_pay,
+    earnings.coins, earnings.wages, rates.per_unit, rates.per_unit, rates.rate_of,
+    rates.many_do, rates.proportion, rates.fuel, times.travel, rates.morning_evening,
+    times.ages, times.units, times.units, times.durations, times.clock, parts.part_of,
+    parts.given_away, parts.plain_part, parts.filled, parts.percent_of, measures.average,
+    measures.areas, measures.plain_sum, measures.number_puzzle, measures.measured, parts.halves,
 ]  # fmt: skip
 _MIDDLE: list[Family] = [
     quantities.ledger_long, quantities.compare_three, quantities.start_unknown,
     holders.two_kinds_of_holders, holders.nested, holders.times_groups, holders.each_gives,
-    shopping.basket, shopping.basket_long, shopping.profit, shopping.savings, shopping.wages,
-    shopping.price_relation, shopping.groups_pay, rates.rate_of, rates.many_do, rates.two_workers,
-    rates.travel, rates.ages, rates.growth, rates.stock, rates.clock, parts.given_away,
-    parts.whole_of, parts.average, parts.ratio, parts.part_of,
+    shopping.basket, shopping.basket_long, earnings.profit, earnings.savings, earnings.wages,
+    shopping.price_relation, shopping.groups_pay, rates.rate_of, rates.many_do,
+    rates.two_workers, times.travel, times.ages, rates.growth, rates.stock, times.clock,
+    parts.given_away, parts.whole_of, measures.average, parts.ratio, parts.part_of,
 ]  # fmt: skip
 _LONG: list[Family] = [
     longer.two_incomes, longer.party, longer.harvest, longer.reading, longer.production,
-    longer.groups_chain, longer.journey, longer.rest_shared, longer.budget, longer.team,
-    longer.layers, longer.mixture_of_buys, longer.listed, shopping.basket_long, shopping.wages,
-    quantities.compare_three, quantities.ledger_long,
+    tallies.groups_chain, tallies.journey, tallies.rest_shared, tallies.budget, tallies.team,
+    tallies.layers, tallies.mixture_of_buys, tallies.listed, shopping.basket_long,
+    earnings.wages, quantities.compare_three, quantities.ledger_long,
 ]  # fmt: skip
 LEVELS: dict[int, list[Family]] = {1: _SHORT, 2: _MIDDLE, 3: _LONG}
 
 # "1 laps", "one more cookies": a number that the wording did not allow for.
 _SINGULAR = re.compile(
-    r"\b(?:1|one) (?:more |new |other |loose |full |of the )?(?!of\b|is\b|has\b)[a-z]+(?<!s)s\b", re.I
+    r"\b(?:1|one) (?:more |new |other |loose |full |of the )?(?!of\b|is\b|has\b)[a-z]+(?<!s)s\b",
+    re.I,
 )
-_LEADS = re.compile(r"^The (?=[a-z]+ (?:has|had|have|buys|bought|sells|sold|makes|made|plans|earns)\b)")
+_LEADS = re.compile(
+    r"^The (?=[a-z]+ (?:has|had|have|buys|bought|sells|sold|makes|made|plans|earns)\b)"
+)
 
 
 def draw(rng: random.Random, level: int) -> tuple[str, Story]:

@@ -5,6 +5,7 @@ A pattern is text with three kinds of marks, resolved from a random generator:
     [a|b|c]   one of the alternatives; they nest, and an empty one is allowed
     {name}    a slot
     %buy      a verb that agrees with the story's actor, in the story's tense: buys, buy, bought
+    %{verb}   the same, the verb in a slot
     &buy      the same for a third person singular, whoever the actor is
 
     >>> say(random.Random(0), "{p} %buy [a|one] {thing}.", tense="past", p="Ann", thing="kite")
@@ -21,6 +22,7 @@ Rng = random.Random
 
 _CHOICE = re.compile(r"\[([^\[\]]*)\]")
 _VERB = re.compile(r"([%&])([a-z]+)")
+_VERB_SLOT = re.compile(r"([%&])\{([a-z]+)\}")
 _PAST = {
     "be": "was", "begin": "began", "break": "broke", "bring": "brought", "build": "built",
     "buy": "bought", "catch": "caught", "come": "came", "cost": "cost", "cut": "cut", "do": "did",
@@ -33,9 +35,10 @@ _PAST = {
     "knit": "knitted", "sew": "sewed", "teach": "taught", "leave": "left",
 }  # fmt: skip
 _NUMERALS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-    "sixteen seventeen eighteen nineteen twenty"
-).split()
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
+    *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"),
+    *("nineteen", "twenty"),
+)
 
 
 def inflect(verb: str, tense: str, plural: bool) -> str:
@@ -79,7 +82,7 @@ def say(
     `plural` says that the actor takes the verb's plain form (I, we, they). Raises `KeyError` for a
     slot that is not given.
     """
-    text = choose(rng, pattern)
+    text = _VERB_SLOT.sub(lambda m: m[1] + str(slots[m[2]]), choose(rng, pattern))
     text = _VERB.sub(lambda m: inflect(m[2], tense, plural and m[1] == "%"), text)
     return tidy(text.format_map({name: str(value) for name, value in slots.items()}))
 

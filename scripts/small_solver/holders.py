@@ -70,7 +70,7 @@ fence,fences,post,posts,have
 wall,walls,picture,pictures,have
 """.strip().splitlines()
 ]
-_WHO = "friends children students classmates neighbors cousins people kids players workers".split()
+_WHO = v.words("friends children students classmates neighbors cousins people kids players workers")
 
 
 def _pair(rng: Rng) -> tuple[str, str, v.Thing]:
@@ -82,23 +82,17 @@ def _pair(rng: Rng) -> tuple[str, str, v.Thing]:
     return one, many, v.thing(rng)
 
 
-_HOLDING = (
-    "[{A} {h} {verb} {b} {t}.|Each {h} {verb} {b} {t}.|There are {b} {t} in [each|a|every|one] {h}.|"
-    "Every {h} {verb} {b} {t}.|{b} {t} fit [in|into] [a|one|each] {h}.|One {h} {verb} {b} {t}.]"
-)
-
-
 def _holding(scene: Scene, h: str, t: v.Thing, b: int) -> str:
-    rng = scene.rng
-    verb = rng.choice(["holds", "has", "contains", "can hold"])
-    for one, _, thing, _, own in _HOLDS:
-        if (one, thing) == (h, t.one):
-            verb = "has" if own == "have" else f"{own}s"
-            pattern = _HOLDING if own in ("hold", "carry", "sleep", "seat") else _HOLDING.replace(
-                "|{b} {t} fit [in|into] [a|one|each] {h}.", "")  # fmt: skip
-            verb = "carries" if own == "carry" else verb
-            return scene(pattern, A="a", h=h, verb=verb, b=scene.n(b), t=t.many)
-    return scene(_HOLDING, A="a", h=h, verb=verb, b=scene.n(b), t=t.many)
+    """Says that each holder holds `b` things."""
+    verb = scene.rng.choice(["holds", "has", "contains", "can hold"])
+    own = next((own for one, _, thing, _, own in _HOLDS if (one, thing) == (h, t.one)), "hold")
+    if own != "hold":
+        verb = {"have": "has", "carry": "carries"}.get(own, own + "s")
+    part = "has" if own in ("have", "need", "contain") else "holds"
+    slots: dict[str, object] = {"A": "a", "h": h, "verb": verb, "b": scene.n(b), "t": t.many}
+    if part == "has":
+        return scene("holding.text", **slots)
+    return scene("holding.text2", **slots)
 
 
 def in_all(rng: Rng) -> Story:
@@ -108,41 +102,32 @@ def in_all(rng: Rng) -> Story:
     a, b = num(rng, 2, rng.choice([12, 30, 100])), num(rng, 2, rng.choice([12, 24, 60, 150]))
     steps, kind = Steps(), rng.random()
     each = _holding(scene, h, t, b)
-    many = scene("[{p} %have {a} {hs}.|There are {a} {hs}.|{p} %buy {a} {hs}.|{p} %fill {a} {hs}.|{p} %see {a} {hs}.]",
-                 a=scene.n(a), hs=hs)  # fmt: skip
-    asks = (
-        "[How many {t} are [there|] in {a} {hs}?|How many {t} are [there|] in {a} [such|of these] {hs}?|"
-        "How many {t} [do {a} {hs} have|can {a} {hs} hold|are in {a} full {hs}]?|"
-        "What is the number of {t} in {a} {hs}?]"
-    )
-    open_ask = (
-        "[How many {t} are there [in all|altogether|in total|]?|How many {t} %do {he} have [in all|altogether|]?|"
-        "How many {t} is that [in total|]?|What is the total number of {t}?|Find the number of {t}.]"
-    )
+    many = scene("in_all.many", a=scene.n(a), hs=hs)
     steps.add("total", either(rng, a, "*", b))
     if kind < 0.45:
-        return Story(scene.tell([each], scene(asks, a=scene.n(a), hs=hs, t=t.many), 0.06), steps.done())
+        return Story(
+            scene.tell([each], scene("in_all.ask", a=scene.n(a), hs=hs, t=t.many), 0.06),
+            steps.done(),
+        )
     if kind < 0.7:
         facts = told(rng, [many, each], 0.4)
         if rng.random() < 0.3:
-            facts = [scene("[{p} %have|There are|{p} %buy] {a} {hs} [of {b} {t}|with {b} {t} in each|of {b} {t} each|with {b} {t} each].",
-                           a=scene.n(a), b=scene.n(b), hs=hs, t=t.many)]  # fmt: skip
-        return Story(scene.tell(facts, scene(open_ask, t=t.many)), steps.done())
+            facts = [scene("in_all.fact", a=scene.n(a), b=scene.n(b), hs=hs, t=t.many)]
+        return Story(scene.tell(facts, scene("in_all.ask2", t=t.many)), steps.done())
     facts = told(rng, [many, each], 0.3)
+    ask = scene("in_all.ask2", t=t.many)
     if kind < 0.85:
         c = num(rng, 2, 60)
-        facts.append(scene("[There are also {c} loose {t}.|{he} also %have {c} [other|loose|more] {t}.|"
-                           "{c} [more|other] {t} are not in [a|any] {h}.|{he} %get {c} more {t}.]",
-                           c=scene.n(c), t=t.many, h=h))  # fmt: skip
+        facts.append(scene("in_all.fact2", c=scene.n(c), t=t.many, h=h))
         steps.add("with_more", f"total + {c}")
     else:
         c = num(rng, 1, a * b - 1)
-        facts.append(scene("[{c} of [the {t}|them] are [broken|gone|bad|missing|taken].|{he} %use {c} of the {t}.|"
-                           "{he} %give {c} {t} to {who}.|{he} %take out {c} {t}.]",
-                           c=scene.n(c), t=t.many, who=v.other(rng, scene.actor).name))  # fmt: skip
+        facts.append(
+            scene("in_all.fact3", c=scene.n(c), t=t.many, who=v.other(rng, scene.actor).name)
+        )
         steps.add("left", f"total - {c}")
-        open_ask = "[How many {t} are left?|How many {t} %do {he} have left?|How many {t} remain?|How many good {t} are there [now|]?]".replace("good ", "")
-    return Story(scene.tell(facts, scene(open_ask, t=t.many)), steps.done())
+        ask = scene("in_all.ask3", t=t.many)
+    return Story(scene.tell(facts, ask), steps.done())
 
 
 def two_kinds_of_holders(rng: Rng) -> Story:
@@ -156,9 +141,16 @@ def two_kinds_of_holders(rng: Rng) -> Story:
     n1, n2 = (t.many, t.many) if same else (x.many, y.many)
     what = t.many if same else rng.choice(["things", "items", "of these"])
     facts = scene(
-        "[{p} %buy|{p} %have|There are|{p} %pack|{p} %get] {a} {h1} [of|with] {b} {n1} [each|] and {c} {h2} [of|with] {d} {n2} [each|].",
-        a=scene.n(a), b=b, c=scene.n(c), d=d, h1=h1, h2=h2, n1=n1, n2=n2,
-    )  # fmt: skip
+        "two_kinds_of_holders.fact",
+        a=scene.n(a),
+        b=b,
+        c=scene.n(c),
+        d=d,
+        h1=h1,
+        h2=h2,
+        n1=n1,
+        n2=n2,
+    )
     steps = Steps()
     one, two = steps.add("first", f"{a} * {b}"), steps.add("second", f"{c} * {d}")
     if not same and rng.random() < 0.35:
@@ -167,8 +159,7 @@ def two_kinds_of_holders(rng: Rng) -> Story:
         steps.add("difference", f"{more[2]} - {more[3]}")
     else:
         what = "of them" if what == "of these" else what
-        ask = scene("[How many {w} is that [in all|altogether]?|How many {w} are there [in total|in all]?|How many {w} %do {he} have [in all|altogether]?]",
-                    w=what if what != "of them" else "things")  # fmt: skip
+        ask = scene("two_kinds_of_holders.ask", w=what if what != "of them" else "things")
         steps.add("total", f"{one} + {two}")
     return Story(scene.tell([facts], ask), steps.done())
 
@@ -176,13 +167,31 @@ def two_kinds_of_holders(rng: Rng) -> Story:
 def nested(rng: Rng) -> Story:
     """Holders in holders: so many times so many times so many."""
     scene, t = Scene(rng), v.thing(rng)
-    (h, hs), (k, ks) = v.holder(rng), rng.choice([("room", "rooms"), ("truck", "trucks"), ("store", "stores"), ("shelf", "shelves"), ("table", "tables"), ("day", "days")])
+    (h, hs), (k, ks) = (
+        v.holder(rng),
+        rng.choice(
+            [
+                ("room", "rooms"),
+                ("truck", "trucks"),
+                ("store", "stores"),
+                ("shelf", "shelves"),
+                ("table", "tables"),
+                ("day", "days"),
+            ]
+        ),
+    )
     a, b, c = num(rng, 2, 12), num(rng, 2, 12), num(rng, 2, 30)
     text = scene(
-        "[There are {a} {ks}, each with {b} {hs}. Each {h} has {c} {t}.|{p} %have {a} {ks}. [Each|Every] {k} has {b} {hs}, and each {h} has {c} {t}.|"
-        "Each {k} has {b} {hs} with {c} {t} in each {h}. There are {a} {ks}.] How many {t} are there [in all|altogether|in total|in {a} {ks}]?",
-        a=scene.n(a), b=scene.n(b), c=scene.n(c), h=h, hs=hs, k=k, ks=ks, t=t.many,
-    )  # fmt: skip
+        "nested.text",
+        a=scene.n(a),
+        b=scene.n(b),
+        c=scene.n(c),
+        h=h,
+        hs=hs,
+        k=k,
+        ks=ks,
+        t=t.many,
+    )
     steps = Steps()
     if rng.random() < 0.5:
         steps.add("total", f"{a} * {b} * {c}")
@@ -197,28 +206,34 @@ def shared(rng: Rng) -> Story:
     scene, (h, hs, t) = Scene(rng), _pair(rng)
     b, c = num(rng, 2, 15), num(rng, 2, rng.choice([12, 40, 100]))
     a, who = b * c, rng.choice(_WHO)
-    slots: dict[str, object] = {"a": a, "b": scene.n(b, 0.4), "c": scene.n(c), "t": t.many, "h": h, "hs": hs, "who": who}
+    slots: dict[str, object] = {
+        "a": a,
+        "b": scene.n(b, 0.4),
+        "c": scene.n(c),
+        "t": t.many,
+        "h": h,
+        "hs": hs,
+        "who": who,
+    }
     equally = rng.choice(["equally", "evenly", "fairly"])
     each = rng.random() < 0.55
     if each:
-        text = scene(
-            "[{p} %share {a} {t} " + equally + " [among|between] {b} {who}.|{b} {who} share {a} {t} " + equally + ".|"
-            "{a} {t} are [shared|divided|split] " + equally + " among {b} {who}.|{b} {who} have {a} {t} and want to share them " + equally + ".|"
-            "{p} %have {a} {t}. {he} %give them to {b} {who} so that each gets the same number.] "
-            "[How many {t} does each [of them|one|person|] get?|How many does each [of them|one] [get|receive]?|How many {t} [are there for each|will each one have]?]",
-            **slots,
-        ) if rng.random() < 0.6 else scene(
-            "[{p} %put {a} {t} equally into {b} {hs}.|{a} {t} are in {b} {hs}, the same number in each.|There are {a} {t} in {b} equal {hs}.|"
-            "{b} {hs} hold {a} {t} in all, the same number each.|{a} {t} are divided equally into {b} {hs}.] "
-            "[How many {t} are [there|] in [each|one|every] {h}?|How many {t} does each {h} have?|How many {t} are in a {h}?]",
-            **slots,
-        )  # fmt: skip
+        text = (
+            scene(
+                "shared.text",
+                equally=equally,
+                **slots,
+            )
+            if rng.random() < 0.6
+            else scene(
+                "shared.text2",
+                **slots,
+            )
+        )
         expr = f"{a} / {b}"
     else:
         text = scene(
-            "[{p} %pack {a} {t} in {hs} of {b}.|{p} %have {a} {t} and %put {b} in each {h}.|{p} %put {a} {t} into {hs} with {b} [{t}|] in each.|"
-            "A {h} holds {b} {t}. {p} %have {a} {t}.|{p} %make groups of {b} from {a} {t}, one for each {h}.|There are {a} {t}. {b} {t} go into each {h}.] "
-            "[How many {hs} %do {he} [need|fill|use]?|How many {hs} are [there|needed|filled]?|How many {hs} is that?]",
+            "shared.text3",
             **slots,
         )
         expr = f"{a} / {b}"
@@ -232,42 +247,60 @@ def leftover(rng: Rng) -> Story:
     scene, (h, hs, t) = Scene(rng), _pair(rng)
     b = num(rng, 3, rng.choice([10, 30]))
     a = b * num(rng, 2, 20) + rng.randint(1, b - 1)
-    slots: dict[str, object] = {"a": a, "b": b, "t": t.many, "h": h, "hs": hs, "who": rng.choice(_WHO)}
+    slots: dict[str, object] = {
+        "a": a,
+        "b": b,
+        "t": t.many,
+        "h": h,
+        "hs": hs,
+        "who": rng.choice(_WHO),
+    }
     steps, kind = Steps(), rng.choice(["full", "rest", "rest", "need", "need"])
-    head = (
-        "[A {h} holds {b} {t}. {p} %have {a} {t}.|{p} %pack {a} {t} in {hs} of {b}.|{p} %have {a} {t} and %put {b} in each {h}.|"
-        "{b} {t} fit into a {h}. There are {a} {t}.]"
-    )
+    head = scene("leftover.head", **slots)
     if kind == "full":
-        ask = "[How many full {hs} %do {he} [get|have]?|How many {hs} can {he} fill [completely|]?|How many {hs} are full?]"
+        ask = scene("leftover.ask", **slots)
         steps.add("full", f"{a} // {b}")
     elif kind == "rest":
-        ask = "[How many {t} are left [over|]?|How many {t} do not fit?|How many {t} remain?|How many {t} are not in a full {h}?]"
+        ask = scene("leftover.ask2", **slots)
         if rng.random() < 0.5:
-            head = (
-                "[{p} %share {a} {t} equally among {b} {who}. Each gets as many as possible.|{p} %have {a} {t} for {b} {who}. Everyone gets the same number.|"
-                "{a} {t} are divided equally among {b} {who}, as many as possible for each.]"
-            )
-            ask = "[How many {t} are left [over|]?|How many are left over?|How many {t} remain?]"
+            head = scene("leftover.head2", **slots)
+            ask = scene("leftover.ask3", **slots)
         steps.add("rest", f"{a} % {b}")
     else:
-        ask = "[How many {hs} are needed [for all [of them|{t}]|]?|How many {hs} %do {he} need [for all {t}|]?|What is the smallest number of {hs} that is enough?|How many {hs} must there be [so that all {t} fit|]?]"
+        ask = scene("leftover.ask4", **slots)
         steps.add("needed", f"-(-{a} // {b})")
-    return Story(scene(f"{head} {ask}", **slots), steps.done())
+    return Story(f"{head} {ask}", steps.done())
 
 
 def needed_trips(rng: Rng) -> Story:
     """People in vehicles: how many are needed."""
     scene = Scene(rng)
-    one, many = rng.choice([("bus", "buses"), ("van", "vans"), ("car", "cars"), ("boat", "boats"), ("minibus", "minibuses"), ("taxi", "taxis"), ("tent", "tents"), ("table", "tables"), ("cabin", "cabins"), ("raft", "rafts")])
+    one, many = rng.choice(
+        [
+            ("bus", "buses"),
+            ("van", "vans"),
+            ("car", "cars"),
+            ("boat", "boats"),
+            ("minibus", "minibuses"),
+            ("taxi", "taxis"),
+            ("tent", "tents"),
+            ("table", "tables"),
+            ("cabin", "cabins"),
+            ("raft", "rafts"),
+        ]
+    )
     _, people = v.group(rng)
     b, a = num(rng, 3, 50), num(rng, 10, 400)
     text = scene(
-        "[{a} {people} [go on a trip|are going to the {place}|come to a party].|A group of {a} {people} [goes to the {place}|is on a trip].|There are {a} {people}.] "
-        "[{A} {one} [holds|takes|has room for] {b} [people|{people}|].|Each {one} [holds|takes] {b} [of them|{people}].|There is room for {b} in each {one}.] "
-        "How many {many} [are needed|do they need|must they have] [for all of them|]?",
-        a=a, A="a", b=b, one=one, many=many, people=people, place=rng.choice(v.PLACES),
-    )  # fmt: skip
+        "needed_trips.text",
+        a=a,
+        A="a",
+        b=b,
+        one=one,
+        many=many,
+        people=people,
+        place=rng.choice(v.PLACES),
+    )
     steps = Steps()
     steps.add("needed", f"-(-{a} // {b})")
     return Story(text, steps.done())
@@ -278,24 +311,37 @@ def each_gives(rng: Rng) -> Story:
     scene, t = Scene(rng), v.thing(rng)
     a, b = num(rng, 2, 12), num(rng, 2, 15)
     who = rng.choice(_WHO)
-    verb = rng.choice(["eat", "take", "get", "use", "bring", "need", "buy"] if rng.random() < 0.5 else ["take", "get"])
+    verb = rng.choice(
+        ["eat", "take", "get", "use", "bring", "need", "buy"]
+        if rng.random() < 0.5
+        else ["take", "get"]
+    )
     if rng.random() < 0.5 and verb not in ("bring", "buy"):
         stock = a * b + num(rng, 1, 60)
         text = scene(
-            "[{p} %have {s} {t}.|There are {s} {t} [on the table|in a {h}|].|A {h} has {s} {t}.] "
-            "[{a} {who} {verb} {b} [{t}|] each.|Each of {a} {who} {verbs} {b} [{t}|of them].|{p} %give {b} [{t}|] to each of {a} {who}.] "
-            "How many {t} are left [over|]?",
-            s=stock, t=t.many, h=v.holder(rng)[0], a=scene.n(a, 0.5), b=scene.n(b), who=who, verb=verb, verbs=verb + "s",
-        )  # fmt: skip
+            "each_gives.text",
+            s=stock,
+            t=t.many,
+            h=v.holder(rng)[0],
+            a=scene.n(a, 0.5),
+            b=scene.n(b),
+            who=who,
+            verb=verb,
+            verbs=verb + "s",
+        )
         steps = Steps()
         steps.add("gone", f"{a} * {b}")
         steps.add("left", f"{stock} - gone")
         return Story(text, steps.done())
     text = scene(
-        "[{a} {who} {verb} {b} {t} each.|Each of {a} {who} {verbs} {b} {t}.|There are {a} {who}. Each [of them|one] {verbs} {b} {t}.|{p} %give {b} {t} to each of {a} {who}.] "
-        "[How many {t} is that [in all|altogether|]?|How many {t} [are needed|are there] [in all|altogether|]?]",
-        t=t.many, a=scene.n(a, 0.5), b=scene.n(b), who=who, verb=verb, verbs=verb + "s",
-    )  # fmt: skip
+        "each_gives.text2",
+        t=t.many,
+        a=scene.n(a, 0.5),
+        b=scene.n(b),
+        who=who,
+        verb=verb,
+        verbs=verb + "s",
+    )
     steps = Steps()
     steps.add("total", either(rng, a, "*", b))
     return Story(text, steps.done())
@@ -304,17 +350,37 @@ def each_gives(rng: Rng) -> Story:
 def array(rng: Rng) -> Story:
     """Rows and columns; some places are taken."""
     scene = Scene(rng)
-    one, many = rng.choice([("seat", "seats"), ("chair", "chairs"), ("tree", "trees"), ("plant", "plants"), ("desk", "desks"), ("tile", "tiles"), ("flower", "flowers"), ("parking space", "parking spaces")])
+    _, many = rng.choice(
+        [
+            ("seat", "seats"),
+            ("chair", "chairs"),
+            ("tree", "trees"),
+            ("plant", "plants"),
+            ("desk", "desks"),
+            ("tile", "tiles"),
+            ("flower", "flowers"),
+            ("parking space", "parking spaces"),
+        ]
+    )
     a, b = num(rng, 3, 30), num(rng, 3, 40)
     steps = Steps()
     steps.add("total", f"{a} * {b}")
-    head = scene("[There are {a} rows [of|with] {b} {many} [each|] in a {place}.|A {place} has {a} rows of {many} with {b} {many} in each row.|{p} %put {many} in {a} rows of {b}.|{p} %plan {a} rows of {b} {many}.]",
-                 a=a, b=b, many=many, place=rng.choice(v.PLACES))  # fmt: skip
+    head = scene("array.head", a=a, b=b, many=many, place=rng.choice(v.PLACES))
     if rng.random() < 0.5:
-        return Story(f"{head} How many {many} are there{rng.choice([' in all', ''])}?", steps.done())
+        return Story(
+            f"{head} How many {many} are there{rng.choice([' in all', ''])}?", steps.done()
+        )
     c = num(rng, 1, a * b - 1)
     steps.add("left", f"total - {c}")
-    state, rest = rng.choice([("taken", "free"), ("broken", "not broken"), ("red", "not red"), ("new", "not new"), ("empty", "not empty")])
+    state, rest = rng.choice(
+        [
+            ("taken", "free"),
+            ("broken", "not broken"),
+            ("red", "not red"),
+            ("new", "not new"),
+            ("empty", "not empty"),
+        ]
+    )
     return Story(f"{head} {c} of them are {state}. How many {many} are {rest}?", steps.done())
 
 
@@ -324,10 +390,16 @@ def times_groups(rng: Rng) -> Story:
     a, k, b = num(rng, 2, 12), rng.randint(2, 5), num(rng, 2, 20)
     p, q = v.first_name(rng)[0], v.first_name(rng)[0]
     text = scene(
-        "{p} has {a} {hs} [of {t}|] [with {b} {t} in each|with {b} {t} each]. {q} has {times} as many {hs}[, also with {b} {t} in each|, each with as many {t}|]. "
-        "How many {t} does {q} have?",
-        p=p, q=q, a=scene.n(a), b=b, h=h, hs=hs, t=t.many, times=times_word(rng, k),
-    )  # fmt: skip
+        "times_groups.text",
+        p=p,
+        q=q,
+        a=scene.n(a),
+        b=b,
+        h=h,
+        hs=hs,
+        t=t.many,
+        times=times_word(rng, k),
+    )
     steps = Steps()
     steps.add("holders", f"{a} * {k}")
     steps.add("total", f"holders * {b}")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from scripts.small_solver import vocabulary as v
 from scripts.small_solver.grammar import Rng, numeral, say
+from scripts.small_solver.wordings import WORDINGS
 
 __all__ = ["Scene", "either", "num", "times_word", "told"]
 
 
 class Scene:
-    """One story's actor and tense; called with a pattern, it says it."""
+    """One story's actor and tense; called with the name of a wording, it says it."""
 
     def __init__(self, rng: Rng, alone: bool = False, tense: str = "") -> None:
         self.rng = rng
@@ -17,8 +18,9 @@ class Scene:
         self.tense = tense or rng.choice(["past", "past", "present"])
         self.slots: dict[str, object] = {}
 
-    def __call__(self, pattern: str, **slots: object) -> str:
+    def __call__(self, wording: str, /, **slots: object) -> str:
         known = {**self.actor.slots, **self.slots, **slots}
+        pattern = WORDINGS[wording]
         return say(self.rng, pattern, tense=self.tense, plural=self.actor.plural, **known)
 
     def n(self, value: int, chance: float = 0.2) -> str:
@@ -35,10 +37,7 @@ class Scene:
     def _aside(self) -> str:
         name, _ = v.first_name(self.rng)
         return self(
-            "[The {place} is {a} {unit} away.|It is {day}.|{name} is {b} years old.|"
-            "The weather %be nice that day.|{name} %be also there.|"
-            "{name} has {a} {things}.|The {place} opens at {h} o'clock.|{ps} bag is {colour}.|"
-            "There are {b} chairs in the room.|{name} likes {things}.|It took {a} minutes.]",
+            "aside",
             place=self.rng.choice(v.PLACES),
             day=self.rng.choice(v.DAYS),
             name=name,

@@ -8,90 +8,114 @@ from scripts.small_solver.grammar import Rng
 
 __all__ = ["Actor", "Thing", "actor", "first_name", "holder", "other", "several", "thing"]
 
-_SHE = """
-Anna Maria Emma Olivia Ava Sophia Isabella Mia Charlotte Amelia Harper Evelyn Abigail Emily Ella Lily
-Grace Chloe Zoe Hannah Nora Lucy Alice Sarah Laura Julia Kate Rachel Megan Tina Linda Susan Karen Lisa
-Betty Helen Sandra Carol Ruth Sharon Michelle Jennifer Mary Patricia Elizabeth Jessica Nancy Priya
-Aisha Fatima Mei Yuki Carla Rosa Ingrid Wendy Janet Marie Eva Nina Sofia Leila Bella Kim Tara Jane
-Katie Melissa Gina Amy Diana Paula Clara Molly Daisy Ruby Stella Claire Martha Jill Heather Beth Jenny
-""".split()
-_HE = """
-James John Robert Michael William David Richard Joseph Thomas Charles Daniel Matthew Anthony Mark
-Steven Paul Andrew Joshua Kevin Brian George Edward Henry Liam Noah Oliver Lucas Mason Logan Ethan
-Jacob Jack Luke Ryan Nathan Sam Tom Tim Ben Peter Carlos Diego Omar Ali Raj Ivan Hugo Oscar Leo Max
-Bobby Jim Frank Alex Adam Eric Gary Joe Mike Dan Jerry Billy Steve Tyler Jason Marcus Victor Simon
-Toby Felix Arthur Hassan Kenji Pablo Bruno Walter Greg Jeff Roger Phil Harry Fred Nick Dave Terry Ted
-""".split()
-_ROLES = """
-teacher farmer baker chef nurse coach librarian gardener carpenter tailor painter shopkeeper florist
-student clerk waiter mechanic driver pilot scientist artist fisherman grocer postman builder
-""".split()
-_KIN = """
-brother sister cousin mother father mom dad uncle aunt friend neighbor grandmother grandfather son
-daughter classmate roommate grandma grandpa
-""".split()
+
+def words(text: str) -> list[str]:
+    """The words of a text."""
+    return text.split()
+
+
+_SHE = words("""
+Anna Maria Emma Olivia Ava Sophia Isabella Mia Charlotte Amelia Harper Evelyn Abigail Emily Ella
+Lily Grace Chloe Zoe Hannah Nora Lucy Alice Sarah Laura Julia Kate Rachel Megan Tina Linda Susan
+Karen Lisa Betty Helen Sandra Carol Ruth Sharon Michelle Jennifer Mary Patricia Elizabeth
+Jessica Nancy Priya Aisha Fatima Mei Yuki Carla Rosa Ingrid Wendy Janet Marie Eva Nina Sofia
+Leila Bella Kim Tara Jane Katie Melissa Gina Amy Diana Paula Clara Molly Daisy Ruby Stella
+Claire Martha Jill Heather Beth Jenny
+""")
+_HE = words("""
+James John Robert Michael William David Richard Joseph Thomas Charles Daniel Matthew Anthony
+Mark Steven Paul Andrew Joshua Kevin Brian George Edward Henry Liam Noah Oliver Lucas Mason
+Logan Ethan Jacob Jack Luke Ryan Nathan Sam Tom Tim Ben Peter Carlos Diego Omar Ali Raj Ivan
+Hugo Oscar Leo Max Bobby Jim Frank Alex Adam Eric Gary Joe Mike Dan Jerry Billy Steve Tyler
+Jason Marcus Victor Simon Toby Felix Arthur Hassan Kenji Pablo Bruno Walter Greg Jeff Roger Phil
+Harry Fred Nick Dave Terry Ted
+""")
+_SURNAMES = words("Smith Johnson Brown Garcia Davis Lopez Lee Clark Hall Young King Khan Patel")
+_ROLES = words("""
+teacher farmer baker chef nurse coach librarian gardener carpenter tailor painter shopkeeper
+florist student clerk waiter mechanic driver pilot scientist artist fisherman grocer postman
+builder
+""")
+_KIN = words("""
+brother sister cousin mother father mom dad uncle aunt friend neighbor grandmother grandfather
+son daughter classmate roommate grandma grandpa
+""")
 
 # Plurals, and what one does to get and to lose such things, without an object.
 _KINDS: dict[str, tuple[str, str, str]] = {
     "food": (
-        "apple orange banana pear plum lemon carrot potato/potatoes onion egg cookie cupcake muffin bagel"
-        " donut sandwich/sandwiches pizza taco burger pancake tomato/tomatoes peach/peaches"
-        " strawberry/strawberries cherry/cherries candy/candies mango/mangoes grape cracker roll brownie"
-        " lollipop walnut chocolate pretzel melon pie tart waffle dumpling pastry/pastries bun",
+        """
+        apple orange banana pear plum lemon carrot potato/potatoes onion egg cookie
+        cupcake muffin bagel donut sandwich/sandwiches pizza taco burger pancake
+        tomato/tomatoes peach/peaches strawberry/strawberries cherry/cherries
+        candy/candies mango/mangoes grape cracker roll brownie lollipop walnut chocolate
+        pretzel melon pie tart waffle dumpling pastry/pastries bun
+        """,
         "buy get receive",
         "eat sell use",
     ),
     "collection": (
-        "marble sticker stamp card coin shell bead button toy doll balloon rock badge medal ribbon"
-        " seashell postcard puzzle kite robot figurine comic gem bracelet trophy/trophies token crystal"
-        " ball block magnet feather",
+        """
+        marble sticker stamp card coin shell bead button toy doll balloon rock badge medal
+        ribbon seashell postcard puzzle kite robot figurine comic gem bracelet
+        trophy/trophies token crystal ball block magnet feather
+        """,
         "buy find get win collect",
         "lose sell break",
     ),
     "supply": (
-        "pen pencil crayon marker book notebook folder eraser ruler envelope magazine candle poster plate"
-        " cup bowl mug spoon fork towel pillow blanket battery/batteries nail screw brick tile glass/glasses"
-        " paintbrush/paintbrushes bottle sheet/sheets letter photo picture ticket flyer magnet lamp",
+        """
+        pen pencil crayon marker book notebook folder eraser ruler envelope magazine
+        candle poster plate cup bowl mug spoon fork towel pillow blanket battery/batteries
+        nail screw brick tile glass/glasses paintbrush/paintbrushes bottle sheet/sheets
+        letter photo picture ticket flyer magnet lamp
+        """,
         "buy get order receive",
         "use lose sell",
     ),
     "clothes": (
-        "shirt sock hat scarf/scarves glove shoe coat dress/dresses belt necklace sweater jacket tie skirt"
-        " t-shirt cap mask",
+        """
+        shirt sock hat scarf/scarves glove shoe coat dress/dresses belt necklace sweater
+        jacket tie skirt t-shirt cap mask
+        """,
         "buy get order",
         "sell lose",
     ),
     "plants": (
-        "rose tulip flower sunflower tree seed daisy/daisies lily/lilies bush/bushes orchid plant seedling"
-        " pumpkin cabbage",
+        """
+        rose tulip flower sunflower tree seed daisy/daisies lily/lilies bush/bushes orchid
+        plant seedling pumpkin cabbage
+        """,
         "buy plant grow",
         "sell cut",
     ),
     "animals": (
-        "duck chicken cow goat horse sheep/sheep pig dog cat fish/fish rabbit frog hamster turtle parrot"
-        " goose/geese lamb puppy/puppies kitten pigeon hen turkey",
+        """
+        duck chicken cow goat horse sheep/sheep pig dog cat fish/fish rabbit frog hamster
+        turtle parrot goose/geese lamb puppy/puppies kitten pigeon hen turkey
+        """,
         "buy get",
         "sell lose",
     ),
 }
-_ADJECTIVES = """
+_ADJECTIVES = words("""
 red blue green yellow white black purple orange pink brown small large big old new
-""".split()
-_HOLDERS = """
+""")
+_HOLDERS = words("""
 box/boxes bag/bags basket/baskets jar/jars crate/crates pack/packs shelf/shelves drawer/drawers
 bin/bins tray/trays carton/cartons bucket/buckets bundle/bundles package/packages case/cases
 stack/stacks container/containers packet/packets sack/sacks tin/tins chest/chests pile/piles
-""".split()
-PLACES = """
-school park library museum store market farm garden zoo factory bakery hotel hospital theater gym
-beach office restaurant camp stadium club warehouse shop village kitchen yard
-""".split()
-DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-MONTHS = "January February March April May June July August September October November".split()
-GROUPS = """
-student child/children kid adult player member guest worker visitor girl boy passenger fan customer
-tourist swimmer dancer teacher soldier employee volunteer camper runner singer
-""".split()
+""")
+PLACES = words("""
+school park library museum store market farm garden zoo factory bakery hotel hospital theater
+gym beach office restaurant camp stadium club warehouse shop village kitchen yard
+""")
+DAYS = words("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
+MONTHS = words("January February March April May June July August September October November")
+GROUPS = words("""
+student child/children kid adult player member guest worker visitor girl boy passenger fan
+customer tourist swimmer dancer teacher soldier employee volunteer camper runner singer
+""")
 
 
 @dataclass(frozen=True)
@@ -147,9 +171,7 @@ def actor(rng: Rng, alone: bool = False) -> Actor:
     elif kind < 0.24:
         name = f"{rng.choice([name + chr(39) + 's', 'my', 'our'])} {kin(rng, he)}"
     elif kind < 0.28:
-        name = ("Mrs. " if he == "she" else "Mr. ") + rng.choice(
-            "Smith Johnson Brown Garcia Davis Lopez Lee Clark Hall Young King Khan Patel".split()
-        )
+        name = ("Mrs. " if he == "she" else "Mr. ") + rng.choice(_SURNAMES)
     return Actor(name, *_pronouns(he))
 
 
