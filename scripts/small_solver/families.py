@@ -8,6 +8,7 @@ import re
 from scripts.small_solver import (
     earnings,
     holders,
+    kinds,
     longer,
     measures,
     parts,
@@ -32,6 +33,7 @@ _SHORT: list[Family] = [
     times.ages, times.units, times.units, times.durations, times.clock, parts.part_of,
     parts.given_away, parts.plain_part, parts.filled, parts.percent_of, measures.average,
     measures.areas, measures.plain_sum, measures.number_puzzle, measures.measured, parts.halves,
+    kinds.two_kinds, kinds.two_kinds, kinds.two_days, kinds.two_prices, kinds.beside,
 ]  # fmt: skip
 _MIDDLE: list[Family] = [
     quantities.ledger_long, quantities.compare_three, quantities.start_unknown,
@@ -40,6 +42,7 @@ _MIDDLE: list[Family] = [
     shopping.price_relation, shopping.groups_pay, rates.rate_of, rates.many_do,
     rates.two_workers, times.travel, times.ages, rates.growth, rates.stock, times.clock,
     parts.given_away, parts.whole_of, measures.average, parts.ratio, parts.part_of,
+    kinds.two_kinds, kinds.two_prices,
 ]  # fmt: skip
 _LONG: list[Family] = [
     longer.two_incomes, longer.party, longer.harvest, longer.reading, longer.production,
