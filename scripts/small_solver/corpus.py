@@ -121,7 +121,7 @@ def build(
     done = 0
     while done < tokens:
         now = shares(done / tokens)
-        kind = max(now, key=lambda k: owed[k] + rng.random())
+        kind = max((k for k in now if now[k]), key=lambda k: owed[k] + rng.random())
         problem = next(real, None) if kind == "gsm8k" else None
         if problem is None:
             problem = families.next(kind if isinstance(kind, int) else 3)

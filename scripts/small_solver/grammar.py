@@ -32,7 +32,7 @@ _PAST = {
     "ride": "rode", "run": "ran", "see": "saw", "sell": "sold", "set": "set", "spend": "spent",
     "swim": "swam", "take": "took", "throw": "threw", "win": "won", "write": "wrote",
     "shop": "shopped", "drop": "dropped", "plan": "planned", "jog": "jogged", "stop": "stopped",
-    "knit": "knitted", "sew": "sewed", "teach": "taught", "leave": "left",
+    "knit": "knitted", "sew": "sewed", "teach": "taught", "think": "thought", "leave": "left",
 }  # fmt: skip
 _NUMERALS = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
