@@ -156,14 +156,10 @@ def test_texts_are_tidied(raw, tidied):
 
 
 def test_a_pattern_by_hand():
-    rng = random.Random(0)
+    rng, pattern = random.Random(0), "[{p} %{verb}|then {p} %have] [[big|red]|] {t}."
     said = {
-        grammar.say(
-            rng, "[{p} %{verb}|then {p} %have] [[big|red]|] {t}.", tense="past", p="Ann", verb="sell",
-            t="cups",
-        )
-        for _ in range(99)
-    }  # fmt: skip
+        grammar.say(rng, pattern, tense="past", p="Ann", verb="sell", t="cups") for _ in range(99)
+    }
     starts = ("Ann sold", "Then Ann had")
     assert said == {f"{s}{a} cups." for s in starts for a in (" big", " red", "")}
 
@@ -191,8 +187,7 @@ def test_the_order_is_a_curriculum_and_is_the_same_again():
     built = list(corpus.build(60_000, 1, gsm8k(2000), set()))
     assert built == list(corpus.build(60_000, 1, gsm8k(2000), set()))
     kinds = [p.source.split("/")[0] for p in built]
-    tenth = len(kinds) // 10
-    assert set(kinds[:tenth]) <= {"1", "2"}
+    assert set(kinds[: len(kinds) // 20]) == {"1", "2"}
     late = Counter(kinds[len(kinds) // 2 :])
     assert set(late) == {"1", "2", "3", "gsm8k"}
     assert [p for p in built if p.source == "gsm8k"] == gsm8k(2000)[: kinds.count("gsm8k")]
