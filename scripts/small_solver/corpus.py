@@ -39,8 +39,8 @@ Kind = int | str
 def shares(at: float) -> dict[Kind, float]:
     """Shares of the kinds (a family's level, or GSM8K) among the tokens at a point of the training.
 
-    Short questions, nearly alone, for the first fiftieth: their loss falls from 1.5 to 0.2 in 26 000
-    tokens. From 15 % on half of it is GSM8K.
+    Short questions, nearly alone, for the first fiftieth: their loss falls from 1.5 to 0.2 in
+    26 000 tokens. From 15 % on half of it is GSM8K.
     """
     rise = min(1.0, max(0.0, (at - 0.02) / 0.13))
     gsm8k, long, middle = 0.50 * rise, 0.14 * rise, 0.05 + 0.11 * rise
