@@ -6,7 +6,8 @@
 #
 # GENERATOR is WORK/generator unless told otherwise (a snapshot, for example); PROBLEMS (100) of each
 # set are drawn, the same ones every time; SAMPLES (8) programs are written for each. Runs are in
-# WORK/tables/GENERATOR's name/; the same command goes on where it was.
+# WORK/tables/GENERATOR's name/; the same command goes on where it was. SETS="plain svamp" in the
+# environment leaves out the others.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" TOKENIZERS_PARALLELISM=false
@@ -16,7 +17,7 @@ problems=${5:-100}
 samples=${6:-8}
 assay=("${PYTHON:-python3}" -m assay)
 
-for set in plain svamp gsm8k; do
+for set in ${SETS:-plain svamp gsm8k}; do
     case $set in
     plain) from=("problems.name=jsonl" "problems.path=scripts/small_solver/questions.jsonl") ;;
     svamp) from=("problems.name=jsonl" "problems.path=$evaluation/svamp.jsonl") ;;
@@ -27,7 +28,7 @@ for set in plain svamp gsm8k; do
     fi
     run=$work/tables/$(basename "$generator")/$set
     "${assay[@]}" sample "$run" "${from[@]}" "generator.name=$generator" generator.dtype=float32 \
-        "modes={pot: $samples}" sampling.temperature=0.7 sampling.max_new_tokens=160 \
+        modes.cot=0 "modes.pot=$samples" sampling.temperature=0.7 sampling.max_new_tokens=160 \
         problems_per_part=10 workers=1
     "${assay[@]}" grade "$run"
     "${assay[@]}" evaluate "$run" | tee "$run/table.txt"

@@ -8,6 +8,9 @@
 # GSM8K       folder with train.jsonl, test.jsonl   (default data/gsm8k)
 # EVALUATION  folder of evaluation sets, .jsonl     (default data/eval)
 #
+# In the environment: TOKENS of training data (1500000), PROBLEMS of each set (100) and SAMPLES (8) of
+# the tables, PYTHON.
+#
 # The same command goes on where the last one was: finished parts are found, the training resumes
 # from its last checkpoint (at most three minutes old), sampling from its last part.
 set -euo pipefail
@@ -20,16 +23,18 @@ evaluation=${4:-data/eval}
 python=${PYTHON:-python3}
 assay=("$python" -m assay)
 
-if [ ! -e "$model/config.json" ]; then
+if [ "$model" != embedded ] && [ ! -e "$model/config.json" ]; then
     "${assay[@]}" fetch smollm2-135m-instruct "to=$model"
 fi
 if [ ! -e "$work/data/data.json" ]; then
     "$python" -m scripts.small_solver.corpus \
-        --out "$work/data" --gsm8k "$gsm8k" --evaluation "$evaluation"
+        --out "$work/data" --gsm8k "$gsm8k" --evaluation "$evaluation" \
+        --tokens "${TOKENS:-1500000}"
 fi
 "${assay[@]}" check-contamination problems.name=jsonl "problems.path=$work/data/train.jsonl" \
     "against=[$evaluation,$gsm8k/test.jsonl,scripts/small_solver/questions.jsonl]" \
     >"$work/contamination.txt"
 "${assay[@]}" train-generator scripts/small_solver/generator.yaml "output=$work/generator" \
     "model.name=$model" "problems.path=$work/data/train.jsonl"
-PYTHON=$python scripts/small_solver/table.sh "$work" "$gsm8k" "$evaluation"
+PYTHON=$python scripts/small_solver/table.sh "$work" "$gsm8k" "$evaluation" "$work/generator" \
+    "${PROBLEMS:-100}" "${SAMPLES:-8}"
