@@ -15,7 +15,8 @@ from __future__ import annotations
 import argparse
 import json
 import random
-from collections import Counter
+from bisect import bisect_left
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ from problems.sets import ProblemsConfig, load_problems
 from scripts.small_solver.families import draw
 from scripts.small_solver.story import program, result
 
-__all__ = ["HELD_OUT", "build", "gsm8k_programs"]
+__all__ = ["HELD_OUT", "build", "gsm8k_programs", "shares"]
 
 HELD_OUT = 400
 """of GSM8K's training problems, the last ones: never trained on"""
@@ -53,9 +54,8 @@ def gsm8k_programs(path: str) -> list[Problem]:
     Roughly so: in eighths by the program's length, each of them as it stands in the file.
     """
     found = []
-    for problem in load_problems(ProblemsConfig(name="gsm8k", path=path, split="train"))[
-        :-HELD_OUT
-    ]:
+    problems = load_problems(ProblemsConfig(name="gsm8k", path=path, split="train"))
+    for problem in problems[:-HELD_OUT]:
         programs = [s for s in problem.solutions if s.mode == "pot"]
         if programs:
             found.append(
@@ -68,7 +68,7 @@ def gsm8k_programs(path: str) -> list[Problem]:
                 )
             )
     lengths = sorted(_size(problem) for problem in found)
-    return sorted(found, key=lambda p: 8 * lengths.index(_size(p)) // len(lengths))
+    return sorted(found, key=lambda p: 8 * bisect_left(lengths, _size(p)) // len(lengths))
 
 
 def _size(problem: Problem) -> int:
@@ -118,7 +118,7 @@ def build(
     rng = random.Random(seed)
     families = _Generated(random.Random(seed + 1), named, set(barred))
     real = iter(gsm8k)
-    owed: Counter[Kind] = Counter()
+    owed: dict[Kind, float] = defaultdict(float)
     done = 0
     while done < tokens:
         now = shares(done / tokens)

@@ -88,11 +88,9 @@ def _holding(scene: Scene, h: str, t: v.Thing, b: int) -> str:
     own = next((own for one, _, thing, _, own in _HOLDS if (one, thing) == (h, t.one)), "hold")
     if own != "hold":
         verb = {"have": "has", "carry": "carries"}.get(own, own + "s")
-    part = "has" if own in ("have", "need", "contain") else "holds"
     slots: dict[str, object] = {"A": "a", "h": h, "verb": verb, "b": scene.n(b), "t": t.many}
-    if part == "has":
-        return scene("holding.text", **slots)
-    return scene("holding.text2", **slots)
+    fits = own not in ("have", "need", "contain")
+    return scene("holding.holds" if fits else "holding.has", **slots)
 
 
 def in_all(rng: Rng) -> Story:
@@ -139,7 +137,7 @@ def two_kinds_of_holders(rng: Rng) -> Story:
     a, b, c, d = (num(rng, 2, 15) for _ in range(4))
     same = rng.random() < 0.5
     n1, n2 = (t.many, t.many) if same else (x.many, y.many)
-    what = t.many if same else rng.choice(["things", "items", "of these"])
+    what = t.many if same else rng.choice(["things", "items", "things"])
     facts = scene(
         "two_kinds_of_holders.fact",
         a=scene.n(a),
@@ -158,8 +156,7 @@ def two_kinds_of_holders(rng: Rng) -> Story:
         ask = f"How many more {more[0]} than {more[1]} are there?"
         steps.add("difference", f"{more[2]} - {more[3]}")
     else:
-        what = "of them" if what == "of these" else what
-        ask = scene("two_kinds_of_holders.ask", w=what if what != "of them" else "things")
+        ask = scene("two_kinds_of_holders.ask", w=what)
         steps.add("total", f"{one} + {two}")
     return Story(scene.tell([facts], ask), steps.done())
 

@@ -21,9 +21,8 @@ def two_kinds(rng: Rng) -> Story:
     facts = [scene("two_kinds.had", a=a, b=b, **slots), scene("two_kinds.went", c=c, d=d, **slots)]
     kind = rng.choice(["one", "one", "other", "gone", "left", "more gone", "more left"])
     if kind in ("one", "other"):
-        first = kind == "one"
-        ask = scene("two_kinds.left", t=x.many if first else y.many)
-        steps.add("left", f"{a} - {c}" if first else f"{b} - {d}")
+        ask = scene("two_kinds.left", t=x.many if kind == "one" else y.many)
+        steps.add("left", f"{a} - {c}" if kind == "one" else f"{b} - {d}")
     elif kind == "gone":
         ask = scene("two_kinds.gone", **slots)
         steps.add("gone", f"{c} + {d}")
@@ -32,13 +31,14 @@ def two_kinds(rng: Rng) -> Story:
         first, second = steps.add("first", f"{a} - {c}"), steps.add("second", f"{b} - {d}")
         steps.add("left", f"{first} + {second}")
     elif kind == "more gone":
-        big, small, more, less = (x, y, c, d) if c > d else (y, x, d, c)
+        big, small = (x, y) if c > d else (y, x)
         ask = scene("two_kinds.more_gone", x=big.many, y=small.many, verb=verb)
-        steps.add("difference", f"{more} - {less}")
+        steps.add("difference", f"{max(c, d)} - {min(c, d)}")
     else:
         first, second = steps.add("first", f"{a} - {c}"), steps.add("second", f"{b} - {d}")
         swap = a - c < b - d
-        big, small, more, less = (y, x, second, first) if swap else (x, y, first, second)
+        big, small = (y, x) if swap else (x, y)
+        more, less = (second, first) if swap else (first, second)
         ask = scene("two_kinds.more_left", x=big.many, y=small.many)
         steps.add("difference", f"{more} - {less}")
     return Story(scene.tell(facts, ask), steps.done())
@@ -83,20 +83,20 @@ def two_prices(rng: Rng) -> Story:
     facts = [scene("two_prices.fact", **slots)]
     kind = rng.choice(["one", "other", "count", "gap", "each"])
     if kind in ("one", "other"):
-        first = kind == "one"
-        ask = scene("two_prices.one", t=x.many if first else y.many)
-        steps.add("cost", f"{a} * {c}" if first else f"{b} * {d}")
+        ask = scene("two_prices.one", t=x.many if kind == "one" else y.many)
+        steps.add("cost", f"{a} * {c}" if kind == "one" else f"{b} * {d}")
     elif kind == "count":
         ask = scene("two_prices.count", **slots)
         steps.add("total", f"{a} + {b}")
     elif kind == "each":
-        big, small, more, less = (x, y, c, d) if c >= d else (y, x, d, c)
+        big, small = (x, y) if c >= d else (y, x)
         ask = scene("two_prices.each", x=big.one, y=small.one)
-        steps.add("difference", f"{more} - {less}")
+        steps.add("difference", f"{max(c, d)} - {min(c, d)}")
     else:
         first, second = steps.add("first", f"{a} * {c}"), steps.add("second", f"{b} * {d}")
         swap = a * c < b * d
-        big, small, more, less = (y, x, second, first) if swap else (x, y, first, second)
+        big, small = (y, x) if swap else (x, y)
+        more, less = (second, first) if swap else (first, second)
         ask = scene("two_prices.gap", x=big.many, y=small.many)
         steps.add("difference", f"{more} - {less}")
     return Story(scene.tell(told(rng, facts, 0), ask, 0.05), steps.done())
