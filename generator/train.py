@@ -87,6 +87,8 @@ class TrainGeneratorConfig:
     """solutions in an optimizer step, on average (whole packed rows are taken)"""
     pack_length: int = 1024
     """tokens in a packed row; longer solutions are left out"""
+    order: str = "shuffled"
+    """of the solutions: shuffled anew each epoch | given (a curriculum: as the problems stand)"""
     seed: int = 0
     save_every_seconds: float = 60.0
     """time between checkpoints, longer where saving would take more than 5 % of it"""
@@ -105,6 +107,8 @@ class TrainGeneratorConfig:
         for name in ("epochs", "learning_rate", "batch_size", "pack_length"):
             if not getattr(self, name) > 0:
                 raise UserError(f"{name}={getattr(self, name)}: expected a number above 0")
+        if self.order not in ("shuffled", "given"):
+            raise UserError(f"order={self.order}: expected shuffled or given")
         if not 0 <= self.warmup_ratio < 1:
             raise UserError(f"warmup_ratio={self.warmup_ratio}: expected a number in [0, 1)")
         self.rationales.check()
@@ -137,7 +141,8 @@ def train_generator(
     if arguments.process_index == 0:
         folder.begin()
         print(_told(counts), file=sys.stderr)
-    random.Random(config.seed).shuffle(examples)
+    if config.order == "shuffled":
+        random.Random(config.seed).shuffle(examples)
     rows = pack(examples, config.pack_length)
     with quiet():
         _train(config, folder, arguments, rows, counts, prompter, held_out)
@@ -180,6 +185,9 @@ def _key(
         del settings[name]
     if not config.lora.rank:
         del settings["lora"]
+    # Trainings from before there was a choice have no such key.
+    if config.order == "shuffled":
+        del settings["order"]
     data = hashlib.sha256()
     for example in examples:
         data.update(f"{example.prompt_ids} {example.response_ids}\n".encode())
@@ -237,6 +245,8 @@ def _arguments(config: TrainGeneratorConfig, folder: OutputFolder) -> TrainingAr
         "disable_tqdm": True,
         "remove_unused_columns": False,
     }
+    if config.order == "given":
+        settings["train_sampling_strategy"] = "sequential"
     settings |= config.trainer
     if settings.get("deepspeed"):
         settings["deepspeed"] = prepare_deepspeed(settings["deepspeed"], device)

@@ -2,7 +2,7 @@ r"""Fine-tuning a generator on packed rows beside padded batches: the same solut
 
     python scripts/bench/train.py [model=embedded,d384] [data=data/gsm8k] [threads=1] [repeats=3]
         [steps=4] [batch=32] [rows=8] [device=cpu] [dtype=float32] [pack_length=1024]
-        [micro_batch_tokens=0] [seed=0]
+        [micro_batch_tokens=0] [rank=0] [seed=0]
 
 The solutions are GSM8K's, in words and as derived programs, in a random order; `batch` of them make
 an optimizer step. Where `data` does not hold `train.jsonl`, they are random tokens of lengths with
@@ -22,6 +22,9 @@ counted. The limit is the time of the matrix products that cannot be spared (3 t
 forward pass: causal attention within solutions, logits of responses) at the rate of a product of
 the MLP's shape, measured between the repeats. With one thread on a CPU the clock is the process's
 CPU time, so that other processes do not count; else it is the wall clock.
+
+With a `rank`, adapters of it are trained instead of all weights; the limit is still that of the
+latter, of which the products of a third of the time are spared.
 
 Models: `embedded`, the base that comes with Assay (2.4M parameters); `d384` and `smollm2`, shapes
 with random weights (26M; 135M, SmolLM2's); or a folder of a Hugging Face model.
@@ -44,6 +47,7 @@ import torch  # noqa: E402
 from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
 
 from assay.generator.documents import collate, within_documents  # noqa: E402
+from assay.generator.lora import LoraSettings, add_adapters  # noqa: E402
 from assay.generator.models import ModelConfig, load_model, load_tokenizer  # noqa: E402
 from assay.generator.packing import IGNORED, pack  # noqa: E402
 from assay.generator.rationales import Example, RationalesConfig, build_examples  # noqa: E402
@@ -65,6 +69,7 @@ DEFAULTS = {
     "dtype": "float32",
     "pack_length": "1024",
     "micro_batch_tokens": "0",
+    "rank": "0",
     "seed": "0",
 }
 # Width, MLP, layers, heads, key heads, vocabulary.
@@ -81,7 +86,14 @@ Step = list[Batch]
 
 
 def load(name: str, given: dict[str, str]) -> Any:
-    """The model in training mode, weights in float32."""
+    """The model in training mode, weights in float32; with adapters where a rank is given."""
+    model = _whole(name, given)
+    if int(given["rank"]):
+        add_adapters(model, LoraSettings(rank=int(given["rank"])), int(given["seed"]))
+    return model
+
+
+def _whole(name: str, given: dict[str, str]) -> Any:
     torch.manual_seed(int(given["seed"]))
     if name not in SHAPES:
         model = load_model(ModelConfig(name=name, dtype="float32", device=given["device"]))
@@ -192,7 +204,8 @@ class Side:
         self.device = torch.device(given["device"])
         self.bfloat16 = given["dtype"] == "bfloat16"
         # A rate at which the weights, and so the losses, stay where they are.
-        self.optimizer = torch.optim.AdamW(model.parameters(), lr=1e-12, fused=True)
+        trained = [p for p in model.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(trained, lr=1e-12, fused=True)
         self.seconds: list[float] = []
 
     def train(self) -> list[float]:

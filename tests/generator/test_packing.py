@@ -1,5 +1,6 @@
 """Packing: every example whole, and for each the same outputs, loss and gradients as alone."""
 
+import copy
 import random
 
 import pytest
@@ -134,6 +135,35 @@ def check_packed_equals_unpacked(lm):
         if name in gradients:
             scale = gradients[name].abs().max()
             assert (parameter.grad - gradients[name]).abs().max() <= 1e-4 * scale + 1e-6
+
+
+def test_products_in_bfloat16_leave_attention_in_float32(make_lm, monkeypatch):
+    """On a processor; a model in float64 stays as exact as it is."""
+    seen = []
+
+    def recorded(module, query, *rest, **kwargs):
+        seen.append((query.dtype, torch.is_autocast_enabled("cpu")))
+        return attend(module, query, *rest, **kwargs)
+
+    attend = documents.sdpa_attention_forward
+    monkeypatch.setattr(documents, "sdpa_attention_forward", recorded)
+    lm = make_lm()
+    batch = collate(pack(random_examples(9), 60))
+    labels = batch.pop("labels")[0]
+    losses = {}
+    for dtype in (torch.float32, torch.bfloat16, torch.float64):
+        seen.clear()
+        model = copy.deepcopy(lm).double() if dtype == torch.float64 else copy.deepcopy(lm)
+        lower = torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16)
+        with within_documents(model), lower:
+            logits = model(**batch, use_cache=False).logits[0]
+        expected = torch.float64 if dtype == torch.float64 else torch.float32
+        assert set(seen) == {(expected, False)}
+        loss = loss_of(logits.float(), labels)
+        loss.backward()
+        losses[dtype] = loss.item()
+    assert losses[torch.float64] == pytest.approx(losses[torch.float32], rel=1e-5)
+    assert losses[torch.bfloat16] == pytest.approx(losses[torch.float32], rel=2e-2)
 
 
 def test_transformers_own_packing_agrees(make_lm):

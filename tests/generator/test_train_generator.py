@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 from assay.generator.coverage import Coverage, CoverageConfig, measure_coverage
 from assay.generator.engines import Completion
 from assay.generator.models import ModelConfig, load_model, load_tokenizer
-from assay.generator.rationales import RationalesConfig
+from assay.generator.packing import pack
+from assay.generator.rationales import RationalesConfig, build_examples
 from assay.generator.train import TrainGeneratorConfig, train_generator
 from assay.generator.trainer import GeneratorTrainer
 from assay.pools import progress
@@ -124,6 +125,34 @@ def test_what_is_written(configure, base, capfd, monkeypatch):
     assert {t.dtype for t in tensors.values()} == {torch.float32}
     assert any((t != t.to(torch.bfloat16).float()).any() for t in tensors.values())
     assert load_model(trained).config.model_type == "llama"
+
+
+@pytest.mark.parametrize("order", ["shuffled", "given"])
+def test_solutions_in_their_order_or_in_none(configure, monkeypatch, order):
+    seen = []
+
+    def recorded(self, model, inputs, *args, **kwargs):
+        seen.append(inputs["input_ids"][0].tolist())
+        return compute(self, model, inputs, *args, **kwargs)
+
+    compute = GeneratorTrainer.compute_loss
+    monkeypatch.setattr(GeneratorTrainer, "compute_loss", recorded)
+    config = configure(order=order, batch_size=1, epochs=1)
+    path = train_generator(config, sums(20))
+    prompter = Prompter(config.prompt, load_tokenizer(config.model))
+    rows = pack(build_examples(sums(20), prompter, config.rationales), config.pack_length)
+    given = [row.input_ids for row in rows]
+    assert (seen == given) == (order == "given")
+    # The same key as before there was a choice, so that what was trained then is found again.
+    key = json.loads((path / "assay.json").read_text())["key"]
+    assert ("order" in key) == (order == "given")
+
+
+def test_an_interrupted_curriculum_goes_on_where_it_was(configure, monkeypatch):
+    whole = train_generator(configure("whole", order="given", epochs=1), sums(24))
+    config = configure("cut", order="given", epochs=1)
+    interrupt(monkeypatch, config, sums(24), steps=3)
+    assert same_bits(weights(train_generator(config, sums(24))), weights(whole))
 
 
 def test_a_finished_generator_is_found_again(configure, monkeypatch):
@@ -357,6 +386,7 @@ def test_micro_batches_do_not_change_what_is_learnt(configure, base):
         ({"output": ""}, "output: expected a folder"),
         ({"epochs": 0}, "epochs=0: expected a number above 0"),
         ({"warmup_ratio": 1.0}, "warmup_ratio=1.0"),
+        ({"order": "sorted"}, "order=sorted: expected shuffled or given"),
         ({"pack_length": 10}, "pack_length=10: every solution is longer"),
         ({"coverage": CoverageConfig(problems=8)}, "coverage.problems=8: there are only 8"),
     ],
