@@ -24,7 +24,7 @@ class Stop(BaseException):
 @pytest.fixture
 def unfinished(tmp_path, monkeypatch):
     """Three steps of a training of adapters, a checkpoint after each."""
-    monkeypatch.setattr("generator.trainer._SAVING_SHARE", float("inf"))
+    monkeypatch.setattr("assay.generator.trainer._SAVING_SHARE", float("inf"))
     step, count = GeneratorTrainer.training_step, 0
 
     def counted(self, *args, **kwargs):
