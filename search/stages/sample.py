@@ -27,9 +27,9 @@ from assay.problems.problem import MODES, Mode, Problem
 from assay.problems.prompts import PromptConfig, Prompter, Shots
 from assay.problems.sets import ProblemsConfig, load_problems
 from assay.problems.shots import FewShotConfig, choose_shots
-from assay.search.launch.config import RayConfig, SlurmConfig
+from assay.search.launch.config import StageConfig
 from assay.search.launch.devices import gpu_shares, workers_for
-from assay.search.launch.launchers import do_work
+from assay.search.launch.launchers import Launched, launch
 from assay.search.launch.work import Do, Report, Work
 from assay.search.stages.mixture import Origin, origins_of, prompt_of
 from assay.settings.errors import UserError
@@ -39,11 +39,9 @@ __all__ = ["Engines", "SampleConfig", "prompt_of", "run", "sample", "sample_cand
 
 
 @dataclass
-class SampleConfig:
+class SampleConfig(StageConfig):
     """What `assay sample` reads."""
 
-    run: str = ""
-    """the run's folder"""
     problems: ProblemsConfig = field(default_factory=ProblemsConfig)
     generator: ModelConfig = field(default_factory=ModelConfig)
     prompt: FewShotConfig = field(default_factory=lambda: FewShotConfig(form="auto"))
@@ -60,18 +58,16 @@ class SampleConfig:
     first so many that a part has about 512 samples"""
     workers: int = 0
     """number of local processes; 0 = one per core on a CPU, one on a GPU"""
-    shard: str = "0/1"
-    """i/m: do only the parts i modulo m, so that m machines can share a run"""
-    launcher: str = "local"
-    """local | slurm | ray: what the parts run on (docs/clusters.md)"""
-    slurm: SlurmConfig = field(default_factory=SlurmConfig)
-    ray: RayConfig = field(default_factory=RayConfig)
 
 
-def run(config: SampleConfig) -> None:
-    """`assay sample`."""
-    done = sample(config)
-    print(f"{len(done.parts('candidates'))} parts of candidates in {done.path / 'candidates'}")
+def run(config: SampleConfig) -> str | None:
+    """`assay sample`; returns the id of the Slurm job that does it, if one does."""
+    launched = _launch(config)
+    if launched.awaited:
+        opened = launched.run
+        count = len(opened.parts("candidates"))
+        print(f"{count} parts of candidates in {opened.path / 'candidates'}")
+    return launched.job
 
 
 class Engines:
@@ -104,17 +100,19 @@ class Engines:
 def sample(config: SampleConfig, engines: Engines | None = None) -> Run:
     """Brings the run up to the samples asked for; what is there stays.
 
-    `engines` keeps the engine from one call to the next, where this process itself samples.
-    Raises `UserError` where the run was made with other settings, naming them.
+    With Slurm it returns once the job is submitted. `engines` keeps the engine from one call to the
+    next, where this process itself samples. Raises `UserError` where the run was made with other
+    settings, naming them.
     """
-    opened, works = planned(config, engines)
-    for work in works:
-        do_work(work, config.launcher, config.ray)
-    return opened
+    return _launch(config, engines).run
 
 
-def planned(config: SampleConfig, engines: Engines | None = None) -> tuple[Run, list[Work]]:
-    """Makes or opens the run, registers the stage and finds what of it is left to do."""
+def _launch(config: SampleConfig, engines: Engines | None = None) -> Launched:
+    return launch("sample", config, partial(_remaining, config, engines))
+
+
+def _remaining(config: SampleConfig, engines: Engines | None) -> tuple[Run, list[Work]]:
+    """Makes or opens the run, registers the stage and says what of it is left to do."""
     _check(config)
     origins = origins_of(fields_of(Origin, config), config.mixture)
     problems = load_problems(config.problems)
