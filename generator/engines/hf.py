@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from assay.generator.engines import Completion, EngineConfig, Request, SamplingParams, Stop
 from assay.generator.engines.cache import Cohort, attending, supports
 from assay.generator.engines.calculator import Calculator
+from assay.generator.engines.config import EngineConfig, SamplingParams
+from assay.generator.engines.interface import Completion, Request, Stop
 from assay.generator.engines.lean import LeanStep
 from assay.generator.engines.sampling import choose, uniforms
 from assay.generator.engines.waiting import Sample, Waiting

@@ -18,9 +18,10 @@ from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from assay.generator.engines import Completion, EngineConfig, Request, SamplingParams
+from assay.generator.engines.config import EngineConfig, SamplingParams
 from assay.generator.engines.continuing import Continuing, Draft, seed_of
-from assay.generator.engines.protocol import Choice
+from assay.generator.engines.interface import Completion, Request
+from assay.generator.engines.openai_api import Choice
 from assay.generator.models import ModelConfig, device_of, dtype_of, load_tokenizer, resolve
 from assay.settings.errors import UserError
 from assay.settings.extras import missing_package

@@ -19,6 +19,7 @@ from functools import partial
 from typing import Any
 
 from assay.generator.engines import Engine, EngineConfig, Request, SamplingParams, make_engine
+from assay.generator.engines.factory import identity
 from assay.generator.flops import model_shape
 from assay.generator.models import ModelConfig, fingerprint
 from assay.pools.rows import Candidate, candidates_table
@@ -235,7 +236,7 @@ def sampling_key(config: Origin, shots: Shots | None, problems_per_part: int) ->
         "generator": fingerprint(config.generator),
         "prompt": _prompt_key(config.prompt, shots),
         "sampling": as_dict(config.sampling),
-        **config.engine.identity(),
+        **identity(config.engine),
         "dtype": config.generator.dtype,
         "problems_per_part": problems_per_part,
     }
