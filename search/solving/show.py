@@ -17,7 +17,7 @@ from assay.pools.frame import load_frame
 from assay.pools.rows import Candidate, Graded
 from assay.pools.run import Run
 from assay.problems.answers import convention_of, label
-from assay.search.solving.solver import Member, Solved
+from assay.search.solving.solver import Member, Solved, choose
 from assay.search.solving.summary import CHOICE, FELL_BACK
 from assay.selection.evaluate import EvaluateConfig
 
@@ -31,11 +31,12 @@ def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(k): v for k, v in row.items()} for row in rows.to_dict("records")]
 
 
-def show_one(run: Run, config: EvaluateConfig) -> str:
-    """One problem of a run, solved; one that the verifier gets right and the vote wrong, if any."""
-    from assay.search.solving.solver import choose
+def show_one(run: Run, config: EvaluateConfig, frame: pd.DataFrame | None = None) -> str:
+    """One problem of a run, solved; one that the verifier gets right and the vote wrong, if any.
 
-    frame = load_frame(run, texts=True)
+    `frame` is what `load_frame` gave of the run, with texts; it is read where it is not given.
+    """
+    frame = load_frame(run, texts=True) if frame is None else frame
     by_id = {problem.id: problem for problem in run.problems}
     evaluation_verifier = config.verifier or next(iter(usable(run)), "")
     rule = "top_k" if evaluation_verifier else "majority"
@@ -55,16 +56,14 @@ def show_one(run: Run, config: EvaluateConfig) -> str:
     return show(best[1])
 
 
-def _members(rows: pd.DataFrame, verifier: str) -> list[Any]:
-    from assay.search.solving.solver import Member
-
-    found = []
+def _members(rows: pd.DataFrame, verifier: str) -> list[Member]:
+    members = []
     for values in _records(rows):
         values["label"] = None if values["label"] is None else values["label"] is True
         candidate = Candidate(**{f.name: values[f.name] for f in dataclasses.fields(Candidate)})
         graded = Graded(**{f.name: values[f.name] for f in dataclasses.fields(Graded)})
-        found.append(Member(candidate, graded, float(values.get(f"score:{verifier}", "nan"))))
-    return found
+        members.append(Member(candidate, graded, float(values.get(f"score:{verifier}", "nan"))))
+    return members
 
 
 def _right(solved: Solved) -> bool | None:

@@ -98,25 +98,36 @@ class Engines:
         return Engines, ()
 
 
-def sample(config: SampleConfig, engines: Engines | None = None) -> Run:
+def sample(
+    config: SampleConfig,
+    engines: Engines | None = None,
+    problems: Sequence[Problem] | None = None,
+) -> Run:
     """Brings the run up to the samples asked for; what is there stays.
 
     With Slurm it returns once the job is submitted. `engines` keeps the engine from one call to the
-    next, where this process itself samples. Raises `UserError` where the run was made with other
+    next, where this process itself samples; `problems` are those that `config.problems` describes,
+    which are loaded where they are not given. Raises `UserError` where the run was made with other
     settings, naming them.
     """
-    return _launch(config, engines).run
+    return _launch(config, engines, problems).run
 
 
-def _launch(config: SampleConfig, engines: Engines | None = None) -> Launched:
-    return launch("sample", config, partial(_remaining, config, engines))
+def _launch(
+    config: SampleConfig,
+    engines: Engines | None = None,
+    problems: Sequence[Problem] | None = None,
+) -> Launched:
+    return launch("sample", config, partial(_remaining, config, engines, problems))
 
 
-def _remaining(config: SampleConfig, engines: Engines | None) -> tuple[Run, list[Work]]:
+def _remaining(
+    config: SampleConfig, engines: Engines | None, problems: Sequence[Problem] | None
+) -> tuple[Run, list[Work]]:
     """Makes or opens the run, registers the stage and says what of it is left to do."""
     _check(config)
     origins = origins_of(fields_of(Origin, config), config.mixture)
-    problems = load_problems(config.problems)
+    problems = load_problems(config.problems) if problems is None else problems
     shots = {
         name: choose_shots(origin.prompt, config.problems, asked_modes(origin.modes))
         for name, origin in origins.items()

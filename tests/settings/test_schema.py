@@ -153,6 +153,6 @@ class OfSubclass(OfBase):
 
 def test_keys_of_a_base_class_that_have_names_alone_are_explained_last():
     assert describe(OfSubclass).split() == (
-        "run= the run modes=cot what is asked launcher=local who works".split()
+        ["run=", "the", "run", "modes=cot", "what", "is", "asked", "launcher=local", "who", "works"]
     )
     assert load(OfSubclass, ["launcher=slurm"]) == OfSubclass("", "cot", launcher="slurm")

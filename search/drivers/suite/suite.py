@@ -34,7 +34,7 @@ from assay.search.drivers.suite.sets import SUITE, sets_table
 from assay.search.drivers.suite.table import markdown, table
 from assay.search.stages.grade import GradeConfig, grade
 from assay.search.stages.sample import Engines, SampleConfig, sample
-from assay.search.stages.score import Scorers, ScoreStage, score, verifier_name
+from assay.search.stages.score import Scorers, ScoreStageConfig, score, verifier_name
 from assay.selection.evaluate import EvaluateConfig
 from assay.selection.names import count
 from assay.selection.request import check_config
@@ -240,8 +240,8 @@ def _beside(config: SuiteConfig) -> list[PublishedRow]:
         return nearest(None)
 
 
-def _score_stage(config: SuiteConfig, opened: Run) -> ScoreStage:
-    return ScoreStage(
+def _score_stage(config: SuiteConfig, opened: Run) -> ScoreStageConfig:
+    return ScoreStageConfig(
         run=str(opened.path),
         verifier=config.verifier,
         scoring=config.scoring,
