@@ -7,7 +7,7 @@
     sample, grade and score each test  OUTPUT/TEST           (a run each)
     evaluate and report                OUTPUT/TEST/report
 
-Every step is the stage that its own command runs, on the same folders: what is there is kept, so a
+Every step is what its own command runs, on the same folders: what is there is kept, so a
 loop that was interrupted goes on where it was, and any step can be repeated or changed by hand.
 """
 

@@ -1,4 +1,4 @@
-"""The stage `check-contamination`, and the same check before a generator is trained.
+"""The command `check-contamination`, and the same check before a generator is trained.
 
 assay check-contamination problems=mathinstruct against=[data/eval] output=overlaps.jsonl
 assay train-generator runs/g problems=mathinstruct contamination.against=[data/eval]

@@ -80,7 +80,7 @@ def verifier_name(config: ScoreStageConfig) -> str:
 def run(config: ScoreStageConfig) -> str | None:
     """`assay score`; returns the id of the Slurm job that does it, if one does."""
     launched = _launch(config)
-    for one in single_stages(config) if launched.awaited else []:
+    for one in by_verifier(config) if launched.awaited else []:
         opened, stage = launched.run, _stage(one)
         parts = opened.parts(stage)
         unscored = _unscored(opened, stage, parts)
@@ -102,7 +102,7 @@ def _unscored(opened: Run, stage: str, parts: Sequence[Part]) -> str:
     )
 
 
-def single_stages(config: ScoreStageConfig) -> list[ScoreStageConfig]:
+def by_verifier(config: ScoreStageConfig) -> list[ScoreStageConfig]:
     """The configuration taken apart: one for each verifier. Raises `UserError` where none is."""
     if bool(config.verifier.name) == bool(config.verifiers):
         raise UserError(
@@ -137,7 +137,7 @@ def _remaining(config: ScoreStageConfig, scorers: Scorers | None) -> tuple[Run, 
     if not config.run:
         raise UserError("run: expected the folder of the run, for example assay score runs/demo")
     singles = [
-        dataclasses.replace(one, verifier=pinned(one.verifier)) for one in single_stages(config)
+        dataclasses.replace(one, verifier=pinned(one.verifier)) for one in by_verifier(config)
     ]
     opened = Run.open(config.run)
     opened.key("answers")

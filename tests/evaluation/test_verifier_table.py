@@ -12,7 +12,7 @@ from assay.pools.rows import Candidate, candidates_table, scores_table
 from assay.pools.run import Part, Run
 from assay.problems.problem import Problem
 from assay.search.stages.grade import GradeConfig, grade
-from assay.search.stages.score import ScoreStageConfig, single_stages
+from assay.search.stages.score import ScoreStageConfig, by_verifier
 from assay.selection.evaluate import EvaluateConfig, evaluate
 from assay.selection.pool import PoolArrays
 from assay.settings.errors import UserError
@@ -88,7 +88,7 @@ def test_one_frame_of_all(evaluations):
 
 def test_verifiers_are_named_by_keys_or_folders():
     config = load(ScoreStageConfig, ["verifiers={small: runs/a/verifier, large: runs/b/verifier}"])
-    found = single_stages(config)
+    found = by_verifier(config)
     assert [(c.name, c.verifier.name) for c in found] == [
         ("small", "runs/a/verifier"),
         ("large", "runs/b/verifier"),
@@ -98,9 +98,9 @@ def test_verifiers_are_named_by_keys_or_folders():
         load(ScoreStageConfig, ["verifiers=[runs/a/verifier,runs/b/verifier]"])
     for words in ([], ["verifier=runs/a", "verifiers=[runs/b]"]):
         with pytest.raises(UserError, match="verifier: expected a verifier's folder"):
-            single_stages(load(ScoreStageConfig, words))
+            by_verifier(load(ScoreStageConfig, words))
     with pytest.raises(UserError, match="name=x: names one verifier"):
-        single_stages(load(ScoreStageConfig, ["verifiers=[runs/a]", "name=x"]))
+        by_verifier(load(ScoreStageConfig, ["verifiers=[runs/a]", "name=x"]))
 
 
 @pytest.fixture

@@ -146,9 +146,9 @@ def suite(config: SuiteConfig) -> SuiteResult:
     if config.verifier.name:
         scorers = Scorers()
         for name, opened in votes.items():
-            stage = _score_stage(config, opened)
-            verifier = verifier_name(stage)
-            votes[name] = score(stage, scorers)
+            scoring = _scoring(config, opened)
+            verifier = verifier_name(scoring)
+            votes[name] = score(scoring, scorers)
     results: list[SetResult] = [
         set_result(name, greedy[name], votes.get(name), config.evaluate, verifier) for name in names
     ]
@@ -240,7 +240,7 @@ def _beside(config: SuiteConfig) -> list[PublishedRow]:
         return nearest(None)
 
 
-def _score_stage(config: SuiteConfig, opened: Run) -> ScoreStageConfig:
+def _scoring(config: SuiteConfig, opened: Run) -> ScoreStageConfig:
     return ScoreStageConfig(
         run=str(opened.path),
         verifier=config.verifier,
