@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["decoded_by", "show", "show_one", "support"]
-
-
-def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(k): v for k, v in row.items()} for row in rows.to_dict("records")]
 
 
 def show_one(run: Run, config: EvaluateConfig, frame: pd.DataFrame | None = None) -> str:
@@ -53,9 +49,13 @@ def show_one(run: Run, config: EvaluateConfig, frame: pd.DataFrame | None = None
 
 
 def _members(rows: pd.DataFrame, verifier: str) -> list[Member]:
+    """A problem's rows of `load_frame`, with texts, as members."""
+    import pandas as pd
+
     members = []
-    for values in _records(rows):
-        values["label"] = None if values["label"] is None else values["label"] is True
+    for row in rows.to_dict("records"):
+        values = {str(name): value for name, value in row.items()}
+        values["label"] = None if pd.isna(row["label"]) else bool(row["label"])
         candidate = Candidate(**{f.name: values[f.name] for f in dataclasses.fields(Candidate)})
         graded = Graded(**{f.name: values[f.name] for f in dataclasses.fields(Graded)})
         members.append(Member(candidate, graded, float(values.get(f"score:{verifier}", "nan"))))
