@@ -1,7 +1,7 @@
 """How an answer came about, for the terminal: the votes, and the best candidate behind the answer.
 
-print(show(solved))
-print(show_one(run, EvaluateConfig()))      # one problem of a run
+    print(show(solved))
+    print(show_one(run, EvaluateConfig()))      # one problem of a run
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The command `assay solve`: answers a question, or a file of them.
 
-assay solve "A box holds 12 eggs. How many eggs do 3 boxes hold?" --show
-assay solve problems=questions.jsonl output=answers.jsonl n=64
+    assay solve "A box holds 12 eggs. How many eggs do 3 boxes hold?" --show
+    assay solve problems=questions.jsonl output=answers.jsonl n=64
 """
 
 from __future__ import annotations

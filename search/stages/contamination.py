@@ -1,7 +1,7 @@
 """The command `check-contamination`, and the same check before a generator is trained.
 
-assay check-contamination problems=mathinstruct against=[data/eval] output=overlaps.jsonl
-assay train-generator runs/g problems=mathinstruct contamination.against=[data/eval]
+    assay check-contamination problems=mathinstruct against=[data/eval] output=overlaps.jsonl
+    assay train-generator runs/g problems=mathinstruct contamination.against=[data/eval]
 """
 
 from __future__ import annotations

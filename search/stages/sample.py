@@ -211,8 +211,8 @@ def _register(
     # All are checked before the first one is sampled for hours.
     for name, origin in origins.items():
         key = sampling_key(origin, shots[name], config.problems_per_part)
-        own = origin if name else dataclasses.replace(config, prompt=origin.prompt)
-        opened.register("candidates", key, as_dict(own), name, partial(_shape, origin))
+        settings = origin if name else dataclasses.replace(config, prompt=origin.prompt)
+        opened.register("candidates", key, as_dict(settings), name, partial(_shape, origin))
 
 
 def part_size(config: SampleConfig, origins: Mapping[str, Origin], opened: Run) -> int:
