@@ -1,7 +1,9 @@
 """How an answer came about, for the terminal: the votes, and the best candidate behind the answer.
 
+Of a question that was solved, and of one problem of a run:
+
     print(show(solved))
-    print(show_one(run, EvaluateConfig()))      # one problem of a run
+    print(show_one(run, EvaluateConfig()))
 """
 
 from __future__ import annotations
