@@ -85,8 +85,7 @@ class LoopConfig:
     train: Split = field(default_factory=Split)
     """problems to fine-tune the generator on"""
     validation: Split = field(default_factory=lambda: Split(limit=0))
-    """held-out problems by whose coverage the generator's epoch is chosen
-    (assay.generator.coverage)
+    """held-out problems whose coverage decides which epoch of the generator is kept; limit=0 = none
     """
     generator: TrainGeneratorConfig = field(default_factory=TrainGeneratorConfig)
     pool: Split = field(default_factory=Split)
@@ -94,19 +93,19 @@ class LoopConfig:
     pool_modes: dict[str, int] = field(default_factory=lambda: {"cot": 50, "pot": 50})
     """samples per pool problem, by mode"""
     pool_mixture: dict[str, Any] = field(default_factory=dict)
-    """several origins of those, as `mixture` of assay sample; generators are the fine-tuned one
-    unless a member names another"""
+    """several origins of these samples, as `mixture` of assay sample; members use the fine-tuned
+    generator unless they name another"""
     verifier: TrainVerifierConfig = field(
         default_factory=lambda: TrainVerifierConfig(
             model=VerifierModelConfig(base=ModelConfig(name="")), prompt=PromptConfig(form="auto")
         )
     )
-    """starts from the generator, and asks as it does, unless model.base and prompt say otherwise"""
+    """by default it starts from the generator and is prompted as it is (model.base, prompt)"""
     tests: dict[str, Split] = field(default_factory=lambda: {"test": Split(split="test")})
     """test sets by name"""
     contamination: ContaminationConfig = field(default_factory=ContaminationConfig)
-    """told before training: questions of the tests (and of the sets in against) that occur among
-    the problems trained on"""
+    """reported before training: questions of the tests, and of the sets in against, that occur
+    among the training problems"""
     modes: dict[str, int] = field(default_factory=lambda: {"cot": 32, "pot": 32})
     """samples per test problem, by mode"""
     mixture: dict[str, Any] = field(default_factory=dict)
@@ -122,7 +121,7 @@ class LoopConfig:
     workers: int = 0
     """local processes for sampling and scoring; 0 = one per core on a CPU, one on a GPU"""
     show: bool = True
-    """finally show how one test problem is solved"""
+    """show at the end how one test problem is solved"""
 
 
 def run(config: LoopConfig) -> None:
@@ -177,7 +176,7 @@ class Splits:
         self._loaded: list[tuple[Split, list[Problem]]] = []
 
     def problems(self, split: Split) -> list[Problem]:
-        """Raises as `load_problems` does."""
+        """The problems of a split. Raises as `load_problems` does."""
         for known, problems in self._loaded:
             if known == split:
                 return problems
@@ -186,13 +185,13 @@ class Splits:
         return problems
 
     def validation(self) -> list[Problem]:
-        """None without a limit."""
+        """The held-out problems; none without a limit."""
         validation = self._config.validation
         return self.problems(validation) if validation.limit else []
 
 
 class _Steps:
-    """Numbers the steps and says how long each took."""
+    """Numbers the steps and prints how long each took."""
 
     def __init__(self, count: int) -> None:
         self.count, self.number = count, 0
@@ -213,7 +212,7 @@ def split_of(config: LoopConfig, split: Split) -> ProblemsConfig:
 
 
 def check_leaks(config: LoopConfig, splits: Splits | None = None) -> frozenset[str]:
-    """Tells which questions of the tests occur in training; returns those to leave out of it.
+    """Reports which test questions occur in training, and returns those to leave out of it.
 
     `splits` keeps the problems for the steps that come after. There are none to leave out without
     `contamination.drop`. Raises `UserError` where a test holds a question that is trained on too,

@@ -12,6 +12,7 @@ import dataclasses
 import gc
 import re
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -50,9 +51,9 @@ class ScoreStageConfig(StageConfig):
 
 
 class Scorers:
-    """The verifier asked for last, loaded once for all runs that it scores one after the other.
+    """Keeps the verifier used last, so that it is loaded once for consecutive runs.
 
-    Processes that it is sent to start without one.
+    A process that it is sent to starts without a verifier.
     """
 
     def __init__(self) -> None:
@@ -60,7 +61,7 @@ class Scorers:
         self._loaded: ModelConfig | None = None
 
     def get(self, model: ModelConfig) -> Scorer:
-        """The scorer of a model, loaded where another one was asked for last."""
+        """The scorer of a model, loaded unless it is the one used last."""
         if self._scorer is None or self._loaded != model:
             self._scorer = None  # two models need not fit into memory
             gc.collect()
@@ -187,17 +188,17 @@ def open_worker(config: ScoreStageConfig, record: dict[str, Any], scorers: Score
         start = time.perf_counter()
         candidates = opened.read("candidates", part).to_pylist()
         answers = opened.read("answers", part).to_pylist()
+        members = defaultdict(list)
+        for candidate, answer in zip(candidates, answers, strict=True):
+            members[candidate["problem_id"]].append((candidate, answer["output"]))
         rows = []
         for problem in opened.slice(part):
-            own = [i for i, row in enumerate(candidates) if row["problem_id"] == problem.id]
-            read = [
-                Readable(candidates[i]["mode"], candidates[i]["text"], answers[i]["output"])
-                for i in own
-            ]
-            scored = scorer.score(problem, read, config.scoring)
-            rows += [_row(candidates[i], scored, place) for place, i in enumerate(own)]
-            # Of imported candidates the number of tokens may be unknown (−1).
-            report(len(own), sum(max(0, candidates[i]["tokens"]) for i in own))
+            own = members[problem.id]
+            readable = [Readable(c["mode"], c["text"], output) for c, output in own]
+            scored = scorer.score(problem, readable, config.scoring)
+            rows += [_row(candidate, scored, i) for i, (candidate, _) in enumerate(own)]
+            # The number of tokens of imported candidates may be unknown (−1).
+            report(len(own), sum(max(0, candidate["tokens"]) for candidate, _ in own))
         table = scores_table(rows, values=config.scoring.values)
         opened.write(stage, part, table, time.perf_counter() - start)
 
