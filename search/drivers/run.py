@@ -43,7 +43,6 @@ from assay.selection.evaluate import EvaluateConfig
 from assay.settings.errors import UserError
 from assay.storage.places import local_folder
 from assay.verifier.config import ScoreConfig, TrainVerifierConfig, VerifierModelConfig
-from assay.verifier.data import VerifierProblem
 from assay.verifier.train import train_verifier
 
 __all__ = [
@@ -140,32 +139,39 @@ def run(config: LoopConfig) -> None:
     generator = steps.do("fine-tune the generator", lambda: fine_tune(config, dropped, splits))
     steps.do("sample for the verifier", lambda: sample_split(config, "train", generator, splits))
     pool = steps.do("run programs and grade", lambda: grade_split(config, "train"))
-    learned, tokens = _training_data(config, pool)
-    verifier = steps.do(
-        "train the verifier", lambda: _train_verifier(config, learned, generator, dropped)
-    )
+    verifier, tokens = _verifier(config, pool, generator, dropped, steps)
     runs = {}
     for name in config.tests:
         steps.do(f"{name}: sample", partial(sample_split, config, name, generator, splits))
         steps.do(f"{name}: run programs and grade", partial(grade_split, config, name))
         runs[name] = steps.do(f"{name}: score", partial(_score, config, name, verifier))
-    sampled = {"train": tokens}
-    shown = ""
-    for name, test in runs.items():
+    _report(config, output, {"train": pool, **runs}, {"train": tokens})
+    print(f'\nsolve:  assay solve generator={generator} verifier={verifier} "QUESTION"')
+
+
+def _report(
+    config: LoopConfig, output: Path, runs: Mapping[str, Run], sampled: dict[str, int]
+) -> None:
+    """Reports every test, what all steps cost, and how one problem is solved.
+
+    `runs` are the pool of the verifier, "train", and the tests; `sampled` the tokens of that pool.
+    """
+    tests = {name: run for name, run in runs.items() if name in config.tests}
+    example = ""
+    for name, test in tests.items():
         print(f"\n{name}: {len(test.problems)} problems of {config.problems.name}\n")
         frame = load_frame(test, texts=True)
         print(report.report_run(test, config.evaluate, f"{output.name}: {name}", frame))
         sampled[name] = int(frame["tokens"].sum())
-        if config.show and not shown:
-            example = show_one(test, config.evaluate, frame)
-            shown = f"\nOne problem of {name}, solved:\n\n{example}"
+        if config.show and not example:
+            solved = show_one(test, config.evaluate, frame)
+            example = f"\nOne problem of {name}, solved:\n\n{solved}"
     print()
-    print(_costs(output, {"train": pool, **runs}, sampled))
-    if shown:
-        print(shown)
-    for test in runs.values():
+    print(_costs(output, runs, sampled))
+    if example:
+        print(example)
+    for test in tests.values():
         print(f"\nreport: {test.path / 'report' / 'index.html'}", end="")
-    print(f'\nsolve:  assay solve generator={generator} verifier={verifier} "QUESTION"')
 
 
 class Splits:
@@ -294,20 +300,19 @@ def grade_split(config: LoopConfig, name: str) -> Run:
     return grade(GradeConfig(run=str(Path(config.output) / name), limits=config.limits))
 
 
-def _training_data(config: LoopConfig, pool: Run) -> tuple[list[VerifierProblem], int]:
-    """What the verifier can learn from a graded pool, and how many tokens were sampled for it."""
+def _verifier(
+    config: LoopConfig, pool: Run, generator: Path, dropped: frozenset[str], steps: _Steps
+) -> tuple[Path, int]:
+    """Trains the verifier; returns its folder and how many tokens were sampled for its training."""
     frame = load_frame(pool, texts=True)
     print(frame_line(frame))
-    annotations = config.generator.rationales.annotations
-    return training_pool([pool], annotations, frames=[frame]), int(frame["tokens"].sum())
-
-
-def _train_verifier(
-    config: LoopConfig, data: list[VerifierProblem], generator: Path, dropped: frozenset[str]
-) -> Path:
-    training = verifier_training(config, generator, Path(config.output) / "verifier")
+    tokens = int(frame["tokens"].sum())
+    data = training_pool([pool], config.generator.rationales.annotations, frames=[frame])
+    del frame  # training takes hours, and candidates much memory
     # The pool stays whole: what is dropped decides what is learned from, not what is sampled.
-    return train_verifier(training, [d for d in data if d.problem.question not in dropped])
+    kept = [item for item in data if item.problem.question not in dropped]
+    training = verifier_training(config, generator, Path(config.output) / "verifier")
+    return steps.do("train the verifier", lambda: train_verifier(training, kept)), tokens
 
 
 def verifier_training(config: LoopConfig, generator: Path, output: Path) -> TrainVerifierConfig:
