@@ -62,7 +62,15 @@ def table_footer(seconds: Mapping[str, float] | None, notes: Sequence[str]) -> l
 
 
 def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH - 2, initial_indent="  ", subsequent_indent="    ")
+    # Paths and commands stay whole, so that they can be copied.
+    return textwrap.wrap(
+        text,
+        WIDTH - 2,
+        initial_indent="  ",
+        subsequent_indent="    ",
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 def interval_cell(found: Interval, sign: str = "") -> str:
