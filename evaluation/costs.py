@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from assay.generator.flops import ModelShape, model_shape
 from assay.generator.models import ModelConfig
+from assay.pools.rows import KEY
 from assay.pools.run import Part, Run
 from assay.problems.problem import MODES
 from assay.selection.curves import Floats, Mix, pass_at_k, ways
@@ -43,7 +44,6 @@ __all__ = ["candidate_costs", "costs", "equal_flops", "with_costs"]
 # What is paid for every candidate; where it is scored, `_SCORED` too.
 _GENERATED = ("tokens", "sampling_flops", "sampling_seconds", "grading_seconds")
 _SCORED = ("scoring_flops", "scoring_seconds")
-_KEY = ("problem_id", "origin", "mode", "sample")
 _COUNTS = ("tokens", "prompt_tokens")
 _VERIFIER_COUNTS = ("verifier_tokens", "verifier_prompt_tokens")
 
@@ -255,7 +255,7 @@ def _counted(run: Run, part: Part, verifier: str) -> pd.DataFrame:
     `guessed` marks those of which the verifier's tokens were not recorded.
     """
     table = run.read("candidates", part)
-    names = [name for name in (*_KEY, *_COUNTS) if name in table.column_names]
+    names = [name for name in (*KEY, *_COUNTS) if name in table.column_names]
     frame = to_frame(table.select(names))
     if "origin" not in frame:
         frame["origin"] = ""
@@ -263,7 +263,7 @@ def _counted(run: Run, part: Part, verifier: str) -> pd.DataFrame:
         frame[name] = frame[name].astype(float).where(frame[name] >= 0)
     if verifier:
         scores = _verifier_counts(run, part, verifier)
-        keys = [name for name in _KEY if name in scores]
+        keys = [name for name in KEY if name in scores]
         frame = frame.merge(scores, on=keys, how="left", validate="one_to_one")
         missing = frame[list(_VERIFIER_COUNTS)].isna().any(axis=1)
         frame["guessed"] = missing & frame["scored"]
@@ -291,7 +291,7 @@ def _verifier_counts(run: Run, part: Part, verifier: str) -> pd.DataFrame:
     import pyarrow.compute
 
     table = run.read(f"scores/{verifier}", part)
-    found = to_frame(table.select([name for name in _KEY if name in table.column_names]))
+    found = to_frame(table.select([name for name in KEY if name in table.column_names]))
     found["scored"] = np.isfinite(table["score"].to_numpy().astype(float))
     for name in _VERIFIER_COUNTS:
         there = name in table.column_names

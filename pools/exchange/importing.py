@@ -20,10 +20,10 @@ import re
 import shutil
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from assay.pools.exchange.book import Book, Placed, file_names
 from assay.pools.exchange.mapping import (
@@ -37,7 +37,7 @@ from assay.pools.exchange.mapping import (
     selected,
 )
 from assay.pools.progress import progress_bar
-from assay.pools.rows import Candidate, candidates_table, scores_table
+from assay.pools.rows import KEY, Candidate, candidates_table, imported_table, scores_table
 from assay.pools.run import Part, Run
 from assay.problems.problem import Problem
 from assay.settings.errors import UserError
@@ -46,9 +46,6 @@ from assay.storage.files import create_file, differences
 from assay.storage.jsonl import read_json_list, read_jsonl
 from assay.storage.parquet import read_rows
 from assay.storage.places import Place, names_below, place
-
-if TYPE_CHECKING:
-    import pyarrow
 
 __all__ = ["ImportConfig", "formats", "import_pool", "read_records", "run"]
 
@@ -372,24 +369,19 @@ def _write_slice(
     for (origin, mode), own in groups.items():
         part = Part(index, mode, 0, 1 + max(row.sample for row in own), origin)
         keys = [
-            {
-                "problem_id": opened.problems[row.problem].id,
-                "origin": origin,
-                "mode": mode,
-                "sample": row.sample,
-            }
+            dict(zip(KEY, (opened.problems[row.problem].id, origin, mode, row.sample), strict=True))
             for row in own
         ]
         found = [_candidate(key, row.candidate) for key, row in zip(keys, own, strict=True)]
         opened.write("candidates", part, candidates_table(found), 0.0)
         if counted.has_theirs:
-            opened.write("imported", part, _imported_table(keys, own), 0.0)
-        for theirs, verifier in verifiers.items():
+            theirs = [{**key, **_graded(row.candidate)} for key, row in zip(keys, own, strict=True)]
+            opened.write("imported", part, imported_table(theirs), 0.0)
+        for name, verifier in verifiers.items():
             scored = [
-                {**key, **_scored(row.candidate, theirs)}
-                for key, row in zip(keys, own, strict=True)
+                {**key, **_scored(row.candidate, name)} for key, row in zip(keys, own, strict=True)
             ]
-            table = scores_table(scored, values=theirs in counted.valued)
+            table = scores_table(scored, values=name in counted.valued)
             opened.write(f"scores/{verifier}", part, table, 0.0)
 
 
@@ -398,6 +390,10 @@ def _scored(candidate: Imported, name: str) -> dict[str, Any]:
     values = candidate.values.get(name)
     score = {"score": candidate.scores.get(name, math.nan)}
     return score if values is None else {**score, **values._asdict()}
+
+
+def _graded(candidate: Imported) -> dict[str, Any]:
+    return {"imported_answer": candidate.answer, "imported_label": candidate.label}
 
 
 def _candidate(key: dict[str, Any], theirs: Imported) -> Candidate:
@@ -410,28 +406,3 @@ def _candidate(key: dict[str, Any], theirs: Imported) -> Candidate:
         logprob=theirs.logprob,
         stop=theirs.stop,
     )
-
-
-def _imported_table(keys: Sequence[dict[str, Any]], rows: Sequence[Placed]) -> pyarrow.Table:
-    """The rows of an imported part: their answers and labels, null where unknown."""
-    import pyarrow as pa
-
-    schema = pa.schema(
-        [
-            ("problem_id", pa.string()),
-            ("origin", pa.string()),
-            ("mode", pa.string()),
-            ("sample", pa.int32()),
-            ("imported_answer", pa.string()),
-            ("imported_label", pa.bool_()),
-        ]
-    )
-    found = [
-        {
-            **key,
-            "imported_answer": row.candidate.answer,
-            "imported_label": row.candidate.label,
-        }
-        for key, row in zip(keys, rows, strict=True)
-    ]
-    return pa.Table.from_pylist(found, schema=schema)
