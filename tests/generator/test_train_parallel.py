@@ -44,7 +44,7 @@ SCRIPT = """
     sys.path.insert(0, {root!r})
     from assay.generator.lora import GeneratorLora
     from assay.generator.models import ModelConfig
-    from assay.generator.output import OutputFolder
+    from assay.generator.output import GeneratorFolder
     from assay.generator.train import TrainGeneratorConfig, train_generator
     from assay.problems.prompts import PromptConfig
     from tests.generator.test_train_generator import sums
@@ -66,7 +66,7 @@ SCRIPT = """
 
         Trainer.create_accelerator_and_postprocess = create
 
-    saves, real = [], OutputFolder.complete
+    saves, real = [], GeneratorFolder.complete
 
     def complete(folder, *arguments):
         real(folder, *arguments)
@@ -74,7 +74,7 @@ SCRIPT = """
         if len(saves) == last:
             os._exit(3)
 
-    OutputFolder.complete = complete
+    GeneratorFolder.complete = complete
     config = TrainGeneratorConfig(
         model=ModelConfig(name={base!r}, device="cpu"),
         prompt=PromptConfig(form="plain"),
