@@ -57,7 +57,7 @@ def run_evaluate(config: EvaluateStage) -> None:
     names = [config.verifier] if config.verifier else config.verifiers or list(pool.scores)
     found = [
         _told(
-            with_costs(evaluate(pool, dataclasses.replace(settings, verifier=v), tune), run),
+            with_costs(evaluate(pool, dataclasses.replace(settings, verifier=v), tune), run, frame),
             note_on(frame, config.grading),
         )
         for v in names or [""]

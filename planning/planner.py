@@ -1,7 +1,7 @@
 """From configurations to estimates: which stages there are, and how much each has to do.
 
 planner = Planner(Choices(machine_of("8xH100-80G")))
-stages = planner.loop(PipelineConfig(…))
+stages = planner.loop(LoopConfig(…))
 planner.notes          # what was taken for granted on the way
 """
 
@@ -36,10 +36,10 @@ from assay.problems.problem import MODES
 from assay.problems.prompts import PromptConfig
 from assay.problems.sets import ProblemsConfig
 from assay.problems.shots import FewShotConfig
-from assay.search.drivers.run import PipelineConfig, split_of
+from assay.search.drivers.run import LoopConfig, split_of
 from assay.search.stages.mixture import Origin, members_of
 from assay.search.stages.sample import SampleConfig
-from assay.search.stages.train import GeneratorStage, VerifierStage
+from assay.search.stages.train import GeneratorTrainingConfig, VerifierTrainingConfig
 from assay.settings.errors import UserError
 from assay.settings.schema import as_dict, fields_of
 from assay.storage.jsonl import parse_json
@@ -75,12 +75,12 @@ class Planner:
     choices: Choices
     notes: list[str] = field(default_factory=list)
 
-    def generator(self, config: GeneratorStage) -> list[Stage]:
+    def generator(self, config: GeneratorTrainingConfig) -> list[Stage]:
         """`assay train-generator`."""
         words = _generator_words(config, "")
         return [self._generator("train generator", config, config.problems, "problems", words)]
 
-    def verifier(self, config: VerifierStage) -> list[Stage]:
+    def verifier(self, config: VerifierTrainingConfig) -> list[Stage]:
         """`assay train-verifier`; pools may be made later, so GSM8K's are taken."""
         name, modes = _POOL
         problems = ProblemsConfig(name=name, split="train")
@@ -97,7 +97,7 @@ class Planner:
         asked = (config.problems, "problems")
         return self._sampled("", asked, origin, config.mixture, "keep")
 
-    def loop(self, config: PipelineConfig) -> list[Stage]:
+    def loop(self, config: LoopConfig) -> list[Stage]:
         """`assay run`."""
         annotations = config.generator.rationales.annotations
         train = split_of(config, config.train)

@@ -154,7 +154,7 @@ def scores_table(rows: Sequence[dict[str, Any]], *, values: bool) -> pyarrow.Tab
     """The rows of a scores part; `starts` and `ends` are the tokens' places in the text.
 
     Rows without an `origin` are of no mixture; those without values, or without a finite score,
-    have null there.
+    have null there. Without `verifier_tokens`, they are as many as the values.
     """
     import pyarrow as pa
 
@@ -172,5 +172,13 @@ def scores_table(rows: Sequence[dict[str, Any]], *, values: bool) -> pyarrow.Tab
                 {**row, "values": np.asarray(row["values"], np.float32)} if "values" in row else row
                 for row in rows
             ]
-    rows = [{"origin": "", **row, "score": _finite(row["score"])} for row in rows]
+    rows = [
+        {
+            "origin": "",
+            "verifier_tokens": len(row["values"]) if "values" in row else None,
+            **row,
+            "score": _finite(row["score"]),
+        }
+        for row in rows
+    ]
     return pa.Table.from_pylist(rows, schema=_keyed(columns))

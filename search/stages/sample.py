@@ -20,16 +20,18 @@ from typing import Any
 
 from assay.generator.candidates import asked_modes, sample_candidates
 from assay.generator.engines import Engine, EngineConfig, SamplingParams, make_engine
+from assay.generator.engines.factory import identity
 from assay.generator.flops import model_shape
 from assay.generator.models import ModelConfig, fingerprint
 from assay.pools.rows import candidates_table
 from assay.pools.run import Part, Run, Shard
+from assay.problems.problem import Problem
 from assay.problems.prompts import PromptConfig, Prompter, Shots
 from assay.problems.sets import ProblemsConfig, load_problems
 from assay.problems.shots import FewShotConfig, choose_shots
-from assay.search.launch.config import RayConfig, SlurmConfig
+from assay.search.launch.config import StageConfig
 from assay.search.launch.devices import gpu_shares, workers_for
-from assay.search.launch.launchers import do_work
+from assay.search.launch.launchers import Launched, launch
 from assay.search.launch.work import Do, Report, Work
 from assay.search.stages.mixture import Origin, origins_of, prompt_of
 from assay.settings.errors import UserError
@@ -39,11 +41,9 @@ __all__ = ["Engines", "SampleConfig", "prompt_of", "run", "sample"]
 
 
 @dataclass
-class SampleConfig:
+class SampleConfig(StageConfig):
     """What `assay sample` reads."""
 
-    run: str = ""
-    """the run's folder"""
     problems: ProblemsConfig = field(default_factory=ProblemsConfig)
     generator: ModelConfig = field(default_factory=ModelConfig)
     prompt: FewShotConfig = field(default_factory=lambda: FewShotConfig(form="auto"))
@@ -60,18 +60,16 @@ class SampleConfig:
     first so many that a part has about 512 samples"""
     workers: int = 0
     """number of local processes; 0 = one per core on a CPU, one on a GPU"""
-    shard: str = "0/1"
-    """i/m: do only the parts i modulo m, so that m machines can share a run"""
-    launcher: str = "local"
-    """local | slurm | ray: what the parts run on (docs/clusters.md)"""
-    slurm: SlurmConfig = field(default_factory=SlurmConfig)
-    ray: RayConfig = field(default_factory=RayConfig)
 
 
-def run(config: SampleConfig) -> None:
-    """`assay sample`."""
-    done = sample(config)
-    print(f"{len(done.parts('candidates'))} parts of candidates in {done.path / 'candidates'}")
+def run(config: SampleConfig) -> str | None:
+    """`assay sample`; returns the id of the Slurm job that does it, if one does."""
+    launched = _launch(config)
+    if launched.awaited:
+        opened = launched.run
+        count = len(opened.parts("candidates"))
+        print(f"{count} parts of candidates in {opened.path / 'candidates'}")
+    return launched.job
 
 
 class Engines:
@@ -101,23 +99,36 @@ class Engines:
         return Engines, ()
 
 
-def sample(config: SampleConfig, engines: Engines | None = None) -> Run:
+def sample(
+    config: SampleConfig,
+    engines: Engines | None = None,
+    problems: Sequence[Problem] | None = None,
+) -> Run:
     """Brings the run up to the samples asked for; what is there stays.
 
-    `engines` keeps the engine from one call to the next, where this process itself samples.
-    Raises `UserError` where the run was made with other settings, naming them.
+    With Slurm it returns once the job is submitted. `engines` keeps the engine from one call to the
+    next, where this process itself samples; `problems` are those that `config.problems` describes,
+    which are loaded where they are not given. Raises `UserError` where the run was made with other
+    settings, naming them.
     """
-    opened, works = planned(config, engines)
-    for work in works:
-        do_work(work, config.launcher, config.ray)
-    return opened
+    return _launch(config, engines, problems).run
 
 
-def planned(config: SampleConfig, engines: Engines | None = None) -> tuple[Run, list[Work]]:
-    """Makes or opens the run, registers the stage and finds what of it is left to do."""
+def _launch(
+    config: SampleConfig,
+    engines: Engines | None = None,
+    problems: Sequence[Problem] | None = None,
+) -> Launched:
+    return launch("sample", config, partial(_remaining, config, engines, problems))
+
+
+def _remaining(
+    config: SampleConfig, engines: Engines | None, problems: Sequence[Problem] | None
+) -> tuple[Run, list[Work]]:
+    """Makes or opens the run, registers the stage and says what of it is left to do."""
     _check(config)
     origins = origins_of(fields_of(Origin, config), config.mixture)
-    problems = load_problems(config.problems)
+    problems = load_problems(config.problems) if problems is None else problems
     shots = {
         name: choose_shots(origin.prompt, config.problems, asked_modes(origin.modes))
         for name, origin in origins.items()
@@ -232,7 +243,7 @@ def sampling_key(config: Origin, shots: Shots | None, problems_per_part: int) ->
         "generator": fingerprint(config.generator),
         "prompt": _prompt_key(config.prompt, shots),
         "sampling": as_dict(config.sampling),
-        **config.engine.identity(),
+        **identity(config.engine),
         "dtype": config.generator.dtype,
         "problems_per_part": problems_per_part,
     }

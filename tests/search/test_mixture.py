@@ -15,7 +15,7 @@ from assay.pools.frame import load_frame, pool_line
 from assay.pools.run import Part, Run
 from assay.problems.sets import ProblemsConfig
 from assay.problems.shots import FewShotConfig
-from assay.search.drivers import run as pipeline
+from assay.search.drivers import run as loop
 from assay.search.stages import sample as sampling
 from assay.search.stages.mixture import Origin, origins_of
 from assay.settings.errors import UserError
@@ -249,8 +249,8 @@ def test_members_do_not_repeat_each_other_and_do_not_depend_on_each_other(tmp_pa
 
 def test_the_loop_has_one_for_its_pool_and_one_for_its_tests(monkeypatch, tmp_path):
     asked = []
-    monkeypatch.setattr(pipeline, "sample", asked.append)
+    monkeypatch.setattr(loop, "sample", lambda config, **_: asked.append(config))
     words = [{"output": str(tmp_path), "mixture": {"a": {}}, "pool_mixture": {"b": {}, "c": {}}}]
     for name in ("train", "test"):
-        pipeline.sample_split(load(pipeline.PipelineConfig, words), name, tmp_path)
+        loop.sample_split(load(loop.LoopConfig, words), name, tmp_path)
     assert [config.mixture for config in asked] == [{"b": {}, "c": {}}, {"a": {}}]
