@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.generator.coverage import Coverage, CoverageConfig, measure_coverage
-from assay.generator.lora import GeneratorLora, add_adapters, check_base, load_quantized
+from assay.generator.lora import GeneratorLoraConfig, add_adapters, check_base, load_quantized
 from assay.generator.models import (
     ModelConfig,
     check_vocabulary,
@@ -92,7 +92,7 @@ class TrainGeneratorConfig:
     """time between checkpoints, longer where saving would take more than 5 % of it"""
     coverage: CoverageConfig = field(default_factory=CoverageConfig)
     """chooses the epoch by pass@n on held-out problems"""
-    lora: GeneratorLora = field(default_factory=GeneratorLora)
+    lora: GeneratorLoraConfig = field(default_factory=GeneratorLoraConfig)
     """train adapters instead; they need a larger learning_rate, for example 2e-4"""
     trainer: dict[str, Any] = field(default_factory=dict)
     """any field of transformers.TrainingArguments: bf16, deepspeed, report_to,

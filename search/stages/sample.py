@@ -137,7 +137,9 @@ def _remaining(
     size = part_size(config, origins, opened)
     _register(opened, dataclasses.replace(config, problems_per_part=size), origins, shots)
     asked = [
-        part for name in _by_model(origins) for part in opened.plan(origins[name].modes, size, name)
+        part
+        for name in _by_model(origins)
+        for part in opened.wanted_parts(origins[name].modes, size, name)
     ]
     missing = opened.missing("candidates", asked, Shard.parse(config.shard))
     sampled = list(origins.values())

@@ -214,15 +214,6 @@ def test_origins_are_carried_to_the_page(sample, capsys):
     ]
 
 
-def test_parts_without_the_column_have_their_origin(sample):
-    """Runs that were made before there were mixtures."""
-    sample()
-    run = Run.open(sample.path)
-    (part, _) = run.parts("candidates")
-    run.write("candidates", part, run.read("candidates", part).drop_columns("origin"), 1.0)
-    assert run.read("candidates", part).column("origin").to_pylist() == [""] * 4
-
-
 def test_members_do_not_repeat_each_other_and_do_not_depend_on_each_other(tmp_path):
     """Two members of the same settings, on the embedded model; then one of them alone."""
     problems = tmp_path / "problems.jsonl"

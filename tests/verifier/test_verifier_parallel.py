@@ -25,7 +25,7 @@ sys.path.insert(0, {root!r})
 from tests.verifier import test_verifier_train as t
 from assay.verifier import vocabulary
 from assay.verifier.checkpoint import VerifierFolder
-from assay.verifier.config import LoraSettings
+from assay.verifier.config import LoraConfig
 
 vocabulary.LOGITS_AT_ONCE = 1000
 output, deepspeed, rank, last = sys.argv[1:]
@@ -38,7 +38,7 @@ def save(folder, state):
         os._exit(3)
 
 VerifierFolder.save_state = save
-config = t.config_of({base!r}, output, model={{"lora": LoraSettings(rank=int(rank))}},
+config = t.config_of({base!r}, output, model={{"lora": LoraConfig(rank=int(rank))}},
                      micro_batch_tokens=300, save_every_seconds=0.0, validations=2,
                      deepspeed=deepspeed)
 t.train_verifier(config, t.planted(30, 8))
