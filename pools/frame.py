@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.pools.imported import with_imported
+from assay.pools.rows import KEY, VALUES
 from assay.pools.run import Part, Run
 from assay.problems.answers import classes
 from assay.settings.errors import UserError
@@ -29,12 +30,6 @@ __all__ = [
     "scored_by",
     "stage_seconds",
 ]
-
-
-_KEY = ["problem_id", "origin", "mode", "sample"]
-
-
-_VALUES = ["values", "starts", "ends"]
 
 
 _SCORES = ["score", "verifier_tokens", "verifier_prompt_tokens"]
@@ -79,11 +74,11 @@ def load_frame(
     right += ["output", "message", "program_seconds"] if texts else []
     frames = []
     for part in parts:
-        candidates = to_frame(run.read("candidates", part).select([*_KEY, *left]))
-        answers = to_frame(run.read("answers", part).select([*_KEY, *right]))
+        candidates = to_frame(run.read("candidates", part).select([*KEY, *left]))
+        answers = to_frame(run.read("answers", part).select([*KEY, *right]))
         answers["label"] = answers["label"].astype("boolean")
         answers["part"] = part.filename
-        frames.append(candidates.merge(answers, on=_KEY, validate="one_to_one"))
+        frames.append(candidates.merge(answers, on=list(KEY), validate="one_to_one"))
     frame = pd.concat(frames, ignore_index=True)
     for name in run.verifiers():
         frame = join_scores(frame, run, name, texts=texts, parts=parts)
@@ -108,12 +103,12 @@ def join_scores(
     tables = []
     for part in parts:
         table = run.read(stage, part)
-        columns = [*_KEY, *_SCORES, *(_VALUES if texts and "values" in table.column_names else [])]
+        columns = [*KEY, *_SCORES, *(VALUES if texts and "values" in table.column_names else ())]
         tables.append(to_frame(table.select(columns)))
     scores = pd.concat(tables, ignore_index=True)
     scores["score"] = scores["score"].where(np.isfinite(scores["score"].astype(float)))
-    scores = scores.rename(columns={c: f"{c}:{name}" for c in (*_SCORES, *_VALUES)})
-    return frame.merge(scores, on=_KEY, how="left", validate="one_to_one")
+    scores = scores.rename(columns={c: f"{c}:{name}" for c in (*_SCORES, *VALUES)})
+    return frame.merge(scores, on=list(KEY), how="left", validate="one_to_one")
 
 
 def joined_classes(

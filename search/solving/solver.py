@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from assay.generator.candidates import asked_modes, sample_candidates
 from assay.generator.engines import Engine, EngineConfig, SamplingParams, make_engine
 from assay.generator.models import ModelConfig
 from assay.pools.grading import grade_candidates
@@ -33,7 +34,7 @@ from assay.problems.sets import ProblemsConfig
 from assay.problems.shots import FewShotConfig, choose_shots
 from assay.sandbox import Limits, Sandbox
 from assay.search.stages.mixture import prompt_of
-from assay.search.stages.sample import asked_modes, batch_samples, sample_candidates
+from assay.search.stages.sample import batch_samples
 from assay.selection import rules
 from assay.settings.errors import UserError
 from assay.verifier.config import ScoreConfig

@@ -13,18 +13,19 @@ from __future__ import annotations
 import dataclasses
 import gc
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from assay.generator.engines import Engine, EngineConfig, Request, SamplingParams, make_engine
+from assay.generator.candidates import asked_modes, sample_candidates
+from assay.generator.engines import Engine, EngineConfig, SamplingParams, make_engine
 from assay.generator.engines.factory import identity
 from assay.generator.flops import model_shape
 from assay.generator.models import ModelConfig, fingerprint
-from assay.pools.rows import Candidate, candidates_table
+from assay.pools.rows import candidates_table
 from assay.pools.run import Part, Run, Shard
-from assay.problems.problem import MODES, Mode, Problem
+from assay.problems.problem import Problem
 from assay.problems.prompts import PromptConfig, Prompter, Shots
 from assay.problems.sets import ProblemsConfig, load_problems
 from assay.problems.shots import FewShotConfig, choose_shots
@@ -36,7 +37,7 @@ from assay.search.stages.mixture import Origin, origins_of, prompt_of
 from assay.settings.errors import UserError
 from assay.settings.schema import as_dict, fields_of
 
-__all__ = ["Engines", "SampleConfig", "prompt_of", "run", "sample", "sample_candidates"]
+__all__ = ["Engines", "SampleConfig", "prompt_of", "run", "sample"]
 
 
 @dataclass
@@ -136,7 +137,9 @@ def _remaining(
     size = part_size(config, origins, opened)
     _register(opened, dataclasses.replace(config, problems_per_part=size), origins, shots)
     asked = [
-        part for name in _by_model(origins) for part in opened.plan(origins[name].modes, size, name)
+        part
+        for name in _by_model(origins)
+        for part in opened.wanted_parts(origins[name].modes, size, name)
     ]
     missing = opened.missing("candidates", asked, Shard.parse(config.shard))
     sampled = list(origins.values())
@@ -183,11 +186,6 @@ def _check(config: SampleConfig) -> None:
         raise UserError("run: expected the folder of the run, for example run=runs/demo")
     if config.problems_per_part < 0:
         raise UserError(f"problems_per_part={config.problems_per_part}: expected 0 (auto) or more")
-
-
-def asked_modes(counts: Mapping[str, int]) -> list[Mode]:
-    """The modes of which at least one sample is asked for."""
-    return [mode for mode in MODES if counts.get(mode, 0) > 0]
 
 
 def _by_model(origins: Mapping[str, Origin]) -> list[str]:
@@ -296,43 +294,3 @@ def open_worker(
         opened.write("candidates", part, table, time.perf_counter() - start)
 
     return do
-
-
-def sample_candidates(
-    engine: Engine,
-    prompter: Prompter,
-    problems: Sequence[Problem],
-    modes: Mapping[str, int],
-    params: SamplingParams,
-    first: int = 0,
-    origin: str = "",
-) -> Iterator[Candidate]:
-    """Yields each problem's candidates as they finish: `modes[mode]` samples from index `first`."""
-    asked = [(problem, mode) for mode in asked_modes(modes) for problem in problems]
-    requests = [
-        Request(
-            prompt_ids=prompter.ids(problem, mode),
-            count=modes[mode],
-            # Members of a mixture must not repeat each other's draws.
-            key=f"{problem.id}/{mode}@{origin}" if origin else f"{problem.id}/{mode}",
-            first=first,
-            calculator=params.calculator and mode == "cot",
-            messages=prompter.messages(problem, mode),
-        )
-        for problem, mode in asked
-    ]
-    stop = list(dict.fromkeys([*params.stop, *prompter.stop]))
-    for completion in engine.sample(requests, dataclasses.replace(params, stop=stop)):
-        problem, mode = asked[completion.request]
-        yield Candidate(
-            problem_id=problem.id,
-            mode=mode,
-            sample=completion.sample,
-            text=prompter.candidate_text(mode, completion.text),
-            token_ids=completion.token_ids,
-            tokens=len(completion.token_ids) + (completion.stop == "eos"),
-            prompt_tokens=len(requests[completion.request].prompt_ids),
-            logprob=completion.logprob,
-            stop=completion.stop,
-            origin=origin,
-        )

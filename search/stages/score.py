@@ -21,7 +21,7 @@ from typing import Any
 
 from assay.generator.flops import model_shape
 from assay.generator.models import ModelConfig, fingerprint, pinned
-from assay.pools.rows import scores_table
+from assay.pools.rows import KEY, scores_table
 from assay.pools.run import Part, Run, Shard
 from assay.search.launch.config import StageConfig
 from assay.search.launch.devices import gpu_shares, workers_for
@@ -206,7 +206,7 @@ def open_worker(config: ScoreStageConfig, record: dict[str, Any], scorers: Score
 
 
 def _row(candidate: dict[str, Any], scored: Any, place: int) -> dict[str, Any]:
-    row = {name: candidate[name] for name in ("problem_id", "origin", "mode", "sample")}
+    row = {name: candidate[name] for name in KEY}
     row["score"] = float(scored.scores[place])
     row["verifier_tokens"] = int(scored.tokens[place])
     row["verifier_prompt_tokens"] = int(scored.prompt_tokens[place])

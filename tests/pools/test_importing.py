@@ -12,8 +12,9 @@ import pytest
 
 from assay import command_line
 from assay.generator.models import ModelConfig
-from assay.pools.exchange.importing import ImportConfig, formats, import_pool
-from assay.pools.exchange.mapping import Fields
+from assay.pools.exchange.fields import Fields
+from assay.pools.exchange.importing import ImportConfig, import_pool
+from assay.pools.exchange.reading import formats
 from assay.pools.frame import load_frame
 from assay.pools.run import Run
 from assay.search.stages.grade import GradeConfig, grade
@@ -109,7 +110,7 @@ def test_tokens_and_logprobs_of_vllm_and_servers(make):
     [
         ("last", [0.75, 0.125, 0.5, 0.125]),
         ("min", [0.5, 0.125, 0.5, 0.125]),
-        ("prod", [0.375, 0.015625, 0.5, 0.125]),
+        ("product", [0.375, 0.015625, 0.5, 0.125]),
         ("mean", [0.625, 0.875 / 3, 0.5, 0.125]),
     ],
 )
@@ -387,7 +388,7 @@ ROW = HF[0]
         ([ROW | {"scores": ["high", "low"]}], {}, "expected numbers in 'scores', found 'high'"),
         ([ROW | {"modes": ["cot", "tir"]}], {}, "expected one of cot, pot in 'modes', found 'tir'"),
         ([], {}, "holds no rows"),
-        ([ROW], {"aggregate": "max"}, "aggregate=max: expected one of last, min, prod, mean"),
+        ([ROW], {"aggregate": "max"}, "aggregate=max: expected one of last, min, product, mean"),
         ([ROW], {"format": "gwen"}, "format=gwen: expected one of assay, gsm8k-solutions, hf"),
         (
             ASSAY[:1] * 2,

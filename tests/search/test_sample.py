@@ -2,13 +2,14 @@
 
 import pytest
 
+from assay.generator.candidates import sample_candidates
 from assay.generator.engines import Completion, EngineConfig, SamplingParams
 from assay.generator.models import EMBEDDED, ModelConfig
 from assay.problems.problem import Problem, Solution
 from assay.problems.prompts import PromptConfig, Prompter, Shot, Shots
 from assay.problems.shots import FewShotConfig
 from assay.search.stages.mixture import Origin, prompt_of
-from assay.search.stages.sample import _shape, sample_candidates, sampling_key
+from assay.search.stages.sample import _shape, sampling_key
 from assay.search.stages.train import VerifierTrainingConfig
 from assay.settings.errors import UserError
 from assay.settings.schema import load
