@@ -31,8 +31,9 @@ from assay.generator.models import ModelConfig
 from assay.pools.run import Part, Run
 from assay.problems.problem import MODES
 from assay.selection.curves import Floats, Mix, pass_at_k, ways
-from assay.selection.evaluate import SCORED_RULES, Evaluation
+from assay.selection.evaluate import Evaluation
 from assay.selection.intervals import bootstrap_weights, interval
+from assay.selection.names import SCORED_RULES
 from assay.storage.parquet import to_frame
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ from assay.evaluation.table import table
 from assay.evaluation.verifier_table import comparison, frame_of
 from assay.pools.frame import load_frame, stage_seconds
 from assay.pools.imported import check_grading, note_on
-from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.evaluate import evaluate
 from assay.selection.pool import PoolArrays
+from assay.selection.request import EvaluateConfig
 from assay.settings.errors import UserError
 from assay.settings.schema import fields_of
 

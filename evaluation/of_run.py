@@ -16,10 +16,10 @@ from assay.evaluation.gradings import agreement
 from assay.pools.frame import load_frame
 from assay.pools.imported import graded_by_them, note_on
 from assay.pools.run import Run
-from assay.selection.evaluate import EvaluateConfig, Evaluation, evaluate
+from assay.selection.evaluate import Evaluation, evaluate
 from assay.selection.groups import possible
 from assay.selection.pool import PoolArrays
-from assay.selection.request import check_config, grids
+from assay.selection.request import EvaluateConfig, check_config, grids
 from assay.settings.errors import UserError
 
 if TYPE_CHECKING:

@@ -27,17 +27,10 @@ from assay.evaluation.terminal import (
     table_rule,
 )
 from assay.selection.curves import Mix
-from assay.selection.evaluate import (
-    MIX_LABELS,
-    RULE_LABELS,
-    SCORED_RULES,
-    Evaluation,
-    best_rules,
-    count,
-    rule_label,
-)
+from assay.selection.evaluate import Evaluation, best_rules
 from assay.selection.groups import FIFTHS
 from assay.selection.intervals import Interval, p_text
+from assay.selection.names import MIX_LABELS, RULE_LABELS, SCORED_RULES, count, rule_label
 from assay.selection.quality import MEASURES
 
 if TYPE_CHECKING:

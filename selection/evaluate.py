@@ -30,7 +30,6 @@ from assay.selection.names import (
     RULE_LABELS,
     SCORED_RULES,
     count,
-    rule_label,
 )
 from assay.selection.pool import PoolArrays
 from assay.selection.quality import Quality, quality
@@ -49,18 +48,7 @@ from assay.settings.errors import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "MIX_LABELS",
-    "RULE_LABELS",
-    "SCORED_RULES",
-    "Cell",
-    "EvaluateConfig",
-    "Evaluation",
-    "best_rules",
-    "count",
-    "evaluate",
-    "rule_label",
-]
+__all__ = ["Evaluation", "best_rules", "evaluate"]
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,8 @@ from assay.evaluation.report.drawing import (
     save_figure,
 )
 from assay.selection.curves import Mix
-from assay.selection.evaluate import MIX_LABELS, RULE_LABELS, Evaluation
+from assay.selection.evaluate import Evaluation
+from assay.selection.names import MIX_LABELS, RULE_LABELS
 from assay.settings.errors import UserError
 
 __all__ = ["plot_curves", "plot_runs"]

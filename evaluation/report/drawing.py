@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from assay.selection.curves import Mix
-from assay.selection.evaluate import MIX_LABELS, Evaluation
+from assay.selection.evaluate import Evaluation
+from assay.selection.names import MIX_LABELS
 from assay.storage.files import atomic_file
 
 __all__ = [

@@ -28,8 +28,9 @@ from assay.evaluation.report.drawing import (
     save_figure,
 )
 from assay.selection.curves import Mix
-from assay.selection.evaluate import MIX_LABELS, RULE_LABELS, Evaluation
+from assay.selection.evaluate import Evaluation
 from assay.selection.groups import FIFTHS
+from assay.selection.names import MIX_LABELS, RULE_LABELS
 
 __all__ = ["plot_calibration", "plot_difficulty", "plot_over_optimisation"]
 

@@ -32,7 +32,8 @@ from assay.evaluation.report.sections import (
     run_settings,
     scores,
 )
-from assay.selection.evaluate import RULE_LABELS, Evaluation
+from assay.selection.evaluate import Evaluation
+from assay.selection.names import RULE_LABELS
 from assay.storage.files import atomic_file
 from assay.storage.places import Place
 

@@ -19,7 +19,7 @@ from assay.pools.run import Run
 from assay.problems.answers import convention_of, label
 from assay.search.solving.solver import Member, Solved
 from assay.search.solving.summary import CHOICE, FELL_BACK
-from assay.selection.evaluate import EvaluateConfig
+from assay.selection.request import EvaluateConfig
 
 if TYPE_CHECKING:
     import pandas as pd

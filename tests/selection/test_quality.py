@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 
 from assay.evaluation.table import table
-from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.evaluate import evaluate
 from assay.selection.intervals import bootstrap_weights
 from assay.selection.pool import PoolArrays
 from assay.selection.quality import calibration_bins, over_optimisation, quality
+from assay.selection.request import EvaluateConfig
 from assay.verifier.validate import calibration_error, measure
 
 

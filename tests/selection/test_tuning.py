@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from assay.selection.curves import Estimate
-from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.evaluate import evaluate
 from assay.selection.pool import PoolArrays
+from assay.selection.request import EvaluateConfig
 from assay.selection.subsets import Vote, expected_accuracy
 from assay.selection.tuning import FOLDS, TEMPERATURES, Plan, choose, fold_of, k_grid, variants
 from assay.settings.errors import UserError

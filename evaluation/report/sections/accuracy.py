@@ -11,15 +11,9 @@ from typing import Any
 
 from assay.evaluation.report.sections.texts import Runs, interval_texts
 from assay.selection.curves import Mix
-from assay.selection.evaluate import (
-    MIX_LABELS,
-    RULE_LABELS,
-    Cell,
-    Evaluation,
-    best_rules,
-    count,
-    rule_label,
-)
+from assay.selection.estimates import Cell
+from assay.selection.evaluate import Evaluation, best_rules
+from assay.selection.names import MIX_LABELS, RULE_LABELS, count, rule_label
 
 __all__ = ["MEANINGS", "accuracy_tables", "facts", "rule_meanings"]
 

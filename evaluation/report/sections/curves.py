@@ -9,10 +9,8 @@ import numpy as np
 
 from assay.evaluation.report.sections.texts import Runs, percent, run_label
 from assay.selection.curves import Mix
-from assay.selection.evaluate import (
-    RULE_LABELS,
-    Evaluation,
-)
+from assay.selection.evaluate import Evaluation
+from assay.selection.names import RULE_LABELS
 
 __all__ = ["AXES", "curve_tables", "panels"]
 

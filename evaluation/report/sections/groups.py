@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from assay.evaluation.report.sections.scores import _known
 from assay.evaluation.report.sections.texts import Runs, interval_texts, run_label
-from assay.selection.evaluate import Evaluation, count, rule_label
+from assay.selection.evaluate import Evaluation
 from assay.selection.groups import FIFTHS
 from assay.selection.intervals import Interval
+from assay.selection.names import count, rule_label
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from assay.evaluation.report.sections.texts import Runs, interval_texts, percent, run_label
-from assay.selection.evaluate import Evaluation, count
+from assay.selection.evaluate import Evaluation
 from assay.selection.intervals import Interval, p_text
+from assay.selection.names import count
 from assay.selection.quality import MEASURES
 
 __all__ = ["calibration", "over_optimisation", "over_rows", "quality_table"]

@@ -22,10 +22,10 @@ from assay.problems.problem import MODES, Mode
 from assay.search.drivers.suite.published import CITATION, PUBLISHED_SETS, PublishedRow, nearest
 from assay.search.drivers.suite.sets import SUITE
 from assay.selection.curves import Floats
-from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.evaluate import evaluate
 from assay.selection.intervals import Interval, bootstrap_weights, interval
 from assay.selection.pool import PoolArrays
-from assay.selection.request import sizes_of
+from assay.selection.request import EvaluateConfig, sizes_of
 
 if TYPE_CHECKING:
     import pandas as pd
