@@ -30,7 +30,7 @@ from assay.selection import rules
 from assay.selection.curves import Estimate, Floats, Integers, Mix, has, splits
 from assay.selection.pool import PoolArrays
 
-__all__ = ["MAJORITY", "Rule", "Subset", "Vote", "accuracy_at", "estimate", "expected_accuracy"]
+__all__ = ["MAJORITY", "Rule", "Subset", "Vote", "estimate", "expected_accuracy"]
 
 # (classes, scores, ties) of shape (…, n) -> index of the chosen candidate, −1 for none.
 Rule: TypeAlias = Callable[[Any, Any, Any], NDArray[np.intp]]
@@ -73,22 +73,6 @@ class Vote:
 
 
 MAJORITY = Vote(by_score=False)
-
-
-def accuracy_at(
-    pool: PoolArrays,
-    rule: Rule,
-    n: int,
-    draws: int = 200,
-    seed: int = 0,
-    *,
-    mix: Mix = "both",
-    scores: NDArray[Any] | None = None,
-) -> Estimate:
-    """Expected accuracy of one rule over random subsets of n candidates, by Monte Carlo."""
-    return expected_accuracy(pool, {"rule": rule}, [n], draws, seed, mix=mix, scores=scores)[
-        "rule", n
-    ]
 
 
 def expected_accuracy(

@@ -1,4 +1,4 @@
-"""The stage `report`: the page, the figures and the tables of one run, or of several side by side.
+"""`assay report`: the page, the figures and the tables of one run, or of several side by side.
 
 assay report runs/demo                            into runs/demo/report/
 assay report runs/small runs/large output=both    one page of both, with their paired differences

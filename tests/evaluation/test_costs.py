@@ -11,8 +11,8 @@ import pytest
 from assay.evaluation.costs import candidate_costs, costs, equal_flops, with_costs
 from assay.evaluation.evaluate import EvaluateStage, run_evaluate
 from assay.evaluation.of_run import evaluate_run
+from assay.evaluation.report.axes import AXES
 from assay.evaluation.report.curve_figures import plot_curves
-from assay.evaluation.report.drawing import AXES
 from assay.evaluation.report.report import ReportStage, run_report
 from assay.evaluation.table import table
 from assay.generator.flops import ModelShape

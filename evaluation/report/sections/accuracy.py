@@ -1,8 +1,4 @@
-"""What the page's sections hold, as plain data for its templates and its charts.
-
-A section for people is a template in `templates/sections/` and a function here that makes what it
-needs of the runs. `Runs` are (name, evaluation) pairs, in the order of the columns.
-"""
+"""The page's first section: how much there is, what the rules mean, and their accuracies."""
 
 from __future__ import annotations
 
@@ -36,9 +32,6 @@ def facts(evaluation: Evaluation, seconds: Mapping[str, float]) -> list[str]:
         for stage, value in seconds.items()
     }
     return found + [f"{stage} {value} s" for stage, value in spent.items()]
-
-
-# The tables
 
 
 def accuracy_tables(runs: Runs) -> list[dict[str, Any]]:
@@ -86,18 +79,6 @@ def _tokens(evaluation: Evaluation, mix: Mix, n: int) -> float:
     frame = evaluation.frame
     found = frame[(frame["rule"] == "pass") & (frame["n"] == n) & (frame["modes"] == mix)]
     return float(found["tokens"].iloc[0])
-
-
-# The curves
-
-
-# Differences
-
-
-# Settings
-
-
-# Texts
 
 
 MEANINGS = {
