@@ -63,7 +63,10 @@ def table_footer(seconds: Mapping[str, float] | None, notes: Sequence[str]) -> l
 
 
 def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH - 2, initial_indent="  ", subsequent_indent="    ")
+    # Not at hyphens: a path in a note can be copied.
+    return textwrap.wrap(
+        text, WIDTH - 2, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False
+    )
 
 
 def interval_cell(found: Interval, sign: str = "") -> str:
