@@ -39,7 +39,7 @@ from assay.search.stages.grade import GradeConfig, grade
 from assay.search.stages.sample import SampleConfig, prompt_of, sample
 from assay.search.stages.score import ScoreStageConfig, score
 from assay.search.stages.train import training_pool
-from assay.selection.evaluate import EvaluateConfig
+from assay.selection.request import EvaluateConfig
 from assay.settings.errors import UserError
 from assay.storage.places import local_folder
 from assay.verifier.config import ScoreConfig, TrainVerifierConfig, VerifierModelConfig

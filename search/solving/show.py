@@ -20,7 +20,7 @@ from assay.pools.rows import Candidate, Graded
 from assay.pools.run import Run
 from assay.search.solving.solver import Member, Solved, choose
 from assay.search.solving.summary import CHOICE, FELL_BACK
-from assay.selection.evaluate import EvaluateConfig
+from assay.selection.request import EvaluateConfig
 
 if TYPE_CHECKING:
     import pandas as pd

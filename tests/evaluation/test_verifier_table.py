@@ -13,8 +13,9 @@ from assay.pools.run import Part, Run
 from assay.problems.problem import Problem
 from assay.search.stages.grade import GradeConfig, grade
 from assay.search.stages.score import ScoreStageConfig, by_verifier
-from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.evaluate import evaluate
 from assay.selection.pool import PoolArrays
+from assay.selection.request import EvaluateConfig
 from assay.settings.errors import UserError
 from assay.settings.schema import load
 

@@ -22,10 +22,11 @@ from assay.problems.problem import MODES, Mode
 from assay.search.drivers.suite.published import CITATION, PUBLISHED_SETS, PublishedRow, nearest
 from assay.search.drivers.suite.sets import SUITE
 from assay.selection.curves import Floats
-from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.evaluate import evaluate
 from assay.selection.intervals import Interval, bootstrap_weights, interval
+from assay.selection.names import MODE_WORDS
 from assay.selection.pool import PoolArrays
-from assay.selection.request import sizes_of
+from assay.selection.request import EvaluateConfig, sizes_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,9 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DECODINGS", "SetResult", "SuiteResult", "hybrid_right", "set_result"]
 
-DECODINGS = {"cot": "CoT", "pot": "PoT", "hybrid": "hybrid"}
+DECODINGS = {**MODE_WORDS, "hybrid": "hybrid"}
 VOTES = ("majority", "best_of_n", "weighted", "top_k", "pass")
-_MODE_NAMES = {"cot": "CoT", "pot": "PoT"}
 # Above this share of samples without an end, a token limit decides more than a model.
 _OFTEN = 0.1
 # Numbers printed with one decimal, and means of them, differ by this much at most (in points).
@@ -132,7 +132,7 @@ class SuiteResult:
             ("without an answer", "silent"),
         ):
             often = [
-                f"{one.name} {_MODE_NAMES[mode]} {100 * share:.0f} %"
+                f"{one.name} {MODE_WORDS[mode]} {100 * share:.0f} %"
                 for one in self.sets
                 for mode, share in getattr(one, shares).items()
                 if share > _OFTEN

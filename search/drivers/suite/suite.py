@@ -35,9 +35,8 @@ from assay.search.drivers.suite.table import markdown, table
 from assay.search.stages.grade import GradeConfig, grade
 from assay.search.stages.sample import Engines, SampleConfig, sample
 from assay.search.stages.score import Scorers, ScoreStageConfig, score, verifier_name
-from assay.selection.evaluate import EvaluateConfig
 from assay.selection.names import count
-from assay.selection.request import check_config
+from assay.selection.request import EvaluateConfig, check_config
 from assay.settings.errors import UserError
 from assay.storage.files import atomic_file, write_json
 from assay.storage.places import local_folder

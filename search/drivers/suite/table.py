@@ -12,8 +12,8 @@ from assay.evaluation.terminal import table_footer
 from assay.search.drivers.suite.published import CITATION
 from assay.search.drivers.suite.results import DECODINGS, SuiteResult
 from assay.search.drivers.suite.sets import SUITE
-from assay.selection.evaluate import rule_label
 from assay.selection.intervals import Interval
+from assay.selection.names import rule_label
 
 __all__ = ["markdown", "table"]
 
