@@ -8,7 +8,7 @@ adding workers, adding machines (`shard=i/m`) and asking for more samples are th
     runs/NAME/
       run.json                 each stage's key, resolved configuration and package versions
       revisions/               those of run.json, by which several commands may register at once
-      assay.storage.jsonl
+      problems.jsonl
       candidates/part-00000.cot.00000-00016.parquet …
       answers/part-00000.cot.00000-00016.parquet …
       scores/VERIFIER/part-00000.cot.00000-00016.parquet …
@@ -144,10 +144,10 @@ class Run:
         path = place(path)
         if record is None:
             record = read_record(path)
-        problems = read_problems(path / "assay.storage.jsonl")
+        problems = read_problems(path / "problems.jsonl")
         if _problems_hash(problems) != record.get("problems"):
             raise UserError(
-                f"{path / 'assay.storage.jsonl'}: is not the file that this run was made with; "
+                f"{path / 'problems.jsonl'}: is not the file that this run was made with; "
                 "restore it or start another run"
             )
         return cls(path, problems, record)
@@ -166,7 +166,7 @@ class Run:
                 raise UserError(f"{path}: a run needs at least one problem")
             if path.exists() and not path.is_dir():
                 raise UserError(f"{path}: expected a folder for the run, found a file")
-            _create_problems(path / "assay.storage.jsonl", problems, asked)
+            _create_problems(path / "problems.jsonl", problems, asked)
             create_record(path, asked)
         run = cls.open(path)
         if run.record["problems"] != asked:

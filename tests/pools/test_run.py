@@ -140,7 +140,7 @@ def test_other_problems_are_refused(run):
 
 
 def test_an_edited_problem_file_is_refused(run):
-    path = run.path / "assay.storage.jsonl"
+    path = run.path / "problems.jsonl"
     put(path, content(path).replace(b"What is 1", b"What was 1"))
     with pytest.raises(UserError, match="is not the file that this run was made with"):
         Run.open(run.path)

@@ -96,7 +96,7 @@ def sample(monkeypatch, tmp_path, capsys):
 
     monkeypatch.setattr(sampling, "make_engine", make_engine)
     monkeypatch.setattr(sampling, "fingerprint", lambda model: model.name)
-    path = tmp_path / "assay.storage.jsonl"
+    path = tmp_path / "problems.jsonl"
     rows = [{"id": f"p{i}", "question": "1 + 1?", "answer": "2"} for i in range(4)]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     words = [str(tmp_path / "run"), f"problems={path}", "generator=late", "prompt.form=plain"]
@@ -225,7 +225,7 @@ def test_parts_without_the_column_have_their_origin(sample):
 
 def test_members_do_not_repeat_each_other_and_do_not_depend_on_each_other(tmp_path):
     """Two members of the same settings, on the embedded model; then one of them alone."""
-    problems = tmp_path / "assay.storage.jsonl"
+    problems = tmp_path / "problems.jsonl"
     problems.write_text('{"id": "x", "question": "1 + 1?"}\n{"id": "y", "question": "2 + 1?"}\n')
 
     def texts(run, mixture):

@@ -54,7 +54,7 @@ def engine(monkeypatch):
 
 @pytest.fixture
 def problems(tmp_path):
-    path = tmp_path / "assay.storage.jsonl"
+    path = tmp_path / "problems.jsonl"
     rows = [{"id": name, "question": "1 + 1?", "answer": "2"} for name in PROGRAMS]
     rows.insert(1, {"id": "choice", "question": "1 + 1?", "answer": "B", "options": ["1", "2"]})
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
