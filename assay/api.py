@@ -289,7 +289,9 @@ class Verifier:
 
         outputs = [""] * len(solutions) if outputs is None else outputs
         if len(outputs) != len(solutions):
-            raise UserError(f"outputs: expected {len(solutions)}, one a solution: {len(outputs)}")
+            raise UserError(
+                f"outputs: expected {len(solutions)}, one a solution, found {len(outputs)}"
+            )
         read = [Readable(mode, *each) for each in zip(solutions, outputs, strict=True)]
         problem = Problem("0", question, options=tuple(options))
         scores: NDArray[np.float32] = self._scorer.score(problem, read, ScoreConfig()).scores

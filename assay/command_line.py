@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from assay.commands import COMMANDS, Command
+from assay.commands import COMMANDS, GROUPS, Command
 
 __all__ = ["main"]
 
@@ -194,9 +194,10 @@ def _overview() -> str:
         "",
         "usage: assay COMMAND [CONFIG.yaml] [key=value …]",
         "       assay COMMAND --help",
-        "",
     ]
-    lines += [f"  {name:<{width}}  {command.summary}" for name, command in COMMANDS.items()]
+    for group, names in GROUPS.items():
+        lines += ["", group]
+        lines += [f"  {name:<{width}}  {COMMANDS[name].summary}" for name in names]
     return "\n".join(lines)
 
 

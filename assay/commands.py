@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["COMMANDS", "Command"]
+__all__ = ["COMMANDS", "GROUPS", "Command"]
 
 
 @dataclass(frozen=True)
@@ -219,4 +219,15 @@ COMMANDS = {
         "assay sandbox check [kinds=[KIND,…]] [require=[seccomp,landlock]]\n"
         "exit code: 0 where every attack is contained, 1 where one is not",
     ),
+}
+
+# As `assay --help` lists them: each command once, by what one wants to do.
+GROUPS = {
+    "solve": ("quickstart", "solve", "fetch"),
+    "run stages": ("run", "sample", "grade", "score"),
+    "train": ("train-generator", "train-verifier", "check-contamination"),
+    "evaluate": ("evaluate", "evaluate-suite", "compare", "report"),
+    "move pools": ("import", "export"),
+    "clusters and planning": ("launch", "plan"),
+    "sandbox": ("sandbox", "sandbox run", "sandbox check"),
 }

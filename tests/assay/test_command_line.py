@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from assay import command_line
+from assay.commands import GROUPS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,6 +29,14 @@ def test_help_lists_every_command(capsys):
     assert command_line.main([]) == 0
     text = capsys.readouterr().out
     assert all(f"  {name}" in text for name in command_line.COMMANDS)
+    # Under one heading each.
+    assert sorted(chain(*GROUPS.values())) == sorted(command_line.COMMANDS)
+    headings = [line for line in text.splitlines()[4:] if line and not line.startswith(" ")]
+    assert headings == [
+        *("solve", "run stages", "train", "evaluate", "move pools"),
+        *("clusters and planning", "sandbox"),
+    ]
+    assert "\n\nmove pools\n  import " in text
 
 
 @pytest.mark.parametrize("name", command_line.COMMANDS)

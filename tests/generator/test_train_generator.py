@@ -241,7 +241,7 @@ def test_a_half_written_checkpoint_is_not_used(configure, monkeypatch, tmp_path)
 
 SCRIPT = """
     import json, sys
-    from assay.problems import progress
+    from assay.pools import progress
     from assay.generator.models import ModelConfig
     from assay.generator.train import TrainGeneratorConfig, train_generator
     from assay.problems.problem import read_problems

@@ -30,7 +30,7 @@ DRIVER = """
 import json, sys
 from pathlib import Path
 from assay.settings.errors import UserError
-from assay.search import on_ray
+from assay.search.launch import on_ray
 from assay.search.launch.launchers import RayConfig
 from assay.pools.run import Part
 from assay.search.launch.work import Bar, Work
