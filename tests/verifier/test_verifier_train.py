@@ -378,7 +378,7 @@ SCRIPT = """
 import sys
 sys.path[:0] = [{root!r}, {here!r}]
 import test_verifier_train as t
-from assay.problems import progress
+from assay.pools import progress
 progress.LOG_SECONDS = 1e-6
 config = t.config_of({base!r}, sys.argv[1], epochs=2, validations=2, model={{"dropout": 0.1}},
                      save_every_seconds=0.0)
