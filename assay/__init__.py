@@ -41,13 +41,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module 'assay' has no attribute {name!r}")
-    from assay import api
+if not TYPE_CHECKING:  # a type checker would take any name for one of ours
 
-    value = globals()[name] = getattr(api, name)
-    return value
+    def __getattr__(name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"module 'assay' has no attribute {name!r}")
+        from assay import api
+
+        value = globals()[name] = getattr(api, name)
+        return value
 
 
 def __dir__() -> list[str]:
