@@ -115,6 +115,12 @@ def test_the_list_of_rooms_is_whole():
     for room, above in ALLOWED.items():
         assert above <= {*ALLOWED} - {room}
     assert not circles(ALLOWED)
+    for page in ("README.md", "CONTRIBUTING.md"):
+        table = re.findall(r"^\| `(\w+)/` \|", (ROOT / page).read_text(encoding="utf-8"), re.M)
+        assert [name for name in table if name in ALLOWED] == [*ALLOWED]
+    for room in ALLOWED:
+        docstring = ast.get_docstring(tree_of(ROOT / room / "__init__.py")) or ""
+        assert all(f"{word}: " in docstring for word in ("In", "Out", "Never here")), room
 
 
 def test_no_files_import_each_other_in_a_circle():

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from assay.problems import Problem, Solution, UserError, read_problems, write_problems
+from assay.problems import Problem, Solution, read_problems, write_problems
+from assay.settings.errors import UserError
 
 
 def test_round_trip(tmp_path: Path) -> None:
