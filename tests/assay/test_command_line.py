@@ -160,12 +160,12 @@ def test_a_full_disk_is_one_line_and_loses_nothing(capsys, monkeypatch, tmp_path
 
 def test_a_question_with_an_equals_sign_is_a_question():
     command = command_line.COMMANDS["solve"]
-    assert command_line._normal(command, ["If x=3, what is x?", "n=4", "--show"]) == [
+    assert command_line.layers(command, ["If x=3, what is x?", "n=4", "--show"]) == [
         {"question": "If x=3, what is x?"},
         "n=4",
         "show=true",
     ]
-    assert command_line._normal(command, ["x=3, so what is x?"]) == [
+    assert command_line.layers(command, ["x=3, so what is x?"]) == [
         {"question": "x=3, so what is x?"}
     ]
 
@@ -174,7 +174,7 @@ def test_a_key_with_dashes_takes_the_word_after_it():
     from assay.pools.exchange.importing import ImportConfig
 
     def joined(*words):
-        return command_line._joined(list(words), ImportConfig)
+        return command_line.with_values(list(words), ImportConfig)
 
     assert joined("a.jsonl", "--format", "qwen", "--join", "b.jsonl") == [
         "a.jsonl",
