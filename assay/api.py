@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.problems.answers import classes, equivalent, extract, label
@@ -84,8 +85,8 @@ class Solver:
 
     def __init__(
         self,
-        generator: str = "embedded",
-        verifier: str | None = None,
+        generator: str | Path = "embedded",
+        verifier: str | Path | None = None,
         *,
         n: int = 32,
         modes: Sequence[str] = MODES,
@@ -113,8 +114,8 @@ class Solver:
         from assay.settings.schema import load
 
         named = {
-            "generator": generator,
-            "verifier": verifier or "none",
+            "generator": str(generator),
+            "verifier": str(verifier or "none"),
             "n": n,
             "modes": list(modes),
             "rule": rule,
@@ -169,14 +170,14 @@ def _candidate(member: Member) -> Candidate:
 class Run:
     """A run folder that `assay sample` or `assay import` made, for reading."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str | Path) -> None:
         """Use `Run.open`."""
         from assay.pools.run import Run as Opened
 
-        self._run = Opened.open(path)
+        self._run = Opened.open(str(path))
 
     @classmethod
-    def open(cls, path: str) -> Run:
+    def open(cls, path: str | Path) -> Run:
         """Opens a run: a folder, or an object store's URL. Raises `UserError` where it is none."""
         return cls(path)
 
@@ -226,7 +227,8 @@ def evaluate(
         `differences` those to the majority, paired over problems, with p-values.
 
     Raises:
-        UserError: shapes that differ, a rule without what it needs, an n above S.
+        UserError: shapes that differ, a problem without candidates, a rule without what it needs,
+            an n above S.
     """
     from assay.selection.evaluate import evaluate as evaluate_pool
     from assay.selection.pool import PoolArrays
@@ -253,6 +255,9 @@ def _pool_frame(columns: Mapping[str, ArrayLike | None], modes: ArrayLike | None
         if array.shape != shape:
             what = {"label": "labels", "score:scores": "scores", "mode": "modes"}[name]
             raise UserError(f"{what}: expected shape {shape} as classes has, found {array.shape}")
+    empty = np.flatnonzero((given["mode"] == "").all(axis=1))
+    if len(empty):
+        raise UserError(f"modes: expected a candidate or more a problem, row {empty[0]} has none")
     problems, samples = np.indices(shape)
     width = len(str(shape[0]))
     frame = pd.DataFrame({name: array.ravel() for name, array in given.items()})
@@ -298,7 +303,7 @@ class Verifier:
         return scores
 
 
-def load_verifier(name: str) -> Verifier:
+def load_verifier(name: str | Path) -> Verifier:
     """Opens a verifier: the folder that `assay train-verifier` wrote, or its id on the hub.
 
     Raises `UserError` where it is none.
@@ -306,4 +311,4 @@ def load_verifier(name: str) -> Verifier:
     from assay.generator.models import ModelConfig
     from assay.verifier.scorers.own import Scorer
 
-    return Verifier(Scorer(ModelConfig(name=name)))
+    return Verifier(Scorer(ModelConfig(name=str(name))))
