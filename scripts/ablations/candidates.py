@@ -59,9 +59,9 @@ class Source:
             for name in ("train", TEST):
                 sample_split(self.config, name, generator)
                 grade_split(self.config, name)
-        print(f"generator {self.name}: {'; '.join(self.told())}", flush=True)
+        print(f"generator {self.name}: {'; '.join(self.describe_pools())}", flush=True)
 
-    def told(self) -> list[str]:
+    def describe_pools(self) -> list[str]:
         """What the candidates to train on are, and those to test on."""
         labels = {
             "train": [(c.mode, c.label) for item in self.training for c in item.candidates],

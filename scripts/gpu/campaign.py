@@ -8,7 +8,7 @@ r"""The campaign: the paper's experiment with a 135M model on GSM8K, inside a bu
 `model` is a Hugging Face folder, a GGUF file, or a GGUF file in pieces: where models/x.gguf is not
 there but models/x.gguf.aa, … are (`split -b 47M x.gguf x.gguf.`), they are joined. Pieces may come
 in different calls: each is kept in the work folder until the whole has the SHA-256 that is known.
-`data` holds GSM8K's train.jsonl and test.jsonl. `problems` and `tests` take so many of them.
+`data` holds GSM8K's train.jsonl and test.jsonl; `problems` and `tests` say how many are used.
 
 Stages, each once, in this order; the settings are those of configs/gsm8k_135m:
 
@@ -20,8 +20,8 @@ Stages, each once, in this order; the settings are those of configs/gsm8k_135m:
                 one counts
     plan        the largest size of `campaign_plan.LADDER` that fits into what is left, less
                 `bench_minutes` and one minute for the summary
-    pool        samples and grades the verifier's training problems; what is not there after one
-                and a half times the time planned is left out (problems, in both modes)
+    pool        samples and grades the verifier's training problems; those that are not finished
+                after one and a half times the planned time are left out, in both modes
     verifier    on as many samples of each problem as there is time for
     greedy      one candidate of each test problem and mode at temperature 0
     test        as many samples of each test problem as there is time for; report
@@ -29,8 +29,8 @@ Stages, each once, in this order; the settings are those of configs/gsm8k_135m:
     summary     WORK/summary and WORK/summary.tar.gz, a few hundred kilobytes; a call that ends
                 earlier, for whatever reason, writes them too, with what there is
 
-`minutes` count over all calls, the pauses between them not. With `seconds` a call ends after so
-many, in the middle of a stage if need be, and the same command goes on there: the stages are
+`minutes` count over all calls, but not the pauses between them. With `seconds`, a call ends after
+that time, in the middle of a stage if need be, and the same command continues there: the stages are
 Assay's own commands, which keep what is finished. The work folder must be carried over.
 
 Exit codes: 0 done, 2 something is missing or failed (one line says what), 3 not done yet.

@@ -221,7 +221,7 @@ class Stages:
             grade=opened.seconds("answers") / count,
             train=record["seconds"] / record["data"]["candidates"],
             score=score / count,
-            # What is still to come are about so many commands.
+            # About this many commands are still to come.
             start=round(8 * max(start, scored - score), 1),
         )
         shutil.rmtree(folder / "probe-verifier")
@@ -314,17 +314,17 @@ class Stages:
 
     def bench(self) -> None:
         """Benchmarks, one after the other, while there is time; one that fails stops nothing."""
-        told: dict[str, str] = self.campaign.state["benches"]
+        outcomes: dict[str, str] = self.campaign.state["benches"]
         benches = REHEARSED_BENCHES if self.campaign.rehearse else BENCHES
         end = time.monotonic() + max(30.0, self.campaign.left - SUMMARY_SECONDS)
         model = self.campaign.state["done"]["base"]["model"]
         places = {"model": model, "data": str(self.data), "work": str(self.work)}
         for name, words in benches.items():
-            if name in told:  # by an earlier call
+            if name in outcomes:  # by an earlier call
                 continue
             left = end - time.monotonic()
             if left < 15:
-                told[name] = "no time left"
+                outcomes[name] = "no time left"
                 continue
             # One that hangs shall leave some to the others.
             seconds = max(15.0, BENCH_SHARE * left)
@@ -332,9 +332,9 @@ class Stages:
                 took = self.campaign.python(
                     f"bench-{name}", [word.format(**places) for word in words], until=seconds
                 )
-                told[name] = "out of time" if took >= seconds else f"{took:.0f} s"
+                outcomes[name] = "out of time" if took >= seconds else f"{took:.0f} s"
             except UserError as error:
-                told[name] = str(error)
+                outcomes[name] = str(error)
             self.campaign.save()
 
     def summary(self) -> dict[str, Any]:

@@ -77,11 +77,11 @@ class Campaign:
             return
         print(f"[{name}] {self.left:.0f} s left", flush=True)
         begun = time.monotonic()
-        told = work()
+        result = work()
         seconds = round(time.monotonic() - begun, 1)
-        self.state["done"][name] = {"seconds": seconds, **(told or {})}
+        self.state["done"][name] = {"seconds": seconds, **(result or {})}
         self.save()
-        print(f"[{name}] {seconds:.0f} s {json.dumps(told) if told else ''}", flush=True)
+        print(f"[{name}] {seconds:.0f} s {json.dumps(result) if result else ''}", flush=True)
 
     def decided(self, name: str, decide: Callable[[], Any]) -> Any:
         """What was decided once; a stage that goes on must not decide otherwise."""
