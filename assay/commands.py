@@ -137,7 +137,7 @@ COMMANDS = {
     "score": Command(
         "assay.search.stages.score",
         "run",
-        "ScoreStageConfig",
+        "ScoreRunConfig",
         "run",
         "score every candidate of a run",
         "assay score RUN verifier=PATH [key=value …]\n"

@@ -37,7 +37,7 @@ from assay.search.solving.show import show_one
 from assay.search.stages.contamination import ContaminationConfig, evaluation_sets
 from assay.search.stages.grade import GradeConfig, grade
 from assay.search.stages.sample import SampleConfig, prompt_of, sample
-from assay.search.stages.score import ScoreStageConfig, score
+from assay.search.stages.score import ScoreRunConfig, score
 from assay.search.stages.train import training_pool
 from assay.selection.request import EvaluateConfig
 from assay.settings.errors import UserError
@@ -328,7 +328,7 @@ def verifier_training(config: LoopConfig, generator: Path, output: Path) -> Trai
 def _score(config: LoopConfig, name: str, verifier: Path) -> Run:
     model = ModelConfig(name=str(verifier), device=config.generator.model.device)
     return score(
-        ScoreStageConfig(
+        ScoreRunConfig(
             run=str(Path(config.output) / name),
             verifier=model,
             scoring=config.scoring,

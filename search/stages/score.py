@@ -32,11 +32,11 @@ from assay.settings.schema import as_dict
 from assay.verifier.config import ScoreConfig
 from assay.verifier.scorers.own import Readable, Scorer
 
-__all__ = ["ScoreStageConfig", "Scorers", "run", "score", "verifier_name"]
+__all__ = ["ScoreRunConfig", "Scorers", "run", "score", "verifier_name"]
 
 
 @dataclass
-class ScoreStageConfig(StageConfig):
+class ScoreRunConfig(StageConfig):
     """What `assay score` reads."""
 
     verifier: ModelConfig = field(default_factory=lambda: ModelConfig(name=""))
@@ -72,13 +72,13 @@ class Scorers:
         return Scorers, ()
 
 
-def verifier_name(config: ScoreStageConfig) -> str:
+def verifier_name(config: ScoreRunConfig) -> str:
     """What the scores are called in the run."""
     name = config.name or Path(config.verifier.name).resolve().name
     return re.sub(r"[^\w.-]+", "-", name)
 
 
-def run(config: ScoreStageConfig) -> str | None:
+def run(config: ScoreRunConfig) -> str | None:
     """`assay score`; returns the id of the Slurm job that does it, if one does."""
     launched = _launch(config)
     for one in by_verifier(config) if launched.awaited else []:
@@ -103,7 +103,7 @@ def _unscored(opened: Run, stage: str, parts: Sequence[Part]) -> str:
     )
 
 
-def by_verifier(config: ScoreStageConfig) -> list[ScoreStageConfig]:
+def by_verifier(config: ScoreRunConfig) -> list[ScoreRunConfig]:
     """The configuration taken apart: one for each verifier. Raises `UserError` where none is."""
     if bool(config.verifier.name) == bool(config.verifiers):
         raise UserError(
@@ -120,7 +120,7 @@ def by_verifier(config: ScoreStageConfig) -> list[ScoreStageConfig]:
     ]
 
 
-def score(config: ScoreStageConfig, scorers: Scorers | None = None) -> Run:
+def score(config: ScoreRunConfig, scorers: Scorers | None = None) -> Run:
     """Scores every graded part that these verifiers have not scored yet.
 
     With Slurm it returns once the job is submitted. `scorers` keeps the verifier from one call to
@@ -129,11 +129,11 @@ def score(config: ScoreStageConfig, scorers: Scorers | None = None) -> Run:
     return _launch(config, scorers).run
 
 
-def _launch(config: ScoreStageConfig, scorers: Scorers | None = None) -> Launched:
+def _launch(config: ScoreRunConfig, scorers: Scorers | None = None) -> Launched:
     return launch("score", config, partial(_remaining, config, scorers))
 
 
-def _remaining(config: ScoreStageConfig, scorers: Scorers | None) -> tuple[Run, list[Work]]:
+def _remaining(config: ScoreRunConfig, scorers: Scorers | None) -> tuple[Run, list[Work]]:
     """Registers the stage and says what of it is left to do, verifier by verifier."""
     if not config.run:
         raise UserError("run: expected the folder of the run, for example assay score runs/demo")
@@ -154,16 +154,16 @@ def _remaining(config: ScoreStageConfig, scorers: Scorers | None) -> tuple[Run, 
     return opened, [_work(opened, one, scorers or Scorers()) for one in singles]
 
 
-def _stage(config: ScoreStageConfig) -> str:
+def _stage(config: ScoreRunConfig) -> str:
     return f"scores/{verifier_name(config)}"
 
 
-def _shape(config: ScoreStageConfig) -> dict[str, Any] | None:
+def _shape(config: ScoreRunConfig) -> dict[str, Any] | None:
     shape = model_shape(config.verifier)
     return shape.to_dict() if shape else None
 
 
-def _work(opened: Run, config: ScoreStageConfig, scorers: Scorers) -> Work:
+def _work(opened: Run, config: ScoreRunConfig, scorers: Scorers) -> Work:
     stage, device = _stage(config), config.verifier.device
     parts = opened.missing(stage, opened.parts("answers"), Shard.parse(config.shard))
     return Work(
@@ -178,7 +178,7 @@ def _work(opened: Run, config: ScoreStageConfig, scorers: Scorers) -> Work:
     )
 
 
-def open_worker(config: ScoreStageConfig, record: dict[str, Any], scorers: Scorers) -> Do:
+def open_worker(config: ScoreRunConfig, record: dict[str, Any], scorers: Scorers) -> Do:
     """Loads the verifier; returns what scores one part."""
     opened = Run.open(config.run, record)
     scorer = scorers.get(config.verifier)

@@ -34,7 +34,7 @@ from assay.search.drivers.suite.sets import SUITE, sets_table
 from assay.search.drivers.suite.table import markdown, table
 from assay.search.stages.grade import GradeConfig, grade
 from assay.search.stages.sample import Engines, SampleConfig, sample
-from assay.search.stages.score import Scorers, ScoreStageConfig, score, verifier_name
+from assay.search.stages.score import Scorers, ScoreRunConfig, score, verifier_name
 from assay.selection.names import count
 from assay.selection.request import EvaluateConfig, check_config
 from assay.settings.errors import UserError
@@ -239,8 +239,8 @@ def _beside(config: SuiteConfig) -> list[PublishedRow]:
         return nearest(None)
 
 
-def _scoring(config: SuiteConfig, opened: Run) -> ScoreStageConfig:
-    return ScoreStageConfig(
+def _scoring(config: SuiteConfig, opened: Run) -> ScoreRunConfig:
+    return ScoreRunConfig(
         run=str(opened.path),
         verifier=config.verifier,
         scoring=config.scoring,
