@@ -24,6 +24,7 @@ __all__ = [
     "table_footer",
     "table_line",
     "table_rule",
+    "three_digits",
 ]
 
 
@@ -92,7 +93,7 @@ def flops_unit(flops: float) -> tuple[float, str]:
     return unit, units[unit]
 
 
-def _digits(value: float, scale: float) -> str:
+def three_digits(value: float, scale: float) -> str:
     """The value with as many decimals as give a number like `scale` three digits."""
     decimals = 2 - math.floor(math.log10(scale)) if scale > 0 else 0
     return f"{value:,.{min(max(decimals, 0), 9)}f}"
