@@ -8,6 +8,7 @@ differences({"seed": 0}, {"seed": 1})        # ["seed: 0 there, 1 asked for"]
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import tempfile
@@ -18,7 +19,14 @@ from typing import IO, Any
 
 from assay.storage.places import Place, Remote
 
-__all__ = ["atomic_file", "create_file", "create_json", "differences", "write_json"]
+__all__ = [
+    "atomic_file",
+    "create_file",
+    "create_json",
+    "differences",
+    "file_digest",
+    "write_json",
+]
 
 
 @contextmanager
@@ -110,6 +118,15 @@ def create_json(path: Place, value: Any) -> None:
 
 def _readable(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal digits. Raises `OSError` where none is read."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def differences(there: Mapping[str, Any], asked: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -5,7 +5,7 @@ problem's reference solutions of that mode, which carry the language-model loss 
 solution: it may be wrong). Every text is tokenised by the verifier's own tokenizer and closed by
 the end token, whoever wrote it: so verifier and generator need not share a tokenizer.
 
-    groups, told = make_groups(data, prompter, max_length=1024)
+    groups, counts = make_groups(data, prompter, max_length=1024)
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def make_groups(
     """
     texts = _Texts(prompter, append_output, line_ends)
     groups: list[Group] = []
-    told = {"problems": 0, "candidates": 0, "right": 0, "distinct": 0, "too_long": 0}
+    counts = {"problems": 0, "candidates": 0, "right": 0, "distinct": 0, "too_long": 0}
     for number, item in enumerate(data):
         drawn = _draw(item.candidates, samples_per_problem, (seed, number))
         own = list(_problem_groups(item.problem, drawn, texts, max_length, references))
@@ -131,12 +131,12 @@ def make_groups(
             own = [_once(group) for group in own]
         sampled = [s for g in own for s in g.sampled]
         groups += own
-        told["problems"] += bool(own)
-        told["candidates"] += sum(s.count for s in sampled)
-        told["right"] += sum(s.count for s in sampled if s.label)
-        told["distinct"] += len(sampled)
-        told["too_long"] += len(drawn) - kept
-    return groups, told
+        counts["problems"] += bool(own)
+        counts["candidates"] += sum(s.count for s in sampled)
+        counts["right"] += sum(s.count for s in sampled if s.label)
+        counts["distinct"] += len(sampled)
+        counts["too_long"] += len(drawn) - kept
+    return groups, counts
 
 
 def _draw(

@@ -14,7 +14,6 @@ the scores of a verifier. Then `grade`, `score`, `evaluate`, `report` as for a s
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
 import re
 import shutil
@@ -36,7 +35,7 @@ from assay.pools.run import Part, Run
 from assay.problems.problem import Problem
 from assay.settings.errors import UserError
 from assay.settings.schema import as_dict, merge, read_yaml
-from assay.storage.files import create_file, differences
+from assay.storage.files import create_file, differences, file_digest
 from assay.storage.places import Place, names_below, place
 
 __all__ = ["ImportConfig", "import_pool", "run"]
@@ -206,14 +205,10 @@ def _there(path: Place, key: dict[str, Any]) -> Run | None:
 
 
 def _hash(path: Path) -> str:
-    digest = hashlib.sha256()
     try:
-        with open(path, "rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
+        return f"sha256:{file_digest(path)}"
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    return f"sha256:{digest.hexdigest()}"
 
 
 @dataclass
