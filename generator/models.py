@@ -57,7 +57,6 @@ __all__ = [
 
 EMBEDDED = Path(__file__).parent / "embedded"
 _DTYPES = ("auto", "float32", "bfloat16", "float16")
-_ATTENTIONS = ("sdpa", "eager", "flash_attention_2", "flex_attention")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 # Any of these makes a tokenizer.
 _TOKENIZER = ("tokenizer*", "vocab*", "spiece.model", "sentencepiece*.model", "*.tiktoken")

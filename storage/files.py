@@ -1,8 +1,10 @@
 """Files that exist whole or not at all, and settings that are compared before anything is reused.
 
-with atomic_file(path) as stream:
-stream.write(text)
-differences({"seed": 0}, {"seed": 1})        # ["seed: 0 there, 1 asked for"]
+What is killed half-way leaves what was there before:
+
+    with atomic_file(path) as stream:
+        stream.write(text)
+    differences({"seed": 0}, {"seed": 1})        # ["seed: 0 there, 1 asked for"]
 """
 
 from __future__ import annotations
@@ -129,15 +131,17 @@ def file_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def differences(there: Mapping[str, Any], asked: Mapping[str, Any], prefix: str = "") -> list[str]:
+def differences(
+    present: Mapping[str, Any], asked: Mapping[str, Any], prefix: str = ""
+) -> list[str]:
     """The fields in which two nested settings differ, with both values.
 
     >>> differences({"a": {"b": 1}, "c": 2}, {"a": {"b": 3}, "c": 2})
     ['a.b: 1 there, 3 asked for']
     """
     lines = []
-    for name in dict.fromkeys([*there, *asked]):
-        old, new = there.get(name), asked.get(name)
+    for name in dict.fromkeys([*present, *asked]):
+        old, new = present.get(name), asked.get(name)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             lines += differences(old, new, f"{prefix}{name}.")
         elif old != new:

@@ -1,7 +1,9 @@
 """What a training changes of a verifier: its weights in three groups, taken out and put back.
 
-optimizer = optimizer_of(config, verifier)
-load_trained(verifier, trained_state(verifier))
+A checkpoint holds these alone:
+
+    optimizer = optimizer_of(config, verifier)
+    load_trained(verifier, trained_state(verifier))
 """
 
 from __future__ import annotations
