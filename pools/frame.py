@@ -2,8 +2,8 @@
 
 What was sampled, graded and scored of each is one row:
 
-frame = load_frame(Run.open("runs/test"), texts=True)
-frame.groupby("mode")["label"].mean()
+    frame = load_frame(Run.open("runs/test"), texts=True)
+    frame.groupby("mode")["label"].mean()
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 What contradicts the book is refused:
 
-book = Book(join=False)
-placed = book.place(row, "a.jsonl, line 3", "a", listed)
+    book = Book(join=False)
+    placed = book.place(row, "a.jsonl, line 3", "a", listed)
 """
 
 from __future__ import annotations
