@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from assay.commands import COMMANDS, Command
+from assay.commands import COMMANDS, GROUPS, Command
 
 __all__ = ["main"]
 
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _check(words: Sequence[str]) -> None:
-    """Refuses what is no UTF-8: it could neither be printed nor kept in a run."""
+    """Refuses words that are not UTF-8: they could neither be printed nor kept in a run."""
     from assay.settings.errors import UserError
     from assay.storage.jsonl import without_surrogates
 
@@ -64,7 +64,7 @@ def _check(words: Sequence[str]) -> None:
 
 
 def _line(error: Exception) -> str | None:
-    """The one line that tells of an error which a user can cause; `None` for a defect of ours."""
+    """The line shown for an error that a user can cause; `None` for a defect of ours."""
     from assay.sandbox import SandboxError
     from assay.settings.errors import UserError
 
@@ -111,7 +111,7 @@ def _dispatch(words: list[str]) -> int:
         return 0
     from assay.settings.schema import load
 
-    config = load(schema, [*command.configs, *_normal(command, _joined(rest, schema))])
+    config = load(schema, [*command.configs, *layers(command, with_values(rest, schema))])
     code = getattr(module, command.function)(config)
     return code if isinstance(code, int) else 0
 
@@ -125,8 +125,8 @@ def _name(words: list[str]) -> tuple[str, list[str]]:
     return first, rest
 
 
-def _joined(words: list[str], schema: Any) -> list[str]:
-    """`--format qwen` as `--format=qwen`, where the key's value is no truth value."""
+def with_values(words: list[str], schema: Any) -> list[str]:
+    """Joins `--format qwen` to `--format=qwen`, unless the key is a switch."""
     valued = {
         field.name for field in dataclasses.fields(schema) if field.type not in ("bool", bool)
     }
@@ -141,8 +141,8 @@ def _joined(words: list[str], schema: Any) -> list[str]:
     return out
 
 
-def _normal(command: Command, words: list[str]) -> list[str | dict[str, Any]]:
-    """Command-line words as `.yaml` files and `key=value`: `--show` is `show=true`."""
+def layers(command: Command, words: list[str]) -> list[str | dict[str, Any]]:
+    """The words as layers of a configuration; `--show` is `show=true`."""
     from assay.settings.errors import UserError
 
     out: list[str | dict[str, Any]] = []
@@ -185,13 +185,14 @@ def _is_setting(word: str, *, question: bool) -> bool:
 def _overview() -> str:
     width = max(map(len, COMMANDS))
     lines = [
-        "assay: mathematical problems, solved by sampling many and verifying",
+        "assay: solve mathematical problems by sampling many candidates and verifying them",
         "",
         "usage: assay COMMAND [CONFIG.yaml] [key=value …]",
         "       assay COMMAND --help",
-        "",
     ]
-    lines += [f"  {name:<{width}}  {command.summary}" for name, command in COMMANDS.items()]
+    for group, names in GROUPS.items():
+        lines += ["", group]
+        lines += [f"  {name:<{width}}  {COMMANDS[name].summary}" for name in names]
     return "\n".join(lines)
 
 

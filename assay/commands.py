@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["COMMANDS", "Command"]
+__all__ = ["COMMANDS", "GROUPS", "Command"]
 
 
 @dataclass(frozen=True)
 class Command:
     """A sub-command: where its function is, and what a bare word after it means.
 
-    `word` is the key that a bare word is the value of, `words` the one that all of them are. With
-    `others`, YAML files and settings of other keys than its own are among these words.
+    `word` is the key that a bare word sets, `words` the key whose list takes all bare words. With
+    `others`, that list also takes YAML files and settings of keys that are not the command's own.
     """
 
     module: str
@@ -73,7 +73,7 @@ COMMANDS = {
         "run",
         "FetchConfig",
         "name",
-        "put a small real model, or a GGUF file's, into a local folder",
+        "put a small real model, or one from a GGUF file, into a local folder",
         "assay fetch smollm2-135m-instruct [to=models/smollm2-135m-instruct]",
     ),
     "check-contamination": Command(
@@ -113,7 +113,7 @@ COMMANDS = {
         "run",
         "ImportConfig",
         "",
-        "make a run of candidates that others sampled",
+        "make a run from candidates that others sampled",
         "assay import FILE.jsonl … run=RUN [format=assay|qwen|hf|…] [key=value …]\n"
         "       assay import FILE.jsonl … run=RUN mapping=MAPPING.yaml [key=value …]",
         words="files",
@@ -137,7 +137,7 @@ COMMANDS = {
     "score": Command(
         "assay.search.stages.score",
         "run",
-        "ScoreStageConfig",
+        "ScoreRunConfig",
         "run",
         "score every candidate of a run",
         "assay score RUN verifier=PATH [key=value …]\n"
@@ -194,7 +194,7 @@ COMMANDS = {
         "run_layers",
         "LayersConfig",
         "",
-        "which layers of isolation hold here, and what that means",
+        "which layers of isolation are active here, and what that means",
         "assay sandbox [--json] [require=[seccomp,landlock]]\n"
         "       assay sandbox run FILE.py …\n"
         "       assay sandbox check",
@@ -204,7 +204,7 @@ COMMANDS = {
         "run_programs",
         "ProgramsConfig",
         "",
-        "run programs that nobody trusts",
+        "run untrusted programs",
         "assay sandbox run FILE.py … [--show] [output=OUTCOMES.jsonl] [key=value …]\n"
         "       assay sandbox run CANDIDATES.jsonl key=FIELD [key=value …]\n"
         "       assay sandbox run - < FILE.py",
@@ -215,8 +215,19 @@ COMMANDS = {
         "run_check",
         "CheckConfig",
         "",
-        "attack the sandbox with hundreds of programs that mean harm",
+        "attack the sandbox with hundreds of hostile programs",
         "assay sandbox check [kinds=[KIND,…]] [require=[seccomp,landlock]]\n"
         "exit code: 0 where every attack is contained, 1 where one is not",
     ),
+}
+
+# As `assay --help` lists them: each command once, by what one wants to do.
+GROUPS = {
+    "solve": ("quickstart", "solve", "fetch"),
+    "run stages": ("run", "sample", "grade", "score"),
+    "train": ("train-generator", "train-verifier", "check-contamination"),
+    "evaluate": ("evaluate", "evaluate-suite", "compare", "report"),
+    "move pools": ("import", "export"),
+    "clusters and planning": ("launch", "plan"),
+    "sandbox": ("sandbox", "sandbox run", "sandbox check"),
 }

@@ -148,7 +148,7 @@ def run_programs(config: ProgramsConfig) -> None:
             # Opened first: that it cannot be written should be known before an hour of programs.
             _check_output(config)
             stream = stack.enter_context(atomic_file(Path(config.output)))
-        pairs = list(zip(sources, _outcomes(sources, config), strict=True))
+        pairs = list(zip(sources, outcomes_of(sources, config), strict=True))
         if stream is not None:
             stream.writelines(_record(*pair) for pair in pairs)
     print("\n".join(_shown(pairs) if config.show else _outcome_table(pairs)))
@@ -168,7 +168,7 @@ def _check_output(config: ProgramsConfig) -> None:
         raise UserError(f"output={path}: would overwrite a file of programs")
 
 
-def _outcomes(sources: Sequence[Source], config: ProgramsConfig) -> list[Outcome]:
+def outcomes_of(sources: Sequence[Source], config: ProgramsConfig) -> list[Outcome]:
     """What running each gave, in order, with a bar."""
     outcomes: dict[int, Outcome] = {}
     with (
@@ -279,7 +279,7 @@ def _total(outcomes: Sequence[Outcome]) -> str:
 
 def run_check(config: CheckConfig) -> int:
     """`assay sandbox check`; returns the exit code, 1 where an attack was not contained."""
-    attacks = _of_kinds(config.kinds)
+    attacks = attacks_of(config.kinds)
     verdicts = []
     with progress_bar(len(attacks), "check", " attacks") as progress:
         for verdict in check(attacks, tuple(config.require)):
@@ -297,7 +297,7 @@ def run_check(config: CheckConfig) -> int:
     return 1 if escaped else 0
 
 
-def _of_kinds(kinds: Sequence[str]) -> list[Attack]:
+def attacks_of(kinds: Sequence[str]) -> list[Attack]:
     """The attacks of these kinds; "plain" is all of "plain: …"."""
     known = dict.fromkeys(attack.kind for attack in ATTACKS)
     groups = {kind.partition(":")[0] for kind in known}

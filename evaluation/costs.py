@@ -32,8 +32,9 @@ from assay.pools.frame import load_frame
 from assay.pools.run import Part, Run
 from assay.problems.problem import MODES
 from assay.selection.curves import Floats, Mix, pass_at_k, ways
-from assay.selection.evaluate import SCORED_RULES, Evaluation
+from assay.selection.evaluate import Evaluation
 from assay.selection.intervals import bootstrap_weights, interval
+from assay.selection.names import SCORED_RULES
 
 if TYPE_CHECKING:
     import pandas as pd

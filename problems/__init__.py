@@ -1,4 +1,8 @@
-"""What is asked and what counts as right: problem sets, prompt forms, answers, the calculator."""
+"""What is asked and what counts as right: problem sets, prompt forms, answers, the calculator.
+
+In: files of problems, texts of solutions, outputs of programs. Out: problems, prompts, answers and
+whether they are the same. Never here: a model, or running a program (`assay.sandbox`).
+"""
 
 from assay.problems.problem import (
     MODES,
@@ -10,8 +14,6 @@ from assay.problems.problem import (
 )
 from assay.problems.prompts import PromptConfig, Prompter
 from assay.problems.sets import ProblemsConfig, load_problems
-from assay.settings.errors import UserError
-from assay.storage.jsonl import read_jsonl
 
 __all__ = [
     "MODES",
@@ -21,9 +23,7 @@ __all__ = [
     "PromptConfig",
     "Prompter",
     "Solution",
-    "UserError",
     "load_problems",
-    "read_jsonl",
     "read_problems",
     "write_problems",
 ]

@@ -5,6 +5,9 @@ behind limits, a list of allowed system calls and a list of readable folders. It
 was seen from outside: it cannot forge, hide or hang it. Programs that can leave nothing behind, as
 most do, run several to a process; every other one has its own.
 
+In: texts of programs and limits. Out: outcomes, in order. Never here: which text of a candidate is
+its program, or what its output claims (`assay.problems`).
+
     with Sandbox() as sandbox:
         sandbox.run(["print(6 * 7)", "1 / 0"])
     # [Outcome(status="ok", output="42\n", message="", seconds=0.001),

@@ -1,4 +1,4 @@
-"""The stage `report`: the page, the figures and the tables of one run, or of several side by side.
+"""`assay report`: the page, the figures and the tables of one run, or of several side by side.
 
 assay report runs/demo                            into runs/demo/report/
 assay report runs/small runs/large output=both    one page of both, with their paired differences
@@ -24,7 +24,8 @@ from assay.evaluation.table import table
 from assay.pools.frame import load_frame, stage_seconds
 from assay.pools.imported import check_grading
 from assay.pools.run import Run
-from assay.selection.evaluate import EvaluateConfig, Evaluation
+from assay.selection.evaluate import Evaluation
+from assay.selection.request import EvaluateConfig
 from assay.settings.errors import UserError
 from assay.settings.schema import fields_of
 from assay.storage.files import atomic_file, write_json

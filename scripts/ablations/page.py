@@ -33,8 +33,8 @@ def _about(results: Mapping[str, Any]) -> Iterator[str]:
         f"({test['split']}) with {_modes(config['modes'])}."
     )
     yield ""
-    for name, told in results["pools"].items():
-        yield from _wrapped(f'- Generator "{name}": {"; ".join(told)}.')
+    for name, counts in results["pools"].items():
+        yield from _wrapped(f'- Generator "{name}": {"; ".join(counts)}.')
     yield ""
     many = f"means over {seeds} seeds" if seeds > 1 else "of one seed"
     crossed = " and, crossed with them, over the seeds" if seeds > 1 else ""

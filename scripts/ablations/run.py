@@ -28,23 +28,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(Path(__file__).resolve().parent)]
+ROOT = Path(__file__).resolve().parents[2]
+# In the place of this folder.
+sys.path[0] = str(ROOT)
 
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
-from ablations_candidates import Source, sources  # noqa: E402
-from ablations_config import (  # noqa: E402
-    LARGE,
-    TEST,
-    Ablation,
-    Options,
-    Variant,
-    loop_config,
-    parse,
-    read_ablations,
-)
-from ablations_page import page  # noqa: E402
 
 from assay.generator.models import ModelConfig, fingerprint  # noqa: E402
 from assay.pools.run import Run, key_hash  # noqa: E402
@@ -63,6 +52,18 @@ from assay.verifier.data import VerifierProblem  # noqa: E402
 from assay.verifier.scorers.own import Readable, Scorer  # noqa: E402
 from assay.verifier.train import train_verifier  # noqa: E402
 from assay.verifier.validate import measure  # noqa: E402
+from scripts.ablations.candidates import Source, sources  # noqa: E402
+from scripts.ablations.config import (  # noqa: E402
+    LARGE,
+    TEST,
+    Ablation,
+    Options,
+    Variant,
+    loop_config,
+    parse,
+    read_ablations,
+)
+from scripts.ablations.page import page  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -172,14 +173,14 @@ def open_worker(jobs: Sequence[Job], workers: int) -> Do:
         with atomic_file(job.scores, "wb") as stream:
             scores.to_parquet(stream, index=False)
         trained = json.loads((job.folder / "verifier" / "assay.json").read_text())
-        told = {
+        result = {
             "label": job.label,
             "steps": trained["steps"],
             "candidates": trained["data"]["candidates"],
             "training_seconds": trained["seconds"],
             "scoring_seconds": round(time.perf_counter() - start, 1),
         }
-        write_json(job.result, told)
+        write_json(job.result, result)
         report(len(scores), 0)
         print(progress(jobs, job, scores, workers), flush=True)
 
@@ -202,25 +203,26 @@ def score_test(job: Job) -> pd.DataFrame:
 
 def progress(jobs: Sequence[Job], job: Job, scores: pd.DataFrame, workers: int) -> str:
     """A line on what was just finished, and how long the rest will take."""
-    told = {other.folder: _told(other) for other in jobs if other.result.exists()}
-    seconds = sum(t["training_seconds"] + t["scoring_seconds"] for t in told.values())
-    done = sum(other.cost for other in jobs if other.folder in told)
-    left = sum(other.cost for other in jobs if other.folder not in told) * seconds / done / workers
+    results = {other.folder: _result_of(other) for other in jobs if other.result.exists()}
+    seconds = sum(t["training_seconds"] + t["scoring_seconds"] for t in results.values())
+    done = sum(other.cost for other in jobs if other.folder in results)
+    open_cost = sum(other.cost for other in jobs if other.folder not in results)
+    left = open_cost * seconds / done / workers
     groups = [rows for _, rows in scores[scores["label"].notna()].groupby("problem_id")]
     measured = measure(
         [rows["score"].to_numpy() for rows in groups],
         [rows["label"].to_numpy(bool) for rows in groups],
     )
     auc = "–" if measured.auc_within is None else f"{100 * measured.auc_within:.1f}"
-    own = told[job.folder]
+    this = results[job.folder]
     return (
-        f"[{len(told)}/{len(jobs)}] {job.label}: trained {own['training_seconds']:.0f} s, scored "
-        f"{own['scoring_seconds']:.0f} s, AUC within problem {auc} %; "
+        f"[{len(results)}/{len(jobs)}] {job.label}: trained {this['training_seconds']:.0f} s, "
+        f"scored {this['scoring_seconds']:.0f} s, AUC within problem {auc} %; "
         f"about {left / 60:.0f} min left"
     )
 
 
-def _told(job: Job) -> dict[str, Any]:
+def _result_of(job: Job) -> dict[str, Any]:
     return dict(json.loads(job.result.read_text(encoding="utf-8")))
 
 
@@ -279,11 +281,11 @@ def compare(
 
 
 def _about(own: Sequence[Job]) -> dict[str, Any]:
-    told = [_told(job) for job in own]
+    results = [_result_of(job) for job in own]
     names = ("candidates", "steps", "training_seconds")
     return {
         "problems": own[0].problems,
-        **{name: float(np.mean([each[name] for each in told])) for name in names},
+        **{name: float(np.mean([each[name] for each in results])) for name in names},
         "folders": [str(job.folder) for job in own],
     }
 
@@ -328,7 +330,7 @@ def run(words: Sequence[str]) -> None:
         "options": dataclasses.asdict(options),
         "words": others,
         "config": dataclasses.asdict(made[LARGE].config),
-        "pools": {name: source.told() for name, source in made.items()},
+        "pools": {name: source.describe_pools() for name, source in made.items()},
         "ablations": compare(options, ablations, jobs),
     }
     output = Path(options.output)

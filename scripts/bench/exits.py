@@ -99,11 +99,11 @@ def ends(command: str, runs: int, at_once: int, folder: Path) -> Iterator[tuple[
 def _ended(number: int, child: int, folder: Path) -> tuple[int, str]:
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     log, own = folder / f"log-{number}", folder / f"own-{number}"
-    told = log.read_text(encoding="utf-8", errors="replace") if code else ""
+    log_text = log.read_text(encoding="utf-8", errors="replace") if code else ""
     log.unlink()
     shutil.rmtree(own, ignore_errors=True)
     own.with_name(own.name + ".parquet").unlink(missing_ok=True)
-    return code, told
+    return code, log_text
 
 
 def main() -> None:
@@ -119,13 +119,13 @@ def main() -> None:
     try:
         prepare(folder)
         for command in given["commands"].split(","):
-            found = list(ends(command, int(given["runs"]), int(given["at_once"]), folder))
-            counts = sorted(Counter(code for code, _ in found).items())
+            endings = list(ends(command, int(given["runs"]), int(given["at_once"]), folder))
+            counts = sorted(Counter(code for code, _ in endings).items())
             print(f"{command:10}", ", ".join(f"{n} × {code}" for code, n in counts), flush=True)
-            told = next((text for code, text in found if code), "")
-            bad = bad or any(code for code, _ in found)
-            if told:
-                print(told.rstrip(), flush=True)
+            complaint = next((text for code, text in endings if code), "")
+            bad = bad or any(code for code, _ in endings)
+            if complaint:
+                print(complaint.rstrip(), flush=True)
     finally:
         # The forked processes end here too, and the folder is not theirs.
         if os.getpid() == mine:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 __all__ = ["machine", "processor"]
 
-_CPUINFO = Path("/proc/cpuinfo")
+CPUINFO = Path("/proc/cpuinfo")
 
 
 def machine() -> str:
@@ -22,8 +22,8 @@ def machine() -> str:
 
 def processor() -> str:
     """The processor's name as the system gives it; where it gives none, the architecture."""
-    if _CPUINFO.exists():
-        for line in _CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines():
+    if CPUINFO.exists():
+        for line in CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines():
             key, _, value = line.partition(":")
             if key.strip().lower() in ("model name", "cpu model") and value.strip():
                 return " ".join(value.split())

@@ -39,22 +39,22 @@ from scripts.bench.machine import machine  # noqa: E402
 from scripts.bench.programs import Made, mixed  # noqa: E402
 
 LIMIT = 2.0  # seconds
-Told = tuple[str, str]  # status and output
-Run = Callable[[list[str]], list[Told]]
+Result = tuple[str, str]  # status and output
+Run = Callable[[list[str]], list[Result]]
 WARM = ["import sympy, numpy\nx = sympy.symbols('x')\nprint(sympy.solve(x**2 - 4, x))"]
 
 
 # An interpreter per program
 
 
-def interpreter_each(programs: list[str]) -> list[Told]:
+def interpreter_each(programs: list[str]) -> list[Result]:
     """`python -c PROGRAM`, as many at a time as there are processors."""
 
-    def one(program: str) -> Told:
+    def one(program: str) -> Result:
         try:
-            told = f"{program}\nif 'ans' in globals(): print(ans)"
+            printing = f"{program}\nif 'ans' in globals(): print(ans)"
             done = subprocess.run(
-                [sys.executable, "-c", told], capture_output=True, text=True, timeout=LIMIT + 8
+                [sys.executable, "-c", printing], capture_output=True, text=True, timeout=LIMIT + 8
             )
         except subprocess.TimeoutExpired:
             return "timeout", ""
@@ -81,7 +81,7 @@ def begin_worker() -> None:
     signal.signal(signal.SIGALRM, late)
 
 
-def in_worker(program: str) -> Told:
+def in_worker(program: str) -> Result:
     out = io.StringIO()
     namespace: dict[str, object] = {"__name__": "__main__"}
     try:
@@ -120,14 +120,14 @@ def cpu_seconds() -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def wrong(made: Sequence[Made], told: Sequence[Told]) -> int:
+def wrong(made: Sequence[Made], results: Sequence[Result]) -> int:
     """Outcomes that are not the known ones; a memory hog may also run into the time limit."""
     count = 0
-    for (_, status, output), (found, printed) in zip(made, told, strict=True):
+    for (_, status, output), (status_found, printed) in zip(made, results, strict=True):
         if status in ("timeout", "memory"):
-            count += found not in ("timeout", "memory")
+            count += status_found not in ("timeout", "memory")
         else:
-            count += found != status or (bool(output) and printed != output)
+            count += status_found != status or (bool(output) and printed != output)
     return count
 
 
@@ -139,10 +139,10 @@ class Figures:
 
     def add(self, run: Run, made: Sequence[Made]) -> None:
         before, started = cpu_seconds(), time.perf_counter()
-        told = run([program for program, _, _ in made])
+        results = run([program for program, _, _ in made])
         self.seconds.append(time.perf_counter() - started)
         self.cpu.append(cpu_seconds() - before)
-        self.wrong += wrong(made, told)
+        self.wrong += wrong(made, results)
 
 
 def compare(count: int, repeats: int, slow: bool) -> None:
@@ -228,8 +228,8 @@ def memory() -> None:
                     with contextlib.suppress(OSError):
                         rolled = rolled or Path(f"/proc/{entry}/smaps_rollup").read_text()
                 running.result()
-        told = dict(line.split(":") for line in rolled.splitlines()[1:])
-        mib = {key: int(told[key].split()[0]) / 1024 for key in ("Pss", "Private_Dirty")}
+        sizes = dict(line.split(":") for line in rolled.splitlines()[1:])
+        mib = {key: int(sizes[key].split()[0]) / 1024 for key in ("Pss", "Private_Dirty")}
         print(f"  {name:6}{mib['Pss']:6.1f} (its share), {mib['Private_Dirty']:.1f} its own")
 
 

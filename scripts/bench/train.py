@@ -197,7 +197,7 @@ class Side:
 
     def train(self) -> list[float]:
         """All steps; returns the last one's loss and gradient norm."""
-        told = []
+        measures = []
         for step in self.steps:
             answered = sum(int((batch["labels"][:, 1:] != IGNORED).sum()) for batch in step)
             total = torch.zeros((), device=self.device)
@@ -212,8 +212,8 @@ class Side:
             norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
             self.optimizer.step()
             self.optimizer.zero_grad()
-            told = [float(total), float(norm)]
-        return told
+            measures = [float(total), float(norm)]
+        return measures
 
     def measure(self) -> None:
         """One repeat."""
@@ -272,19 +272,19 @@ def compare(name: str, given: dict[str, str]) -> None:
     model = load(name, given)
     steps = solutions(name, model.config.vocab_size, given)
     sides = sides_of(model, steps, given)
-    told = {side: way.train() for side, way in sides.items()}
+    measures = {side: way.train() for side, way in sides.items()}
     tolerance = 0.02 if given["dtype"] == "bfloat16" else 1e-4
-    for side, found in told.items():
-        for what, ours, theirs in zip(("loss", "norm"), told["packed"], found, strict=True):
+    for side, found in measures.items():
+        for what, ours, theirs in zip(("loss", "norm"), measures["packed"], found, strict=True):
             if abs(ours - theirs) > tolerance * max(1.0, abs(theirs)):
-                sys.exit(f"{name}: {what} of {side!r} differs: {told}")
+                sys.exit(f"{name}: {what} of {side!r} differs: {measures}")
     at_once = max(batch["input_ids"].numel() for step in sides["packed"].steps for batch in step)
     rates = []
     for _ in range(int(given["repeats"])):
         for way in sides.values():
             rates.append(product_rate(model, at_once, given))
             way.measure()
-    _print(name, model, steps, sides, told["packed"], statistics.median(rates), given)
+    _print(name, model, steps, sides, measures["packed"], statistics.median(rates), given)
 
 
 def _print(
@@ -292,7 +292,7 @@ def _print(
     model: Any,
     steps: Sequence[list[Example]],
     sides: dict[str, Side],
-    told: Sequence[float],
+    measures: Sequence[float],
     rate: float,
     given: dict[str, str],
 ) -> None:
@@ -308,7 +308,7 @@ def _print(
     print(f"  {len(steps)} steps of {given['batch']} solutions "
           f"({'GSM8K' if real else 'random tokens'}), {tokens / len(examples):.0f} tokens each; "
           f"{1 - tokens / read:.0%} of the padded batches is padding")  # fmt: skip
-    print(f"  loss and gradient norm of the last step: {told[0]:.5f} and {told[1]:.4f}")
+    print(f"  loss and gradient norm of the last step: {measures[0]:.5f} and {measures[1]:.4f}")
     print(f"{'':26}{'tokens/s':>10}{'seconds':>9}{'(each)':>20}{'ratio':>7}{'of limit':>10}")
     for side, way in sides.items():
         each = " ".join(f"{s:.2f}" for s in way.seconds)

@@ -133,7 +133,7 @@ class Side:
 
     def train(self) -> list[float]:
         """All steps; returns the last one's value loss, language loss and gradient norm."""
-        told = []
+        measures = []
         for step in self.steps:
             value_tokens = float(sum(batch.value_weight.sum() for batch in step))
             language_tokens = float(sum(batch.language_weight.sum() for batch in step))
@@ -147,8 +147,8 @@ class Side:
             norm = torch.nn.utils.clip_grad_norm_(self.verifier.parameters(), 1.0)
             self.optimizer.step()
             self.optimizer.zero_grad()
-            told = [*losses.tolist(), float(norm)]
-        return told
+            measures = [*losses.tolist(), float(norm)]
+        return measures
 
     def measure(self) -> None:
         """One repeat."""
@@ -215,8 +215,8 @@ def memory_mib(device: torch.device, peak: bool) -> float:
     if not peak:
         Path("/proc/self/clear_refs").write_text("5")
     status = Path("/proc/self/status").read_text()
-    told = dict(line.split(":", 1) for line in status.splitlines())
-    return int(told["VmHWM" if peak else "VmRSS"].split()[0]) / 1024
+    fields = dict(line.split(":", 1) for line in status.splitlines())
+    return int(fields["VmHWM" if peak else "VmRSS"].split()[0]) / 1024
 
 
 def sides_of(
@@ -265,11 +265,11 @@ def compare(name: str, given: dict[str, str]) -> None:
     """Prints one model's table."""
     verifier, steps, sides = sides_of(name, given)
     packs = [pack for step in steps for pack in step]
-    told = {side: way.train() for side, way in sides.items()}
+    measures = {side: way.train() for side, way in sides.items()}
     tolerance = 0.02 if given["dtype"] == "bfloat16" else 1e-4
-    for what, ours, theirs in zip(("value", "language", "norm"), *told.values(), strict=True):
+    for what, ours, theirs in zip(("value", "language", "norm"), *measures.values(), strict=True):
         if abs(ours - theirs) > tolerance * max(1.0, abs(theirs)):
-            sys.exit(f"{name}: {what} differs: {told}")
+            sys.exit(f"{name}: {what} differs: {measures}")
     rates = []
     rate = functools.partial(
         matmul_rate, verifier, int(given["micro_batch_tokens"]), given["dtype"] == "bfloat16"
@@ -284,7 +284,7 @@ def compare(name: str, given: dict[str, str]) -> None:
     million = sum(p.numel() for p in verifier.parameters()) / 1e6
     print(f"\n{name}: {million:.1f}M parameters, products at {speed / 1e9:.0f} GFLOP/s, "
           f"{given['threads']} threads; a problem has {given['samples']} samples")  # fmt: skip
-    print(f"  losses and gradient norm: {told['literal']} and {told['packs']}")
+    print(f"  losses and gradient norm: {measures['literal']} and {measures['packs']}")
     print(f"{'':10}{'problems/s':>11}{'seconds':>9}{'(each)':>20}{'TFLOP':>8}{'limit s':>9}"
           f"{'of limit':>9}{'peak MiB':>10}")  # fmt: skip
     for side, way in sides.items():

@@ -90,7 +90,7 @@ DISK_GB, MEMORY_GB = 12, 16
 
 
 def check_machine(given: Mapping[str, str], work: Path) -> None:
-    """Prints a table of all that is needed and of what is there.
+    """Prints a table of what is needed and what was found.
 
     Raises `UserError` that names everything that is missing.
     """

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 __all__ = ["LADDER", "Rates", "Size", "choose", "epochs_that_fit", "seconds_of", "shrink"]
 
 SAFETY = 1.15
-"""estimates are taken so many times: rates of a probe are those of batches that run half empty"""
+"""factor on all estimates: the rates of a probe are those of batches that run half empty"""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def choose(
 ) -> Size:
     """The largest size that takes at most `seconds`; the smallest where none does.
 
-    `problems` are those that there are: a rung that asks for more is taken with so many.
+    `problems` is how many exist: a rung that asks for more is taken with that many.
     """
     sizes = [Size(min(s.problems, problems), s.samples, s.test_samples) for s in ladder]
     return next((s for s in sizes if seconds_of(s, tests, rates) <= seconds), sizes[-1])

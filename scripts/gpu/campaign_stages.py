@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from assay.pools.run import Part, Run
 from assay.settings.errors import UserError
@@ -30,11 +30,10 @@ from scripts.gpu.campaign_plan import (
     seconds_of,
     shrink,
 )
+from scripts.gpu.campaign_state import Campaign, whole_slices
+from scripts.gpu.campaign_summary import write_summary
 
-if TYPE_CHECKING:
-    from scripts.gpu.campaign import Campaign
-
-__all__ = ["Stages", "drop_half_slices", "whole_slices"]
+__all__ = ["Stages", "drop_half_slices"]
 
 # Of a rehearsal.
 SMALL = (Size(24, 8, 8), Size(16, 8, 4), Size(8, 4, 4))
@@ -52,13 +51,6 @@ BENCH_SHARE = 0.6
 """of what is left, at most, for one benchmark"""
 OVERDUE = 1.5
 PART_SAMPLES = 4096
-
-
-def whole_slices(folder: Path) -> set[int]:
-    """The slices of problems that have parts of both modes."""
-    parts = [part for file in folder.glob("part-*.parquet") if (part := Part.parse(file.name))]
-    cot, pot = ({part.index for part in parts if part.mode == mode} for mode in ("cot", "pot"))
-    return cot & pot
 
 
 def drop_half_slices(folder: Path) -> None:
@@ -229,7 +221,7 @@ class Stages:
             grade=opened.seconds("answers") / count,
             train=record["seconds"] / record["data"]["candidates"],
             score=score / count,
-            # What is still to come are about so many commands.
+            # About this many commands are still to come.
             start=round(8 * max(start, scored - score), 1),
         )
         shutil.rmtree(folder / "probe-verifier")
@@ -322,17 +314,17 @@ class Stages:
 
     def bench(self) -> None:
         """Benchmarks, one after the other, while there is time; one that fails stops nothing."""
-        told: dict[str, str] = self.campaign.state["benches"]
+        outcomes: dict[str, str] = self.campaign.state["benches"]
         benches = REHEARSED_BENCHES if self.campaign.rehearse else BENCHES
         end = time.monotonic() + max(30.0, self.campaign.left - SUMMARY_SECONDS)
         model = self.campaign.state["done"]["base"]["model"]
         places = {"model": model, "data": str(self.data), "work": str(self.work)}
         for name, words in benches.items():
-            if name in told:  # by an earlier call
+            if name in outcomes:  # by an earlier call
                 continue
             left = end - time.monotonic()
             if left < 15:
-                told[name] = "no time left"
+                outcomes[name] = "no time left"
                 continue
             # One that hangs shall leave some to the others.
             seconds = max(15.0, BENCH_SHARE * left)
@@ -340,15 +332,13 @@ class Stages:
                 took = self.campaign.python(
                     f"bench-{name}", [word.format(**places) for word in words], until=seconds
                 )
-                told[name] = "out of time" if took >= seconds else f"{took:.0f} s"
+                outcomes[name] = "out of time" if took >= seconds else f"{took:.0f} s"
             except UserError as error:
-                told[name] = str(error)
+                outcomes[name] = str(error)
             self.campaign.save()
 
     def summary(self) -> dict[str, Any]:
         """The folder to take home."""
-        from scripts.gpu.campaign_summary import write_summary
-
         size = write_summary(self.work, self.campaign.state, self.given)
         return {"kilobytes": round(size / 1000)}
 

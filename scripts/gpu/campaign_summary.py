@@ -90,17 +90,17 @@ def write_candidates(run: Run, path: Path) -> None:
                 if len(ranked) <= CANDIDATES
                 else ranked.iloc[[*range(half), *range(-half, 0)]]
             )
-            told = [_candidate(row, name) for row in shown.to_dict("records")]
+            candidates = [_candidate(row, name) for row in shown.to_dict("records")]
             line = {"id": problem.id, "question": problem.question, "reference": problem.answer,
-                    "candidates": told}  # fmt: skip
+                    "candidates": candidates}  # fmt: skip
             stream.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
 def _candidate(row: Mapping[Any, Any], verifier: str) -> dict[str, Any]:
     label = row["label"]
-    told = {name: row[name] for name in ("mode", "text", "answer", "outcome", "output")}
+    texts = {name: row[name] for name in ("mode", "text", "answer", "outcome", "output")}
     return {
-        **told,
+        **texts,
         "label": label if isinstance(label, bool) else None,
         "score": round(float(row[f"score:{verifier}"]), 3),
         "values": [round(float(value), 3) for value in row[f"values:{verifier}"]],
@@ -148,11 +148,11 @@ def headline(evaluation: Mapping[str, Any], greedy: Mapping[str, float]) -> str:
 
 def _so_far(state: Mapping[str, Any]) -> str:
     """What stands in result.md before there is a result."""
-    told = "\n".join(f"- {name}: {json.dumps(about)}" for name, about in state["done"].items())
+    stages = "\n".join(f"- {name}: {json.dumps(about)}" for name, about in state["done"].items())
     return (
         "# GSM8K with 135M parameters: not done\n\n"
         f"`scripts/gpu/campaign.sh {state['command']}`\n\n{_machine()}; {_packages()}.\n\n"
-        f"Stages done, {state['spent']:.0f} s in all:\n\n{told}\n"
+        f"Stages done, {state['spent']:.0f} s in all:\n\n{stages}\n"
     )
 
 
@@ -164,7 +164,7 @@ def _result(work: Path, state: Mapping[str, Any], given: Mapping[str, str], test
     done, report = state["done"], test.path / "report"
     evaluation = json.loads((report / "evaluation.json").read_text(encoding="utf-8"))
     greedy = greedy_accuracy(Run.open(work / "greedy"))
-    seconds = ", ".join(f"{name} {told['seconds']:.0f}" for name, told in done.items())
+    seconds = ", ".join(f"{name} {stage['seconds']:.0f}" for name, stage in done.items())
     lines = [
         "# GSM8K with 135M parameters",
         f"`scripts/gpu/campaign.sh {state['command']}`",
@@ -174,7 +174,7 @@ def _result(work: Path, state: Mapping[str, Any], given: Mapping[str, str], test
         f"Seconds of each stage: {seconds}; {state['spent']:.0f} in all, "
         f"of {60 * float(given['minutes']):.0f}.",
         "Benchmarks (bench/, logs/):",
-        "\n".join(f"- {name}: {told}" for name, told in state["benches"].items()),
+        "\n".join(f"- {name}: {outcome}" for name, outcome in state["benches"].items()),
         f"```\n{(report / 'table.txt').read_text(encoding='utf-8').rstrip()}\n```",
     ]
     return "\n\n".join(lines) + "\n"

@@ -36,7 +36,7 @@ class _Stage(NamedTuple):
 STAGES = {
     "sample": _Stage(sample.SampleConfig, sample.run),
     "grade": _Stage(grade.GradeConfig, grade.run),
-    "score": _Stage(score.ScoreStageConfig, score.run),
+    "score": _Stage(score.ScoreRunConfig, score.run),
 }
 """By name, in the order in which they follow each other."""
 

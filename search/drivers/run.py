@@ -37,13 +37,12 @@ from assay.search.solving.show import show_one
 from assay.search.stages.contamination import ContaminationConfig, evaluation_sets
 from assay.search.stages.grade import GradeConfig, grade
 from assay.search.stages.sample import SampleConfig, prompt_of, sample
-from assay.search.stages.score import ScoreStageConfig, score
+from assay.search.stages.score import ScoreRunConfig, score
 from assay.search.stages.train import training_pool
-from assay.selection.evaluate import EvaluateConfig
+from assay.selection.request import EvaluateConfig
 from assay.settings.errors import UserError
 from assay.storage.places import local_folder
 from assay.verifier.config import ScoreConfig, TrainVerifierConfig, VerifierModelConfig
-from assay.verifier.data import VerifierProblem
 from assay.verifier.train import train_verifier
 
 __all__ = [
@@ -85,8 +84,7 @@ class LoopConfig:
     train: Split = field(default_factory=Split)
     """problems to fine-tune the generator on"""
     validation: Split = field(default_factory=lambda: Split(limit=0))
-    """held-out problems by whose coverage the generator's epoch is chosen
-    (assay.generator.coverage)
+    """held-out problems whose coverage decides which epoch of the generator is kept; limit=0 = none
     """
     generator: TrainGeneratorConfig = field(default_factory=TrainGeneratorConfig)
     pool: Split = field(default_factory=Split)
@@ -94,19 +92,19 @@ class LoopConfig:
     pool_modes: dict[str, int] = field(default_factory=lambda: {"cot": 50, "pot": 50})
     """samples per pool problem, by mode"""
     pool_mixture: dict[str, Any] = field(default_factory=dict)
-    """several origins of those, as `mixture` of assay sample; generators are the fine-tuned one
-    unless a member names another"""
+    """several origins of these samples, as `mixture` of assay sample; members use the fine-tuned
+    generator unless they name another"""
     verifier: TrainVerifierConfig = field(
         default_factory=lambda: TrainVerifierConfig(
             model=VerifierModelConfig(base=ModelConfig(name="")), prompt=PromptConfig(form="auto")
         )
     )
-    """starts from the generator, and asks as it does, unless model.base and prompt say otherwise"""
+    """by default it starts from the generator and is prompted as it is (model.base, prompt)"""
     tests: dict[str, Split] = field(default_factory=lambda: {"test": Split(split="test")})
     """test sets by name"""
     contamination: ContaminationConfig = field(default_factory=ContaminationConfig)
-    """told before training: questions of the tests (and of the sets in against) that occur among
-    the problems trained on"""
+    """reported before training: questions of the tests, and of the sets in against, that occur
+    among the training problems"""
     modes: dict[str, int] = field(default_factory=lambda: {"cot": 32, "pot": 32})
     """samples per test problem, by mode"""
     mixture: dict[str, Any] = field(default_factory=dict)
@@ -122,7 +120,7 @@ class LoopConfig:
     workers: int = 0
     """local processes for sampling and scoring; 0 = one per core on a CPU, one on a GPU"""
     show: bool = True
-    """finally show how one test problem is solved"""
+    """show at the end how one test problem is solved"""
 
 
 def run(config: LoopConfig) -> None:
@@ -141,32 +139,39 @@ def run(config: LoopConfig) -> None:
     generator = steps.do("fine-tune the generator", lambda: fine_tune(config, dropped, splits))
     steps.do("sample for the verifier", lambda: sample_split(config, "train", generator, splits))
     pool = steps.do("run programs and grade", lambda: grade_split(config, "train"))
-    learned, tokens = _training_data(config, pool)
-    verifier = steps.do(
-        "train the verifier", lambda: _train_verifier(config, learned, generator, dropped)
-    )
+    verifier, tokens = _verifier(config, pool, generator, dropped, steps)
     runs = {}
     for name in config.tests:
         steps.do(f"{name}: sample", partial(sample_split, config, name, generator, splits))
         steps.do(f"{name}: run programs and grade", partial(grade_split, config, name))
         runs[name] = steps.do(f"{name}: score", partial(_score, config, name, verifier))
-    sampled = {"train": tokens}
-    shown = ""
-    for name, test in runs.items():
+    _report(config, output, {"train": pool, **runs}, {"train": tokens})
+    print(f'\nsolve:  assay solve generator={generator} verifier={verifier} "QUESTION"')
+
+
+def _report(
+    config: LoopConfig, output: Path, runs: Mapping[str, Run], sampled: dict[str, int]
+) -> None:
+    """Reports every test, what all steps cost, and how one problem is solved.
+
+    `runs` are the pool of the verifier, "train", and the tests; `sampled` the tokens of that pool.
+    """
+    tests = {name: run for name, run in runs.items() if name in config.tests}
+    example = ""
+    for name, test in tests.items():
         print(f"\n{name}: {len(test.problems)} problems of {config.problems.name}\n")
         frame = load_frame(test, texts=True)
         print(report.report_run(test, config.evaluate, f"{output.name}: {name}", frame))
         sampled[name] = int(frame["tokens"].sum())
-        if config.show and not shown:
-            example = show_one(test, config.evaluate, frame)
-            shown = f"\nOne problem of {name}, solved:\n\n{example}"
+        if config.show and not example:
+            solved = show_one(test, config.evaluate, frame)
+            example = f"\nOne problem of {name}, solved:\n\n{solved}"
     print()
-    print(_costs(output, {"train": pool, **runs}, sampled))
-    if shown:
-        print(shown)
-    for test in runs.values():
+    print(_costs(output, runs, sampled))
+    if example:
+        print(example)
+    for test in tests.values():
         print(f"\nreport: {test.path / 'report' / 'index.html'}", end="")
-    print(f'\nsolve:  assay solve generator={generator} verifier={verifier} "QUESTION"')
 
 
 class Splits:
@@ -177,7 +182,7 @@ class Splits:
         self._loaded: list[tuple[Split, list[Problem]]] = []
 
     def problems(self, split: Split) -> list[Problem]:
-        """Raises as `load_problems` does."""
+        """The problems of a split. Raises as `load_problems` does."""
         for known, problems in self._loaded:
             if known == split:
                 return problems
@@ -186,13 +191,13 @@ class Splits:
         return problems
 
     def validation(self) -> list[Problem]:
-        """None without a limit."""
+        """The held-out problems; none without a limit."""
         validation = self._config.validation
         return self.problems(validation) if validation.limit else []
 
 
 class _Steps:
-    """Numbers the steps and says how long each took."""
+    """Numbers the steps and prints how long each took."""
 
     def __init__(self, count: int) -> None:
         self.count, self.number = count, 0
@@ -213,7 +218,7 @@ def split_of(config: LoopConfig, split: Split) -> ProblemsConfig:
 
 
 def check_leaks(config: LoopConfig, splits: Splits | None = None) -> frozenset[str]:
-    """Tells which questions of the tests occur in training; returns those to leave out of it.
+    """Reports which test questions occur in training, and returns those to leave out of it.
 
     `splits` keeps the problems for the steps that come after. There are none to leave out without
     `contamination.drop`. Raises `UserError` where a test holds a question that is trained on too,
@@ -295,20 +300,19 @@ def grade_split(config: LoopConfig, name: str) -> Run:
     return grade(GradeConfig(run=str(Path(config.output) / name), limits=config.limits))
 
 
-def _training_data(config: LoopConfig, pool: Run) -> tuple[list[VerifierProblem], int]:
-    """What the verifier can learn from a graded pool, and how many tokens were sampled for it."""
+def _verifier(
+    config: LoopConfig, pool: Run, generator: Path, dropped: frozenset[str], steps: _Steps
+) -> tuple[Path, int]:
+    """Trains the verifier; returns its folder and how many tokens were sampled for its training."""
     frame = load_frame(pool, texts=True)
     print(frame_line(frame))
-    annotations = config.generator.rationales.annotations
-    return training_pool([pool], annotations, frames=[frame]), int(frame["tokens"].sum())
-
-
-def _train_verifier(
-    config: LoopConfig, data: list[VerifierProblem], generator: Path, dropped: frozenset[str]
-) -> Path:
-    training = verifier_training(config, generator, Path(config.output) / "verifier")
+    tokens = int(frame["tokens"].sum())
+    data = training_pool([pool], config.generator.rationales.annotations, frames=[frame])
+    del frame  # training takes hours, and candidates much memory
     # The pool stays whole: what is dropped decides what is learned from, not what is sampled.
-    return train_verifier(training, [d for d in data if d.problem.question not in dropped])
+    kept = [item for item in data if item.problem.question not in dropped]
+    training = verifier_training(config, generator, Path(config.output) / "verifier")
+    return steps.do("train the verifier", lambda: train_verifier(training, kept)), tokens
 
 
 def verifier_training(config: LoopConfig, generator: Path, output: Path) -> TrainVerifierConfig:
@@ -324,7 +328,7 @@ def verifier_training(config: LoopConfig, generator: Path, output: Path) -> Trai
 def _score(config: LoopConfig, name: str, verifier: Path) -> Run:
     model = ModelConfig(name=str(verifier), device=config.generator.model.device)
     return score(
-        ScoreStageConfig(
+        ScoreRunConfig(
             run=str(Path(config.output) / name),
             verifier=model,
             scoring=config.scoring,

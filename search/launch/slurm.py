@@ -56,17 +56,17 @@ def submit(stage: str, config: StageConfig, remaining: Remaining) -> str | None:
         stream.write(_frozen(config))
     with atomic_file(path) as stream:
         stream.write(script(stage, config.run, slurm, tasks, folder))
-    told = f"{stage}: {len(tasks)} of {slurm.array} tasks"
+    summary = f"{stage}: {len(tasks)} of {slurm.array} tasks"
     if not slurm.after:
-        told += f", {len(parts)} parts to do"
+        summary += f", {len(parts)} parts to do"
     command = ["sbatch", "--parsable", *_dependency(slurm), str(path)]
     if not slurm.submit:
-        print(f"{told}; to submit it: {shlex.join(command)}")
+        print(f"{summary}; to submit it: {shlex.join(command)}")
         return ""
     job = _sbatch(command, path)
     with atomic_file(noted) as stream:
         stream.write(f"{job}\n")
-    print(f"{told}; job {job}, script and logs in {folder}")
+    print(f"{summary}; job {job}, script and logs in {folder}")
     return job
 
 
@@ -113,9 +113,9 @@ def _frozen(config: StageConfig) -> str:
     """The stage's configuration as YAML, for its tasks: what is edited later is not theirs."""
     from omegaconf import OmegaConf
 
-    own = {**as_dict(config), "launcher": "local"}
-    del own["slurm"], own["ray"], own["shard"]
-    return OmegaConf.to_yaml(_escaped(own))
+    frozen = {**as_dict(config), "launcher": "local"}
+    del frozen["slurm"], frozen["ray"], frozen["shard"]
+    return OmegaConf.to_yaml(_escaped(frozen))
 
 
 def _escaped(value: Any) -> Any:
@@ -161,10 +161,10 @@ def _check(config: StageConfig) -> None:
 
 def folder_of(run: str) -> Path:
     """Where scripts and logs go: into the run; of one in an object store, beside the user."""
-    found = place(run)
-    if isinstance(found, Remote):
-        return Path("slurm").absolute() / found.name
-    return found.absolute() / "slurm"
+    folder = place(run)
+    if isinstance(folder, Remote):
+        return Path("slurm").absolute() / folder.name
+    return folder.absolute() / "slurm"
 
 
 def _dependency(slurm: SlurmConfig) -> list[str]:

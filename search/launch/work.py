@@ -170,8 +170,8 @@ def _follow(workers: Mapping[Connection, Any], parts: Sequence[Part], bar: Bar) 
     """Gives out the parts to the workers, by their pipes, until all are done."""
     left, busy = deque(parts), dict(workers)
     while busy:
-        told = set(wait(list(busy), timeout=0.5))
-        for pipe in [each for each in busy if each in told]:
+        ready = set(wait(list(busy), timeout=0.5))
+        for pipe in [each for each in busy if each in ready]:
             try:
                 kind, payload = pipe.recv()
                 if kind == "free":
@@ -243,11 +243,11 @@ def _tell(pipe: Connection, kind: str, payload: Any) -> None:
     try:
         pipe.send((kind, payload))
     except OSError:
-        os._exit(1)  # the command is gone, and nobody is there to be told
+        os._exit(1)  # the command is gone, and nobody listens
 
 
 class Counts:
-    """What a worker has done since it told so: told every `seconds`, not for every candidate."""
+    """What a worker has done, reported every `seconds` instead of for every candidate."""
 
     def __init__(self, tell: Callable[[int, int], Any], seconds: float) -> None:
         self._tell, self._seconds = tell, seconds
@@ -263,10 +263,10 @@ class Counts:
 
     def flush(self) -> Any:
         """Tells now; returns what telling gives."""
-        told = self._tell(self._candidates, self._tokens)
+        answer = self._tell(self._candidates, self._tokens)
         self._candidates = self._tokens = 0
         self._last = time.monotonic()
-        return told
+        return answer
 
 
 def failure(error: Exception) -> tuple[str, str]:

@@ -1,7 +1,9 @@
 """How an answer came about, for the terminal: the votes, and the best candidate behind the answer.
 
-print(show(solved))
-print(show_one(run, EvaluateConfig()))      # one problem of a run
+Of a question that was solved, and of one problem of a run:
+
+    print(show(solved))
+    print(show_one(run, EvaluateConfig()))
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from assay.pools.rows import Candidate, Graded
 from assay.pools.run import Run
 from assay.search.solving.solver import Member, Solved, choose
 from assay.search.solving.summary import CHOICE, FELL_BACK
-from assay.selection.evaluate import EvaluateConfig
+from assay.selection.request import EvaluateConfig
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,7 +1,9 @@
 """The command `assay solve`: answers a question, or a file of them.
 
-assay solve "A box holds 12 eggs. How many eggs do 3 boxes hold?" --show
-assay solve problems=questions.jsonl output=answers.jsonl n=64
+An answer is shown with its votes and its best candidate; of a file, a line a problem:
+
+    assay solve "A box holds 12 eggs. How many eggs do 3 boxes hold?" --show
+    assay solve problems=questions.jsonl output=answers.jsonl n=64
 """
 
 from __future__ import annotations

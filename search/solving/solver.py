@@ -156,9 +156,13 @@ def _any_answer(members: Sequence[Member]) -> bool:
 class Solver:
     """Generator, sandbox and verifier, loaded once for many problems."""
 
-    def __init__(self, config: SolveConfig) -> None:
-        """Raises `UserError` where a model is missing or a key does not fit."""
+    def __init__(self, config: SolveConfig, *, progress: bool = True) -> None:
+        """Raises `UserError` where a model is missing or a key does not fit.
+
+        `progress` shows a bar on stderr while candidates are sampled.
+        """
         config = _with_defaults(config)
+        self.progress = progress
         if config.rule not in RULES:
             raise UserError(f"rule={config.rule}: expected one of {', '.join(RULES)}")
         scored = config.verifier.name not in ("", "none")
@@ -205,7 +209,8 @@ class Solver:
         if not problems:
             return {}
         sampled: dict[str, list[Candidate]] = {problem.id: [] for problem in problems}
-        with progress_bar(len(problems) * sum(counts.values()), "sample") as progress:
+        total = len(problems) * sum(counts.values())
+        with progress_bar(total, "sample", shown=self.progress) as progress:
             for candidate in sample_candidates(
                 self.engine, self.prompter, problems, counts, self.config.sampling
             ):

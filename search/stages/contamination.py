@@ -1,7 +1,9 @@
 """The command `check-contamination`, and the same check before a generator is trained.
 
-assay check-contamination problems=mathinstruct against=[data/eval] output=overlaps.jsonl
-assay train-generator runs/g problems=mathinstruct contamination.against=[data/eval]
+Both say which questions of evaluation sets occur among the problems; they can be left out:
+
+    assay check-contamination problems=mathinstruct against=[data/eval] output=overlaps.jsonl
+    assay train-generator runs/g problems=mathinstruct contamination.against=[data/eval]
 """
 
 from __future__ import annotations

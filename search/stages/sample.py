@@ -53,11 +53,11 @@ class SampleConfig(StageConfig):
     sampling: SamplingParams = field(default_factory=SamplingParams)
     engine: EngineConfig = field(default_factory=EngineConfig)
     mixture: dict[str, Any] = field(default_factory=dict)
-    """several origins in one pool: name -> what differs of generator, prompt, modes, sampling and
-    engine, for example '{cool: {}, hot: {sampling: {temperature: 1.0}}}'"""
+    """several origins in one pool: name -> its own settings of generator, prompt, modes, sampling
+    and engine, for example '{cool: {}, hot: {sampling: {temperature: 1.0}}}'"""
     problems_per_part: int = 0
-    """problems in one part, the unit of resuming and of sharding; 0 = as the run was begun, at
-    first so many that a part has about 512 samples"""
+    """problems per part, the unit of resuming and of sharding; 0 = the number that the run was
+    begun with; for a new run, enough for about 512 samples per part"""
     workers: int = 0
     """number of local processes; 0 = one per core on a CPU, one on a GPU"""
 
@@ -73,9 +73,9 @@ def run(config: SampleConfig) -> str | None:
 
 
 class Engines:
-    """The engine asked for last: a model is loaded once for all that needs it one after the other.
+    """Keeps the engine used last, so that consecutive users of one model load it once.
 
-    Processes that it is sent to start without one.
+    A process that it is sent to starts without an engine.
     """
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class Engines:
         self._loaded: tuple[ModelConfig, EngineConfig] | None = None
 
     def get(self, origin: Origin) -> Engine:
-        """The engine of an origin, loaded where another one was asked for last."""
+        """The engine of an origin, loaded unless it is the one used last."""
         if self._engine is None or self._loaded != _model(origin):
             self.release()
             self._engine = make_engine(origin.engine, origin.generator)
@@ -91,7 +91,7 @@ class Engines:
         return self._engine
 
     def release(self) -> None:
-        """Lets go of the engine: two models need not fit into memory."""
+        """Drops the engine, so that two models need not fit into memory."""
         self._engine = None
         gc.collect()
 
@@ -104,7 +104,7 @@ def sample(
     engines: Engines | None = None,
     problems: Sequence[Problem] | None = None,
 ) -> Run:
-    """Brings the run up to the samples asked for; what is there stays.
+    """Adds the samples that the run lacks; existing ones are kept.
 
     With Slurm it returns once the job is submitted. `engines` keeps the engine from one call to the
     next, where this process itself samples; `problems` are those that `config.problems` describes,
@@ -209,8 +209,8 @@ def _register(
     # All are checked before the first one is sampled for hours.
     for name, origin in origins.items():
         key = sampling_key(origin, shots[name], config.problems_per_part)
-        own = origin if name else dataclasses.replace(config, prompt=origin.prompt)
-        opened.register("candidates", key, as_dict(own), name, partial(_shape, origin))
+        settings = origin if name else dataclasses.replace(config, prompt=origin.prompt)
+        opened.register("candidates", key, as_dict(settings), name, partial(_shape, origin))
 
 
 def part_size(config: SampleConfig, origins: Mapping[str, Origin], opened: Run) -> int:

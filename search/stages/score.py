@@ -12,6 +12,7 @@ import dataclasses
 import gc
 import re
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,11 +32,11 @@ from assay.settings.schema import as_dict
 from assay.verifier.config import ScoreConfig
 from assay.verifier.scorers.own import Readable, Scorer
 
-__all__ = ["ScoreStageConfig", "Scorers", "run", "score", "verifier_name"]
+__all__ = ["ScoreRunConfig", "Scorers", "run", "score", "verifier_name"]
 
 
 @dataclass
-class ScoreStageConfig(StageConfig):
+class ScoreRunConfig(StageConfig):
     """What `assay score` reads."""
 
     verifier: ModelConfig = field(default_factory=lambda: ModelConfig(name=""))
@@ -50,9 +51,9 @@ class ScoreStageConfig(StageConfig):
 
 
 class Scorers:
-    """The verifier asked for last, loaded once for all runs that it scores one after the other.
+    """Keeps the verifier used last, so that it is loaded once for consecutive runs.
 
-    Processes that it is sent to start without one.
+    A process that it is sent to starts without a verifier.
     """
 
     def __init__(self) -> None:
@@ -60,7 +61,7 @@ class Scorers:
         self._loaded: ModelConfig | None = None
 
     def get(self, model: ModelConfig) -> Scorer:
-        """The scorer of a model, loaded where another one was asked for last."""
+        """The scorer of a model, loaded unless it is the one used last."""
         if self._scorer is None or self._loaded != model:
             self._scorer = None  # two models need not fit into memory
             gc.collect()
@@ -71,13 +72,13 @@ class Scorers:
         return Scorers, ()
 
 
-def verifier_name(config: ScoreStageConfig) -> str:
+def verifier_name(config: ScoreRunConfig) -> str:
     """What the scores are called in the run."""
     name = config.name or Path(config.verifier.name).resolve().name
     return re.sub(r"[^\w.-]+", "-", name)
 
 
-def run(config: ScoreStageConfig) -> str | None:
+def run(config: ScoreRunConfig) -> str | None:
     """`assay score`; returns the id of the Slurm job that does it, if one does."""
     launched = _launch(config)
     for one in by_verifier(config) if launched.awaited else []:
@@ -102,7 +103,7 @@ def _unscored(opened: Run, stage: str, parts: Sequence[Part]) -> str:
     )
 
 
-def by_verifier(config: ScoreStageConfig) -> list[ScoreStageConfig]:
+def by_verifier(config: ScoreRunConfig) -> list[ScoreRunConfig]:
     """The configuration taken apart: one for each verifier. Raises `UserError` where none is."""
     if bool(config.verifier.name) == bool(config.verifiers):
         raise UserError(
@@ -119,7 +120,7 @@ def by_verifier(config: ScoreStageConfig) -> list[ScoreStageConfig]:
     ]
 
 
-def score(config: ScoreStageConfig, scorers: Scorers | None = None) -> Run:
+def score(config: ScoreRunConfig, scorers: Scorers | None = None) -> Run:
     """Scores every graded part that these verifiers have not scored yet.
 
     With Slurm it returns once the job is submitted. `scorers` keeps the verifier from one call to
@@ -128,11 +129,11 @@ def score(config: ScoreStageConfig, scorers: Scorers | None = None) -> Run:
     return _launch(config, scorers).run
 
 
-def _launch(config: ScoreStageConfig, scorers: Scorers | None = None) -> Launched:
+def _launch(config: ScoreRunConfig, scorers: Scorers | None = None) -> Launched:
     return launch("score", config, partial(_remaining, config, scorers))
 
 
-def _remaining(config: ScoreStageConfig, scorers: Scorers | None) -> tuple[Run, list[Work]]:
+def _remaining(config: ScoreRunConfig, scorers: Scorers | None) -> tuple[Run, list[Work]]:
     """Registers the stage and says what of it is left to do, verifier by verifier."""
     if not config.run:
         raise UserError("run: expected the folder of the run, for example assay score runs/demo")
@@ -153,16 +154,16 @@ def _remaining(config: ScoreStageConfig, scorers: Scorers | None) -> tuple[Run, 
     return opened, [_work(opened, one, scorers or Scorers()) for one in singles]
 
 
-def _stage(config: ScoreStageConfig) -> str:
+def _stage(config: ScoreRunConfig) -> str:
     return f"scores/{verifier_name(config)}"
 
 
-def _shape(config: ScoreStageConfig) -> dict[str, Any] | None:
+def _shape(config: ScoreRunConfig) -> dict[str, Any] | None:
     shape = model_shape(config.verifier)
     return shape.to_dict() if shape else None
 
 
-def _work(opened: Run, config: ScoreStageConfig, scorers: Scorers) -> Work:
+def _work(opened: Run, config: ScoreRunConfig, scorers: Scorers) -> Work:
     stage, device = _stage(config), config.verifier.device
     parts = opened.missing(stage, opened.parts("answers"), Shard.parse(config.shard))
     return Work(
@@ -177,7 +178,7 @@ def _work(opened: Run, config: ScoreStageConfig, scorers: Scorers) -> Work:
     )
 
 
-def open_worker(config: ScoreStageConfig, record: dict[str, Any], scorers: Scorers) -> Do:
+def open_worker(config: ScoreRunConfig, record: dict[str, Any], scorers: Scorers) -> Do:
     """Loads the verifier; returns what scores one part."""
     opened = Run.open(config.run, record)
     scorer = scorers.get(config.verifier)
@@ -187,17 +188,17 @@ def open_worker(config: ScoreStageConfig, record: dict[str, Any], scorers: Score
         start = time.perf_counter()
         candidates = opened.read("candidates", part).to_pylist()
         answers = opened.read("answers", part).to_pylist()
+        members = defaultdict(list)
+        for candidate, answer in zip(candidates, answers, strict=True):
+            members[candidate["problem_id"]].append((candidate, answer["output"]))
         rows = []
         for problem in opened.slice(part):
-            own = [i for i, row in enumerate(candidates) if row["problem_id"] == problem.id]
-            read = [
-                Readable(candidates[i]["mode"], candidates[i]["text"], answers[i]["output"])
-                for i in own
-            ]
-            scored = scorer.score(problem, read, config.scoring)
-            rows += [_row(candidates[i], scored, place) for place, i in enumerate(own)]
-            # Of imported candidates the number of tokens may be unknown (−1).
-            report(len(own), sum(max(0, candidates[i]["tokens"]) for i in own))
+            own = members[problem.id]
+            readable = [Readable(c["mode"], c["text"], output) for c, output in own]
+            scored = scorer.score(problem, readable, config.scoring)
+            rows += [_row(candidate, scored, i) for i, (candidate, _) in enumerate(own)]
+            # The number of tokens of imported candidates may be unknown (−1).
+            report(len(own), sum(max(0, candidate["tokens"]) for candidate, _ in own))
         table = scores_table(rows, values=config.scoring.values)
         opened.write(stage, part, table, time.perf_counter() - start)
 

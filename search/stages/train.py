@@ -56,9 +56,9 @@ class GeneratorTrainingConfig(TrainGeneratorConfig):
     problems: ProblemsConfig = field(default_factory=ProblemsConfig)
     """problems with reference solutions to learn from"""
     validation: ProblemsConfig = field(default_factory=lambda: ProblemsConfig(name=""))
-    """held-out problems by whose coverage the epoch is chosen"""
+    """held-out problems whose coverage decides which epoch is kept"""
     contamination: ContaminationConfig = field(default_factory=ContaminationConfig)
-    """told before training: questions of evaluation sets among the problems"""
+    """reported before training: questions of evaluation sets that occur among the problems"""
 
 
 def run_generator(config: GeneratorTrainingConfig) -> None:

@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from assay import command_line
+from assay.commands import GROUPS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,6 +29,14 @@ def test_help_lists_every_command(capsys):
     assert command_line.main([]) == 0
     text = capsys.readouterr().out
     assert all(f"  {name}" in text for name in command_line.COMMANDS)
+    # Under one heading each.
+    assert sorted(chain(*GROUPS.values())) == sorted(command_line.COMMANDS)
+    headings = [line for line in text.splitlines()[4:] if line and not line.startswith(" ")]
+    assert headings == [
+        *("solve", "run stages", "train", "evaluate", "move pools"),
+        *("clusters and planning", "sandbox"),
+    ]
+    assert "\n\nmove pools\n  import " in text
 
 
 @pytest.mark.parametrize("name", command_line.COMMANDS)
@@ -150,12 +160,12 @@ def test_a_full_disk_is_one_line_and_loses_nothing(capsys, monkeypatch, tmp_path
 
 def test_a_question_with_an_equals_sign_is_a_question():
     command = command_line.COMMANDS["solve"]
-    assert command_line._normal(command, ["If x=3, what is x?", "n=4", "--show"]) == [
+    assert command_line.layers(command, ["If x=3, what is x?", "n=4", "--show"]) == [
         {"question": "If x=3, what is x?"},
         "n=4",
         "show=true",
     ]
-    assert command_line._normal(command, ["x=3, so what is x?"]) == [
+    assert command_line.layers(command, ["x=3, so what is x?"]) == [
         {"question": "x=3, so what is x?"}
     ]
 
@@ -164,7 +174,7 @@ def test_a_key_with_dashes_takes_the_word_after_it():
     from assay.pools.exchange.importing import ImportConfig
 
     def joined(*words):
-        return command_line._joined(list(words), ImportConfig)
+        return command_line.with_values(list(words), ImportConfig)
 
     assert joined("a.jsonl", "--format", "qwen", "--join", "b.jsonl") == [
         "a.jsonl",

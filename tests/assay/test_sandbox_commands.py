@@ -212,7 +212,7 @@ def test_an_output_that_cannot_be_written_is_known_before_anything_runs(
     def never(*_):
         raise AssertionError("a program was run")
 
-    monkeypatch.setattr(assay.sandbox_commands, "_outcomes", never)
+    monkeypatch.setattr(assay.sandbox_commands, "outcomes_of", never)
     (tmp_path / "a.py").write_text("print(1)")
     line = refusal(capsys, "run", tmp_path / "a.py", "output=/proc/nowhere/o.jsonl")
     assert "/proc/nowhere" in line
@@ -291,10 +291,10 @@ def test_an_attack_that_is_not_contained_is_shown(capsys, monkeypatch):
 
 
 def test_kinds_of_attacks():
-    assert len(assay.sandbox_commands._of_kinds([])) == len(ATTACKS)
-    plain = assay.sandbox_commands._of_kinds(["plain"])
+    assert len(assay.sandbox_commands.attacks_of([])) == len(ATTACKS)
+    plain = assay.sandbox_commands.attacks_of(["plain"])
     assert {attack.kind for attack in plain} > {"plain: seeing", "plain: stopping"}
-    assert {a.kind for a in assay.sandbox_commands._of_kinds(["time", "plain: seeing"])} == {
+    assert {a.kind for a in assay.sandbox_commands.attacks_of(["time", "plain: seeing"])} == {
         "time",
         "plain: seeing",
     }

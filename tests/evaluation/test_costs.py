@@ -11,8 +11,8 @@ import pytest
 from assay.evaluation.costs import candidate_costs, costs, equal_flops, with_costs
 from assay.evaluation.evaluate import EvaluateStage, run_evaluate
 from assay.evaluation.of_run import evaluate_run
+from assay.evaluation.report.axes import AXES
 from assay.evaluation.report.curve_figures import plot_curves
-from assay.evaluation.report.drawing import AXES
 from assay.evaluation.report.report import ReportStage, run_report
 from assay.evaluation.table import table
 from assay.generator.flops import ModelShape
@@ -21,8 +21,10 @@ from assay.pools.run import Part, Run
 from assay.problems.problem import Problem
 from assay.search.stages.grade import GradeConfig, grade
 from assay.selection.curves import splits
-from assay.selection.evaluate import SCORED_RULES, EvaluateConfig, evaluate
+from assay.selection.evaluate import evaluate
+from assay.selection.names import SCORED_RULES
 from assay.selection.pool import PoolArrays
+from assay.selection.request import EvaluateConfig
 from assay.settings.errors import UserError
 
 # 2 layers, 8 wide: token_flops 2304, logit_flops 1600, 64 for each key, 16 for a value.

@@ -276,7 +276,7 @@ def test_a_run_that_lost_parts_is_not_taken_for_whole(make, capsys):
 def test_imported_candidates_are_scored(make, monkeypatch):
     """Without token ids and counts: a verifier reads the text."""
     import assay.search.stages.score
-    from assay.search.stages.score import ScoreStageConfig, score
+    from assay.search.stages.score import ScoreRunConfig, score
     from assay.verifier.config import ScoreConfig
 
     class Longest:
@@ -291,7 +291,7 @@ def test_imported_candidates_are_scored(make, monkeypatch):
     monkeypatch.setattr(assay.search.stages.score, "fingerprint", str)
     run = grade(GradeConfig(run=str(make(LONG, format="long").path)))
     model = ModelConfig(name="longest")
-    score(ScoreStageConfig(str(run.path), model, scoring=ScoreConfig(values=False), workers=1))
+    score(ScoreRunConfig(str(run.path), model, scoring=ScoreConfig(values=False), workers=1))
     frame = load_frame(Run.open(run.path))
     assert frame["score:longest"].tolist() == [float(len(RIGHT[0]))] * 4
     assert sorted(frame["score:long"]) == [0.125, 0.25, 0.5, 0.75]

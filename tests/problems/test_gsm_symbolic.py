@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from assay.problems import Problem, ProblemsConfig, UserError, load_problems
+from assay.problems import Problem, ProblemsConfig, load_problems
 from assay.problems.answers import extract, label
 from assay.problems.calculator import annotations, evaluate
 from assay.problems.gsm_symbolic import HARD_TEMPLATES, TEMPLATES, generate
+from assay.settings.errors import UserError
 
 
 @pytest.fixture(scope="module")

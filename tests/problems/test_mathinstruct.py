@@ -5,8 +5,9 @@ from collections import Counter
 
 import pytest
 
-from assay.problems import ProblemsConfig, PromptConfig, Prompter, UserError, load_problems
+from assay.problems import ProblemsConfig, PromptConfig, Prompter, load_problems
 from assay.problems.mathinstruct import SourcesConfig, mixed, source_counts, source_of, told_sources
+from assay.settings.errors import UserError
 
 ROWS = [
     ("data/CoT/gsm_train.json", "Tom has 3 apples.", "He has 3. The answer is 3"),

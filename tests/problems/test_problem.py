@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from assay.problems import Problem, Solution, UserError, read_problems, write_problems
+from assay.problems import Problem, Solution, read_problems, write_problems
+from assay.settings.errors import UserError
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -37,7 +38,7 @@ def test_bad_solution(tmp_path: Path) -> None:
     ],
 )
 def test_examples_in_docstrings(name: str) -> None:
-    module = importlib.import_module(f"problems.{name}")
+    module = importlib.import_module(f"assay.problems.{name}")
     failed, tried = doctest.testmod(module)
     assert tried > 0
     assert failed == 0
@@ -45,7 +46,7 @@ def test_examples_in_docstrings(name: str) -> None:
 
 def test_import_is_light() -> None:
     heavy = "torch transformers reasoning_gym datasets sympy matplotlib numpy pandas"
-    code = f"import sys, problems; print([m for m in {heavy.split()} if m in sys.modules])"
+    code = f"import sys, assay.problems; print([m for m in {heavy.split()} if m in sys.modules])"
     root = Path(__file__).resolve().parents[2]
     printed = subprocess.run(
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from assay.problems import Problem, PromptConfig, Prompter, UserError, prompts
+from assay.problems import Problem, PromptConfig, Prompter, prompts
 from assay.problems.prompts import Shot, Shots
+from assay.settings.errors import UserError
 
 PROBLEM = Problem(id="1", question="What is 1 + 1? ")
 CHOICE = Problem(id="2", question="Which?", options=("3", "4"))

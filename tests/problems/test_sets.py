@@ -8,14 +8,8 @@ from typing import Any
 
 import pytest
 
-from assay.problems import (
-    Problem,
-    ProblemsConfig,
-    Solution,
-    UserError,
-    load_problems,
-    write_problems,
-)
+from assay.problems import Problem, ProblemsConfig, Solution, load_problems, write_problems
+from assay.settings.errors import UserError
 
 
 def write(path: Path, rows: list[Any]) -> Path:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from assay.problems import Problem, ProblemsConfig, Prompter, Solution, UserError
+from assay.problems import Problem, ProblemsConfig, Prompter, Solution
 from assay.problems.shots import FewShotConfig, choose_shots
+from assay.settings.errors import UserError
 
 ONE = Problem("a", "What is 1 + 1?", "2", solutions=(Solution("cot", "1+1 = <<1+1=2>>2\n#### 2"),))
 TWO = Problem("b", "Which?", "B", ("3", "4"), (Solution("cot", "B"), Solution("pot", "print('B')")))

@@ -15,14 +15,22 @@ FOLDER = Path(__file__).parents[2] / "scripts" / "pretrain_tiny"
 EQUATION = re.compile(r"([\d.]+(?:[+*/-][\d.]+)+)=([\d.]+)")
 
 
-@pytest.fixture(scope="module")
-def corpus() -> ModuleType:
+def imported(name: str) -> ModuleType:
     sys.path.insert(0, str(FOLDER))
     try:
-        importlib.import_module("stories")
-        return importlib.import_module("corpus")
+        return importlib.import_module(name)
     finally:
         sys.path.remove(str(FOLDER))
+
+
+@pytest.fixture(scope="module")
+def corpus() -> ModuleType:
+    return imported("corpus")
+
+
+@pytest.fixture(scope="module")
+def written() -> ModuleType:
+    return imported("story")
 
 
 def draw(corpus: ModuleType, stage: int, seed: int, count: int = 600) -> list:
@@ -79,8 +87,9 @@ def test_prompts_and_responses_have_the_plain_form(corpus: ModuleType) -> None:
             assert re.search(r"\n#### -?[\d.]+$", example.response)
 
 
-def test_a_program_names_earlier_results(corpus: ModuleType) -> None:
-    story = corpus.Story("", (corpus.Step("{}", "48 / 2"), corpus.Step("{}", "$48 + $24")))
+def test_a_program_names_earlier_results(corpus: ModuleType, written: ModuleType) -> None:
+    steps = (written.Step("{}", "48 / 2"), written.Step("{}", "$48 + $24"))
+    story = written.Story("", steps)
     assert corpus.as_program(story) == "\nx1 = 48 / 2\nx2 = 48 + x1\nprint(x2)"
 
 

@@ -302,3 +302,15 @@ def test_a_chains_bad_key_is_named_with_its_stage(tmp_path, capsys):
     assert "sample.run: set it once at the top level" in line
     assert "launcher=x: expected one of" in line_of(capsys, "launch", "r", "launcher=x")
     assert "run: expected the folder" in line_of(capsys, "launch")
+
+
+@pytest.mark.parametrize("command", ["sample", "grade", "score", "launch"])
+def test_the_help_of_every_command_explains_where_parts_are_done(command, capsys):
+    assert command_line.main([command, "--help"]) == 0
+    words = " ".join(capsys.readouterr().out.split())
+    assert "launcher=local local | slurm | ray: what the parts run on" in words
+    assert "slurm.array=1 number of tasks; task i does the parts i modulo this number" in words
+    assert "ray.retries=3 how often a part is restarted after its worker died" in words
+    shared = command == "launch"
+    assert ("shard=0/1 i/m: do only the parts i modulo m" in words) is not shared
+    assert ("slurm settings for all stages; a stage's own slurm" in words) is shared

@@ -9,10 +9,11 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import roc_auc_score
 
 from assay.evaluation.table import table
-from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.evaluate import evaluate
 from assay.selection.intervals import bootstrap_weights
 from assay.selection.pool import PoolArrays
 from assay.selection.quality import calibration_bins, over_optimisation, quality
+from assay.selection.request import EvaluateConfig
 
 
 def make_pool(problems=30, candidates=12, seed=0, levels=None, gain=0.5):

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from assay.selection.evaluate import EvaluateConfig
+from assay.selection.request import EvaluateConfig
 from assay.settings.errors import UserError
 from assay.settings.help import describe
 from assay.settings.schema import load, merge, read_yaml
