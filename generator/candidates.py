@@ -1,7 +1,9 @@
 """Candidates of an engine: what it writes for problems, as rows of a pool.
 
-for candidate in sample_candidates(engine, prompter, problems, {"cot": 8}, SamplingParams()):
-print(candidate.problem_id, candidate.text)
+They come as they finish, not in the problems' order:
+
+    for candidate in sample_candidates(engine, prompter, problems, {"cot": 8}, SamplingParams()):
+        print(candidate.problem_id, candidate.text)
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""A run's candidates as one pandas frame: what was sampled, graded and scored, a row a candidate.
+"""A run's candidates as one pandas frame.
 
-frame = load_frame(Run.open("runs/test"), texts=True)
-frame.groupby("mode")["label"].mean()
+What was sampled, graded and scored of each is one row:
+
+    frame = load_frame(Run.open("runs/test"), texts=True)
+    frame.groupby("mode")["label"].mean()
 """
 
 from __future__ import annotations
@@ -43,8 +45,8 @@ def scored_by(run: Run) -> list[str]:
 def stage_seconds(run: Run) -> dict[str, float]:
     """Seconds of work by stage, over all workers; without stages that came by import."""
     names = {"candidates": "sample", "answers": "grade"}
-    found = {names.get(stage, stage): run.seconds(stage) for stage in run.record["stages"]}
-    return {stage: seconds for stage, seconds in found.items() if seconds}
+    seconds = {names.get(stage, stage): run.seconds(stage) for stage in run.record["stages"]}
+    return {stage: spent for stage, spent in seconds.items() if spent}
 
 
 def load_frame(

@@ -74,14 +74,14 @@ def _compare(
         rows[candidate.problem_id].append(i)
     numbers = [-1] * len(candidates)
     labels: list[bool | None] = [None] * len(candidates)
-    for problem_id, own in rows.items():
+    for problem_id, places in rows.items():
         problem = by_id[problem_id]
         judged = judge(
-            [answers[i] for i in own],
+            [answers[i] for i in places],
             problem.answer,
             problem.options,
             convention=convention_of(problem.convention),
         )
-        for i, number, label in zip(own, judged.classes, judged.labels, strict=True):
+        for i, number, label in zip(places, judged.classes, judged.labels, strict=True):
             numbers[i], labels[i] = number, label
     return numbers, labels

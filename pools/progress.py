@@ -1,12 +1,14 @@
 """Progress on stderr: a bar where that is a terminal, else (the log of a job) a line a minute.
 
-with progress_bar(len(problems), "export", " problems") as bar:
-    for problem in problems:
-        ...
-        bar.update()
+A bar for parts, and one for the steps of a training:
 
-with TrainingBar(total=steps, description="train verifier") as bar:
-    bar.add({"value": 0.21, "lm": 1.4})
+    with progress_bar(len(problems), "export", " problems") as bar:
+        for problem in problems:
+            ...
+            bar.update()
+
+    with TrainingBar(total=steps, description="train verifier") as bar:
+        bar.add({"value": 0.21, "lm": 1.4})
 """
 
 from __future__ import annotations

@@ -197,17 +197,17 @@ class Run:
 
         def change(record: dict[str, Any]) -> bool:
             known = _entry(record["stages"], stage, origin)
-            found = None
+            model_shape = None
             if known is not None and known["key"] == entry["key"]:
-                found = known.get("shape")
+                model_shape = known.get("shape")
             elif known is not None and self.has_parts(stage, origin):
                 raise UserError(
                     f"{self.path}: {_what(stage, origin)} were made with other settings "
                     f"({'; '.join(differences(known['key'], entry['key']))})"
                 )
-            if found is None and shape is not None:
-                found = shape()
-            new = entry if found is None else {**entry, "shape": _plain(found)}
+            if model_shape is None and shape is not None:
+                model_shape = shape()
+            new = entry if model_shape is None else {**entry, "shape": _plain(model_shape)}
             if known is not None and _told(known) == _told(new):
                 return False
             _enter(record["stages"], stage, origin, new)
@@ -254,13 +254,13 @@ class Run:
         from 16 to 64 samples adds parts of the samples 16 … 63.
         """
         slices = -(-len(self.problems) // problems_per_part)
-        there = [part for part in self.parts("candidates") if part.origin == origin]
+        present = [part for part in self.parts("candidates") if part.origin == origin]
         wanted = []
         for index in range(slices):
             for mode, count in samples.items():
-                own = sorted(p for p in there if p.index == index and p.mode == mode)
+                covering = sorted(p for p in present if p.index == index and p.mode == mode)
                 end = 0
-                for part in own:
+                for part in covering:
                     if part.first == end:
                         wanted.append(part)
                         end = part.end
@@ -270,7 +270,7 @@ class Run:
 
     def parts(self, stage: str, among: Collection[Part] | None = None) -> list[Part]:
         """The valid parts of a stage (of those `among`); others are named on stderr and removed."""
-        found = []
+        valid = []
         footers = self._footers.of(stage)
         sources = self._footers.of("candidates") if footers and stage != "candidates" else {}
         for name, footer in footers.items():
@@ -279,12 +279,12 @@ class Run:
                 continue
             trouble = self._trouble(stage, part, footer, sources.get(name))
             if trouble is None:
-                found.append(part)
+                valid.append(part)
             else:
                 path = self.path / stage / name
                 print(f"{path}: {trouble}; it will be recomputed", file=sys.stderr)
                 path.unlink(missing_ok=True)
-        return sorted(found)
+        return sorted(valid)
 
     def missing(self, stage: str, wanted: Iterable[Part], shard: Shard = Shard()) -> list[Part]:
         """The wanted parts of this shard that `stage` does not have yet."""
@@ -354,10 +354,10 @@ class Run:
 
     def _refuse_other_settings(self, stage: str, part: Part) -> None:
         origin = part.origin if stage == "candidates" else ""
-        own = _entry(self.record["stages"], stage, origin)
+        ours = _entry(self.record["stages"], stage, origin)
         now = _entry(read_record(self.path)["stages"], stage, origin)
-        if own is not None and now is not None and own["key"] != now["key"]:
-            lines = "; ".join(differences(now["key"], own["key"]))
+        if ours is not None and now is not None and ours["key"] != now["key"]:
+            lines = "; ".join(differences(now["key"], ours["key"]))
             raise UserError(
                 f"{self.path}: another command does {_what(stage, origin)} with other settings "
                 f"since this one began ({lines})"

@@ -1,11 +1,13 @@
 """Problem sets by name: GSM8K, GSM-Symbolic, MathInstruct, any JSONL file, any hub data set.
 
-load_problems(ProblemsConfig(name="gsm_symbolic", split="test", limit=200))
-load_problems(ProblemsConfig(name="gsm8k", path="data/gsm8k", split="train", limit=50))
-load_problems(ProblemsConfig(name="hub", path="HuggingFaceH4/MATH-500", split="test",
-                             fields={"question": "problem"}))
-load_problems(ProblemsConfig(name="mathinstruct", sources=SourcesConfig(include=["PoT/*"]),
-                             weights={"PoT/gsm_gpt4": 0.5}))
+What a set is called, and which of its problems are taken:
+
+    load_problems(ProblemsConfig(name="gsm_symbolic", split="test", limit=200))
+    load_problems(ProblemsConfig(name="gsm8k", path="data/gsm8k", split="train", limit=50))
+    load_problems(ProblemsConfig(name="hub", path="HuggingFaceH4/MATH-500", split="test",
+                                 fields={"question": "problem"}))
+    load_problems(ProblemsConfig(name="mathinstruct", sources=SourcesConfig(include=["PoT/*"]),
+                                 weights={"PoT/gsm_gpt4": 0.5}))
 """
 
 from __future__ import annotations

@@ -1,13 +1,15 @@
-"""The output folder of a training: what it was made with, and whether the model is there.
+"""The output folder of a training: what it was made with, and whether the model is finished.
 
-OUTPUT/training/     while training: checkpoints, as the kind of model wants them
-OUTPUT/assay.json    written last: where it stands, the model is there, and its settings are in it
+A finished model's folder says so in its record:
 
-class GeneratorFolder(OutputFolder):
-kind = "generator"
+    OUTPUT/training/     while training: checkpoints, as the kind of model wants them
+    OUTPUT/assay.json    written last, with the settings: where it stands, the model is there
 
-if not GeneratorFolder(Path("runs/generator"), key).finished():
-train()
+    class GeneratorFolder(OutputFolder):
+        kind = "generator"
+
+    if not GeneratorFolder(Path("runs/generator"), key).finished():
+        train()
 """
 
 from __future__ import annotations

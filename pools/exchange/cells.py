@@ -118,18 +118,18 @@ def values_of(value: Any, text: str, where: str) -> dict[str, Values]:
             f"{where}: expected {{values, starts, ends}} in 'values', found {value!r:.60}"
         )
     named = {"": value} if "values" in value else value
-    found = {}
-    for name, own in named.items():
-        if own is None or (isinstance(own, Mapping) and own.get("values") is None):
+    by_name = {}
+    for name, each in named.items():
+        if each is None or (isinstance(each, Mapping) and each.get("values") is None):
             continue
-        lists = [own.get(part) for part in Values._fields] if isinstance(own, Mapping) else []
+        lists = [each.get(part) for part in Values._fields] if isinstance(each, Mapping) else []
         if not _are_values(lists, len(text)):
             raise UserError(
                 f"{where}: expected lists of one length in 'values': values (numbers), starts and "
-                f"ends (places in the text of {len(text)} characters), found {own!r:.60}"
+                f"ends (places in the text of {len(text)} characters), found {each!r:.60}"
             )
-        found[str(name)] = Values(*cast(Any, lists))
-    return found
+        by_name[str(name)] = Values(*cast(Any, lists))
+    return by_name
 
 
 def _are_values(lists: Sequence[Any], length: int) -> bool:
@@ -162,9 +162,9 @@ def step_values(value: Any, text: str, separator: str) -> dict[str, Values]:
         place += len(step) + len(separator)
     named = value if isinstance(value, Mapping) else {"": value}
     return {
-        str(name): Values(own, starts, ends)
-        for name, own in named.items()
-        if isinstance(own, list) and len(own) == len(starts) and None not in own
+        str(name): Values(each, starts, ends)
+        for name, each in named.items()
+        if isinstance(each, list) and len(each) == len(starts) and None not in each
     }
 
 

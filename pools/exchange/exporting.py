@@ -131,8 +131,8 @@ def lines(opened: Run, config: ExportConfig) -> Iterator[list[dict[str, Any]]]:
         for index in range(-(-len(opened.problems) // size)):
             problems = opened.problems[index * size : (index + 1) * size]
             rows: dict[str, list[dict[str, Any]]] = {problem.id: [] for problem in problems}
-            if own := by_slice.get(index):
-                frame = _frame(opened, own, verifiers, is_graded=bool(graded))
+            if of_slice := by_slice.get(index):
+                frame = _frame(opened, of_slice, verifiers, is_graded=bool(graded))
                 for row in frame.to_dict("records"):
                     rows[row["problem_id"]].append(_candidate(row, verifiers, config))
             yield [{**_problem(p), "candidates": rows[p.id]} for p in problems]
@@ -169,19 +169,19 @@ def _problem(problem: Problem) -> dict[str, Any]:
 def _candidate(
     row: Mapping[Any, Any], verifiers: list[str], config: ExportConfig
 ) -> dict[str, Any]:
-    found = {name: _json(row[name]) for name in _CANDIDATE}
+    line = {name: _json(row[name]) for name in _CANDIDATE}
     if config.token_ids:
-        found["token_ids"] = _json(row["token_ids"])
+        line["token_ids"] = _json(row["token_ids"])
     if "outcome" in row:
-        found |= {name: _json(row[name]) for name in _ANSWER}
-    found["scores"] = {name: _json(row[f"score:{name}"]) for name in verifiers}
+        line |= {name: _json(row[name]) for name in _ANSWER}
+    line["scores"] = {name: _json(row[f"score:{name}"]) for name in verifiers}
     if "imported_answer" in row:
-        found["imported"] = {ours: _json(row[column]) for ours, column in _IMPORTED.items()}
+        line["imported"] = {ours: _json(row[column]) for ours, column in _IMPORTED.items()}
     if config.values:
-        found["values"] = {
+        line["values"] = {
             name: {part: _json(row.get(f"{part}:{name}")) for part in VALUES} for name in verifiers
         }
-    return found
+    return line
 
 
 def _json(value: Any) -> Any:

@@ -83,10 +83,10 @@ def look_up(expression: str, row: Mapping[str, Any]) -> Any:
             continue
         if len(terms) == 1:
             return terms[0]
-        found: list[Any] = []
+        joined: list[Any] = []
         for value in terms:
-            found += value if isinstance(value, list) else [None if value is MISSING else value]
-        return found
+            joined += value if isinstance(value, list) else [None if value is MISSING else value]
+        return joined
     return MISSING
 
 
@@ -102,10 +102,10 @@ def _walk(value: Any, steps: Sequence[str]) -> Any:
         if step == "*":
             if not isinstance(value, list):
                 return MISSING
-            found = [_walk(item, steps[place + 1 :]) for item in value]
-            if found and all(item is MISSING for item in found):
+            items = [_walk(item, steps[place + 1 :]) for item in value]
+            if items and all(item is MISSING for item in items):
                 return MISSING
-            return [None if item is MISSING else item for item in found]
+            return [None if item is MISSING else item for item in items]
         if isinstance(value, Mapping) and step in value:
             value = value[step]
         elif isinstance(value, list) and re.fullmatch(r"-?\d+", step):

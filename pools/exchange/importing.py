@@ -14,7 +14,6 @@ the scores of a verifier. Then `grade`, `score`, `evaluate`, `report` as for a s
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
 import re
 import shutil
@@ -36,7 +35,7 @@ from assay.pools.run import Part, Run
 from assay.problems.problem import Problem
 from assay.settings.errors import UserError
 from assay.settings.schema import as_dict, merge, read_yaml
-from assay.storage.files import create_file, differences
+from assay.storage.files import create_file, differences, file_digest
 from assay.storage.places import Place, names_below, place
 
 __all__ = ["ImportConfig", "import_pool", "run"]
@@ -108,9 +107,9 @@ def import_pool(config: ImportConfig) -> tuple[Run, bool]:
         "aggregate": config.aggregate,
         "join": config.join,
     }
-    there = _there(path, key)
-    if there is not None:
-        return there, False
+    finished = _finished(path, key)
+    if finished is not None:
+        return finished, False
     counted = _count(config, fields)
     size = config.problems_per_part or max(
         1, round(PART * len(counted.problems) / counted.candidates.total())
@@ -175,11 +174,11 @@ def _mapping(config: ImportConfig) -> tuple[Fields, str]:
             raise UserError(f"format={config.format}: expected one of {', '.join(formats())}")
         path = format_file(config.format)
     default = Fields()
-    own = {k: v for k, v in as_dict(config.fields).items() if v != getattr(default, k)}
-    return merge(Fields, [read_yaml(path), own]), path.stem
+    changed = {k: v for k, v in as_dict(config.fields).items() if v != getattr(default, k)}
+    return merge(Fields, [read_yaml(path), changed]), path.stem
 
 
-def _there(path: Place, key: dict[str, Any]) -> Run | None:
+def _finished(path: Place, key: dict[str, Any]) -> Run | None:
     """The run where it holds just this import; `None` where there is nothing yet."""
     if isinstance(path, Path):
         if not path.exists() or (path.is_dir() and not any(path.iterdir())):
@@ -189,10 +188,10 @@ def _there(path: Place, key: dict[str, Any]) -> Run | None:
     if not (path / "run.json").exists():
         raise UserError(f"{path}: is there and is no run; give another run=")
     opened = Run.open(path)
-    found = opened.key("candidates") if "candidates" in opened.record["stages"] else {}
-    if "import" not in found:
+    run_key = opened.key("candidates") if "candidates" in opened.record["stages"] else {}
+    if "import" not in run_key:
         raise UserError(f"{path}: holds a run that was not imported; give another run=")
-    lines = differences(found["import"], key)
+    lines = differences(run_key["import"], key)
     if lines:
         raise UserError(
             f"{path}: holds another import ({'; '.join(lines)}); give another run= or delete it"
@@ -206,14 +205,10 @@ def _there(path: Place, key: dict[str, Any]) -> Run | None:
 
 
 def _hash(path: Path) -> str:
-    digest = hashlib.sha256()
     try:
-        with open(path, "rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
+        return f"sha256:{file_digest(path)}"
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    return f"sha256:{digest.hexdigest()}"
 
 
 @dataclass
@@ -290,20 +285,25 @@ def _write_slice(
     groups: dict[tuple[str, str], list[Placed]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: (row.problem, row.sample)):
         groups[row.candidate.origin, row.candidate.mode].append(row)
-    for (origin, mode), own in groups.items():
-        part = Part(index, mode, 0, 1 + max(row.sample for row in own), origin)
+    for (origin, mode), members in groups.items():
+        part = Part(index, mode, 0, 1 + max(row.sample for row in members), origin)
         keys = [
             dict(zip(KEY, (opened.problems[row.problem].id, origin, mode, row.sample), strict=True))
-            for row in own
+            for row in members
         ]
-        found = [_candidate(key, row.candidate) for key, row in zip(keys, own, strict=True)]
-        opened.write("candidates", part, candidates_table(found), 0.0)
+        candidates = [
+            _candidate(key, row.candidate) for key, row in zip(keys, members, strict=True)
+        ]
+        opened.write("candidates", part, candidates_table(candidates), 0.0)
         if counted.has_theirs:
-            theirs = [{**key, **_graded(row.candidate)} for key, row in zip(keys, own, strict=True)]
+            theirs = [
+                {**key, **_graded(row.candidate)} for key, row in zip(keys, members, strict=True)
+            ]
             opened.write("imported", part, imported_table(theirs), 0.0)
         for name, verifier in verifiers.items():
             scored = [
-                {**key, **_scored(row.candidate, name)} for key, row in zip(keys, own, strict=True)
+                {**key, **_scored(row.candidate, name)}
+                for key, row in zip(keys, members, strict=True)
             ]
             table = scores_table(scored, values=name in counted.valued)
             opened.write(f"scores/{verifier}", part, table, 0.0)

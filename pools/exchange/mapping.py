@@ -142,7 +142,7 @@ def _candidate(
     values = {} if text != theirs else values_of(cells["values"], text, where)
     if fields.steps and text == theirs:
         values = {**step_values(cells["scores"], text, fields.steps), **values}
-    last = {n: number_of(own.values, aggregate, "values", where) for n, own in values.items()}
+    last = {n: number_of(each.values, aggregate, "values", where) for n, each in values.items()}
     return Imported(
         mode=mode,
         text=text,
@@ -201,12 +201,12 @@ def _made_id(ours: Mapping[str, Any]) -> str:
 
 def _inner(pattern: str, text: str) -> str:
     try:
-        found = re.search(pattern, text)
+        match = re.search(pattern, text)
     except re.error as error:
         raise UserError(f"fields.reference_pattern: not a regular expression ({error})") from error
-    if found is None:
+    if match is None:
         return text
-    return (found.group(1) if found.re.groups else found.group(0)).strip()
+    return (match.group(1) if match.re.groups else match.group(0)).strip()
 
 
 def _column(
