@@ -36,13 +36,13 @@ from assay.settings.schema import fields_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CompareStage", "compare_rules", "compare_runs", "run"]
+__all__ = ["CompareConfig", "compare_rules", "compare_runs", "run"]
 
 MATCHES = ("id", "question")
 
 
 @dataclass
-class CompareStage(EvaluateConfig):
+class CompareConfig(EvaluateConfig):
     """What `assay compare` reads."""
 
     runs: list[str] = field(default_factory=list)
@@ -87,7 +87,7 @@ class Comparison:
         return dataclasses.replace(self, frame=rows)
 
 
-def run(config: CompareStage) -> None:
+def run(config: CompareConfig) -> None:
     """`assay compare`."""
     if len(config.runs) not in (1, 2):
         raise UserError("runs: expected two, assay compare RUN_A RUN_B, or one with rules=[…]")
@@ -110,7 +110,7 @@ def run(config: CompareStage) -> None:
         print(table(found))
 
 
-def compare_runs(config: CompareStage) -> Comparison:
+def compare_runs(config: CompareConfig) -> Comparison:
     """The first run minus the second, at every rule, modes and n that both have.
 
     Raises `UserError` where they have no problem in common, or problems of one id differ.
@@ -165,7 +165,7 @@ def compare_runs(config: CompareStage) -> Comparison:
     return Comparison(names, frame, len(shared), tuple(notes))
 
 
-def _only_one(first: Evaluation, second: Evaluation, config: CompareStage) -> list[str]:
+def _only_one(first: Evaluation, second: Evaluation, config: CompareConfig) -> list[str]:
     """Notes on the n and the rules that only one of the runs has."""
     notes = []
     for mix in (mix for mix in first.mixes if mix in second.mixes):
@@ -183,7 +183,7 @@ def _only_one(first: Evaluation, second: Evaluation, config: CompareStage) -> li
     return notes
 
 
-def compare_rules(config: CompareStage) -> Comparison:
+def compare_rules(config: CompareConfig) -> Comparison:
     """The first rule minus each of the others, in one run."""
     if len(config.rules) < 2:
         raise UserError("rules: expected two of one run, for example rules=[weighted,majority]")
@@ -251,7 +251,7 @@ def _known(evaluation: Evaluation) -> str:
     return f"{', '.join(evaluation.rules)} for {sizes}"
 
 
-def _settings(config: CompareStage) -> EvaluateConfig:
+def _settings(config: CompareConfig) -> EvaluateConfig:
     """How each run is evaluated: with one resample, as only those of differences are used."""
     settings = fields_of(EvaluateConfig, config)
     check_config(settings)
@@ -262,7 +262,7 @@ def _frame(
     first: Evaluation,
     second: Evaluation,
     pairs: Sequence[tuple[Cell, Cell]],
-    config: CompareStage,
+    config: CompareConfig,
 ) -> pd.DataFrame:
     """A row for each pair of cells, by modes, rule and n."""
     import pandas as pd

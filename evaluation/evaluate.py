@@ -1,6 +1,9 @@
 """`assay evaluate`: what a run's candidates are worth; `assay report` writes it as a page.
 
-assay evaluate runs/demo
+    assay evaluate runs/demo
+    assay evaluate runs/demo verifiers=[a,b]     # side by side
+
+The arithmetic is in `assay.selection`; here are its configuration and its ways to be printed.
 """
 
 from __future__ import annotations
@@ -22,11 +25,11 @@ from assay.selection.request import EvaluateConfig
 from assay.settings.errors import UserError
 from assay.settings.schema import fields_of
 
-__all__ = ["EvaluateStage", "run_evaluate"]
+__all__ = ["EvaluateRunConfig", "run_evaluate"]
 
 
 @dataclass
-class EvaluateStage(EvaluateConfig):
+class EvaluateRunConfig(EvaluateConfig):
     """What `assay evaluate` reads."""
 
     run: str = ""
@@ -44,7 +47,7 @@ class EvaluateStage(EvaluateConfig):
     """whose labels count: ours, or theirs where labels came along with imported candidates"""
 
 
-def run_evaluate(config: EvaluateStage) -> None:
+def run_evaluate(config: EvaluateRunConfig) -> None:
     """`assay evaluate`: prints the table, or the comparison where several verifiers have scored."""
     run = open_run(config.run)
     if config.verifier and config.verifiers:

@@ -1,7 +1,9 @@
 """`assay report`: the page, the figures and the tables of one run, or of several side by side.
 
-assay report runs/demo                            into runs/demo/report/
-assay report runs/small runs/large output=both    one page of both, with their paired differences
+    assay report runs/demo                            into runs/demo/report/
+    assay report runs/small runs/large output=both    one page of both, with paired differences
+
+The page comes last: a report that was stopped midway leaves the old page whole.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from assay.storage.places import Place, names_below, place
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ReportStage", "report_run", "run_report", "write_report"]
+__all__ = ["ReportConfig", "report_run", "run_report", "write_report"]
 
 _SHOWN = [
     "mode",
@@ -58,7 +60,7 @@ _VALUES = ["values", "starts", "ends"]
 
 
 @dataclass
-class ReportStage(EvaluateConfig):
+class ReportConfig(EvaluateConfig):
     """What `assay report` reads."""
 
     run: str = ""
@@ -82,7 +84,7 @@ class ReportStage(EvaluateConfig):
     """whose labels count: ours, or theirs where labels came along with imported candidates"""
 
 
-def run_report(config: ReportStage) -> None:
+def run_report(config: ReportConfig) -> None:
     """`assay report`: writes page, figures and tables, and prints the table of each run."""
     if config.run and config.runs:
         raise UserError("runs: give the runs as words or one as run=…, not both")
