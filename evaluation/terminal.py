@@ -27,13 +27,10 @@ __all__ = [
     "three_digits",
 ]
 
-
 # A margin of 2, a column of names, then columns of fixed width.
 WIDTH = 80
 
-
 NAMES, WIDE, NARROW, CURVE_COLUMNS = 20, 19, 6, 9
-
 
 SIGNED = 24  # a difference with its interval
 
@@ -63,9 +60,14 @@ def table_footer(seconds: Mapping[str, float] | None, notes: Sequence[str]) -> l
 
 
 def _wrapped(text: str) -> list[str]:
-    # Not at hyphens: a path in a note can be copied.
     return textwrap.wrap(
-        text, WIDTH - 2, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False
+        text,
+        WIDTH - 2,
+        initial_indent="  ",
+        subsequent_indent="    ",
+        # Commands and paths in it are there to be copied.
+        break_on_hyphens=False,
+        break_long_words=False,
     )
 
 

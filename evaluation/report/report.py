@@ -178,25 +178,8 @@ def write_report(
 
     `runs` and `evaluations` have the same names. Tables of several runs have a column `run`.
     """
-    from assay.evaluation.report import figures
-    from assay.evaluation.report.curve_figures import plot_curves, plot_runs
-    from assay.evaluation.report.drawing import FORMATS
-
     folder.mkdir(parents=True, exist_ok=True)
-    if len(runs) == 1:
-        (evaluation,) = evaluations.values()
-        plot_curves(evaluation, folder / "curves", x=x)
-    else:
-        plot_runs(evaluations, folder / "curves", x=x)
-    more = {
-        "difficulty": figures.plot_difficulty,
-        "calibration": figures.plot_calibration,
-        "over_optimisation": figures.plot_over_optimisation,
-    }
-    for name, plot in more.items():
-        if not plot(evaluations, folder / name):
-            for suffix in FORMATS:
-                (folder / f"{name}.{suffix}").unlink(missing_ok=True)
+    _draw_figures(evaluations, folder, x)
     _write_tables(tidy_tables(evaluations), folder)
     texts = [
         (f"{name}\n\n" if len(runs) > 1 else "")
@@ -224,6 +207,29 @@ def write_report(
         candidates=candidates,
         single=single,
     )
+
+
+def _draw_figures(evaluations: Mapping[str, Evaluation], folder: Path, x: str) -> None:
+    """The curves against `x`, and beside them every figure that the evaluations have data for."""
+    from assay.evaluation.report import figures
+    from assay.evaluation.report.curve_figures import plot_curves, plot_runs
+    from assay.evaluation.report.drawing import FORMATS
+
+    if len(evaluations) == 1:
+        (evaluation,) = evaluations.values()
+        plot_curves(evaluation, folder / "curves", x=x)
+    else:
+        plot_runs(evaluations, folder / "curves", x=x)
+    more = {
+        "difficulty": figures.plot_difficulty,
+        "calibration": figures.plot_calibration,
+        "over_optimisation": figures.plot_over_optimisation,
+    }
+    for name, plot in more.items():
+        if not plot(evaluations, folder / name):
+            # An earlier report may have had one.
+            for suffix in FORMATS:
+                (folder / f"{name}.{suffix}").unlink(missing_ok=True)
 
 
 def _write_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
