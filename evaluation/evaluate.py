@@ -60,7 +60,7 @@ def run_evaluate(config: EvaluateRunConfig) -> None:
     names = [config.verifier] if config.verifier else config.verifiers or list(pool.scores)
     evaluations = [
         with_notes(
-            with_costs(evaluate(pool, dataclasses.replace(settings, verifier=v), tune), run),
+            with_costs(evaluate(pool, dataclasses.replace(settings, verifier=v), tune), run, frame),
             note_on(frame, config.grading),
         )
         for v in names or [""]

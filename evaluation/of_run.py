@@ -106,12 +106,14 @@ def evaluate_run(
     config: EvaluateConfig,
     tune: PoolArrays | None = None,
     grading: str = "ours",
+    frame: pd.DataFrame | None = None,
 ) -> Evaluation:
     """Every rule at every n on a run's pool, with what it costs, broken down wherever it can be.
 
-    Of several verifiers by the first, unless one is asked for.
+    Of several verifiers by the first, unless one is asked for. `frame` is what `load_frame` gave of
+    the run; it is read where it is not given.
     """
-    frame = load_frame(run)
+    frame = load_frame(run) if frame is None else frame
     both = agreement(frame)
     notes = (*note_on(frame, grading), *([both] if both else []))
     pool = PoolArrays.from_frame(graded(frame, run, grading), unfinished(run))
@@ -119,7 +121,7 @@ def evaluate_run(
     more = [by for by in possible(pool, grids(pool, config)[1], config.seed) if by not in config.by]
     verifier = config.verifier or next(iter(pool.scores), "")
     config = dataclasses.replace(config, by=[*config.by, *more], verifier=verifier)
-    return with_notes(with_costs(evaluate(pool, config, tune), run), notes)
+    return with_notes(with_costs(evaluate(pool, config, tune), run, frame), notes)
 
 
 def as_json(evaluation: Evaluation) -> dict[str, Any]:

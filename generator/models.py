@@ -1,7 +1,5 @@
 """Language models by name (the embedded base, a folder, a GGUF file, an adapter, a hub id).
 
-Found, loaded, told apart:
-
     config = ModelConfig(name="models/smollm2-135m-instruct")
     model, tokenizer = load_model(config), load_tokenizer(config)
 
@@ -35,6 +33,7 @@ from assay.generator.adapters import (
 )
 from assay.generator.gguf_file import is_gguf, read_model, read_tokenizer
 from assay.settings.errors import UserError
+from assay.storage.files import file_digest
 
 if TYPE_CHECKING:
     import torch
@@ -58,7 +57,6 @@ __all__ = [
 
 EMBEDDED = Path(__file__).parent / "embedded"
 _DTYPES = ("auto", "float32", "bfloat16", "float16")
-_ATTENTIONS = ("sdpa", "eager", "flash_attention_2", "flex_attention")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 # Any of these makes a tokenizer.
 _TOKENIZER = ("tokenizer*", "vocab*", "spiece.model", "sentencepiece*.model", "*.tiktoken")
@@ -211,7 +209,7 @@ def load_tokenizer(config: ModelConfig) -> Any:
             return load_tokenizer(adapter[1])
     elif found.is_dir() and not config.trust_remote_code and not _holds(found, _TOKENIZER):
         raise UserError(f"tokenizer {config.name}: the folder holds none: copy its base's there")
-    with _told(config, "tokenizer"):
+    with _explained(config, "tokenizer"):
         if found.is_file():
             return read_tokenizer(found)
         return AutoTokenizer.from_pretrained(
@@ -243,7 +241,7 @@ def load_model(config: ModelConfig, quantization_config: Any = None) -> Any:
     if found.is_dir():
         _refuse_pickle(config, found)
     offline = not hub_reachable()
-    with _told(config, "model"):
+    with _explained(config, "model"):
         if found.is_file():
             model = read_model(found, dtype, config.attention)
         else:
@@ -281,7 +279,7 @@ def _adapted(config: ModelConfig, folder: Path, base: ModelConfig) -> Any:
         pickled = " (pickled ones need allow_pickle=true)" if _holds(folder, ("*.bin",)) else ""
         raise UserError(f"adapter {config.name}: it has no {ADAPTER_WEIGHTS}{pickled}")
     model = load_model(base)
-    with _told(config, "adapter"):
+    with _explained(config, "adapter"):
         return merged(model, folder, config.name).eval()
 
 
@@ -394,34 +392,22 @@ def _digest_of(file: Path) -> str:
 @lru_cache(maxsize=256)
 def _digest(file: str, size: int, changed: int) -> str:
     """The file's hash, computed once for each size and time of change."""
-    digest = hashlib.sha256()
-    with open(file, "rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    return file_digest(Path(file))
 
 
 @contextlib.contextmanager
-def _told(config: ModelConfig, what: str) -> Iterator[None]:
+def _explained(config: ModelConfig, what: str) -> Iterator[None]:
     """Turns what Transformers raises for a missing or broken model into one line."""
     from huggingface_hub.errors import HfHubHTTPError
     from safetensors import SafetensorError
 
-    known = (
-        OSError,
-        ValueError,
-        KeyError,
-        ImportError,
-        RuntimeError,
-        SafetensorError,
-        HfHubHTTPError,
-    )
+    builtin = (OSError, ValueError, KeyError, ImportError, RuntimeError)
     try:
         with quiet():
             yield
     except UserError:
         raise
-    except known as error:
+    except (*builtin, SafetensorError, HfHubHTTPError) as error:
         raise UserError(f"{what} {config.name}: {_why(config, error)}") from error
 
 

@@ -139,7 +139,7 @@ def _rows(work: Sampling, memory: float, weights: float, token: float, *, is_cpu
     if work.batch:
         return work.batch
     if work.engine == "transformers":
-        from assay.generator.engines.hf import rows_that_fit
+        from assay.generator.engines.memory import rows_that_fit
 
         free = max(0.0, memory - weights - OVERHEAD)
         return rows_that_fit(token, work.most_tokens, None if is_cpu else free)

@@ -21,9 +21,9 @@ from assay.planning.hardware import machine_of
 from assay.planning.memory import Adapters
 from assay.planning.planner import Choices, Planner
 from assay.planning.table import plan_dict, plan_table
-from assay.search.drivers.run import PipelineConfig
+from assay.search.drivers.run import LoopConfig
 from assay.search.stages.sample import SampleConfig
-from assay.search.stages.train import GeneratorStage, VerifierStage
+from assay.search.stages.train import GeneratorTrainingConfig, VerifierTrainingConfig
 from assay.settings.errors import UserError
 from assay.settings.schema import find_config, load, read_yaml
 
@@ -31,10 +31,10 @@ __all__ = ["PlanConfig", "plan", "run"]
 
 # In this order: what is a configuration of several is taken for the first of them.
 KINDS: dict[str, type[Any]] = {
-    "generator": GeneratorStage,
-    "verifier": VerifierStage,
+    "generator": GeneratorTrainingConfig,
+    "verifier": VerifierTrainingConfig,
     "sample": SampleConfig,
-    "run": PipelineConfig,
+    "run": LoopConfig,
 }
 COMMANDS = {
     "generator": "train-generator",

@@ -1,7 +1,7 @@
 """From configurations to estimates: which stages there are, and how much each has to do.
 
     planner = Planner(Choices(machine_of("8xH100-80G")))
-    stages = planner.loop(PipelineConfig(…))
+    stages = planner.loop(LoopConfig(…))
     planner.notes          # what was taken for granted on the way
 
 Numbers of problems and lengths are those of `planning/workload.py`.
@@ -30,10 +30,10 @@ from assay.problems.problem import MODES
 from assay.problems.prompts import PromptConfig
 from assay.problems.sets import ProblemsConfig
 from assay.problems.shots import FewShotConfig
-from assay.search.drivers.run import PipelineConfig, split_of
+from assay.search.drivers.run import LoopConfig, split_of
 from assay.search.stages.mixture import Origin, members_of
 from assay.search.stages.sample import SampleConfig
-from assay.search.stages.train import GeneratorStage, VerifierStage
+from assay.search.stages.train import GeneratorTrainingConfig, VerifierTrainingConfig
 from assay.settings.errors import UserError
 from assay.settings.schema import as_dict, fields_of
 from assay.verifier.config import ScoreConfig, TrainVerifierConfig, check_training
@@ -68,12 +68,12 @@ class Planner:
     choices: Choices
     notes: list[str] = field(default_factory=list)
 
-    def generator(self, config: GeneratorStage) -> list[StageEstimate]:
+    def generator(self, config: GeneratorTrainingConfig) -> list[StageEstimate]:
         """`assay train-generator`."""
         keys = generator_keys(config, "")
         return [self._generator("train generator", config, config.problems, "problems", keys)]
 
-    def verifier(self, config: VerifierStage) -> list[StageEstimate]:
+    def verifier(self, config: VerifierTrainingConfig) -> list[StageEstimate]:
         """`assay train-verifier`; pools may be made later, so GSM8K's are taken."""
         name, modes = _POOL
         problems = ProblemsConfig(name=name, split="train")
@@ -90,7 +90,7 @@ class Planner:
         asked = (config.problems, "problems")
         return self._sampled("", asked, origin, config.mixture, "keep")
 
-    def loop(self, config: PipelineConfig) -> list[StageEstimate]:
+    def loop(self, config: LoopConfig) -> list[StageEstimate]:
         """`assay run`."""
         annotations = config.generator.rationales.annotations
         train = split_of(config, config.train)

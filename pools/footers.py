@@ -35,19 +35,19 @@ class Footers:
 
         Raises `UserError` where a file cannot be read.
         """
-        there = {
+        files = {
             name: about
             for name, about in sorted(file_sizes(self._run / stage).items())
             if name.startswith("part-") and name.endswith(".parquet")
         }
-        new = [name for name, about in there.items() if self._state(stage, name) != about]
+        new = [name for name, about in files.items() if self._state(stage, name) != about]
 
         def read(name: str) -> None:
             try:
-                found = _read(self._run / stage / name, there[name][0])
+                footer = _read(self._run / stage / name, files[name][0])
             except FileNotFoundError:
                 return  # removed in the meantime
-            self._seen[stage, name] = there[name], found
+            self._seen[stage, name] = files[name], footer
 
         if isinstance(self._run, Remote) and len(new) > 1:
             with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -57,7 +57,7 @@ class Footers:
                 read(name)
         return {
             name: self._seen[stage, name][1]
-            for name, about in there.items()
+            for name, about in files.items()
             if self._state(stage, name) == about
         }
 
@@ -89,7 +89,7 @@ def _read(path: Place, size: int) -> dict[str, Any] | None:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
     try:
         schema = pyarrow.parquet.read_schema(io.BytesIO(end))
-        found = json.loads((schema.metadata or {})[b"assay"])
+        footer = json.loads((schema.metadata or {})[b"assay"])
     except (OSError, pyarrow.ArrowException, KeyError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return footer if isinstance(footer, dict) else None

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from assay.pools.rows import KEY
 from assay.pools.run import Part, Run
 from assay.problems.answers import classes
 from assay.settings.errors import UserError
@@ -30,7 +31,6 @@ __all__ = [
 
 GRADINGS = ("ours", "theirs")
 STAGE = "imported"
-_KEY = ["problem_id", "origin", "mode", "sample"]
 
 
 def with_imported(frame: pd.DataFrame, run: Run, parts: Sequence[Part]) -> pd.DataFrame:
@@ -46,7 +46,7 @@ def with_imported(frame: pd.DataFrame, run: Run, parts: Sequence[Part]) -> pd.Da
         return frame
     theirs = pd.concat(tables, ignore_index=True)
     theirs["imported_label"] = theirs["imported_label"].astype("boolean")
-    return frame.merge(theirs, on=_KEY, how="left", validate="one_to_one")
+    return frame.merge(theirs, on=list(KEY), how="left", validate="one_to_one")
 
 
 def check_grading(grading: str) -> None:

@@ -82,6 +82,6 @@ def _read(path: Place) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from error
     if not isinstance(record, dict) or record.get("format") != FORMAT:
-        found = record.get("format") if isinstance(record, dict) else None
-        raise UserError(f"{path}: expected format {FORMAT}, found {found}")
+        version = record.get("format") if isinstance(record, dict) else None
+        raise UserError(f"{path}: expected format {FORMAT}, found {version}")
     return record

@@ -8,7 +8,7 @@ adding workers, adding machines (`shard=i/m`) and asking for more samples are th
     runs/NAME/
       run.json                 each stage's key, resolved configuration and package versions
       revisions/               those of run.json, by which several commands may register at once
-      assay.storage.jsonl
+      problems.jsonl
       candidates/part-00000.cot.00000-00016.parquet …
       answers/part-00000.cot.00000-00016.parquet …
       scores/VERIFIER/part-00000.cot.00000-00016.parquet …
@@ -22,7 +22,7 @@ other checkpoints), each with a key of its own; its name is in the names of its 
 
     run = Run.open_or_create("runs/demo", problems)
     run.register("candidates", key={...}, config={...})
-    for part in run.missing("candidates", run.plan({"cot": 16}, problems_per_part=8)):
+    for part in run.missing("candidates", run.wanted_parts({"cot": 16}, problems_per_part=8)):
         run.write("candidates", part, table, seconds=1.5)
 """
 
@@ -144,10 +144,10 @@ class Run:
         path = place(path)
         if record is None:
             record = read_record(path)
-        problems = read_problems(path / "assay.storage.jsonl")
+        problems = read_problems(path / "problems.jsonl")
         if _problems_hash(problems) != record.get("problems"):
             raise UserError(
-                f"{path / 'assay.storage.jsonl'}: is not the file that this run was made with; "
+                f"{path / 'problems.jsonl'}: is not the file that this run was made with; "
                 "restore it or start another run"
             )
         return cls(path, problems, record)
@@ -166,7 +166,7 @@ class Run:
                 raise UserError(f"{path}: a run needs at least one problem")
             if path.exists() and not path.is_dir():
                 raise UserError(f"{path}: expected a folder for the run, found a file")
-            _create_problems(path / "assay.storage.jsonl", problems, asked)
+            _create_problems(path / "problems.jsonl", problems, asked)
             create_record(path, asked)
         run = cls.open(path)
         if run.record["problems"] != asked:
@@ -197,17 +197,17 @@ class Run:
 
         def change(record: dict[str, Any]) -> bool:
             known = _entry(record["stages"], stage, origin)
-            found = None
+            model_shape = None
             if known is not None and known["key"] == entry["key"]:
-                found = known.get("shape")
+                model_shape = known.get("shape")
             elif known is not None and self.has_parts(stage, origin):
                 raise UserError(
                     f"{self.path}: {_what(stage, origin)} were made with other settings "
                     f"({'; '.join(differences(known['key'], entry['key']))})"
                 )
-            if found is None and shape is not None:
-                found = shape()
-            new = entry if found is None else {**entry, "shape": _plain(found)}
+            if model_shape is None and shape is not None:
+                model_shape = shape()
+            new = entry if model_shape is None else {**entry, "shape": _plain(model_shape)}
             if known is not None and _told(known) == _told(new):
                 return False
             _enter(record["stages"], stage, origin, new)
@@ -233,7 +233,7 @@ class Run:
         return entry["key"]
 
     def shapes(self, stage: str) -> dict[str, Any]:
-        """The shapes of a stage's models by origin, as registered; empty in older runs."""
+        """The shapes of a stage's models by origin, as registered; without those not known."""
         entry = self.record["stages"].get(stage, {})
         entries = {"": entry, **entry.get("members", {})}
         return {origin: each["shape"] for origin, each in entries.items() if "shape" in each}
@@ -245,7 +245,7 @@ class Run:
 
     # Parts
 
-    def plan(
+    def wanted_parts(
         self, samples: Mapping[str, int], problems_per_part: int, origin: str = ""
     ) -> list[Part]:
         """The candidate parts that the run must hold to have `samples` per problem and mode.
@@ -254,23 +254,23 @@ class Run:
         from 16 to 64 samples adds parts of the samples 16 … 63.
         """
         slices = -(-len(self.problems) // problems_per_part)
-        there = [part for part in self.parts("candidates") if part.origin == origin]
-        planned = []
+        present = [part for part in self.parts("candidates") if part.origin == origin]
+        wanted = []
         for index in range(slices):
             for mode, count in samples.items():
-                own = sorted(p for p in there if p.index == index and p.mode == mode)
+                covering = sorted(p for p in present if p.index == index and p.mode == mode)
                 end = 0
-                for part in own:
+                for part in covering:
                     if part.first == end:
-                        planned.append(part)
+                        wanted.append(part)
                         end = part.end
                 if end < count:
-                    planned.append(Part(index, mode, end, count, origin))
-        return planned
+                    wanted.append(Part(index, mode, end, count, origin))
+        return wanted
 
     def parts(self, stage: str, among: Collection[Part] | None = None) -> list[Part]:
         """The valid parts of a stage (of those `among`); others are named on stderr and removed."""
-        found = []
+        valid = []
         footers = self._footers.of(stage)
         sources = self._footers.of("candidates") if footers and stage != "candidates" else {}
         for name, footer in footers.items():
@@ -279,17 +279,17 @@ class Run:
                 continue
             trouble = self._trouble(stage, part, footer, sources.get(name))
             if trouble is None:
-                found.append(part)
+                valid.append(part)
             else:
                 path = self.path / stage / name
                 print(f"{path}: {trouble}; it will be recomputed", file=sys.stderr)
                 path.unlink(missing_ok=True)
-        return sorted(found)
+        return sorted(valid)
 
-    def missing(self, stage: str, planned: Iterable[Part], shard: Shard = Shard()) -> list[Part]:
-        """The planned parts of this shard that `stage` does not have yet."""
-        there = set(self.parts(stage))
-        return [p for p in planned if p not in there and shard.has(p)]
+    def missing(self, stage: str, wanted: Iterable[Part], shard: Shard = Shard()) -> list[Part]:
+        """The wanted parts of this shard that `stage` does not have yet."""
+        present = set(self.parts(stage))
+        return [p for p in wanted if p not in present and shard.has(p)]
 
     def has_parts(self, stage: str, origin: str | None = None) -> bool:
         """Whether there are files of a stage's parts, valid or not; of candidates, of an origin."""
@@ -329,17 +329,8 @@ class Run:
         return None
 
     def read(self, stage: str, part: Part, columns: Sequence[str] | None = None) -> pyarrow.Table:
-        """A part's rows (of `columns` alone), with `origin` even where the part is older."""
-        import pyarrow
-
-        data = (self.path / stage / part.filename).read_bytes()
-        if columns is not None:
-            return read_table(data, columns)
-        table = read_table(data)
-        if "origin" not in table.column_names:
-            origins = pyarrow.array([part.origin] * len(table), pyarrow.string())
-            table = table.append_column("origin", origins)
-        return table
+        """A part's rows, or `columns` of them."""
+        return read_table((self.path / stage / part.filename).read_bytes(), columns)
 
     def write(self, stage: str, part: Part, table: pyarrow.Table, seconds: float) -> None:
         """Writes a part whole: temporary file, flush, rename (in an object store, one put).
@@ -363,10 +354,10 @@ class Run:
 
     def _refuse_other_settings(self, stage: str, part: Part) -> None:
         origin = part.origin if stage == "candidates" else ""
-        own = _entry(self.record["stages"], stage, origin)
+        ours = _entry(self.record["stages"], stage, origin)
         now = _entry(read_record(self.path)["stages"], stage, origin)
-        if own is not None and now is not None and own["key"] != now["key"]:
-            lines = "; ".join(differences(now["key"], own["key"]))
+        if ours is not None and now is not None and ours["key"] != now["key"]:
+            lines = "; ".join(differences(now["key"], ours["key"]))
             raise UserError(
                 f"{self.path}: another command does {_what(stage, origin)} with other settings "
                 f"since this one began ({lines})"

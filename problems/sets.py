@@ -1,5 +1,7 @@
 """Problem sets by name: GSM8K, GSM-Symbolic, MathInstruct, any JSONL file, any hub data set.
 
+What a set is called, and which of its problems are taken:
+
 load_problems(ProblemsConfig(name="gsm_symbolic", split="test", limit=200))
 load_problems(ProblemsConfig(name="gsm8k", path="data/gsm8k", split="train", limit=50))
 load_problems(ProblemsConfig(name="hub", path="HuggingFaceH4/MATH-500", split="test",

@@ -1,13 +1,16 @@
 """Files that exist whole or not at all, and settings that are compared before anything is reused.
 
-with atomic_file(path) as stream:
-stream.write(text)
-differences({"seed": 0}, {"seed": 1})        # ["seed: 0 there, 1 asked for"]
+What is killed half-way leaves what was there before:
+
+    with atomic_file(path) as stream:
+        stream.write(text)
+    differences({"seed": 0}, {"seed": 1})        # ["seed: 0 there, 1 asked for"]
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import tempfile
@@ -18,7 +21,14 @@ from typing import IO, Any
 
 from assay.storage.places import Place, Remote
 
-__all__ = ["atomic_file", "create_file", "create_json", "differences", "write_json"]
+__all__ = [
+    "atomic_file",
+    "create_file",
+    "create_json",
+    "differences",
+    "file_digest",
+    "write_json",
+]
 
 
 @contextmanager
@@ -112,15 +122,26 @@ def _readable(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
-def differences(there: Mapping[str, Any], asked: Mapping[str, Any], prefix: str = "") -> list[str]:
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal digits. Raises `OSError` where none is read."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def differences(
+    present: Mapping[str, Any], asked: Mapping[str, Any], prefix: str = ""
+) -> list[str]:
     """The fields in which two nested settings differ, with both values.
 
     >>> differences({"a": {"b": 1}, "c": 2}, {"a": {"b": 3}, "c": 2})
     ['a.b: 1 there, 3 asked for']
     """
     lines = []
-    for name in dict.fromkeys([*there, *asked]):
-        old, new = there.get(name), asked.get(name)
+    for name in dict.fromkeys([*present, *asked]):
+        old, new = present.get(name), asked.get(name)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             lines += differences(old, new, f"{prefix}{name}.")
         elif old != new:

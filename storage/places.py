@@ -257,7 +257,7 @@ def names_below(folder: Path) -> list[str]:
 
 def local_folder(path: str | Place, key: str) -> Path:
     """The folder that a key names. Raises `UserError` where it is one of an object store."""
-    found = place(path)
-    if isinstance(found, Remote):
-        raise UserError(f"{key}: {found} is in an object store; expected a folder of this machine")
-    return found
+    folder = place(path)
+    if isinstance(folder, Remote):
+        raise UserError(f"{key}: {folder} is in an object store; expected a folder of this machine")
+    return folder

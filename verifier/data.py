@@ -5,7 +5,7 @@ problem's reference solutions of that mode, which carry the language-model loss 
 solution: it may be wrong). Every text is tokenised by the verifier's own tokenizer and closed by
 the end token, whoever wrote it: so verifier and generator need not share a tokenizer.
 
-    groups, told = make_groups(data, prompter, max_length=1024)
+    groups, counts = make_groups(data, prompter, max_length=1024)
 """
 
 from __future__ import annotations
@@ -122,21 +122,21 @@ def make_groups(
     """
     texts = _Texts(prompter, append_output, line_ends)
     groups: list[Group] = []
-    told = {"problems": 0, "candidates": 0, "right": 0, "distinct": 0, "too_long": 0}
+    counts = {"problems": 0, "candidates": 0, "right": 0, "distinct": 0, "too_long": 0}
     for number, item in enumerate(data):
         drawn = _draw(item.candidates, samples_per_problem, (seed, number))
-        own = list(_problem_groups(item.problem, drawn, texts, max_length, references))
-        kept = sum(s.count for g in own for s in g.sampled)
+        of_problem = list(_problem_groups(item.problem, drawn, texts, max_length, references))
+        kept = sum(s.count for g in of_problem for s in g.sampled)
         if deduplicate:
-            own = [_once(group) for group in own]
-        sampled = [s for g in own for s in g.sampled]
-        groups += own
-        told["problems"] += bool(own)
-        told["candidates"] += sum(s.count for s in sampled)
-        told["right"] += sum(s.count for s in sampled if s.label)
-        told["distinct"] += len(sampled)
-        told["too_long"] += len(drawn) - kept
-    return groups, told
+            of_problem = [_once(group) for group in of_problem]
+        sampled = [s for g in of_problem for s in g.sampled]
+        groups += of_problem
+        counts["problems"] += bool(of_problem)
+        counts["candidates"] += sum(s.count for s in sampled)
+        counts["right"] += sum(s.count for s in sampled if s.label)
+        counts["distinct"] += len(sampled)
+        counts["too_long"] += len(drawn) - kept
+    return groups, counts
 
 
 def _draw(
@@ -164,12 +164,14 @@ def balanced(groups: Sequence[Group], least: int, rng: np.random.Generator) -> l
 
 def _drawn(group: Group, least: int, rng: np.random.Generator) -> Iterator[Sampled]:
     by_label = [[s for s in group.sampled if s.label is label] for label in (False, True)]
-    totals = [sum(s.count for s in own) for own in by_label]
+    totals = [sum(s.count for s in samples) for samples in by_label]
     most = max(least, min(totals))
-    for own, total in zip(by_label, totals, strict=True):
-        counts = rng.multivariate_hypergeometric([s.count for s in own], min(most, total))
+    for samples, total in zip(by_label, totals, strict=True):
+        counts = rng.multivariate_hypergeometric([s.count for s in samples], min(most, total))
         yield from (
-            replace(s, count=count) for s, count in zip(own, counts.tolist(), strict=True) if count
+            replace(s, count=count)
+            for s, count in zip(samples, counts.tolist(), strict=True)
+            if count
         )
 
 
@@ -202,16 +204,16 @@ def _problem_groups(
 ) -> Iterator[Group]:
     prompter = texts.prompter
     for mode in MODES:
-        found: dict[tuple[str, bool], list[LabelledCandidate]] = {}
+        by_text: dict[tuple[str, bool], list[LabelledCandidate]] = {}
         for c in candidates:
             if c.mode == mode:
                 key = (read_text(mode, c.text, c.output, texts.append_output), c.label)
-                found.setdefault(key, []).append(c)
-        if not found:
+                by_text.setdefault(key, []).append(c)
+        if not by_text:
             continue
         prompt = _array(prompter.ids(problem, mode))
         room = max_length - len(prompt)
-        sampled = [texts.sampled(equal[0], len(equal)) for equal in found.values()]
+        sampled = [texts.sampled(equal[0], len(equal)) for equal in by_text.values()]
         written = [
             _array(prompter.response_ids(mode, s.text))
             for s in problem.solutions

@@ -75,6 +75,12 @@ def start(config: TrainVerifierConfig, bfloat16: bool) -> Accelerator:
                 "deepspeed=FILE.json instead"
             )
         return Accelerator(cpu=device.type == "cpu")
+    return _start_deepspeed(config, device, bfloat16)
+
+
+def _start_deepspeed(
+    config: TrainVerifierConfig, device: torch.device, bfloat16: bool
+) -> Accelerator:
     settings = _settings(config.deepspeed)
     if "LOCAL_RANK" not in os.environ:
         raise UserError(
@@ -103,11 +109,12 @@ def start(config: TrainVerifierConfig, bfloat16: bool) -> Accelerator:
     # Models are from now on divided while they are loaded.
     plugin.set_deepspeed_weakref()
     world = int(os.environ["WORLD_SIZE"])
-    found = (accelerator.num_processes, accelerator.process_index, accelerator.device.type)
-    if found != (world, int(os.environ["RANK"]), device.type):
+    count, rank = accelerator.num_processes, accelerator.process_index
+    kind = accelerator.device.type
+    if (count, rank, kind) != (world, int(os.environ["RANK"]), device.type):
         raise UserError(
             f"deepspeed={config.deepspeed}: process {os.environ['RANK']} of {world} on "
-            f"{device.type} finds itself process {found[1]} of {found[0]} on {found[2]}; "
+            f"{device.type} finds itself process {rank} of {count} on {kind}; "
             "start with torchrun"
         )
     return accelerator

@@ -32,14 +32,13 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 
 from assay.generator.models import device_of, fingerprint
-from assay.generator.partition import divided, gathered, shape_of
 from assay.pools.progress import TrainingBar
 from assay.problems.prompts import Prompter
 from assay.settings.errors import UserError
 from assay.storage.places import local_folder
-from assay.verifier.checkpoint import OutputFolder
+from assay.verifier.checkpoint import VerifierFolder
 from assay.verifier.config import TrainVerifierConfig, check_choice, check_training
-from assay.verifier.data import VerifierProblem, fingerprint_of, fitting, make_groups, split
+from assay.verifier.data import Group, VerifierProblem, fingerprint_of, fitting, make_groups, split
 from assay.verifier.model import LossSums, Verifier
 from assay.verifier.packing import Batch, Pack, deal, idle, micro_batches, packed_batch
 from assay.verifier.parallel import (
@@ -56,6 +55,7 @@ from assay.verifier.parallel import (
 )
 from assay.verifier.schedule import ADAPTATION, Epoch, Schedule
 from assay.verifier.validate import Validation, is_as_good, measure_problems, score_problems
+from assay.verifier.weights import load_trained, optimizer_of, trained_state
 
 __all__ = ["train_verifier"]
 
@@ -89,7 +89,7 @@ def train_verifier(config: TrainVerifierConfig, data: Sequence[VerifierProblem])
     """
     check_training(config)
     check_choice("model.base.attention", config.model.base.attention, ("sdpa", "eager"))
-    folder = OutputFolder(local_folder(config.output, "output"), _key(config, data))
+    folder = VerifierFolder(local_folder(config.output, "output"), _key(config, data))
     if folder.finished():
         return folder.path
     # First of all: with several GPUs, it decides which one is this process's own.
@@ -105,10 +105,33 @@ def train_verifier(config: TrainVerifierConfig, data: Sequence[VerifierProblem])
     if under_deepspeed(accelerator):
         loaded_whole()
     prompter = Prompter(config.prompt, tokenizer)
-    groups, told = make_groups(
+    groups, counts = _groups(config, training, prompter, verifier.max_length)
+    schedule = Schedule(config, groups)
+    counts |= schedule.counts
+    verifier.set_base_rate(counts["right"] / counts["candidates"])
+    held_out = fitting(held_out, prompter, verifier.max_length, config.append_output)
+    loop = _Loop(config, folder, accelerator, verifier, tokenizer, prompter, held_out)
+    loop.run(schedule)
+    if accelerator.is_main_process or under_deepspeed(accelerator):
+        loop.load_kept()
+        verifier.save_pretrained(folder.path, tokenizer)
+    if accelerator.is_main_process:
+        folder.finish(_record(config, loop, counts))
+    accelerator.wait_for_everyone()
+    return folder.path
+
+
+def _groups(
+    config: TrainVerifierConfig,
+    training: Sequence[VerifierProblem],
+    prompter: Prompter,
+    max_length: int,
+) -> tuple[list[Group], dict[str, int]]:
+    """The groups to train on, and how much there is of what."""
+    groups, counts = make_groups(
         training,
         prompter,
-        max_length=verifier.max_length,
+        max_length=max_length,
         samples_per_problem=config.samples_per_problem,
         deduplicate=config.deduplicate,
         append_output=config.append_output,
@@ -118,19 +141,7 @@ def train_verifier(config: TrainVerifierConfig, data: Sequence[VerifierProblem])
     )
     if not groups:
         raise UserError("train-verifier: the data has no labelled candidates to train on")
-    schedule = Schedule(config, groups)
-    told |= schedule.counts
-    verifier.set_base_rate(told["right"] / told["candidates"])
-    held_out = fitting(held_out, prompter, verifier.max_length, config.append_output)
-    loop = _Loop(config, folder, accelerator, verifier, tokenizer, prompter, held_out)
-    loop.run(schedule)
-    if accelerator.is_main_process or under_deepspeed(accelerator):
-        loop.load_kept()
-        verifier.save_pretrained(folder.path, tokenizer)
-    if accelerator.is_main_process:
-        folder.finish(_record(config, loop, told))
-    accelerator.wait_for_everyone()
-    return folder.path
+    return groups, counts
 
 
 def _key(config: TrainVerifierConfig, data: Sequence[VerifierProblem]) -> dict[str, Any]:
@@ -142,12 +153,12 @@ def _key(config: TrainVerifierConfig, data: Sequence[VerifierProblem]) -> dict[s
     return {"model": model, **settings, "data": fingerprint_of(data)}
 
 
-def _record(config: TrainVerifierConfig, loop: _Loop, told: dict[str, int]) -> dict[str, Any]:
+def _record(config: TrainVerifierConfig, loop: _Loop, counts: dict[str, int]) -> dict[str, Any]:
     progress = loop.progress
     return {
         "config": dataclasses.asdict(config),
         "prompt": dataclasses.asdict(config.prompt),
-        "data": told,
+        "data": counts,
         "steps": progress.step,
         "tokens": progress.tokens,
         "seconds": round(progress.seconds, 1),
@@ -164,7 +175,7 @@ class _Loop:
     def __init__(
         self,
         config: TrainVerifierConfig,
-        folder: OutputFolder,
+        folder: VerifierFolder,
         accelerator: Accelerator,
         verifier: Verifier,
         tokenizer: Any,
@@ -175,7 +186,7 @@ class _Loop:
         self.verifier, self.tokenizer, self.prompter = verifier, tokenizer, prompter
         self.held_out = held_out
         self.progress = _Progress()
-        optimizer = _optimizer(config, verifier)
+        optimizer = optimizer_of(config, verifier)
         state = folder.load_state()
         if state is not None:
             self.progress = _Progress(**state["progress"])
@@ -192,7 +203,7 @@ class _Loop:
         if under_deepspeed(accelerator):
             verifier.check_logits()
         if state is not None and "divided" in state:
-            load_divided(accelerator, self.model, folder.state_file.parent, state)
+            load_divided(accelerator, self.model, folder.training, state)
         self._saved = time.monotonic()
         self._bfloat16 = _bfloat16(config)
 
@@ -351,7 +362,7 @@ class _Loop:
             load_trained(self.verifier, self.folder.load_best(step))
 
     def _save(self, *, at_once: bool) -> None:
-        accelerator, parts = self.accelerator, self.folder.state_file.parent
+        accelerator, parts = self.accelerator, self.folder.training
         due = time.monotonic() - self._saved >= self.config.save_every_seconds
         now = accelerator.is_main_process and (due or at_once)
         if under_deepspeed(accelerator):
@@ -377,49 +388,6 @@ def _bfloat16(config: TrainVerifierConfig) -> bool:
     """Whether products are bfloat16: where the base would be. What is trained stays float32."""
     dtype = config.model.base.dtype
     return dtype == "bfloat16" or (dtype == "auto" and device_of(config.model.base).type == "cuda")
-
-
-def _optimizer(config: TrainVerifierConfig, verifier: Verifier) -> torch.optim.AdamW:
-    """AdamW in three groups: matrices, other parameters (no decay), the head (its own rate)."""
-    matrices: list[torch.Tensor] = []
-    others: list[torch.Tensor] = []
-    head = list(verifier.head_parameters().values())
-    for parameter in verifier.parameters():
-        if parameter.requires_grad and not any(parameter is own for own in head):
-            (matrices if len(shape_of(parameter)) > 1 else others).append(parameter)
-    groups: list[dict[str, Any]] = [
-        {"params": matrices, "lr": config.learning_rate, "weight_decay": config.weight_decay},
-        {"params": others, "lr": config.learning_rate, "weight_decay": 0.0},
-        {"params": head, "lr": config.head_learning_rate, "weight_decay": 0.0},
-    ]
-    for group in groups:
-        group["initial_lr"] = group["lr"]
-    return torch.optim.AdamW(groups, betas=(config.betas[0], config.betas[1]), fused=True)
-
-
-def trained_state(verifier: Verifier) -> dict[str, torch.Tensor]:
-    """What training changes: all weights, or adapters, head and row.
-
-    Where weights are divided over processes, all of those must call this.
-    """
-    state: dict[str, torch.Tensor] = {}
-    for name, parameter in verifier.named_parameters():
-        if parameter.requires_grad:
-            with gathered([parameter]):
-                weights = parameter.detach()
-                state[name] = weights.cpu().clone() if divided(parameter) else weights
-    return state
-
-
-def load_trained(verifier: Verifier, state: dict[str, torch.Tensor]) -> None:
-    """Puts the weights of `trained_state` back. Raises `UserError` where they do not fit."""
-    own = {n: p for n, p in verifier.named_parameters() if p.requires_grad}
-    if own.keys() != state.keys():
-        raise UserError("training/state.pt: of another version of Assay; delete it to start anew")
-    with torch.no_grad():
-        for name, parameter in own.items():
-            with gathered([parameter], write=True):
-                parameter.copy_(state[name])
 
 
 def _seed(*parts: int) -> None:

@@ -23,9 +23,9 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from assay.generator.engines import ServerConfig
 from assay.generator.engines.background import iterate
-from assay.generator.engines.protocol import message_of, served
+from assay.generator.engines.config import ServerConfig
+from assay.generator.engines.openai_api import message_of, served
 from assay.settings.errors import UserError
 from assay.storage.jsonl import parse_json
 

@@ -23,11 +23,12 @@ from typing import Any, NamedTuple
 
 import httpx2
 
-from assay.generator.engines import Completion, EngineConfig, Request, SamplingParams, ServerConfig
 from assay.generator.engines.background import iterate
+from assay.generator.engines.config import EngineConfig, SamplingParams, ServerConfig
 from assay.generator.engines.connection import Connection, Node, PassingError, check
 from assay.generator.engines.continuing import Continuing, Draft, seed_of
-from assay.generator.engines.protocol import (
+from assay.generator.engines.interface import Completion, Request
+from assay.generator.engines.openai_api import (
     WITHHELD,
     Choice,
     choices_of,

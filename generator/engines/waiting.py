@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from assay.generator.engines import Request
+from assay.generator.engines.interface import Request
 
 __all__ = ["Sample", "Waiting"]
 

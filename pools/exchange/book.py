@@ -1,7 +1,9 @@
 """The problems of an import and the places of their candidates, whatever order the rows come in.
 
+What contradicts the book is refused:
+
 book = Book(join=False)
-placed = book.place(row, "a.jsonl, line 3", "a", listed)    # refuses what contradicts the book
+placed = book.place(row, "a.jsonl, line 3", "a", listed)
 """
 
 from __future__ import annotations

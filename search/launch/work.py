@@ -28,10 +28,10 @@ from typing import Any
 from tqdm import tqdm
 
 from assay.pools.progress import Bar
-from assay.pools.run import Part
+from assay.pools.run import Part, Run
 from assay.settings.errors import UserError
 
-__all__ = ["Counts", "Do", "Report", "Work", "cores", "do_parts", "failure"]
+__all__ = ["Counts", "Do", "Remaining", "Report", "Work", "cores", "do_parts", "failure"]
 
 Report = Callable[[int, int], None]
 """`report(candidates, tokens)`: so many more are done."""
@@ -55,6 +55,10 @@ class Work:
     workers: int = 1
     devices: Sequence[str] = ()
     gpus: int = 0
+
+
+Remaining = Callable[[], tuple[Run, Sequence[Work]]]
+"""Makes or opens a stage's run, registers the stage, and says what of it is left to do."""
 
 
 def cores() -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from assay.evaluation.terminal import printable
 from assay.problems.problem import Problem
 from assay.problems.sets import load_problems
-from assay.search.solving.show import _right, _sure, _way, show
+from assay.search.solving.show import decoded_by, show, support
 from assay.search.solving.solver import SolveConfig, Solved, Solver
 from assay.search.solving.summary import notes, summary
 from assay.settings.errors import UserError
@@ -59,7 +59,7 @@ def _row(solved: Solved, solver: Solver) -> dict[str, Any]:
         "question": solved.problem.question,
         "answer": solved.answer,
         "reference": solved.problem.answer,
-        "right": _right(solved),
+        "right": solved.right,
         "votes": round(solved.votes, 4),
         "weight": None if np.isnan(solved.weight) else round(solved.weight, 4),
         "rule": solved.rule,
@@ -73,6 +73,6 @@ def _row(solved: Solved, solver: Solver) -> dict[str, Any]:
 
 
 def _line(solved: Solved) -> str:
-    mark = {True: "right", False: "wrong", None: ""}[_right(solved)]
-    told = _way(solved) if solved.rule == "hybrid" else _sure(solved)
-    return f"{solved.problem.id}  {solved.answer or '(no answer)'}  {told}  {mark}".rstrip()
+    mark = {True: "right", False: "wrong", None: ""}[solved.right]
+    why = decoded_by(solved) if solved.rule == "hybrid" else support(solved)
+    return f"{solved.problem.id}  {solved.answer or '(no answer)'}  {why}  {mark}".rstrip()

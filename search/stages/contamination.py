@@ -1,4 +1,4 @@
-"""The stage `check-contamination`, and the same check before a generator is trained.
+"""The command `check-contamination`, and the same check before a generator is trained.
 
 assay check-contamination problems=mathinstruct against=[data/eval] output=overlaps.jsonl
 assay train-generator runs/g problems=mathinstruct contamination.against=[data/eval]
@@ -25,8 +25,8 @@ from assay.storage.files import atomic_file
 from assay.storage.places import Place, place
 
 __all__ = [
+    "CheckContaminationConfig",
     "ContaminationConfig",
-    "ContaminationStage",
     "checked",
     "evaluation_sets",
     "run_check_contamination",
@@ -46,7 +46,7 @@ class ContaminationConfig:
 
 
 @dataclass
-class ContaminationStage:
+class CheckContaminationConfig:
     """What `assay check-contamination` reads."""
 
     problems: ProblemsConfig = field(default_factory=ProblemsConfig)
@@ -59,7 +59,7 @@ class ContaminationStage:
     """JSONL file for all overlaps: ids, source, set, the words shared, both questions"""
 
 
-def run_check_contamination(config: ContaminationStage) -> None:
+def run_check_contamination(config: CheckContaminationConfig) -> None:
     """`assay check-contamination`."""
     sets = evaluation_sets(config.against, "against")
     problems = load_problems(config.problems)

@@ -241,7 +241,7 @@ def test_a_half_written_checkpoint_is_not_used(configure, monkeypatch, tmp_path)
 
 SCRIPT = """
     import json, sys
-    from assay.problems import progress
+    from assay.pools import progress
     from assay.generator.models import ModelConfig
     from assay.generator.train import TrainGeneratorConfig, train_generator
     from assay.problems.problem import read_problems
@@ -265,12 +265,12 @@ SCRIPT = """
 @pytest.fixture
 def command(base, tmp_path):
     """What the interpreter is given to train in a process of its own."""
-    write_problems(tmp_path / "assay.storage.jsonl", sums(60))
+    write_problems(tmp_path / "problems.jsonl", sums(60))
     script = tmp_path / "train.py"
     script.write_text(textwrap.dedent(SCRIPT))
 
     def arguments(output, **more):
-        problems = str(tmp_path / "assay.storage.jsonl")
+        problems = str(tmp_path / "problems.jsonl")
         return [str(script), str(base), problems, str(output), json.dumps(more)]
 
     return arguments

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from assay import command_line
-from assay.generator.engines.hf import rows_that_fit
+from assay.generator.engines.memory import rows_that_fit
 from assay.generator.models import ModelConfig
 from assay.generator.shapes import known_model
 from assay.planning.hardware import DEVICES, GIB, machine_of

@@ -83,7 +83,7 @@ def test_processes_that_make_one_run_and_register_at_once_lose_nothing(tmp_path)
     assert set(stages) == {"candidates"} | expected
     assert stages["scores/5-2"]["key"] == {"number": 5, "stage": 2}
     assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [
-        *("assay.storage.jsonl", "revisions", "run.json"),
+        *("problems.jsonl", "revisions", "run.json"),
     ]
     assert len(list((tmp_path / "run" / "revisions").iterdir())) == 25
 

@@ -21,7 +21,7 @@ def no_key(monkeypatch):
 
 @pytest.fixture
 def problems(tmp_path):
-    path = tmp_path / "assay.storage.jsonl"
+    path = tmp_path / "problems.jsonl"
     rows = [
         {"id": f"p{i}", "question": f"What is {i} + 1?", "answer": str(i + 1)} for i in range(5)
     ]

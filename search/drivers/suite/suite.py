@@ -34,7 +34,7 @@ from assay.search.drivers.suite.sets import SUITE, sets_table
 from assay.search.drivers.suite.table import markdown, table
 from assay.search.stages.grade import GradeConfig, grade
 from assay.search.stages.sample import Engines, SampleConfig, sample
-from assay.search.stages.score import Scorers, ScoreStage, score, verifier_name
+from assay.search.stages.score import Scorers, ScoreStageConfig, score, verifier_name
 from assay.selection.names import count
 from assay.selection.request import EvaluateConfig, check_config
 from assay.settings.errors import UserError
@@ -145,9 +145,9 @@ def suite(config: SuiteConfig) -> SuiteResult:
     if config.verifier.name:
         scorers = Scorers()
         for name, opened in votes.items():
-            stage = _score_stage(config, opened)
-            verifier = verifier_name(stage)
-            votes[name] = score(stage, scorers)
+            scoring = _scoring(config, opened)
+            verifier = verifier_name(scoring)
+            votes[name] = score(scoring, scorers)
     results: list[SetResult] = [
         set_result(name, greedy[name], votes.get(name), config.evaluate, verifier) for name in names
     ]
@@ -239,8 +239,8 @@ def _beside(config: SuiteConfig) -> list[PublishedRow]:
         return nearest(None)
 
 
-def _score_stage(config: SuiteConfig, opened: Run) -> ScoreStage:
-    return ScoreStage(
+def _scoring(config: SuiteConfig, opened: Run) -> ScoreStageConfig:
+    return ScoreStageConfig(
         run=str(opened.path),
         verifier=config.verifier,
         scoring=config.scoring,

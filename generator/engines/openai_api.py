@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from assay.generator.engines import SamplingParams
+from assay.generator.engines.config import SamplingParams
 from assay.storage.jsonl import parse_json
 
 __all__ = [
