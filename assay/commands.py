@@ -154,7 +154,7 @@ COMMANDS = {
     "evaluate": Command(
         "assay.evaluation.evaluate",
         "run_evaluate",
-        "EvaluateStage",
+        "EvaluateRunConfig",
         "run",
         "accuracy of every selection rule, with intervals",
         "assay evaluate RUN [verifiers=[NAME,…]] [--json] [--csv] [key=value …]",
@@ -172,7 +172,7 @@ COMMANDS = {
     "compare": Command(
         "assay.evaluation.compare",
         "run",
-        "CompareStage",
+        "CompareConfig",
         "",
         "paired differences of two runs, or of two rules of one",
         "assay compare RUN_A RUN_B [n=[N,…]] [rules=[RULE,…]] [--json] [--csv] [key=value …]\n"
@@ -182,7 +182,7 @@ COMMANDS = {
     "report": Command(
         "assay.evaluation.report.report",
         "run_report",
-        "ReportStage",
+        "ReportConfig",
         "",
         "write page, figures and tables of a run, or of several side by side",
         "assay report RUN [key=value …]\n"

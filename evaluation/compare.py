@@ -36,13 +36,13 @@ from assay.settings.schema import fields_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CompareStage", "compare_rules", "compare_runs", "run"]
+__all__ = ["CompareConfig", "compare_rules", "compare_runs", "run"]
 
 MATCHES = ("id", "question")
 
 
 @dataclass
-class CompareStage(EvaluateConfig):
+class CompareConfig(EvaluateConfig):
     """What `assay compare` reads."""
 
     runs: list[str] = field(default_factory=list)
@@ -87,30 +87,30 @@ class Comparison:
         return dataclasses.replace(self, frame=rows)
 
 
-def run(config: CompareStage) -> None:
+def run(config: CompareConfig) -> None:
     """`assay compare`."""
     if len(config.runs) not in (1, 2):
         raise UserError("runs: expected two, assay compare RUN_A RUN_B, or one with rules=[…]")
     if config.modes not in ("", *MIX_LABELS):
         raise UserError(f"modes={config.modes}: expected one of {', '.join(MIX_LABELS)}")
-    found = compare_runs(config) if len(config.runs) == 2 else compare_rules(config)
+    comparison = compare_runs(config) if len(config.runs) == 2 else compare_rules(config)
     if config.modes:
-        found = found.of(config.modes)
+        comparison = comparison.of(config.modes)
     if config.json:
-        told: dict[str, Any] = {
-            "names": found.names,
-            "problems": found.problems,
-            "notes": found.notes,
+        report: dict[str, Any] = {
+            "names": comparison.names,
+            "problems": comparison.problems,
+            "notes": comparison.notes,
         }
-        told["differences"] = found.frame.to_dict("records")
-        print(json.dumps(told, indent=2, ensure_ascii=False))
+        report["differences"] = comparison.frame.to_dict("records")
+        print(json.dumps(report, indent=2, ensure_ascii=False))
     elif config.csv:
-        print(found.frame.to_csv(index=False), end="")
+        print(comparison.frame.to_csv(index=False), end="")
     else:
-        print(table(found))
+        print(table(comparison))
 
 
-def compare_runs(config: CompareStage) -> Comparison:
+def compare_runs(config: CompareConfig) -> Comparison:
     """The first run minus the second, at every rule, modes and n that both have.
 
     Raises `UserError` where they have no problem in common, or problems of one id differ.
@@ -138,17 +138,7 @@ def compare_runs(config: CompareStage) -> Comparison:
         )
     ]
     first, second = evaluations
-    cells = [
-        (rule, mix, n)
-        for rule, mix, n in first.per_problem
-        if (rule, mix, n) in second.per_problem and rule in (config.rules or RULE_LABELS)
-    ]
-    if not cells:
-        raise UserError(
-            f"{config.runs[0]} and {config.runs[1]}: no rule at any n is known of both "
-            f"({_known(first)}; {_known(second)})"
-        )
-    pairs = [(cell, cell) for cell in cells]
+    pairs = [(cell, cell) for cell in _common_cells(first, second, config)]
     notes = [
         f"{count(len(each.problems) - len(shared), 'problem')} of {path} left out: not in the other"
         for each, path in zip(opened, config.runs, strict=True)
@@ -165,7 +155,22 @@ def compare_runs(config: CompareStage) -> Comparison:
     return Comparison(names, frame, len(shared), tuple(notes))
 
 
-def _only_one(first: Evaluation, second: Evaluation, config: CompareStage) -> list[str]:
+def _common_cells(first: Evaluation, second: Evaluation, config: CompareConfig) -> list[Cell]:
+    """The rules asked for, modes and n that both runs have. Raises `UserError` without any."""
+    cells = [
+        cell
+        for cell in first.per_problem
+        if cell in second.per_problem and cell[0] in (config.rules or RULE_LABELS)
+    ]
+    if not cells:
+        raise UserError(
+            f"{config.runs[0]} and {config.runs[1]}: no rule at any n is known of both "
+            f"({_known(first)}; {_known(second)})"
+        )
+    return cells
+
+
+def _only_one(first: Evaluation, second: Evaluation, config: CompareConfig) -> list[str]:
     """Notes on the n and the rules that only one of the runs has."""
     notes = []
     for mix in (mix for mix in first.mixes if mix in second.mixes):
@@ -183,31 +188,34 @@ def _only_one(first: Evaluation, second: Evaluation, config: CompareStage) -> li
     return notes
 
 
-def compare_rules(config: CompareStage) -> Comparison:
+def compare_rules(config: CompareConfig) -> Comparison:
     """The first rule minus each of the others, in one run."""
     if len(config.rules) < 2:
         raise UserError("rules: expected two of one run, for example rules=[weighted,majority]")
     settings = _settings(config)
     if config.verifiers:
         settings.verifier = config.verifiers[0]
-    opened = Run.open(config.runs[0])
-    pool = PoolArrays.from_frame(load_frame(opened), unfinished(opened))
-    found = evaluate(pool, settings)
+    run = Run.open(config.runs[0])
+    pool = PoolArrays.from_frame(load_frame(run), unfinished(run))
+    evaluation = evaluate(pool, settings)
     head, *others = config.rules
     pairs = [
         ((head, mix, n), (other, mix, n))
         for other in others
-        for mix in found.mixes
-        for n in found.ns(mix)
+        for mix in evaluation.mixes
+        for n in evaluation.ns(mix)
         # With one candidate there is nothing to choose: all rules are the same.
-        if n > 1 and {(head, mix, n), (other, mix, n)} <= set(found.per_problem)
+        if n > 1 and {(head, mix, n), (other, mix, n)} <= set(evaluation.per_problem)
     ]
     if not pairs:
         raise UserError(f"rules={','.join(config.rules)}: not known at the same n above 1")
     against = rule_label(others[0]) if len(others) == 1 else "the rule named below"
     names = (f"{rule_label(head)} ({config.runs[0]})", against)
     return Comparison(
-        names, _frame(found, found, pairs, config), len(pool.problem_ids), found.notes
+        names,
+        _frame(evaluation, evaluation, pairs, config),
+        len(pool.problem_ids),
+        evaluation.notes,
     )
 
 
@@ -222,23 +230,23 @@ def matched(first: Run, second: Run, match: str = "id") -> dict[str, str]:
             if len({_question(p) for p in each.problems}) < len(each.problems):
                 raise UserError(f"{each.path}: holds a question twice; match=id tells them apart")
         ids = {_question(p): p.id for p in first.problems}
-        found = {p.id: ids[_question(p)] for p in second.problems if _question(p) in ids}
+        ids_in_first = {p.id: ids[_question(p)] for p in second.problems if _question(p) in ids}
     else:
         questions = {p.id: _question(p) for p in first.problems}
-        found = {p.id: p.id for p in second.problems if p.id in questions}
+        ids_in_first = {p.id: p.id for p in second.problems if p.id in questions}
         for problem in second.problems:
-            if problem.id in found and _question(problem) != questions[problem.id]:
+            if problem.id in ids_in_first and _question(problem) != questions[problem.id]:
                 raise UserError(
                     f"{first.path} and {second.path}: problem {problem.id!r} has different "
                     "questions; match=question finds problems by their text"
                 )
-    if not found:
+    if not ids_in_first:
         other = MATCHES[1 - MATCHES.index(match)]
         raise UserError(
             f"{first.path} and {second.path}: no problem in common by {match} "
             f"({first.problems[0].id!r} … and {second.problems[0].id!r} …); try match={other}"
         )
-    return found
+    return ids_in_first
 
 
 def _question(problem: Problem) -> str:
@@ -251,7 +259,7 @@ def _known(evaluation: Evaluation) -> str:
     return f"{', '.join(evaluation.rules)} for {sizes}"
 
 
-def _settings(config: CompareStage) -> EvaluateConfig:
+def _settings(config: CompareConfig) -> EvaluateConfig:
     """How each run is evaluated: with one resample, as only those of differences are used."""
     settings = fields_of(EvaluateConfig, config)
     check_config(settings)
@@ -262,7 +270,7 @@ def _frame(
     first: Evaluation,
     second: Evaluation,
     pairs: Sequence[tuple[Cell, Cell]],
-    config: CompareStage,
+    config: CompareConfig,
 ) -> pd.DataFrame:
     """A row for each pair of cells, by modes, rule and n."""
     import pandas as pd
@@ -274,7 +282,7 @@ def _frame(
         shared = ~np.isnan(left - right)
         if not shared.any():
             continue  # no problem has candidates of these modes in both
-        found = paired(left, right, weights)
+        difference = paired(left, right, weights)
         rows.append(
             {
                 "rule": a[0],
@@ -283,10 +291,10 @@ def _frame(
                 "n": a[2],
                 "first": float(left[shared].mean()),
                 "second": float(right[shared].mean()),
-                "difference": found.value,
-                "low": found.low,
-                "high": found.high,
-                "p": found.p,
+                "difference": difference.value,
+                "low": difference.low,
+                "high": difference.high,
+                "p": difference.p,
                 "problems": int(shared.sum()),
             }
         )
@@ -305,17 +313,17 @@ def _frame(
 NAME, NUMBER = 22, 7
 
 
-def table(found: Comparison) -> str:
+def table(comparison: Comparison) -> str:
     """The comparison for a terminal: of the last modes ("both" where there are both)."""
-    there = list(dict.fromkeys(found.frame["modes"]))
-    mix = cast(Mix, there[-1])
-    rows = found.frame[found.frame["modes"] == mix]
-    a, b = found.names
+    modes = list(dict.fromkeys(comparison.frame["modes"]))
+    mix = cast(Mix, modes[-1])
+    rows = comparison.frame[comparison.frame["modes"] == mix]
+    a, b = comparison.names
     lines = [
         f"  A  {a}",
         f"  B  {b}",
-        f"  {count(found.problems, 'problem')}, {MIX_LABELS[mix]}; accuracy in %, A − B in points "
-        "[95 %, paired]",
+        f"  {count(comparison.problems, 'problem')}, {MIX_LABELS[mix]}; accuracy in %, "
+        "A − B in points [95 %, paired]",
         "",
         f"  {'':<{NAME}}{'n':>{NUMBER}}{'A':>{NUMBER}}{'B':>{NUMBER}}   "
         f"{'A − B':<{SIGNED}}{'p':>{NUMBER}}",
@@ -333,8 +341,8 @@ def table(found: Comparison) -> str:
             f"{interval_cell(difference, '+')}{_p(row['p']):>{NUMBER}}"
         )
         before = label
-    others = [f"modes={each}" for each in there[:-1]]
-    notes = [*found.notes, *([f"more with {', '.join(others)}"] if others else [])]
+    others = [f"modes={each}" for each in modes[:-1]]
+    notes = [*comparison.notes, *([f"more with {', '.join(others)}"] if others else [])]
     return "\n".join([*lines, *table_footer(None, notes)])
 
 

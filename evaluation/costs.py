@@ -75,24 +75,24 @@ def costs(candidates: pd.DataFrame, evaluation: Evaluation) -> pd.DataFrame:
     rows = []
     for mix in evaluation.mixes:
         for n in evaluation.ns(mix):
-            found = pool.expected(mix, n)
-            generator = found["sampling_flops"] + found["prompt_flops"]
-            verifier = found["scoring_flops"] + found["question_flops"]
-            seconds = found["sampling_seconds"] + found["grading_seconds"]
+            spent = pool.expected(mix, n)
+            generator = spent["sampling_flops"] + spent["prompt_flops"]
+            verifier = spent["scoring_flops"] + spent["question_flops"]
+            seconds = spent["sampling_seconds"] + spent["grading_seconds"]
             for scored in (False, True):
                 rows.append(
                     {
                         "modes": mix,
                         "n": n,
                         "verifier": scored,
-                        "tokens": found["tokens"],
+                        "tokens": spent["tokens"],
                         "generator_flops": generator,
                         "verifier_flops": verifier if scored else 0.0,
                         "flops": generator + (verifier if scored else 0.0),
-                        "sampling_seconds": found["sampling_seconds"],
-                        "grading_seconds": found["grading_seconds"],
-                        "scoring_seconds": found["scoring_seconds"] if scored else 0.0,
-                        "seconds": seconds + (found["scoring_seconds"] if scored else 0.0),
+                        "sampling_seconds": spent["sampling_seconds"],
+                        "grading_seconds": spent["grading_seconds"],
+                        "scoring_seconds": spent["scoring_seconds"] if scored else 0.0,
+                        "seconds": seconds + (spent["scoring_seconds"] if scored else 0.0),
                     }
                 )
     return pd.DataFrame(rows)
@@ -131,28 +131,28 @@ class _Pool:
     def expected(self, mix: Mix, n: int) -> dict[str, float]:
         """The mean of each quantity of a subset of n, over problems with such candidates."""
         shares = ways(self.counts.astype(int), mix, n)
-        own = MODES if mix == "both" else (mix,)
-        there = self.counts[:, [MODES.index(mode) for mode in own]].sum(axis=1) > 0
-        found = dict.fromkeys((*self.means, "prompt_flops", "question_flops"), 0.0)
+        modes = MODES if mix == "both" else (mix,)
+        held = self.counts[:, [MODES.index(mode) for mode in modes]].sum(axis=1) > 0
+        spent = dict.fromkeys((*self.means, "prompt_flops", "question_flops"), 0.0)
         for way in shares:
             # A problem with fewer candidates gives all it has.
             drawn = np.minimum(way, self.counts)
             for name, mean in self.means.items():
-                found[name] += _mean_cost(drawn, mean, there) / len(shares)
-            asked = _mean_cost(drawn > 0, self.question, there)
-            found["question_flops"] += asked / len(shares)
+                spent[name] += _mean_cost(drawn, mean, held) / len(shares)
+            asked = _mean_cost(drawn > 0, self.question, held)
+            spent["question_flops"] += asked / len(shares)
             for count, prompt in self.origins:
                 chance = pass_at_k(self.counts.astype(int), count.astype(int), drawn.astype(int))
-                found["prompt_flops"] += _mean_cost(chance, prompt, there) / len(shares)
-        return found
+                spent["prompt_flops"] += _mean_cost(chance, prompt, held) / len(shares)
+        return spent
 
 
-def _mean_cost(times: NDArray[Any], each: Floats, there: NDArray[np.bool_]) -> float:
-    """Mean over the problems that are `there` of what is paid `times` times.
+def _mean_cost(times: NDArray[Any], each: Floats, held: NDArray[np.bool_]) -> float:
+    """Mean over the problems `held` of what is paid `times` times.
 
     What is not drawn may be unknown.
     """
-    return float(np.where(times > 0, times * each, 0.0).sum(axis=1)[there].mean())
+    return float(np.where(times > 0, times * each, 0.0).sum(axis=1)[held].mean())
 
 
 def equal_flops(evaluation: Evaluation) -> pd.DataFrame:

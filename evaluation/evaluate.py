@@ -1,6 +1,9 @@
 """`assay evaluate`: what a run's candidates are worth; `assay report` writes it as a page.
 
-assay evaluate runs/demo
+    assay evaluate runs/demo
+    assay evaluate runs/demo verifiers=[a,b]     # side by side
+
+The arithmetic is in `assay.selection`; here are its configuration and its ways to be printed.
 """
 
 from __future__ import annotations
@@ -22,11 +25,11 @@ from assay.selection.request import EvaluateConfig
 from assay.settings.errors import UserError
 from assay.settings.schema import fields_of
 
-__all__ = ["EvaluateStage", "run_evaluate"]
+__all__ = ["EvaluateRunConfig", "run_evaluate"]
 
 
 @dataclass
-class EvaluateStage(EvaluateConfig):
+class EvaluateRunConfig(EvaluateConfig):
     """What `assay evaluate` reads."""
 
     run: str = ""
@@ -44,7 +47,7 @@ class EvaluateStage(EvaluateConfig):
     """whose labels count: ours, or theirs where labels came along with imported candidates"""
 
 
-def run_evaluate(config: EvaluateStage) -> None:
+def run_evaluate(config: EvaluateRunConfig) -> None:
     """`assay evaluate`: prints the table, or the comparison where several verifiers have scored."""
     run = open_run(config.run)
     if config.verifier and config.verifiers:
@@ -52,10 +55,10 @@ def run_evaluate(config: EvaluateStage) -> None:
     settings = fields_of(EvaluateConfig, config)
     check_grading(config.grading)
     frame, tune = load_frame(run), tuning_pool(run, config.tune, config.grading)
-    both = gradings(frame)
+    grading_table = gradings(frame)
     pool = PoolArrays.from_frame(graded(frame, run, config.grading), unfinished(run))
     names = [config.verifier] if config.verifier else config.verifiers or list(pool.scores)
-    found = [
+    evaluations = [
         with_notes(
             with_costs(evaluate(pool, dataclasses.replace(settings, verifier=v), tune), run, frame),
             note_on(frame, config.grading),
@@ -63,15 +66,15 @@ def run_evaluate(config: EvaluateStage) -> None:
         for v in names or [""]
     ]
     # One whose scores cannot be used is told of in the notes of the others.
-    found = [each for each in found if each.verifier] or found[:1]
+    evaluations = [each for each in evaluations if each.verifier] or evaluations[:1]
     if config.json:
-        dicts = [as_json(evaluation) for evaluation in found]
-        told = dicts[0] if len(dicts) == 1 else dicts
-        print(json.dumps(told, indent=2, ensure_ascii=False))
+        dicts = [as_json(evaluation) for evaluation in evaluations]
+        content = dicts[0] if len(dicts) == 1 else dicts
+        print(json.dumps(content, indent=2, ensure_ascii=False))
     elif config.csv:
-        print(frame_of(found).to_csv(index=False), end="")
+        print(frame_of(evaluations).to_csv(index=False), end="")
     else:
-        show = table(found[0], seconds=stage_seconds(run))
-        if len(found) > 1:
-            show = comparison(found, seconds=stage_seconds(run))
-        print("\n\n".join([show, *([both] if both else [])]))
+        shown = table(evaluations[0], seconds=stage_seconds(run))
+        if len(evaluations) > 1:
+            shown = comparison(evaluations, seconds=stage_seconds(run))
+        print("\n\n".join([shown, *([grading_table] if grading_table else [])]))

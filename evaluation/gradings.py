@@ -1,6 +1,8 @@
 """Two gradings of one pool, side by side: ours, and the one that came with imported candidates.
 
-print(gradings(load_frame(run)))        # how often they agree, and examples where they do not
+    print(gradings(load_frame(run)))    # how often they agree, and examples where they do not
+
+Which of the two counts is decided elsewhere (`assay.pools.imported`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """What a run's candidates are worth: its pool, every rule on it, what each costs.
 
-evaluation = evaluate_run(Run.open("runs/test"), EvaluateConfig())
-as_json(evaluation)["accuracy"]
+    evaluation = evaluate_run(Run.open("runs/test"), EvaluateConfig())
+    as_json(evaluation)["accuracy"]
+
+What a run lacks (labels, scores, costs) is told in notes wherever the rest can do without it.
 """
 
 from __future__ import annotations

@@ -172,9 +172,9 @@ def _difference_lines(evaluation: Evaluation) -> list[str]:
         f"  rule − majority ({MIX_LABELS[mix]}, n = {n}; paired over problems, in points)",
     ]
     for rule in compared:
-        found = evaluation.difference((rule, mix, n), ("majority", mix, n))
+        difference = evaluation.difference((rule, mix, n), ("majority", mix, n))
         label = rule_label(rule, n, evaluation.config.k)
-        cells = [interval_cell(found, "+"), p_text(found.p, evaluation.config.bootstrap)]
+        cells = [interval_cell(difference, "+"), p_text(difference.p, evaluation.config.bootstrap)]
         lines.append(table_line(label, cells))
     return [*lines, *_equal_flops_lines(evaluation, mix)]
 
@@ -194,9 +194,9 @@ def _equal_flops_lines(evaluation: Evaluation, mix: Mix) -> list[str]:
         f"n = {n}, majority at n = {rows['majority_n'].iloc[0]:.1f})",
     ]
     for row in rows.to_dict("records"):
-        found = Interval(row["difference"], row["low"], row["high"])
+        difference = Interval(row["difference"], row["low"], row["high"])
         name = rule_label(row["rule"], n, evaluation.config.k)
-        lines.append(table_line(name, [interval_cell(found, "+")]))
+        lines.append(table_line(name, [interval_cell(difference, "+")]))
     return lines
 
 
@@ -224,10 +224,10 @@ def _group_lines(evaluation: Evaluation) -> list[str]:
             lines += [table_line("", heads), table_rule(len(shown), width)]
             for rule in ("single", *evaluation.drawn):
                 at = 1 if rule == "single" else n
-                own = rows[(rows["rule"] == rule) & (rows["n"] == at)].set_index("group")
+                of_rule = rows[(rows["rule"] == rule) & (rows["n"] == at)].set_index("group")
                 cells = [
-                    f"{100 * own['accuracy'][name]:>{width}.1f}"
-                    if name in own.index
+                    f"{100 * of_rule['accuracy'][name]:>{width}.1f}"
+                    if name in of_rule.index
                     else " " * width
                     for name in shown
                 ]
@@ -236,15 +236,15 @@ def _group_lines(evaluation: Evaluation) -> list[str]:
 
 
 def _quality_lines(evaluation: Evaluation) -> list[str]:
-    found = evaluation.quality
-    if found is None:
+    quality = evaluation.quality
+    if quality is None:
         return []
-    lines = ["", f"  scores by {evaluation.verifier} ({count(found.candidates, 'candidate')})"]
+    lines = ["", f"  scores by {evaluation.verifier} ({count(quality.candidates, 'candidate')})"]
     for measure, name in MEASURES.items():
-        value = getattr(found, measure)
+        value = getattr(quality, measure)
         cell = f"{value.value:>6.3f} [{value.low:.3f}, {value.high:.3f}]"
         lines.append(table_line(name, [cell if value.value == value.value else " not defined"]))
-    for over in found.over:
+    for over in quality.over:
         if over.modes == evaluation.mixes[-1] and over.peak < over.n:
             p = p_text(over.drop.p, evaluation.config.bootstrap)
             where = f"n = {over.peak} → {over.n} ({MIX_LABELS[over.modes]}), {p}"

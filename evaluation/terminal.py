@@ -27,13 +27,10 @@ __all__ = [
     "three_digits",
 ]
 
-
 # A margin of 2, a column of names, then columns of fixed width.
 WIDTH = 80
 
-
 NAMES, WIDE, NARROW, CURVE_COLUMNS = 20, 19, 6, 9
-
 
 SIGNED = 24  # a difference with its interval
 

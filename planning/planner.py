@@ -241,7 +241,7 @@ class Planner:
         packs = groups * math.ceil(candidates * solution / groups / room)
         tokens = candidates * solution + packs * shared
         literal = candidates * (2 * prompt + solution + reference)
-        steps = max(1, round(literal / config.batch_tokens)) * config.epochs
+        steps = max(1, round(literal / config.batch_tokens))  # of an epoch
         held_out = asked * config.validation_fraction * drawn * config.validations * config.epochs
         precision = self._precision(config.model.base, "autocast")
         scoring = model.shape.scoring_flops(round(prompt), round(solution))
@@ -251,7 +251,7 @@ class Planner:
                 name="train verifier",
                 model=model,
                 tokens=tokens * phases,
-                steps=max(1, round(steps * phases / config.epochs)),
+                steps=max(1, round(steps * phases)),
                 logit_share=packs * reference / tokens,
                 micro_tokens=config.micro_batch_tokens,
                 example_tokens=tokens / packs,

@@ -69,15 +69,15 @@ def measures(
     best = best_of_n_at(pool, scores, "both", ns)
     voting = {"weighted vote": Vote("none"), "majority vote": MAJORITY}
     votes = expected_accuracy(pool, voting, ns, draws, seed=0, scores=scores)
-    found = {
+    statistics = {
         "AUC within problem and mode": auc_within(scores, pool.labels, by_mode),
         "AUC within problem": auc_within(scores, pool.labels, [known]),
         "AUC": pooled_auc(scores, pool.labels, known),
         "calibration error": calibration_error(scores, pool.labels, known),
     }
-    found |= {f"best-of-{n}": mean_of(best[row]) for row, n in enumerate(ns)}
-    found |= {f"{name} of {n}": mean_of(vote.values) for (name, n), vote in votes.items()}
+    statistics |= {f"best-of-{n}": mean_of(best[row]) for row, n in enumerate(ns)}
+    statistics |= {f"{name} of {n}": mean_of(vote.values) for (name, n), vote in votes.items()}
     for n in ns:
         gained = votes["weighted vote", n].values - votes["majority vote", n].values
-        found[f"weighted − majority of {n}"] = mean_of(gained)
-    return found
+        statistics[f"weighted − majority of {n}"] = mean_of(gained)
+    return statistics

@@ -53,23 +53,25 @@ def groups(pool: PoolArrays, design: Design, weights: Floats) -> pd.DataFrame:
         for group, (rule, mix, n), sums, counts in makers[by](pool, design):
             if not counts.any():
                 continue  # no problem of the group has candidates of these modes
-            found = mean_in_group(sums, counts, weights)
+            accuracy = mean_in_group(sums, counts, weights)
             # With two ways to split, every problem is counted twice.
             problems = counts.sum() / (2 if by == "difficulty" else 1)
-            rows.append((by, group, rule, mix, n, problems, found.value, found.low, found.high))
+            rows.append(
+                (by, group, rule, mix, n, problems, accuracy.value, accuracy.low, accuracy.high)
+            )
     return pd.DataFrame(rows, columns=pd.Index(COLUMNS))
 
 
 def possible(pool: PoolArrays, grid: Grid, seed: int) -> list[str]:
     """The breakdowns that this pool can give at some n of the grid, in the order of tables."""
-    found = []
+    breakdowns = []
     if len(pool.problem_ids) >= len(FIFTHS):
         half = pool.select(halves(pool, seed) & pool.present)
         if within(grid, sizes_of(half)):
-            found.append("difficulty")
+            breakdowns.append("difficulty")
     if len(pool.origin_names) > 1:
-        found.append("origin")
-    return found
+        breakdowns.append("origin")
+    return breakdowns
 
 
 def mean_in_group(sums: Floats, counts: Floats, weights: Floats) -> Interval:
@@ -88,19 +90,19 @@ def halves(pool: PoolArrays, seed: int) -> NDArray[np.bool_]:
     generator = np.random.default_rng([seed, 2])
     marked = np.zeros(pool.present.shape, bool)
     for mode in MODES:
-        there = pool.of_mode(mode)
-        keys = np.where(there, generator.random(there.shape), np.inf)
+        of_mode = pool.of_mode(mode)
+        keys = np.where(of_mode, generator.random(of_mode.shape), np.inf)
         place = keys.argsort(axis=1).argsort(axis=1)
-        marked |= there & (place < there.sum(axis=1, keepdims=True) // 2)
+        marked |= of_mode & (place < of_mode.sum(axis=1, keepdims=True) // 2)
     return marked
 
 
 def fifths(rate: Floats, seed: int) -> NDArray[np.intp]:
     """The fifth of each problem by its rate, 0 the lowest: of equal size, ties by a seeded draw."""
     order = np.lexsort((np.random.default_rng([seed, 5]).random(len(rate)), rate))
-    found = np.empty(len(rate), np.intp)
-    found[order] = np.arange(len(rate)) * len(FIFTHS) // len(rate)
-    return found
+    fifth = np.empty(len(rate), np.intp)
+    fifth[order] = np.arange(len(rate)) * len(FIFTHS) // len(rate)
+    return fifth
 
 
 def _by_difficulty(pool: PoolArrays, design: Design) -> Iterator[Row]:
@@ -124,9 +126,9 @@ def _by_difficulty(pool: PoolArrays, design: Design) -> Iterator[Row]:
         for cell, values in measured.per_problem.items():
             for group in range(len(FIFTHS)):
                 key = (group, cell)
-                own = (fifth == group) & ~np.isnan(values)
-                sums[key] = sums.get(key, 0.0) + np.where(own, values, 0.0)
-                counts[key] = counts.get(key, 0.0) + own
+                members = (fifth == group) & ~np.isnan(values)
+                sums[key] = sums.get(key, 0.0) + np.where(members, values, 0.0)
+                counts[key] = counts.get(key, 0.0) + members
     for group, cell in sums:
         yield FIFTHS[group], cell, sums[group, cell], counts[group, cell]
 
@@ -144,5 +146,5 @@ def _by_origin(pool: PoolArrays, design: Design) -> Iterator[Row]:
             rules = tuple(rule for rule in rules if rule != "hybrid")
         measured = measure(part, replace(design.within(sizes_of(part)), rules=rules))
         for cell, values in measured.per_problem.items():
-            there = ~np.isnan(values) & kept.any(axis=1)
-            yield origin, cell, np.where(there, values, 0.0), there.astype(np.float64)
+            known = ~np.isnan(values) & kept.any(axis=1)
+            yield origin, cell, np.where(known, values, 0.0), known.astype(np.float64)

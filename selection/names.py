@@ -16,7 +16,6 @@ __all__ = [
     "rule_label",
 ]
 
-
 RULE_LABELS = {
     "single": "single sample",
     "hybrid": "hybrid, PoT else CoT",
@@ -30,19 +29,14 @@ RULE_LABELS = {
     "pass": "pass@n (ceiling)",
 }
 
-
 SCORED_RULES = ("best_of_n", "weighted", "top_k", "weighted_top_k")
 
-
 ALWAYS = ("single", "majority", "pass")  # what the others are compared with
-
 
 # Kept out of curves and figures unless they were asked for by name: six lines are enough to read.
 ON_REQUEST = ("shortest", "weighted_top_k")
 
-
 MIX_LABELS: dict[Mix, str] = {"cot": "CoT only", "pot": "PoT only", "both": "both"}
-
 
 MODE_WORDS = {"cot": "CoT", "pot": "PoT"}
 

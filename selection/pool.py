@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,13 +30,6 @@ if TYPE_CHECKING:
 
 
 __all__ = ["SCORE_PREFIX", "PoolArrays", "orders"]
-
-
-def orders(pool: PoolArrays, scores: NDArray[Any] | None) -> dict[str, NDArray[Any]]:
-    """For each rule that takes the highest, its numbers, shape (P, S); NaN where unknown."""
-    known = np.where(pool.tokens > 0, pool.tokens, np.nan)
-    found = {"shortest": -known, "logprob": pool.logprobs / known}
-    return found if scores is None else {**found, "best_of_n": scores}
 
 
 SCORE_PREFIX = "score:"
@@ -87,11 +81,7 @@ class PoolArrays:
         """
         import pandas as pd
 
-        frame = frame.assign(origin=frame["origin"].fillna("") if "origin" in frame else "")
-        _check(frame)
-        mode_codes = frame["mode"].map({mode: index for index, mode in enumerate(MODES)})
-        frame = frame.assign(_mode=mode_codes.to_numpy(np.int8))
-        frame = frame.sort_values(["problem_id", "_mode", "origin", "sample"], kind="stable")
+        frame = _in_order(frame)
         origins, origin_names = pd.factorize(frame["origin"], sort=True)
         rows, problem_ids = pd.factorize(frame["problem_id"])
         starts = np.searchsorted(rows, np.arange(len(problem_ids)))
@@ -103,20 +93,14 @@ class PoolArrays:
             array[rows, columns] = values
             return array
 
-        def numbers(name: str, missing: float) -> NDArray[np.float64]:
-            if name not in frame:
-                return np.full(len(frame), missing)
-            return np.asarray(_numeric(frame[name], name).fillna(missing), np.float64)
-
+        numbers = partial(_numbers, frame)
         classes = spread(numbers("answer_class", -1), -1, np.int32)
         label = _boolean(frame["label"])
         labels = spread(label.fillna(False).to_numpy(bool), False, bool)
+        scored = [str(name) for name in frame.columns if str(name).startswith(SCORE_PREFIX)]
         scores = {
-            str(name).removeprefix(SCORE_PREFIX): spread(
-                _finite(numbers(str(name), np.nan)), np.nan, np.float32
-            )
-            for name in frame.columns
-            if str(name).startswith(SCORE_PREFIX)
+            name.removeprefix(SCORE_PREFIX): spread(_finite(numbers(name)), np.nan, np.float32)
+            for name in scored
         }
         unused = {**_without_scores(scores, classes), **(left_out or {})}
         return cls(
@@ -129,7 +113,7 @@ class PoolArrays:
             left_out=unused,
             modes=spread(frame["_mode"].to_numpy(), -1, np.int8),
             tokens=spread(numbers("tokens", -1), -1, np.int32),
-            logprobs=spread(numbers("logprob", np.nan), np.nan, np.float32),
+            logprobs=spread(numbers("logprob"), np.nan, np.float32),
             present=spread(True, False, bool),
             origins=spread(origins, -1, np.int32),
             origin_names=[str(name) for name in origin_names],
@@ -172,6 +156,13 @@ class PoolArrays:
         return replace(self, **moved, scores=scores)
 
 
+def orders(pool: PoolArrays, scores: NDArray[Any] | None) -> dict[str, NDArray[Any]]:
+    """For each rule that takes the highest, its numbers, shape (P, S); NaN where unknown."""
+    known = np.where(pool.tokens > 0, pool.tokens, np.nan)
+    found = {"shortest": -known, "logprob": pool.logprobs / known}
+    return found if scores is None else {**found, "best_of_n": scores}
+
+
 def _finite(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """The scores, NaN for what is no finite number in single precision."""
     most = float(np.finfo(np.float32).max)
@@ -210,6 +201,25 @@ def _check(frame: pd.DataFrame) -> None:
             f"pool: candidate {row['sample']} ({kind}) of problem {row['problem_id']!r} "
             f"occurs twice ({int(twice.sum())} such rows)"
         )
+
+
+def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows sorted by problem, mode, origin and sample, with the mode's index as `_mode`.
+
+    Raises `UserError` for rows that make no pool.
+    """
+    frame = frame.assign(origin=frame["origin"].fillna("") if "origin" in frame else "")
+    _check(frame)
+    mode_codes = frame["mode"].map({mode: index for index, mode in enumerate(MODES)})
+    frame = frame.assign(_mode=mode_codes.to_numpy(np.int8))
+    return frame.sort_values(["problem_id", "_mode", "origin", "sample"], kind="stable")
+
+
+def _numbers(frame: pd.DataFrame, name: str, missing: float = np.nan) -> NDArray[np.float64]:
+    """A column as numbers, `missing` where it has none or the frame lacks it."""
+    if name not in frame:
+        return np.full(len(frame), missing)
+    return np.asarray(_numeric(frame[name], name).fillna(missing), np.float64)
 
 
 def _numeric(column: pd.Series[Any], name: str) -> pd.Series[Any]:

@@ -188,11 +188,11 @@ def sizes_of(pool: PoolArrays) -> dict[Mix, int]:
     """
     sizes: dict[Mix, int] = {mode: pool.size(mode) for mode in pool.mode_names}
     if len(sizes) == len(MODES):
-        there = {mode: pool.of_mode(mode).any(axis=1) for mode in MODES}
-        every = np.logical_and.reduce(list(there.values()))
+        holders = {mode: pool.of_mode(mode).any(axis=1) for mode in MODES}
+        every = np.logical_and.reduce(list(holders.values()))
         votes = {2 * min(sizes.values()): int(every.sum())}
-        for mode, own in there.items():
-            votes[sizes[mode]] = votes.get(sizes[mode], 0) + int((own & ~every).sum())
+        for mode, held in holders.items():
+            votes[sizes[mode]] = votes.get(sizes[mode], 0) + int((held & ~every).sum())
         sizes["both"] = max(votes, key=lambda size: (votes[size], size))
     return sizes
 
@@ -205,14 +205,14 @@ def grids(
     Raises `UserError` where no modes give the n wanted, or problems are short and refused.
     """
     sizes = sizes_of(pool)
-    found = {mix: _grid(config.n, size, sizes) for mix, size in sizes.items()}
-    if not any(found.values()):
+    grid = {mix: _grid(config.n, size, sizes) for mix, size in sizes.items()}
+    if not any(grid.values()):
         raise UserError(
             f"evaluate: n={min(config.n)} is more than the {max(sizes.values())} candidates per "
             "problem that the pool holds"
         )
     notes = []
-    for mix, ns in found.items():
+    for mix, ns in grid.items():
         over = sorted({n for n in config.n if n not in ns})
         if over:
             where = f" at n = {numbers(over)}" if ns else ""
@@ -222,7 +222,7 @@ def grids(
             )
     return (
         sizes,
-        {mix: ns for mix, ns in found.items() if ns},
+        {mix: ns for mix, ns in grid.items() if ns},
         [*notes, *_lacking(pool), *_short(pool, sizes, config)],
     )
 
@@ -269,13 +269,13 @@ def _short(pool: PoolArrays, sizes: Mapping[Mix, int], config: EvaluateConfig) -
             continue
         named = ", ".join(pool.problem_ids[p] for p in short[:LISTED])
         more = ", …" * (len(short) > LISTED)
-        found = (
+        fewer = (
             f"{count(len(short), 'problem')} with fewer than {sizes[mode]} {MODE_WORDS[mode]} "
             f"candidates ({named}{more})"
         )
         if config.short == "refuse":
-            raise UserError(f"evaluate: {found}; short=use takes all that they have")
-        notes.append(f"{found}; all of theirs are used")
+            raise UserError(f"evaluate: {fewer}; short=use takes all that they have")
+        notes.append(f"{fewer}; all of theirs are used")
     return notes
 
 

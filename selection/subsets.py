@@ -113,8 +113,8 @@ def estimate(
     `draws` subsets are drawn; with an `error` above 0, at the n where it takes more, as many as
     bring the standard error of every mean to at most that, but at most `MOST` times `draws`.
     """
-    there = has(pool, mix)
-    sums = {(name, n): _Sums(there) for n in asked for name in asked[n]}
+    held = has(pool, mix)
+    sums = {(name, n): _Sums(held) for n in asked for name in asked[n]}
     left = dict(asked)
     done, size, batch = 0, draws, 0
     while left and size > 0:
@@ -292,9 +292,8 @@ def _subsets(
     keys = arrival
     if block.ties_modes:
         # Drawn after the arrivals, so that these do not depend on the scores.
-        tie_break = generator.integers(0, 1 << time_bits, shape, np.uint32).astype(np.int64)
-        tie_break <<= time_bits + bits
-        keys |= tie_break
+        tie_break = generator.integers(0, 1 << time_bits, shape, np.uint32)
+        keys |= tie_break.astype(np.int64) << (time_bits + bits)
     keys |= block.rank[:, None, :] << (2 * time_bits + bits)
     keys.sort(axis=-1)
     column = (1 << bits) - 1

@@ -27,7 +27,6 @@ __all__ = [
     "legend_beside",
 ]
 
-
 # rule -> colour, marker, line style
 STYLES: dict[str, tuple[str, str, Any]] = {
     "majority": ("#0072B2", "o", "-"),
@@ -40,15 +39,11 @@ STYLES: dict[str, tuple[str, str, Any]] = {
     "pass": ("#6E6E6E", "", (0, (5, 2))),
 }
 
-
 FORMATS = ("svg", "pdf", "png")
-
 
 MOST_TICKS = 8
 
-
 PANEL, HEIGHT, LABELS = 3.1, 3.5, 1.45  # inches
-
 
 SETTINGS: dict[str, Any] = {
     "font.family": "sans-serif",

@@ -1,7 +1,9 @@
 """`assay report`: the page, the figures and the tables of one run, or of several side by side.
 
-assay report runs/demo                            into runs/demo/report/
-assay report runs/small runs/large output=both    one page of both, with their paired differences
+    assay report runs/demo                            into runs/demo/report/
+    assay report runs/small runs/large output=both    one page of both, with paired differences
+
+The page comes last: a report that was stopped midway leaves the old page whole.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from assay.storage.places import Place, names_below, place
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ReportStage", "report_run", "run_report", "write_report"]
+__all__ = ["ReportConfig", "report_run", "run_report", "write_report"]
 
 _SHOWN = [
     "mode",
@@ -58,7 +60,7 @@ _VALUES = ["values", "starts", "ends"]
 
 
 @dataclass
-class ReportStage(EvaluateConfig):
+class ReportConfig(EvaluateConfig):
     """What `assay report` reads."""
 
     run: str = ""
@@ -82,7 +84,7 @@ class ReportStage(EvaluateConfig):
     """whose labels count: ours, or theirs where labels came along with imported candidates"""
 
 
-def run_report(config: ReportStage) -> None:
+def run_report(config: ReportConfig) -> None:
     """`assay report`: writes page, figures and tables, and prints the table of each run."""
     if config.run and config.runs:
         raise UserError("runs: give the runs as words or one as run=…, not both")
@@ -185,25 +187,8 @@ def write_report(
     `frames` are the candidates with their texts; those of a run that is not in it are read when the
     page comes to them.
     """
-    from assay.evaluation.report import figures
-    from assay.evaluation.report.curve_figures import plot_curves, plot_runs
-    from assay.evaluation.report.drawing import FORMATS
-
     folder.mkdir(parents=True, exist_ok=True)
-    if len(runs) == 1:
-        (evaluation,) = evaluations.values()
-        plot_curves(evaluation, folder / "curves", x=x)
-    else:
-        plot_runs(evaluations, folder / "curves", x=x)
-    more = {
-        "difficulty": figures.plot_difficulty,
-        "calibration": figures.plot_calibration,
-        "over_optimisation": figures.plot_over_optimisation,
-    }
-    for name, plot in more.items():
-        if not plot(evaluations, folder / name):
-            for suffix in FORMATS:
-                (folder / f"{name}.{suffix}").unlink(missing_ok=True)
+    _draw_figures(evaluations, folder, x)
     _write_tables(tidy_tables(evaluations), folder)
     texts = [
         (f"{name}\n\n" if len(runs) > 1 else "")
@@ -231,6 +216,29 @@ def write_report(
         candidates=candidates,
         single=single,
     )
+
+
+def _draw_figures(evaluations: Mapping[str, Evaluation], folder: Path, x: str) -> None:
+    """The curves against `x`, and beside them every figure that the evaluations have data for."""
+    from assay.evaluation.report import figures
+    from assay.evaluation.report.curve_figures import plot_curves, plot_runs
+    from assay.evaluation.report.drawing import FORMATS
+
+    if len(evaluations) == 1:
+        (evaluation,) = evaluations.values()
+        plot_curves(evaluation, folder / "curves", x=x)
+    else:
+        plot_runs(evaluations, folder / "curves", x=x)
+    more = {
+        "difficulty": figures.plot_difficulty,
+        "calibration": figures.plot_calibration,
+        "over_optimisation": figures.plot_over_optimisation,
+    }
+    for name, plot in more.items():
+        if not plot(evaluations, folder / name):
+            # An earlier report may have had one.
+            for suffix in FORMATS:
+                (folder / f"{name}.{suffix}").unlink(missing_ok=True)
 
 
 def _write_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:

@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
 
-from assay.evaluation.report.report import ReportStage, run_report  # noqa: E402
+from assay.evaluation.report.report import ReportConfig, run_report  # noqa: E402
 from assay.pools.rows import (  # noqa: E402
     Candidate,
     Graded,
@@ -94,7 +94,7 @@ def main() -> None:
             make_run(folder, settings)
             print(f"the run was made in {time.perf_counter() - started:.0f} s")
         started = time.process_time()  # of this process: others do not count
-        run_report(ReportStage(run=str(folder), candidates=0))
+        run_report(ReportConfig(run=str(folder), candidates=0))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
         print(f"reported in {time.process_time() - started:.1f} s of CPU time, {peak:.1f} GB")
         report = folder / "report"

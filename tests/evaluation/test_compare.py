@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from assay import command_line
-from assay.evaluation.compare import CompareStage, compare_rules, compare_runs, table
+from assay.evaluation.compare import CompareConfig, compare_rules, compare_runs, table
 from assay.pools.exchange.importing import ImportConfig, import_pool
 from assay.pools.frame import load_frame
 from assay.pools.run import Run
@@ -53,7 +53,7 @@ def single(run, ids):
 
 
 def test_runs_are_compared_over_the_problems_that_both_have(runs):
-    found = compare_runs(CompareStage(runs=runs, n=[1, 4], draws=20))
+    found = compare_runs(CompareConfig(runs=runs, n=[1, 4], draws=20))
     assert found.problems == 30
     assert found.notes[:2] == (
         f"10 problems of {runs[0]} left out: not in the other",
@@ -74,22 +74,24 @@ def test_runs_are_compared_over_the_problems_that_both_have(runs):
 
 
 def test_a_run_against_itself_differs_nowhere(runs):
-    frame = compare_runs(CompareStage(runs=[runs[0], runs[0]], draws=5)).frame
+    frame = compare_runs(CompareConfig(runs=[runs[0], runs[0]], draws=5)).frame
     assert (frame[["difference", "low", "high"]] == 0.0).all(axis=None)
     assert (frame["p"] == 1.0).all()
     assert sorted(set(frame["n"])) == [1, 2, 4, 8]
 
 
 def test_the_order_of_runs_is_the_sign(runs):
-    there = compare_runs(CompareStage(runs=runs, rules=["pass"], bootstrap=200)).frame
-    back = compare_runs(CompareStage(runs=runs[::-1], rules=["pass"], bootstrap=200)).frame
+    there = compare_runs(CompareConfig(runs=runs, rules=["pass"], bootstrap=200)).frame
+    back = compare_runs(CompareConfig(runs=runs[::-1], rules=["pass"], bootstrap=200)).frame
     assert there["difference"].tolist() == pytest.approx((-back["difference"]).tolist(), abs=1e-12)
     assert there["low"].tolist() == pytest.approx((-back["high"]).tolist(), abs=1e-12)
     assert there["p"].tolist() == pytest.approx(back["p"].tolist(), abs=1e-12)
 
 
 def test_rules_of_one_run(runs):
-    stage = CompareStage(runs=runs[:1], rules=["best_of_n", "majority", "pass"], n=[1, 8], draws=20)
+    stage = CompareConfig(
+        runs=runs[:1], rules=["best_of_n", "majority", "pass"], n=[1, 8], draws=20
+    )
     frame = compare_rules(stage).frame
     assert frame[["rule", "against", "n"]].to_numpy().tolist() == [
         ["best_of_n", "majority", 8],
@@ -102,7 +104,7 @@ def test_rules_of_one_run(runs):
 
 def test_problems_find_each_other_by_question(runs, folder):
     other = make_run(folder, "c", 0.6, ids=False)
-    with_ids = CompareStage(runs=[runs[0], other], draws=5)
+    with_ids = CompareConfig(runs=[runs[0], other], draws=5)
     assert command_line.main(["compare", runs[0], other]) == 2
     with_ids.match = "question"
     found = compare_runs(with_ids)
@@ -136,7 +138,7 @@ def test_json_and_csv(runs, capsys):
 
 
 def test_the_table_of_rules_names_what_is_subtracted(runs):
-    found = compare_rules(CompareStage(runs=runs[:1], rules=["weighted", "majority"], draws=5))
+    found = compare_rules(CompareConfig(runs=runs[:1], rules=["weighted", "majority"], draws=5))
     lines = table(found).splitlines()
     assert lines[0] == f"  A  weighted vote ({runs[0]})"
     assert lines[6].startswith("  − majority vote")

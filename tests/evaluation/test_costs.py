@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from assay.evaluation.costs import candidate_costs, costs, equal_flops, with_costs
-from assay.evaluation.evaluate import EvaluateStage, run_evaluate
+from assay.evaluation.evaluate import EvaluateRunConfig, run_evaluate
 from assay.evaluation.of_run import evaluate_run
 from assay.evaluation.report.axes import AXES
 from assay.evaluation.report.curve_figures import plot_curves
-from assay.evaluation.report.report import ReportStage, run_report
+from assay.evaluation.report.report import ReportConfig, run_report
 from assay.evaluation.table import table
 from assay.generator.flops import ModelShape
 from assay.pools.rows import Candidate, candidates_table, scores_table
@@ -202,7 +202,7 @@ def test_the_table_shows_costs(make_run, capsys):
     assert "  MFLOPs + scoring    0.0257 + 0.0015" in shown
     assert "  seconds + scoring     7.00 + 3.00" in shown
     assert max(map(len, shown)) <= 80
-    run_evaluate(EvaluateStage(run=str(run.path), draws=2, bootstrap=2, json=True))
+    run_evaluate(EvaluateRunConfig(run=str(run.path), draws=2, bootstrap=2, json=True))
     told = json.loads(capsys.readouterr().out)
     assert told["accuracy"][0]["flops"] == 8896 + (4160 + 12672) / 2
     assert told["equal_flops"] == []  # majority's largest n costs less than the verifier's least
@@ -210,7 +210,7 @@ def test_the_table_shows_costs(make_run, capsys):
 
 def test_the_report_draws_against_costs(make_run, capsys):
     run = make_run()
-    run_report(ReportStage(run=str(run.path), draws=2, bootstrap=2, x="flops"))
+    run_report(ReportConfig(run=str(run.path), draws=2, bootstrap=2, x="flops"))
     capsys.readouterr()
     assert AXES["flops"] in (run.path / "report" / "curves.svg").read_text()
     accuracy = pd.read_csv(run.path / "report" / "accuracy.csv")
@@ -224,7 +224,7 @@ def test_several_verifiers_cost_each_their_own(make_run, capsys):
     run.register("scores/w", {"verifier": "w"}, {}, shape=SHAPE.to_dict)
     part = Part(0, "cot", 0, 2)
     run.write("scores/w", part, run.read("scores/v", part), 8.0)
-    run_evaluate(EvaluateStage(run=str(run.path), draws=2, bootstrap=2))
+    run_evaluate(EvaluateRunConfig(run=str(run.path), draws=2, bootstrap=2))
     lines = capsys.readouterr().out.splitlines()
     start = lines.index("  MFLOPs + scoring")
     assert [line.split() for line in lines[start : start + 6]] == [

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from assay import command_line
-from assay.evaluation.evaluate import EvaluateStage, run_evaluate
+from assay.evaluation.evaluate import EvaluateRunConfig, run_evaluate
 from assay.evaluation.gradings import gradings
 from assay.evaluation.report.report import page_problems
 from assay.pools.exchange.importing import ImportConfig, import_pool
@@ -63,7 +63,7 @@ def test_evaluation_by_their_grading(run, capsys):
     path, _ = run
 
     def accuracy(grading, rule):
-        stage = EvaluateStage(run=path, grading=grading, n=[4], draws=5, bootstrap=5, json=True)
+        stage = EvaluateRunConfig(run=path, grading=grading, n=[4], draws=5, bootstrap=5, json=True)
         run_evaluate(stage)
         rows = json.loads(capsys.readouterr().out)["accuracy"]
         return next(row["accuracy"] for row in rows if row["rule"] == rule)

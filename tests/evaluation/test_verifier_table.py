@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assay.evaluation.evaluate import EvaluateStage, run_evaluate
+from assay.evaluation.evaluate import EvaluateRunConfig, run_evaluate
 from assay.evaluation.verifier_table import comparison, frame_of
 from assay.pools.rows import Candidate, candidates_table, scores_table
 from assay.pools.run import Part, Run
@@ -131,7 +131,7 @@ def scored_run(tmp_path):
 
 
 def test_evaluate_compares_all_verifiers_that_scored(scored_run, capsys):
-    stage = EvaluateStage(run=str(scored_run.path), draws=5, bootstrap=5)
+    stage = EvaluateRunConfig(run=str(scored_run.path), draws=5, bootstrap=5)
     run_evaluate(stage)
     lines = capsys.readouterr().out.splitlines()
     start = lines.index("  best-of-n")
@@ -165,7 +165,9 @@ def test_evaluate_compares_all_verifiers_that_scored(scored_run, capsys):
 
 
 def test_held_out_problems_must_be_held_out(scored_run, tmp_path, capsys):
-    stage = EvaluateStage(run=str(scored_run.path), verifier="a", k="auto", draws=5, bootstrap=5)
+    stage = EvaluateRunConfig(
+        run=str(scored_run.path), verifier="a", k="auto", draws=5, bootstrap=5
+    )
     stage.tune = stage.run
     with pytest.raises(UserError, match="2 of its problems are in"):
         run_evaluate(stage)

@@ -17,7 +17,7 @@ from assay.search.solving import solver as solve
 from assay.search.solving.show import show, show_one
 from assay.search.solving.solver import Member, choose
 from assay.search.solving.summary import hybrid_lines, notes
-from assay.selection.evaluate import EvaluateConfig
+from assay.selection.request import EvaluateConfig
 from tests.search.characters import Characters
 
 PROGRAMS = {

@@ -72,18 +72,18 @@ def run_differences(one: Evaluation, other: Evaluation, mix: Mix) -> list[dict[s
     shared = [i for i, problem in enumerate(one.problem_ids) if problem in place]
     if not shared:
         return []
-    there = [place[one.problem_ids[i]] for i in shared]
+    theirs_at = [place[one.problem_ids[i]] for i in shared]
     weights = bootstrap_weights(len(shared), one.config.bootstrap, one.config.seed)
     rows = []
     for cell, values in one.per_problem.items():
         if cell[1] != mix or cell not in other.per_problem:
             continue
-        own, theirs = values[shared], other.per_problem[cell][there]
+        ours, theirs = values[shared], other.per_problem[cell][theirs_at]
         # Of a mode, both need candidates of the problem.
-        number = int((~np.isnan(own - theirs)).sum())
+        number = int((~np.isnan(ours - theirs)).sum())
         if number:
             named = {"rule": cell[0], "modes": mix, "n": cell[2]}
-            rows.append({**named, "paired": paired(own, theirs, weights), "problems": number})
+            rows.append({**named, "paired": paired(ours, theirs, weights), "problems": number})
     order = list(RULE_LABELS)
     return sorted(rows, key=lambda row: (order.index(row["rule"]), row["n"]))
 
@@ -126,9 +126,9 @@ def difference_tables(runs: Runs) -> list[dict[str, Any]]:
     for name, evaluation in runs:
         frame = evaluation.differences
         for mix in evaluation.mixes:
-            own = frame[frame["modes"] == mix]
-            ns = sorted(set(own["n"]))
-            cells = {(row["rule"], row["n"]): row for row in own.to_dict("records")}
+            rows_of_mix = frame[frame["modes"] == mix]
+            ns = sorted(set(rows_of_mix["n"]))
+            cells = {(row["rule"], row["n"]): row for row in rows_of_mix.to_dict("records")}
             rows = [
                 {
                     "rule": rule,
@@ -146,8 +146,8 @@ def difference_tables(runs: Runs) -> list[dict[str, Any]]:
 def _difference(row: dict[Any, Any] | None, evaluation: Evaluation) -> dict[str, str] | None:
     if row is None:
         return None
-    found = Interval(row["difference"], row["low"], row["high"])
-    return {**interval_texts(found, "+"), "p": p_text(row["p"], evaluation.config.bootstrap)}
+    difference = Interval(row["difference"], row["low"], row["high"])
+    return {**interval_texts(difference, "+"), "p": p_text(row["p"], evaluation.config.bootstrap)}
 
 
 def at_equal_flops(runs: Runs) -> list[Group]:
@@ -159,15 +159,15 @@ def at_equal_flops(runs: Runs) -> list[Group]:
     for name, evaluation in runs:
         frame = equal_flops(evaluation)
         for mix in evaluation.mixes:
-            own = frame[frame["modes"] == mix]
-            if own.empty:
+            last = frame[frame["modes"] == mix]
+            if last.empty:
                 continue
-            n = int(own["n"].max())
-            own = own[own["n"] == n]
-            unit, label = flops_unit(float(own["flops"].iloc[0]))
+            n = int(last["n"].max())
+            last = last[last["n"] == n]
+            unit, label = flops_unit(float(last["flops"].iloc[0]))
             title = (
                 f"{run_label(runs, name, mix)}: verifier at n = {n}, majority vote at "
-                f"n = {own['majority_n'].iloc[0]:.1f}, {own['flops'].iloc[0] / unit:.3g} {label} "
+                f"n = {last['majority_n'].iloc[0]:.1f}, {last['flops'].iloc[0] / unit:.3g} {label} "
                 "per problem each"
             )
             rows = [
@@ -176,7 +176,7 @@ def at_equal_flops(runs: Runs) -> list[Group]:
                     rule_label(row["rule"], n, evaluation.config.k),
                     Interval(row["difference"], row["low"], row["high"]),
                 )
-                for row in own.to_dict("records")
+                for row in last.to_dict("records")
                 if row["rule"] in evaluation.drawn
             ]
             groups.append((title, rows))

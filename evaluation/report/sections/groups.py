@@ -23,15 +23,15 @@ def difficulty(evaluation: Evaluation) -> list[dict[str, Any]]:
     fifths, the hardest first; the single sample's are the same at every n.
     """
     frame = _groups(evaluation, "difficulty")
-    found = []
+    charts = []
     for mix in evaluation.mixes:
-        own = frame[frame["modes"] == mix]
-        if own.empty:
+        of_mix = frame[frame["modes"] == mix]
+        if of_mix.empty:
             continue
-        ns = sorted(set(own["n"]))
+        ns = sorted(set(of_mix["n"]))
         series = []
         for rule in evaluation.rules:
-            rows = own[own["rule"] == rule].set_index(["n", "group"]).sort_index()
+            rows = of_mix[of_mix["rule"] == rule].set_index(["n", "group"]).sort_index()
             if rule == "single" or rows.empty:
                 continue
             one: dict[str, Any] = {"rule": rule}
@@ -39,8 +39,8 @@ def difficulty(evaluation: Evaluation) -> list[dict[str, Any]]:
                 table = rows[column].unstack("group").reindex(index=ns, columns=list(FIFTHS))
                 one[key] = [[rounded(x) for x in line] for line in table.to_numpy()]
             series.append(one)
-        found.append({"mix": mix, "label": evaluation.mix_label(mix), "ns": ns, "series": series})
-    return found
+        charts.append({"mix": mix, "label": evaluation.mix_label(mix), "ns": ns, "series": series})
+    return charts
 
 
 def group_tables(runs: Runs, by: str) -> list[dict[str, Any]]:
@@ -49,20 +49,20 @@ def group_tables(runs: Runs, by: str) -> list[dict[str, Any]]:
     for name, evaluation in runs:
         frame = _groups(evaluation, by)
         for mix in evaluation.mixes:
-            own = frame[frame["modes"] == mix]
-            if own.empty:
+            of_mix = frame[frame["modes"] == mix]
+            if of_mix.empty:
                 continue
-            n = int(own["n"].max())
-            names = list(dict.fromkeys(own["group"]))
+            n = int(of_mix["n"].max())
+            names = list(dict.fromkeys(of_mix["group"]))
             rows = []
             for rule in evaluation.rules:
                 at = 1 if rule == "single" else n
-                line = own[(own["rule"] == rule) & (own["n"] == at)].set_index("group")
+                line = of_mix[(of_mix["rule"] == rule) & (of_mix["n"] == at)].set_index("group")
                 cells = [_cell(line, group) for group in names]
                 if any(cells):
                     label = rule_label(rule, at, evaluation.config.k)
                     rows.append({"rule": rule, "label": label, "cells": cells})
-            columns = [(group, _problems(own, group)) for group in names]
+            columns = [(group, _problems(of_mix, group)) for group in names]
             label = f"{run_label(runs, name, mix)}, n = {n}"
             tables.append({"label": label, "columns": columns, "rows": rows})
     return tables
