@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = ROOT / "scripts" / "bench" / "exits.py"
+SCRIPT = ROOT / "scripts/bench/exits.py"
 
 
 def counted(*words):
