@@ -112,11 +112,6 @@ def _dispatch(words: list[str]) -> int:
     from assay.settings.schema import load
 
     config = load(schema, [*command.configs, *layers(command, with_values(rest, schema))])
-    if name != "launch" and getattr(config, "launcher", "") == "slurm":
-        from assay.search.launch.slurm import submit
-
-        submit(name, config)
-        return 0
     code = getattr(module, command.function)(config)
     return code if isinstance(code, int) else 0
 

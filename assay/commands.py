@@ -34,7 +34,7 @@ COMMANDS = {
     "quickstart": Command(
         "assay.search.drivers.run",
         "run",
-        "PipelineConfig",
+        "LoopConfig",
         "",
         "train, sample, verify and vote on an embedded base: the whole loop in minutes",
         "assay quickstart [output=runs/quickstart] [key=value …]",
@@ -43,7 +43,7 @@ COMMANDS = {
     "run": Command(
         "assay.search.drivers.run",
         "run",
-        "PipelineConfig",
+        "LoopConfig",
         "",
         "the whole loop, as a configuration describes it",
         "assay run CONFIG.yaml [key=value …]",
@@ -79,7 +79,7 @@ COMMANDS = {
     "check-contamination": Command(
         "assay.search.stages.contamination",
         "run_check_contamination",
-        "ContaminationStage",
+        "CheckContaminationConfig",
         "",
         "look for questions of evaluation sets among training problems",
         "assay check-contamination problems=NAME_OR_FILE against=[FILE_OR_FOLDER,…] [key=value …]",
@@ -87,7 +87,7 @@ COMMANDS = {
     "train-generator": Command(
         "assay.search.stages.train",
         "run_generator",
-        "GeneratorStage",
+        "GeneratorTrainingConfig",
         "output",
         "fine-tune a generator on reference solutions, in words and as programs",
         "assay train-generator OUTPUT [CONFIG.yaml] [key=value …]",
@@ -129,7 +129,7 @@ COMMANDS = {
     "train-verifier": Command(
         "assay.search.stages.train",
         "run_verifier",
-        "VerifierStage",
+        "VerifierTrainingConfig",
         "output",
         "train a verifier on graded runs",
         "assay train-verifier OUTPUT pools=[RUN,…] [CONFIG.yaml] [key=value …]",
@@ -137,7 +137,7 @@ COMMANDS = {
     "score": Command(
         "assay.search.stages.score",
         "run",
-        "ScoreStage",
+        "ScoreStageConfig",
         "run",
         "score every candidate of a run",
         "assay score RUN verifier=PATH [key=value …]\n"

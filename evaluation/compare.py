@@ -24,19 +24,12 @@ from assay.pools.frame import load_frame
 from assay.pools.run import Run
 from assay.problems.problem import Problem
 from assay.selection.curves import Mix
-from assay.selection.evaluate import (
-    MIX_LABELS,
-    RULE_LABELS,
-    Cell,
-    EvaluateConfig,
-    Evaluation,
-    count,
-    evaluate,
-    rule_label,
-)
+from assay.selection.estimates import Cell
+from assay.selection.evaluate import Evaluation, evaluate
 from assay.selection.intervals import Interval, bootstrap_weights, paired
+from assay.selection.names import MIX_LABELS, RULE_LABELS, count, rule_label
 from assay.selection.pool import PoolArrays
-from assay.selection.request import check_config, numbers
+from assay.selection.request import EvaluateConfig, check_config, numbers
 from assay.settings.errors import UserError
 from assay.settings.schema import fields_of
 

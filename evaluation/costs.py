@@ -28,12 +28,13 @@ from numpy.typing import NDArray
 
 from assay.generator.flops import ModelShape, model_shape
 from assay.generator.models import ModelConfig
+from assay.pools.frame import load_frame
 from assay.pools.run import Part, Run
 from assay.problems.problem import MODES
 from assay.selection.curves import Floats, Mix, pass_at_k, ways
-from assay.selection.evaluate import SCORED_RULES, Evaluation
+from assay.selection.evaluate import Evaluation
 from assay.selection.intervals import bootstrap_weights, interval
-from assay.storage.parquet import to_frame
+from assay.selection.names import SCORED_RULES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,23 +44,22 @@ __all__ = ["candidate_costs", "costs", "equal_flops", "with_costs"]
 # What is paid for every candidate; where it is scored, `_SCORED` too.
 _GENERATED = ("tokens", "sampling_flops", "sampling_seconds", "grading_seconds")
 _SCORED = ("scoring_flops", "scoring_seconds")
-_KEY = ("problem_id", "origin", "mode", "sample")
 _COUNTS = ("tokens", "prompt_tokens")
 _VERIFIER_COUNTS = ("verifier_tokens", "verifier_prompt_tokens")
 
 
-def with_costs(evaluation: Evaluation, run: Run) -> Evaluation:
+def with_costs(evaluation: Evaluation, run: Run, frame: pd.DataFrame | None = None) -> Evaluation:
     """The evaluation with columns `flops` and `seconds`, means per problem, in its frame.
 
-    NaN where they cannot be known, with a note that says why.
+    NaN where they cannot be known, with a note that says why. `frame` as for `candidate_costs`.
     """
-    candidates, notes = candidate_costs(run, evaluation.verifier)
+    candidates, notes = candidate_costs(run, evaluation.verifier, frame)
     spent = costs(candidates, evaluation).set_index(["modes", "n", "verifier"])
-    frame = evaluation.frame
-    verified = frame["rule"].isin(SCORED_RULES) & (frame["n"] > 1)
-    rows = spent.reindex(list(zip(frame["modes"], frame["n"], verified, strict=True)))
-    frame = frame.assign(flops=rows["flops"].to_numpy(), seconds=rows["seconds"].to_numpy())
-    return dataclasses.replace(evaluation, frame=frame, notes=(*evaluation.notes, *notes))
+    accuracy = evaluation.frame
+    verified = accuracy["rule"].isin(SCORED_RULES) & (accuracy["n"] > 1)
+    rows = spent.reindex(list(zip(accuracy["modes"], accuracy["n"], verified, strict=True)))
+    accuracy = accuracy.assign(flops=rows["flops"].to_numpy(), seconds=rows["seconds"].to_numpy())
+    return dataclasses.replace(evaluation, frame=accuracy, notes=(*evaluation.notes, *notes))
 
 
 def costs(candidates: pd.DataFrame, evaluation: Evaluation) -> pd.DataFrame:
@@ -204,115 +204,92 @@ def equal_flops(evaluation: Evaluation) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=pd.Index(names))
 
 
-def candidate_costs(run: Run, verifier: str = "") -> tuple[pd.DataFrame, list[str]]:
+def candidate_costs(
+    run: Run, verifier: str = "", frame: pd.DataFrame | None = None
+) -> tuple[pd.DataFrame, list[str]]:
     """What each graded candidate of a run cost, a row each, and notes on what is not known.
+
+    `frame` is what `load_frame` gave of the run; it is read where it is not given.
 
     Columns: problem_id, mode, origin ("" without a mixture), tokens, sampling_flops, prompt_flops
     (paid once for all samples), scoring_flops, question_flops (the same for the verifier),
     sampling_seconds, grading_seconds, scoring_seconds. NaN: not known, or not scored.
     """
-    import pandas as pd
-
-    scored = set(run.parts(f"scores/{verifier}")) if verifier else set()
-    parts = run.parts("answers")
-    frame = pd.concat(
-        [_counted(run, part, verifier if part in scored else "") for part in parts],
-        ignore_index=True,
-    )
+    counted = _counted(load_frame(run) if frame is None else frame, run, verifier)
     for name in ("sampling_flops", "prompt_flops", "scoring_flops", "question_flops"):
-        frame[name] = np.nan
+        counted[name] = np.nan
     notes = []
     shapes = _shapes(run, "candidates", "generator")
-    for origin in frame["origin"].unique():
+    for origin in counted["origin"].unique():
         if origin not in shapes:
             what = f"generator of '{origin}'" if origin else "generator"
             notes.append(f"FLOPs left out: the shape of the {what} is not known")
             continue
-        own = frame["origin"] == origin
-        tokens, prompt = (frame.loc[own, name].to_numpy(np.float64) for name in _COUNTS)
+        rows = counted["origin"] == origin
+        tokens, prompt = (counted.loc[rows, name].to_numpy(np.float64) for name in _COUNTS)
         sampling = shapes[origin].sampling_flops(prompt, np.maximum(tokens, 1))
-        frame.loc[own, "sampling_flops"] = sampling
-        frame.loc[own, "prompt_flops"] = shapes[origin].prompt_flops(prompt)
+        counted.loc[rows, "sampling_flops"] = sampling
+        counted.loc[rows, "prompt_flops"] = shapes[origin].prompt_flops(prompt)
     reader = _shapes(run, f"scores/{verifier}", "verifier").get("") if verifier else None
     if reader:
-        tokens, prompt = (frame[name].to_numpy(np.float64) for name in _VERIFIER_COUNTS)
-        frame["scoring_flops"] = reader.scoring_flops(prompt, tokens)
-        frame["question_flops"] = reader.forward(0 * prompt, prompt)
+        tokens, prompt = (counted[name].to_numpy(np.float64) for name in _VERIFIER_COUNTS)
+        counted["scoring_flops"] = reader.scoring_flops(prompt, tokens)
+        counted["question_flops"] = reader.forward(0 * prompt, prompt)
     elif verifier and not notes:
         notes.append(f"FLOPs of scoring left out: the shape of verifier '{verifier}' is not known")
-    if reader and frame["guessed"].any():
+    if reader and counted["guessed"].any():
         notes.append(
             "FLOPs of scoring: the verifier's tokens were not recorded; the generator's are taken"
         )
-    if frame[["sampling_seconds", "grading_seconds"]].isna().any(axis=None):
+    if counted[["sampling_seconds", "grading_seconds"]].isna().any(axis=None):
         notes.append("seconds left out: they were not measured for all candidates")
-    return frame.drop(columns=["guessed", "prompt_tokens", *_VERIFIER_COUNTS]), notes
+    return counted.drop(columns=["guessed", "prompt_tokens", *_VERIFIER_COUNTS]), notes
 
 
-def _counted(run: Run, part: Part, verifier: str) -> pd.DataFrame:
-    """A part's candidates with their tokens and their shares of the seconds.
+def _counted(frame: pd.DataFrame, run: Run, verifier: str) -> pd.DataFrame:
+    """The candidates of a frame with their tokens and their shares of their parts' seconds.
 
     `guessed` marks those of which the verifier's tokens were not recorded.
     """
-    table = run.read("candidates", part)
-    names = [name for name in (*_KEY, *_COUNTS) if name in table.column_names]
-    frame = to_frame(table.select(names))
-    if "origin" not in frame:
-        frame["origin"] = ""
+    counted = frame[["problem_id", "origin", "mode", *_COUNTS]].copy()
     for name in _COUNTS:
-        frame[name] = frame[name].astype(float).where(frame[name] >= 0)
-    if verifier:
-        scores = _verifier_counts(run, part, verifier)
-        keys = [name for name in _KEY if name in scores]
-        frame = frame.merge(scores, on=keys, how="left", validate="one_to_one")
-        missing = frame[list(_VERIFIER_COUNTS)].isna().any(axis=1)
-        frame["guessed"] = missing & frame["scored"]
-        # What has no score was not read.
-        frame.loc[~frame["scored"], "verifier_tokens"] = 0.0
-        for name, others in zip(_VERIFIER_COUNTS, _COUNTS, strict=True):
-            frame[name] = frame[name].fillna(frame[others])
-        seconds = run.part_seconds(f"scores/{verifier}", part)
-        frame["scoring_seconds"] = _divided(seconds, frame["verifier_tokens"])
-    else:
-        frame = frame.assign(guessed=False, scoring_seconds=np.nan)
-        frame[list(_VERIFIER_COUNTS)] = np.nan
-    frame["sampling_seconds"] = _divided(run.part_seconds("candidates", part), frame["tokens"])
-    equally = frame["tokens"] * 0.0
-    frame["grading_seconds"] = _divided(run.part_seconds("answers", part), equally)
-    return frame.drop(columns=["sample", "scored"], errors="ignore")
+        counted[name] = counted[name].astype(float).where(counted[name] >= 0)
+    scored_parts = set(run.parts(f"scores/{verifier}")) if verifier else set()
+    is_read = frame["part"].isin([part.filename for part in scored_parts])
+    is_scored = is_read & frame[f"score:{verifier}"].notna() if scored_parts else is_read
+    counted["guessed"] = False
+    for name, of_generator in zip(_VERIFIER_COUNTS, _COUNTS, strict=True):
+        recorded = frame[f"{name}:{verifier}"] if scored_parts else counted[of_generator]
+        counted["guessed"] |= is_scored & recorded.isna()
+        counted[name] = recorded.fillna(counted[of_generator]).where(is_read)
+    # What has no score was not read.
+    counted.loc[is_read & ~is_scored, "verifier_tokens"] = 0.0
+    seconds = {name: np.full(len(frame), np.nan) for name in ("sampling", "grading", "scoring")}
+    for filename, rows in frame.groupby("part", sort=False).indices.items():
+        part = Part.parse(str(filename))
+        assert part is not None
+        tokens, verifier_tokens = (
+            counted[name].to_numpy(np.float64)[rows] for name in ("tokens", "verifier_tokens")
+        )
+        seconds["sampling"][rows] = _divided(run.part_seconds("candidates", part), tokens)
+        seconds["grading"][rows] = _divided(run.part_seconds("answers", part), 0 * tokens)
+        if part in scored_parts:
+            total = run.part_seconds(f"scores/{verifier}", part)
+            seconds["scoring"][rows] = _divided(total, verifier_tokens)
+    return counted.assign(**{f"{name}_seconds": values for name, values in seconds.items()})
 
 
-def _verifier_counts(run: Run, part: Part, verifier: str) -> pd.DataFrame:
-    """The verifier's tokens of each candidate and question; NaN where they were not recorded.
-
-    `scored`: whether there is a score.
-    """
-    import pandas as pd
-    import pyarrow.compute
-
-    table = run.read(f"scores/{verifier}", part)
-    found = to_frame(table.select([name for name in _KEY if name in table.column_names]))
-    found["scored"] = np.isfinite(table["score"].to_numpy().astype(float))
-    for name in _VERIFIER_COUNTS:
-        there = name in table.column_names
-        found[name] = table[name].to_numpy().astype(float) if there else np.nan
-    if "values" in table.column_names:
-        lengths = pyarrow.compute.list_value_length(table["values"]).to_numpy()
-        found["verifier_tokens"] = found["verifier_tokens"].fillna(pd.Series(lengths, dtype=float))
-    return found
-
-
-def _divided(seconds: float, weights: pd.Series[Any]) -> Floats:
+def _divided(seconds: float, weights: Floats) -> Floats:
     """Seconds divided by weight, equally where weights are not known or all 0.
 
     A part that took no time was not made by a stage but came from elsewhere: NaN.
     """
     if not seconds > 0:
         return np.full(len(weights), np.nan)
-    total = float(weights.sum(skipna=False))
+    total = float(weights.sum())
     if not total > 0:
         return np.full(len(weights), seconds / len(weights))
-    return seconds * weights.to_numpy(np.float64) / total
+    return seconds * weights / total
 
 
 def _shapes(run: Run, stage: str, model: str) -> dict[str, ModelShape]:

@@ -1,5 +1,4 @@
-"""The stage `evaluate`: what a run's candidates are worth. `evaluation/report/report.py` writes it
-as a page.
+"""`assay evaluate`: what a run's candidates are worth; `assay report` writes it as a page.
 
 assay evaluate runs/demo
 """
@@ -12,13 +11,14 @@ from dataclasses import dataclass, field
 
 from assay.evaluation.costs import with_costs
 from assay.evaluation.gradings import gradings
-from assay.evaluation.of_run import _open, _told, as_json, graded, tuning_pool, unfinished
+from assay.evaluation.of_run import as_json, graded, open_run, tuning_pool, unfinished, with_notes
 from assay.evaluation.table import table
 from assay.evaluation.verifier_table import comparison, frame_of
 from assay.pools.frame import load_frame, stage_seconds
 from assay.pools.imported import check_grading, note_on
-from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.evaluate import evaluate
 from assay.selection.pool import PoolArrays
+from assay.selection.request import EvaluateConfig
 from assay.settings.errors import UserError
 from assay.settings.schema import fields_of
 
@@ -46,7 +46,7 @@ class EvaluateStage(EvaluateConfig):
 
 def run_evaluate(config: EvaluateStage) -> None:
     """`assay evaluate`: prints the table, or the comparison where several verifiers have scored."""
-    run = _open(config.run)
+    run = open_run(config.run)
     if config.verifier and config.verifiers:
         raise UserError("verifiers: give verifier (one) or verifiers (several), not both")
     settings = fields_of(EvaluateConfig, config)
@@ -56,8 +56,8 @@ def run_evaluate(config: EvaluateStage) -> None:
     pool = PoolArrays.from_frame(graded(frame, run, config.grading), unfinished(run))
     names = [config.verifier] if config.verifier else config.verifiers or list(pool.scores)
     found = [
-        _told(
-            with_costs(evaluate(pool, dataclasses.replace(settings, verifier=v), tune), run),
+        with_notes(
+            with_costs(evaluate(pool, dataclasses.replace(settings, verifier=v), tune), run, frame),
             note_on(frame, config.grading),
         )
         for v in names or [""]

@@ -1,5 +1,4 @@
-"""Two gradings of one pool, side by side: ours, and the one that came along with imported
-candidates.
+"""Two gradings of one pool, side by side: ours, and the one that came with imported candidates.
 
 print(gradings(load_frame(run)))        # how often they agree, and examples where they do not
 """
@@ -9,17 +8,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assay.evaluation.terminal import printable, table_line, table_rule
-from assay.pools.imported import _JUDGED, _OPEN, _ROWS, CELL, EXAMPLES, _has_labels
+from assay.pools.imported import has_labels
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["agreement", "gradings"]
 
+_JUDGED = {True: "right", False: "wrong"}
+_OPEN = "undecided"
+_ROWS = (*_JUDGED.values(), _OPEN)
+EXAMPLES = 5
+CELL = 12
+
 
 def gradings(frame: pd.DataFrame, examples: int = EXAMPLES) -> str | None:
     """A table of both gradings, with examples of what they differ in; `None` without theirs."""
-    if not _has_labels(frame):
+    if not has_labels(frame):
         return None
     ours, theirs = (_words(frame[name]) for name in ("label", "imported_label"))
     counts = _counts(ours, theirs)
@@ -39,7 +44,7 @@ def gradings(frame: pd.DataFrame, examples: int = EXAMPLES) -> str | None:
 
 def agreement(frame: pd.DataFrame) -> str | None:
     """How far both gradings agree, in a line; `None` without theirs."""
-    if not _has_labels(frame):
+    if not has_labels(frame):
         return None
     ours, theirs = (_words(frame[name]) for name in ("label", "imported_label"))
     return f"imported labels (theirs) and the strict grader (ours) {_agree(_counts(ours, theirs))}"

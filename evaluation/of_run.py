@@ -1,7 +1,7 @@
 """What a run's candidates are worth: its pool, every rule on it, what each costs.
 
 evaluation = evaluate_run(Run.open("runs/test"), EvaluateConfig())
-as_json(evaluation)["rules"]
+as_json(evaluation)["accuracy"]
 """
 
 from __future__ import annotations
@@ -16,16 +16,25 @@ from assay.evaluation.gradings import agreement
 from assay.pools.frame import load_frame
 from assay.pools.imported import graded_by_them, note_on
 from assay.pools.run import Run
-from assay.selection.evaluate import EvaluateConfig, Evaluation, evaluate
+from assay.selection.evaluate import Evaluation, evaluate
 from assay.selection.groups import possible
 from assay.selection.pool import PoolArrays
-from assay.selection.request import check_config, grids
+from assay.selection.request import EvaluateConfig, check_config, grids
 from assay.settings.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["as_json", "evaluate_run", "graded", "tuning_pool", "unfinished", "usable"]
+__all__ = [
+    "as_json",
+    "evaluate_run",
+    "graded",
+    "open_run",
+    "tuning_pool",
+    "unfinished",
+    "usable",
+    "with_notes",
+]
 
 
 def graded(frame: pd.DataFrame, run: Run, grading: str) -> pd.DataFrame:
@@ -33,7 +42,8 @@ def graded(frame: pd.DataFrame, run: Run, grading: str) -> pd.DataFrame:
     return graded_by_them(frame, run) if grading == "theirs" else frame
 
 
-def _told(evaluation: Evaluation, notes: Sequence[str]) -> Evaluation:
+def with_notes(evaluation: Evaluation, notes: Sequence[str]) -> Evaluation:
+    """The evaluation with these notes before its own."""
     return dataclasses.replace(evaluation, notes=(*notes, *evaluation.notes))
 
 
@@ -65,7 +75,8 @@ def usable(run: Run) -> list[str]:
     return [name for name in run.verifiers() if name not in left_out]
 
 
-def _open(path: str) -> Run:
+def open_run(path: str) -> Run:
+    """The run in this folder. Raises `UserError` where none is named."""
     if not path:
         raise UserError("run: expected the folder of the run, for example run=runs/demo")
     return Run.open(path)
@@ -78,7 +89,7 @@ def tuning_pool(run: Run, path: str, grading: str = "ours") -> PoolArrays | None
     """
     if not path:
         return None
-    other = _open(path)
+    other = open_run(path)
     tested = {problem.question for problem in run.problems}
     shared = sum(problem.question in tested for problem in other.problems)
     if shared:
@@ -93,12 +104,14 @@ def evaluate_run(
     config: EvaluateConfig,
     tune: PoolArrays | None = None,
     grading: str = "ours",
+    frame: pd.DataFrame | None = None,
 ) -> Evaluation:
     """Every rule at every n on a run's pool, with what it costs, broken down wherever it can be.
 
-    Of several verifiers by the first, unless one is asked for.
+    Of several verifiers by the first, unless one is asked for. `frame` is what `load_frame` gave of
+    the run; it is read where it is not given.
     """
-    frame = load_frame(run)
+    frame = load_frame(run) if frame is None else frame
     both = agreement(frame)
     notes = (*note_on(frame, grading), *([both] if both else []))
     pool = PoolArrays.from_frame(graded(frame, run, grading), unfinished(run))
@@ -106,7 +119,7 @@ def evaluate_run(
     more = [by for by in possible(pool, grids(pool, config)[1], config.seed) if by not in config.by]
     verifier = config.verifier or next(iter(pool.scores), "")
     config = dataclasses.replace(config, by=[*config.by, *more], verifier=verifier)
-    return _told(with_costs(evaluate(pool, config, tune), run), notes)
+    return with_notes(with_costs(evaluate(pool, config, tune), run, frame), notes)
 
 
 def as_json(evaluation: Evaluation) -> dict[str, Any]:

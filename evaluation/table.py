@@ -19,25 +19,18 @@ from assay.evaluation.terminal import (
     CURVE_COLUMNS,
     NARROW,
     WIDE,
-    _digits,
     flops_unit,
     interval_cell,
     table_footer,
     table_line,
     table_rule,
+    three_digits,
 )
 from assay.selection.curves import Mix
-from assay.selection.evaluate import (
-    MIX_LABELS,
-    RULE_LABELS,
-    SCORED_RULES,
-    Evaluation,
-    best_rules,
-    count,
-    rule_label,
-)
+from assay.selection.evaluate import Evaluation, best_rules
 from assay.selection.groups import FIFTHS
 from assay.selection.intervals import Interval, p_text
+from assay.selection.names import MIX_LABELS, RULE_LABELS, SCORED_RULES, count, rule_label
 from assay.selection.quality import MEASURES
 
 if TYPE_CHECKING:
@@ -141,10 +134,10 @@ def _cost_cells(frame: pd.DataFrame, name: str, unit: float) -> list[str]:
     whole = dict(zip(scored["modes"], scored[name] / unit, strict=True))
     cells = []
     for mix, value in zip(votes["modes"], votes[name] / unit, strict=True):
-        cell = _digits(value, value).rjust(6)
+        cell = three_digits(value, value).rjust(6)
         more = whole.get(mix, value) - value
         if more > 0:
-            cell += f" + {_digits(more, value)}"
+            cell += f" + {three_digits(more, value)}"
         cells.append(cell.ljust(WIDE))
     return cells
 

@@ -24,6 +24,7 @@ __all__ = [
     "table_footer",
     "table_line",
     "table_rule",
+    "three_digits",
 ]
 
 
@@ -62,7 +63,10 @@ def table_footer(seconds: Mapping[str, float] | None, notes: Sequence[str]) -> l
 
 
 def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH - 2, initial_indent="  ", subsequent_indent="    ")
+    # Not at hyphens: a path in a note can be copied.
+    return textwrap.wrap(
+        text, WIDTH - 2, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False
+    )
 
 
 def interval_cell(found: Interval, sign: str = "") -> str:
@@ -84,7 +88,7 @@ def flops_unit(flops: float) -> tuple[float, str]:
     return unit, units[unit]
 
 
-def _digits(value: float, scale: float) -> str:
+def three_digits(value: float, scale: float) -> str:
     """The value with as many decimals as give a number like `scale` three digits."""
     decimals = 2 - math.floor(math.log10(scale)) if scale > 0 else 0
     return f"{value:,.{min(max(decimals, 0), 9)}f}"

@@ -21,7 +21,8 @@ from assay.evaluation.terminal import (
     table_rule,
 )
 from assay.selection.curves import Mix
-from assay.selection.evaluate import MIX_LABELS, SCORED_RULES, Evaluation, count, rule_label
+from assay.selection.evaluate import Evaluation
+from assay.selection.names import MIX_LABELS, SCORED_RULES, count, rule_label
 
 if TYPE_CHECKING:
     import pandas as pd

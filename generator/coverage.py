@@ -4,22 +4,23 @@ A verifier lives on coverage: it can only choose what was sampled. Greedy accura
 more epochs when coverage already falls (Cobbe et al. 2021, arXiv 2110.14168, section 4.1 and
 figure 3), so the epoch to keep is chosen by coverage.
 
-    found = measure_coverage(engine, prompter, problems, ["cot", "pot"], CoverageConfig(samples=16))
-    found.coverage, found.accuracy
+    config = CoverageConfig(samples=16)
+    measured = measure_coverage(engine, prompter, problems, ["cot", "pot"], config)
+    measured.coverage, measured.accuracy
 """
 
 from __future__ import annotations
 
-import typing
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from assay.generator.engines import Completion, Engine, Request, SamplingParams
-from assay.problems.answers import convention_of, extract, extract_output, label
-from assay.problems.problem import Mode, Problem
-from assay.problems.programs import program_text
+from assay.generator.candidates import sample_candidates
+from assay.generator.engines import Engine, SamplingParams
+from assay.pools.grading import grade_candidates
+from assay.problems.problem import Problem
 from assay.problems.prompts import Prompter
-from assay.sandbox import Sandbox, clean_program
+from assay.sandbox import Sandbox
 from assay.settings.errors import UserError
 
 __all__ = ["Coverage", "CoverageConfig", "measure_coverage"]
@@ -61,53 +62,19 @@ def measure_coverage(
     modes: Sequence[str],
     config: CoverageConfig,
 ) -> Coverage:
-    """Samples every problem in every mode and grades strictly.
+    """Samples every problem in every mode and grades as the stage `grade` does.
 
     The random numbers depend on the problem alone: every epoch is measured with the same ones.
     """
-    asked = [(p, typing.cast(Mode, mode)) for p in problems for mode in modes]
-    requests = [
-        Request(prompter.ids(problem, mode), config.samples, f"{problem.id}/{mode}")
-        for problem, mode in asked
-    ]
     params = SamplingParams(temperature=config.temperature, max_new_tokens=config.max_new_tokens)
-    completions = list(engine.sample(requests, params))
-    right = _labels(completions, asked, prompter)
-    solved = {asked[c.request][0].id for c, good in zip(completions, right, strict=True) if good}
+    counts = dict.fromkeys(modes, config.samples)
+    candidates = list(sample_candidates(engine, prompter, problems, counts, params))
+    with Sandbox() if "pot" in modes else contextlib.nullcontext() as sandbox:
+        graded = grade_candidates(problems, candidates, sandbox)
+    solved = {c.problem_id for c, g in zip(candidates, graded, strict=True) if g.label}
     return Coverage(
         coverage=len(solved) / len(problems),
-        accuracy=sum(right) / len(right),
+        accuracy=sum(bool(g.label) for g in graded) / len(graded),
         problems=len(problems),
         samples=config.samples * len(modes),
     )
-
-
-def _labels(
-    completions: Sequence[Completion], asked: Sequence[tuple[Problem, Mode]], prompter: Prompter
-) -> list[bool]:
-    """Whether each completion's answer is right. Programs are run."""
-    texts = [prompter.candidate_text(asked[c.request][1], c.text) for c in completions]
-    programs = [i for i, c in enumerate(completions) if asked[c.request][1] == "pot"]
-    outputs: dict[int, str] = {}
-    if programs:
-        with Sandbox() as sandbox:
-            outcomes = sandbox.run([clean_program(program_text(texts[i])) for i in programs])
-        ran = zip(programs, outcomes, strict=True)
-        outputs = {i: outcome.output for i, outcome in ran if outcome.status == "ok"}
-    labels = []
-    for i, completion in enumerate(completions):
-        problem, mode = asked[completion.request]
-        if mode == "cot":
-            answer = extract(texts[i], problem.options).answer
-        else:
-            answer = extract_output(outputs[i], problem.options).answer if i in outputs else None
-        labels.append(
-            label(
-                answer,
-                problem.answer,
-                problem.options,
-                convention=convention_of(problem.convention),
-            )
-            is True
-        )
-    return labels

@@ -7,7 +7,7 @@ trained. The adapters are put into the model in place, so everything that knows 
 with the products added, a model like any other, or the adapter alone, which is added to its base
 when it is loaded (`generator/adapters.py`).
 
-    add_adapters(lm, LoraSettings(rank=16), seed=0)
+    add_adapters(lm, LoraConfig(rank=16), seed=0)
     lm.save_pretrained(path, state_dict=merged_state(lm))
 
 Of a base in 4 bits (QLoRA, Dettmers et al. 2023, arXiv 2305.14314) the adapter alone is written: it
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 __all__ = [
-    "GeneratorLora",
-    "LoraSettings",
+    "GeneratorLoraConfig",
+    "LoraConfig",
     "adapter_state",
     "add_adapters",
     "check_base",
@@ -48,7 +48,7 @@ __all__ = [
 
 
 @dataclass
-class LoraSettings:
+class LoraConfig:
     """Low-rank adapters, trained in place of the language model's weights."""
 
     rank: int = 0
@@ -62,7 +62,7 @@ class LoraSettings:
 
 
 @dataclass
-class GeneratorLora(LoraSettings):
+class GeneratorLoraConfig(LoraConfig):
     """Low-rank adapters of a generator, and in what form they are written."""
 
     bits: int = 16
@@ -89,7 +89,7 @@ class GeneratorLora(LoraSettings):
         return bool(self.rank) and (self.bits == 4 or not self.merge)
 
 
-def add_adapters(lm: Any, settings: LoraSettings, seed: int, key: str = "model.lora") -> Any:
+def add_adapters(lm: Any, settings: LoraConfig, seed: int, key: str = "model.lora") -> Any:
     """Freezes `lm` and puts adapters, drawn from `seed`, on the layers that `settings` name.
 
     Returns peft's configuration of them. Raises `UserError` (naming `key`) without peft, and for
@@ -99,11 +99,11 @@ def add_adapters(lm: Any, settings: LoraSettings, seed: int, key: str = "model.l
     from transformers.pytorch_utils import Conv1D
 
     try:
-        from peft import LoraConfig, inject_adapter_in_model
+        import peft
     except ImportError as error:
         raise missing_package(f"{key}.rank={settings.rank}", "peft", extra="lora") from error
     named = settings.targets
-    config = LoraConfig(
+    config = peft.LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha or 2 * settings.rank,
         lora_dropout=settings.dropout,
@@ -114,7 +114,7 @@ def add_adapters(lm: Any, settings: LoraSettings, seed: int, key: str = "model.l
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         try:
-            inject_adapter_in_model(config, lm)
+            peft.inject_adapter_in_model(config, lm)
         except ValueError as error:
             raise UserError(
                 f"{key}.targets={named}: expected all-linear or names of linear layers, "
@@ -230,7 +230,7 @@ def write_adapter(lm: Any, adapters: Any, base: ModelConfig, folder: Path) -> No
     save_file(state, str(folder / "adapter_model.safetensors"), metadata={"format": "pt"})
 
 
-def check_base(config: ModelConfig, settings: GeneratorLora) -> None:
+def check_base(config: ModelConfig, settings: GeneratorLoraConfig) -> None:
     """Raises `UserError` where the adapter alone would not say all that was trained on."""
     if settings.alone and base_of_adapter(config) != pinned(config):
         raise UserError(

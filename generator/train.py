@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.generator.coverage import Coverage, CoverageConfig, measure_coverage
-from assay.generator.lora import GeneratorLora, add_adapters, check_base, load_quantized
+from assay.generator.lora import GeneratorLoraConfig, add_adapters, check_base, load_quantized
 from assay.generator.models import (
     ModelConfig,
     check_vocabulary,
@@ -35,7 +35,7 @@ from assay.generator.models import (
     load_tokenizer,
     quiet,
 )
-from assay.generator.output import OutputFolder
+from assay.generator.output import GeneratorFolder
 from assay.generator.packing import IGNORED, Packed, pack
 from assay.generator.parallel import prepare_deepspeed, settle_batch, under_fsdp
 from assay.generator.rationales import Example, RationalesConfig, build_examples, tell
@@ -92,7 +92,7 @@ class TrainGeneratorConfig:
     """time between checkpoints, longer where saving would take more than 5 % of it"""
     coverage: CoverageConfig = field(default_factory=CoverageConfig)
     """chooses the epoch by pass@n on held-out problems"""
-    lora: GeneratorLora = field(default_factory=GeneratorLora)
+    lora: GeneratorLoraConfig = field(default_factory=GeneratorLoraConfig)
     """train adapters instead; they need a larger learning_rate, for example 2e-4"""
     trainer: dict[str, Any] = field(default_factory=dict)
     """any field of transformers.TrainingArguments: bf16, deepspeed, report_to,
@@ -130,7 +130,9 @@ def train_generator(
         build_examples(problems, prompter, config.rationales), config.pack_length
     )
     counts = {**tell(problems, examples), "too_long": left_out}
-    folder = OutputFolder(local_folder(config.output, "output"), _key(config, examples, held_out))
+    folder = GeneratorFolder(
+        local_folder(config.output, "output"), _key(config, examples, held_out)
+    )
     if folder.finished():
         return folder.path
     arguments = _arguments(config, folder)
@@ -203,7 +205,7 @@ def _told(counts: dict[str, int]) -> str:
     return text
 
 
-def _arguments(config: TrainGeneratorConfig, folder: OutputFolder) -> TrainingArguments:
+def _arguments(config: TrainGeneratorConfig, folder: GeneratorFolder) -> TrainingArguments:
     """The Trainer's arguments: ours, then those of `config.trainer`. Raises `UserError`."""
     from transformers import TrainingArguments
 
@@ -248,7 +250,7 @@ def _arguments(config: TrainGeneratorConfig, folder: OutputFolder) -> TrainingAr
 
 def _train(
     config: TrainGeneratorConfig,
-    folder: OutputFolder,
+    folder: GeneratorFolder,
     arguments: TrainingArguments,
     rows: list[Packed],
     counts: dict[str, int],

@@ -31,7 +31,7 @@ from assay.generator.coverage import Coverage
 from assay.generator.documents import collate, within_documents
 from assay.generator.lora import adapter_state, merged_state, write_adapter
 from assay.generator.models import ModelConfig
-from assay.generator.output import OutputFolder
+from assay.generator.output import GeneratorFolder
 from assay.generator.packing import IGNORED, Packed
 from assay.generator.parallel import check_launch
 from assay.generator.partition import put
@@ -59,7 +59,7 @@ class GeneratorTrainer(Trainer):
         model: Any,
         args: TrainingArguments,
         rows: list[Packed],
-        folder: OutputFolder,
+        folder: GeneratorFolder,
         save_every_seconds: float,
     ) -> None:
         # Several GPUs in one process would split a batch of one row; one process a GPU instead.

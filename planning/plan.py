@@ -16,14 +16,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from assay.planning.estimate import StageEstimate
 from assay.planning.hardware import machine_of
 from assay.planning.memory import Adapters
 from assay.planning.planner import Choices, Planner
-from assay.planning.roofline import Stage
 from assay.planning.table import plan_dict, plan_table
-from assay.search.drivers.run import PipelineConfig
+from assay.search.drivers.run import LoopConfig
 from assay.search.stages.sample import SampleConfig
-from assay.search.stages.train import GeneratorStage, VerifierStage
+from assay.search.stages.train import GeneratorTrainingConfig, VerifierTrainingConfig
 from assay.settings.errors import UserError
 from assay.settings.schema import find_config, load, read_yaml
 
@@ -31,10 +31,10 @@ __all__ = ["PlanConfig", "plan", "run"]
 
 # In this order: what is a configuration of several is taken for the first of them.
 KINDS: dict[str, type[Any]] = {
-    "generator": GeneratorStage,
-    "verifier": VerifierStage,
+    "generator": GeneratorTrainingConfig,
+    "verifier": VerifierTrainingConfig,
     "sample": SampleConfig,
-    "run": PipelineConfig,
+    "run": LoopConfig,
 }
 COMMANDS = {
     "generator": "train-generator",
@@ -95,11 +95,11 @@ def run(config: PlanConfig) -> None:
         print(plan_table(title, stages, machine, planner.notes))
 
 
-def plan(config: PlanConfig) -> tuple[str, list[Stage], Planner]:
+def plan(config: PlanConfig) -> tuple[str, list[StageEstimate], Planner]:
     """The plan's title, its stages, and the planner with its notes. Raises `UserError`."""
     planner = Planner(_choices(config))
     kind, planned = _loaded(config.config, config.kind)
-    makers: dict[str, Callable[[Any], list[Stage]]] = {
+    makers: dict[str, Callable[[Any], list[StageEstimate]]] = {
         "generator": planner.generator,
         "verifier": planner.verifier,
         "sample": planner.sample,

@@ -1,8 +1,10 @@
 """From configurations to estimates: which stages there are, and how much each has to do.
 
-planner = Planner(Choices(machine_of("8xH100-80G")))
-stages = planner.loop(PipelineConfig(…))
-planner.notes          # what was taken for granted on the way
+    planner = Planner(Choices(machine_of("8xH100-80G")))
+    stages = planner.loop(LoopConfig(…))
+    planner.notes          # what was taken for granted on the way
+
+Numbers of problems and lengths are those of `planning/workload.py`.
 """
 
 from __future__ import annotations
@@ -11,38 +13,29 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from assay.generator.engines import SamplingParams
 from assay.generator.models import ModelConfig
 from assay.generator.shapes import KnownModel, known_model
 from assay.generator.train import TrainGeneratorConfig, tokens_at_once
+from assay.planning.estimate import StageEstimate, grading_estimate
 from assay.planning.hardware import Machine
+from assay.planning.inference import Sampling, Scoring, sampling_estimate, scoring_estimate
 from assay.planning.memory import NO_ADAPTERS, PARALLEL, Adapters
-from assay.planning.roofline import (
-    Sampling,
-    Scoring,
-    Stage,
-    Training,
-    Words,
-    grading_stage,
-    sampling_stage,
-    scoring_stage,
-    training_stage,
-)
+from assay.planning.memory_keys import MemoryKeys, deepspeed_name, generator_keys, verifier_keys
+from assay.planning.training import Training, training_estimate
 from assay.planning.workload import Lengths, lengths_of, problems_in, solutions_in
 from assay.problems.problem import MODES
 from assay.problems.prompts import PromptConfig
 from assay.problems.sets import ProblemsConfig
 from assay.problems.shots import FewShotConfig
-from assay.search.drivers.run import PipelineConfig, split_of
+from assay.search.drivers.run import LoopConfig, split_of
 from assay.search.stages.mixture import Origin, members_of
 from assay.search.stages.sample import SampleConfig
-from assay.search.stages.train import GeneratorStage, VerifierStage
+from assay.search.stages.train import GeneratorTrainingConfig, VerifierTrainingConfig
 from assay.settings.errors import UserError
 from assay.settings.schema import as_dict, fields_of
-from assay.storage.jsonl import parse_json
 from assay.verifier.config import ScoreConfig, TrainVerifierConfig, check_training
 
 __all__ = ["Choices", "Planner"]
@@ -75,12 +68,12 @@ class Planner:
     choices: Choices
     notes: list[str] = field(default_factory=list)
 
-    def generator(self, config: GeneratorStage) -> list[Stage]:
+    def generator(self, config: GeneratorTrainingConfig) -> list[StageEstimate]:
         """`assay train-generator`."""
-        words = _generator_words(config, "")
-        return [self._generator("train generator", config, config.problems, "problems", words)]
+        keys = generator_keys(config, "")
+        return [self._generator("train generator", config, config.problems, "problems", keys)]
 
-    def verifier(self, config: VerifierStage) -> list[Stage]:
+    def verifier(self, config: VerifierTrainingConfig) -> list[StageEstimate]:
         """`assay train-verifier`; pools may be made later, so GSM8K's are taken."""
         name, modes = _POOL
         problems = ProblemsConfig(name=name, split="train")
@@ -88,22 +81,22 @@ class Planner:
             "pools are not read: 7,473 problems of GSM8K with 50 + 50 candidates each are assumed"
         )
         model = known_model(config.model.base)
-        words = _verifier_words("")
-        return [self._verifier(config, model, problems, "pools", modes, config.annotations, words)]
+        keys = verifier_keys("")
+        return [self._verifier(config, model, problems, "pools", modes, config.annotations, keys)]
 
-    def sample(self, config: SampleConfig) -> list[Stage]:
+    def sample(self, config: SampleConfig) -> list[StageEstimate]:
         """`assay sample`."""
         origin = fields_of(Origin, config)
         asked = (config.problems, "problems")
         return self._sampled("", asked, origin, config.mixture, "keep")
 
-    def loop(self, config: PipelineConfig) -> list[Stage]:
+    def loop(self, config: LoopConfig) -> list[StageEstimate]:
         """`assay run`."""
         annotations = config.generator.rationales.annotations
         train = split_of(config, config.train)
         # The loop trains in one process, which DeepSpeed does not divide.
-        words = dataclasses.replace(_generator_words(config.generator, "generator."), deepspeed="")
-        stages = [self._generator("train generator", config.generator, train, "train", words)]
+        keys = dataclasses.replace(generator_keys(config.generator, "generator."), deepspeed="")
+        stages = [self._generator("train generator", config.generator, train, "train", keys)]
         pool = split_of(config, config.pool)
         asker = Origin(
             generator=config.generator.model,
@@ -119,8 +112,8 @@ class Planner:
         model = known_model(base)
         if verifier.prompt.form == "auto":
             verifier = dataclasses.replace(verifier, prompt=config.generator.prompt)
-        words = dataclasses.replace(_verifier_words("verifier."), deepspeed="")
-        stages.append(self._verifier(verifier, model, pool, "pool", modes, annotations, words))
+        keys = dataclasses.replace(verifier_keys("verifier."), deepspeed="")
+        stages.append(self._verifier(verifier, model, pool, "pool", modes, annotations, keys))
         asker = dataclasses.replace(asker, modes=config.modes)
         for name, split in config.tests.items():
             problems = split_of(config, split)
@@ -139,7 +132,7 @@ class Planner:
         base: Origin,
         mixture: Mapping[str, Any],
         annotations: str,
-    ) -> list[Stage]:
+    ) -> list[StageEstimate]:
         """Sampling and grading of one pool; members that cost alike for one sample share a line."""
         alike: dict[str, list[tuple[str, Origin]]] = {}
         for member, origin in members_of(base, mixture).items():
@@ -159,7 +152,10 @@ class Planner:
             lengths = self._lengths(asked[0], origin.prompt, annotations)
             stages.append(self._sample(f"{name}sample{told}", asked, origin, modes, lengths))
         modes = self._modes(base, mixture)
-        return [*stages, grading_stage(f"{name}grade", problems_in(*asked) * sum(modes.values()))]
+        return [
+            *stages,
+            grading_estimate(f"{name}grade", problems_in(*asked) * sum(modes.values())),
+        ]
 
     def _generator(
         self,
@@ -167,8 +163,8 @@ class Planner:
         config: TrainGeneratorConfig,
         problems: ProblemsConfig,
         key: str,
-        words: Words,
-    ) -> Stage:
+        keys: MemoryKeys,
+    ) -> StageEstimate:
         dataclasses.replace(config, output="planned").check()
         model = known_model(config.model)
         lengths = self._lengths(problems, config.prompt, config.rationales.annotations)
@@ -177,23 +173,13 @@ class Planner:
         examples = count * sum(each.values())
         responses = count * sum(n * lengths.solutions[m] for m, n in each.items())
         tokens = responses + count * sum(n * lengths.prompts[m] for m, n in each.items())
-        # As `generator.train` divides a step: whole packed rows, at least one for each process.
-        rows = math.ceil(tokens / config.pack_length)
-        world = self.choices.machine.training.count
-        step = max(world, round(config.batch_size * rows / examples))
-        if step > round(config.batch_size * rows / examples):
-            self._note(
-                f"a step reads a packed row on each of {world} devices, about "
-                f"{step * examples / rows:.0f} examples and not batch_size={config.batch_size}: a "
-                "smaller pack_length keeps to that"
-            )
-        steps = math.ceil(math.ceil(rows / step) * config.epochs)
+        steps = self._packed_steps(config, examples, tokens)
         trainer = config.trainer
         at_once = trainer.get("per_device_train_batch_size") or max(
             1, self._tokens_at_once(model) // config.pack_length
         )
         parallel = self._parallel(trainer.get("deepspeed") or "", trainer.get("fsdp"))
-        return training_stage(
+        return training_estimate(
             Training(
                 name=name,
                 model=model,
@@ -208,11 +194,25 @@ class Planner:
                 parallel=parallel,
                 checkpointing=self._checkpointing(bool(trainer.get("gradient_checkpointing"))),
                 adapters=self._adapters(getattr(config, "lora", None)),
-                words=words,
+                keys=keys,
                 divided_precision=self._precision(config.model, "master"),
             ),
             self.choices.machine,
         )
+
+    def _packed_steps(self, config: TrainGeneratorConfig, examples: float, tokens: float) -> int:
+        """Steps over packed rows, as `generator.train` divides them: whole rows, one a process."""
+        rows = math.ceil(tokens / config.pack_length)
+        world = self.choices.machine.training.count
+        wanted = round(config.batch_size * rows / examples)
+        step = max(world, wanted)
+        if step > wanted:
+            self._note(
+                f"a step reads a packed row on each of {world} devices, about "
+                f"{step * examples / rows:.0f} examples and not batch_size={config.batch_size}: a "
+                "smaller pack_length keeps to that"
+            )
+        return math.ceil(math.ceil(rows / step) * config.epochs)
 
     def _verifier(
         self,
@@ -222,8 +222,8 @@ class Planner:
         key: str,
         modes: dict[str, int],
         annotations: str,
-        words: Words,
-    ) -> Stage:
+        keys: MemoryKeys,
+    ) -> StageEstimate:
         check_training(dataclasses.replace(config, output="planned"))
         lengths = self._lengths(problems, config.prompt, annotations)
         asked = problems_in(problems, key)
@@ -232,10 +232,7 @@ class Planner:
         groups = asked * left * len(modes)
         candidates = asked * left * drawn * (_BALANCED if config.balance else 1)
         if config.balance:
-            self._note(
-                f"balance leaves {_BALANCED:.0%} of the candidates of an epoch, as in the quick "
-                "start"
-            )
+            self._note(f"balance leaves {_BALANCED:.0%} of the candidates, as in the quick start")
         prompt, solution = lengths.mean_prompt(modes), lengths.mean_solution(modes)
         reference = solution if config.lm_weight > 0 else 0.0
         # As `assay.verifier.packing`: a question and its reference once in each pack.
@@ -246,9 +243,10 @@ class Planner:
         literal = candidates * (2 * prompt + solution + reference)
         steps = max(1, round(literal / config.batch_tokens)) * config.epochs
         held_out = asked * config.validation_fraction * drawn * config.validations * config.epochs
+        precision = self._precision(config.model.base, "autocast")
         scoring = model.shape.scoring_flops(round(prompt), round(solution))
         phases = config.epochs + config.adaptation_epochs * groups * shared / tokens
-        return training_stage(
+        return training_estimate(
             Training(
                 name="train verifier",
                 model=model,
@@ -257,12 +255,12 @@ class Planner:
                 logit_share=packs * reference / tokens,
                 micro_tokens=config.micro_batch_tokens,
                 example_tokens=tokens / packs,
-                precision=self._precision(config.model.base, "autocast"),
+                precision=precision,
                 parallel=self._parallel(config.deepspeed, None),
                 checkpointing=self._checkpointing(False),
                 adapters=self._adapters(config.model.lora),
-                words=words,
-                divided_precision=self._precision(config.model.base, "autocast"),
+                keys=keys,
+                divided_precision=precision,
                 extra_flops=held_out * float(scoring),
             ),
             self.choices.machine,
@@ -275,7 +273,7 @@ class Planner:
         origin: Origin,
         modes: dict[str, int],
         lengths: Lengths,
-    ) -> Stage:
+    ) -> StageEstimate:
         model, params, engine = origin.generator, origin.sampling, origin.engine
         lengths = lengths.capped(params.max_new_tokens)
         count = problems_in(*asked)
@@ -291,7 +289,7 @@ class Planner:
             )
         if self.choices.machine.count > 1 and not self.choices.machine.device.is_cpu:
             self._note("sampling, scoring: every device does its share (shard=i/m)")
-        return sampling_stage(
+        return sampling_estimate(
             Sampling(
                 name=name,
                 model=known_model(model),
@@ -318,9 +316,9 @@ class Planner:
         modes: dict[str, int],
         lengths: Lengths,
         config: ScoreConfig,
-    ) -> Stage:
+    ) -> StageEstimate:
         kind = "cpu" if self.choices.machine.device.is_cpu else "gpu"
-        return scoring_stage(
+        return scoring_estimate(
             Scoring(
                 name=f"{name}: score",
                 model=model,
@@ -388,7 +386,7 @@ class Planner:
             return self.choices.parallel
         if fsdp:
             return "fsdp"
-        return _deepspeed(deepspeed) if deepspeed else "ddp"
+        return deepspeed_name(deepspeed) if deepspeed else "ddp"
 
     def _checkpointing(self, configured: bool) -> bool:
         asked = self.choices.checkpointing
@@ -413,45 +411,3 @@ def _total(modes: Sequence[Mapping[str, int]]) -> dict[str, int]:
     """The samples of each mode together, of those modes that have some."""
     counts = {str(mode): sum(own.get(mode, 0) for own in modes) for mode in MODES}
     return {mode: count for mode, count in counts.items() if count}
-
-
-def _generator_words(config: TrainGeneratorConfig, prefix: str) -> Words:
-    """How `assay train-generator` asks for less memory; `prefix` where its keys are nested."""
-    return Words(
-        micro=f"{prefix}trainer.per_device_train_batch_size",
-        micro_unit=config.pack_length,
-        deepspeed=f"{prefix}trainer.deepspeed",
-        checkpointing=f"{prefix}trainer.gradient_checkpointing",
-        rank=f"{prefix}lora.rank",
-        bits=f"{prefix}lora.bits",
-        dtype=f"{prefix}model.dtype",
-    )
-
-
-def _verifier_words(prefix: str) -> Words:
-    """How `assay train-verifier` asks for less memory."""
-    return Words(
-        micro=f"{prefix}micro_batch_tokens",
-        deepspeed=f"{prefix}deepspeed",
-        rank=f"{prefix}model.lora.rank",
-        dtype=f"{prefix}model.base.dtype",
-        no_deepspeed="",
-    )
-
-
-def _deepspeed(settings: str | Mapping[str, Any]) -> str:
-    """The name in `PARALLEL` of a DeepSpeed configuration. Raises `UserError`."""
-    try:
-        if isinstance(settings, str):
-            settings = dict(parse_json(Path(settings).read_bytes()))
-        zero = settings["zero_optimization"]
-        name = f"zero{zero['stage']}"
-        offload = zero.get("offload_optimizer") or {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"deepspeed={settings}: expected JSON with zero_optimization.stage ({error!r})"
-        ) from error
-    name += "-offload" * (offload.get("device", "none") != "none")
-    if name not in PARALLEL:
-        raise UserError(f"deepspeed: {name}: expected stage 2 or 3")
-    return name

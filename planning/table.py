@@ -7,8 +7,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+from assay.planning.estimate import StageEstimate
 from assay.planning.hardware import GIB, Machine
-from assay.planning.roofline import Stage
 
 __all__ = ["plan_dict", "plan_table"]
 
@@ -27,7 +27,9 @@ PARTS = {
 }
 
 
-def plan_table(title: str, stages: Sequence[Stage], machine: Machine, notes: Sequence[str]) -> str:
+def plan_table(
+    title: str, stages: Sequence[StageEstimate], machine: Machine, notes: Sequence[str]
+) -> str:
     """The whole plan as lines."""
     device = machine.device
     head = f"{title} on {machine.text}: ${device.price:.2f} an hour for each"
@@ -50,7 +52,7 @@ def plan_table(title: str, stages: Sequence[Stage], machine: Machine, notes: Seq
 
 
 def plan_dict(
-    title: str, stages: Sequence[Stage], machine: Machine, notes: Sequence[str]
+    title: str, stages: Sequence[StageEstimate], machine: Machine, notes: Sequence[str]
 ) -> dict[str, Any]:
     """The whole plan as JSON types: bytes, seconds, US dollars."""
     rows = [
@@ -71,7 +73,7 @@ def plan_dict(
     }
 
 
-def _models(stages: Sequence[Stage]) -> list[str]:
+def _models(stages: Sequence[StageEstimate]) -> list[str]:
     """What each stage is planned with; stages that are alike share a line."""
     alike: dict[str, list[str]] = {}
     for stage in stages:
@@ -84,7 +86,7 @@ def _models(stages: Sequence[Stage]) -> list[str]:
     return lines
 
 
-def _planned_with(stage: Stage) -> str:
+def _planned_with(stage: StageEstimate) -> str:
     text = f"{stage.model}, {stage.parameters:,} parameters"
     if stage.trained:
         share = "all" if stage.trained == stage.parameters else f"{stage.trained:,}"
@@ -97,7 +99,7 @@ def _planned_with(stage: Stage) -> str:
     return text
 
 
-def _memory(stages: Sequence[Stage]) -> list[str]:
+def _memory(stages: Sequence[StageEstimate]) -> list[str]:
     """A line for each stage, a column for each part that any of them has."""
     shown = [stage for stage in stages if stage.memory.device]
     largest = max(stage.memory.total for stage in shown)
@@ -115,7 +117,7 @@ def _memory(stages: Sequence[Stage]) -> list[str]:
     return lines
 
 
-def _work(stages: Sequence[Stage], machine: Machine) -> list[str]:
+def _work(stages: Sequence[StageEstimate], machine: Machine) -> list[str]:
     heads = ("tokens", "a step", "steps", "FLOPs", "time", "cost")
     lines = [f"  {'work':<{NAMES}}" + "".join(f"{head:>9}" for head in heads) + "  bound by"]
     for stage in stages:
@@ -137,7 +139,7 @@ def _work(stages: Sequence[Stage], machine: Machine) -> list[str]:
     return lines
 
 
-def _advice(stage: Stage) -> list[str]:
+def _advice(stage: StageEstimate) -> list[str]:
     if stage.fits:
         return []
     needed, there = stage.memory.total / GIB, stage.capacity / GIB

@@ -6,12 +6,13 @@ frame.groupby("mode")["label"].mean()
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from assay.pools.imported import with_imported
+from assay.pools.rows import KEY, VALUES
 from assay.pools.run import Part, Run
 from assay.problems.answers import classes
 from assay.settings.errors import UserError
@@ -20,13 +21,18 @@ from assay.storage.parquet import to_frame
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["frame_line", "join_scores", "load_frame", "pool_line", "scored_by", "stage_seconds"]
+__all__ = [
+    "frame_line",
+    "join_scores",
+    "joined_classes",
+    "load_frame",
+    "pool_line",
+    "scored_by",
+    "stage_seconds",
+]
 
 
-_KEY = ["problem_id", "origin", "mode", "sample"]
-
-
-_VALUES = ["values", "starts", "ends"]
+_SCORES = ["score", "verifier_tokens", "verifier_prompt_tokens"]
 
 
 def scored_by(run: Run) -> list[str]:
@@ -50,11 +56,12 @@ def load_frame(
 
     Columns: problem_id, origin (the member of a mixture, else empty), mode, sample, answer,
     answer_class (consistent within a problem), label (`<NA>` where undecided), tokens,
-    prompt_tokens, logprob, outcome, `score:NAME` for each verifier (NaN where the candidate has no
-    finite score), where they came by import imported_answer and imported_label; with `texts` also
-    text, output, message, token_ids and, where they were kept, `values:NAME` with `starts:NAME` and
-    `ends:NAME`, the places of the values' tokens in the text. Raises `UserError` where nothing is
-    graded yet.
+    prompt_tokens, logprob, outcome, part (the file's name); for each verifier `score:NAME` (NaN
+    where the candidate has no finite score) and the tokens that it read, `verifier_tokens:NAME` and
+    `verifier_prompt_tokens:NAME` (NaN where they were not recorded); where they came by import
+    imported_answer and imported_label. With `texts` also text, output, message, token_ids and,
+    where they were kept, `values:NAME` with `starts:NAME` and `ends:NAME`, the places of the
+    values' tokens in the text. Raises `UserError` where nothing is graded yet.
     """
     import pandas as pd
 
@@ -67,11 +74,11 @@ def load_frame(
     right += ["output", "message", "program_seconds"] if texts else []
     frames = []
     for part in parts:
-        candidates = to_frame(run.read("candidates", part).select([*_KEY, *left]))
-        answers = to_frame(run.read("answers", part).select([*_KEY, *right]))
+        candidates = to_frame(run.read("candidates", part).select([*KEY, *left]))
+        answers = to_frame(run.read("answers", part).select([*KEY, *right]))
         answers["label"] = answers["label"].astype("boolean")
         answers["part"] = part.filename
-        frames.append(candidates.merge(answers, on=_KEY, validate="one_to_one"))
+        frames.append(candidates.merge(answers, on=list(KEY), validate="one_to_one"))
     frame = pd.concat(frames, ignore_index=True)
     for name in run.verifiers():
         frame = join_scores(frame, run, name, texts=texts, parts=parts)
@@ -80,7 +87,7 @@ def load_frame(
     frame["_order"] = frame["problem_id"].map(order)
     frame = frame.sort_values(["_order", "mode", "origin", "sample"], ignore_index=True)
     _merge_classes(frame, run)
-    return frame.drop(columns=["_order", "part"])
+    return frame.drop(columns="_order")
 
 
 def join_scores(
@@ -92,35 +99,49 @@ def join_scores(
     stage = f"scores/{name}"
     parts = run.parts(stage, parts)
     if not parts:
-        return frame.assign(**{f"score:{name}": float("nan")})
+        return frame.assign(**{f"{column}:{name}": float("nan") for column in _SCORES})
     tables = []
     for part in parts:
         table = run.read(stage, part)
-        columns = [*_KEY, "score", *(_VALUES if texts and "values" in table.column_names else [])]
+        columns = [*KEY, *_SCORES, *(VALUES if texts and "values" in table.column_names else ())]
         tables.append(to_frame(table.select(columns)))
     scores = pd.concat(tables, ignore_index=True)
     scores["score"] = scores["score"].where(np.isfinite(scores["score"].astype(float)))
-    scores = scores.rename(columns={c: f"{c}:{name}" for c in ("score", *_VALUES)})
-    return frame.merge(scores, on=_KEY, how="left", validate="one_to_one")
+    scores = scores.rename(columns={c: f"{c}:{name}" for c in (*_SCORES, *VALUES)})
+    return frame.merge(scores, on=list(KEY), how="left", validate="one_to_one")
+
+
+def joined_classes(
+    groups: Sequence[Hashable],
+    numbers: Sequence[int],
+    answers: Sequence[str | None],
+    options: Sequence[str],
+) -> list[int]:
+    """The answer classes of one problem's candidates, over groups that were graded separately.
+
+    Of each candidate its group (a part, a run), the number of its class within the group (−1: no
+    answer) and its answer; `options` are the problem's. One representative of each group's class is
+    compared: what is equivalent within a group is known already. A single group keeps its numbers.
+    """
+    if len(set(groups)) < 2:
+        return list(numbers)
+    heads: dict[tuple[Hashable, int], str | None] = {}
+    for group, number, answer in zip(groups, numbers, answers, strict=True):
+        if number >= 0:
+            heads.setdefault((group, number), answer)
+    joined = dict(zip(heads, classes(list(heads.values()), options), strict=True))
+    return [joined.get(candidate, -1) for candidate in zip(groups, numbers, strict=True)]
 
 
 def _merge_classes(frame: pd.DataFrame, run: Run) -> None:
-    """Makes classes, which count within a part, count within the problem.
-
-    One representative a part and class is enough: what is equivalent within a part has been found.
-    """
+    """Makes classes, which count within a part, count within the problem."""
     options = {problem.id: problem.options for problem in run.problems}
-    answered = frame[frame["answer_class"] >= 0]
-    heads = answered.drop_duplicates(["problem_id", "part", "answer_class"])
-    merged: dict[tuple[str, str, int], int] = {}
-    for problem_id, rows in heads.groupby("problem_id", sort=False):
-        numbers = classes(list(rows["answer"]), options[str(problem_id)])
-        for part, own, number in zip(rows["part"], rows["answer_class"], numbers, strict=True):
-            merged[str(problem_id), part, own] = number
-    frame["answer_class"] = [
-        merged.get(key, -1)
-        for key in zip(frame["problem_id"], frame["part"], frame["answer_class"], strict=True)
-    ]
+    columns = [frame[name].to_numpy() for name in ("part", "answer_class", "answer")]
+    merged = np.full(len(frame), -1, np.int64)
+    for problem_id, rows in frame.groupby("problem_id", sort=False).indices.items():
+        parts, numbers, answers = (column[rows].tolist() for column in columns)
+        merged[rows] = joined_classes(parts, numbers, answers, options[str(problem_id)])
+    frame["answer_class"] = merged
 
 
 def pool_line(run: Run) -> str:

@@ -16,7 +16,7 @@ from assay.pools.rows import Candidate, Graded
 from assay.problems.answers import convention_of, extract, extract_output, judge
 from assay.problems.problem import Problem
 from assay.problems.programs import program_text
-from assay.sandbox import Sandbox, clean_program
+from assay.sandbox import Outcome, Sandbox, clean_program
 
 __all__ = ["GRADER", "grade_candidates"]
 
@@ -26,44 +26,43 @@ GRADER = 4
 
 
 def grade_candidates(
-    problems: Sequence[Problem], candidates: Sequence[Candidate], sandbox: Sandbox
+    problems: Sequence[Problem], candidates: Sequence[Candidate], sandbox: Sandbox | None
 ) -> list[Graded]:
-    """Grades candidates, in order. Identical programs are run once."""
+    """Grades candidates, in order. Identical programs are run once.
+
+    `sandbox` may be `None` where none of the candidates is a program.
+    """
     by_id = {problem.id: problem for problem in problems}
-    programs = [i for i, c in enumerate(candidates) if c.mode == "pot"]
-    outcomes = dict(
-        zip(
-            programs,
-            sandbox.run([clean_program(program_text(candidates[i].text)) for i in programs]),
-            strict=True,
-        )
-    )
-    found = []
+    outcomes = _outcomes(candidates, sandbox)
+    answers = []
     for i, candidate in enumerate(candidates):
         options = by_id[candidate.problem_id].options
         outcome = outcomes.get(i)
         if outcome is None:
-            found.append(extract(candidate.text, options))
+            answers.append(extract(candidate.text, options))
         else:
             text = outcome.output if outcome.status == "ok" else ""
-            found.append(extract_output(text, options))
-    numbers, labels = _compare(by_id, candidates, [e.answer for e in found])
+            answers.append(extract_output(text, options))
+    numbers, labels = _compare(by_id, candidates, [each.answer for each in answers])
     graded = []
-    for i, extracted in enumerate(found):
+    for i, extracted in enumerate(answers):
         outcome = outcomes.get(i)
-        graded.append(
-            Graded(
-                outcome="" if outcome is None else outcome.status,
-                output="" if outcome is None else outcome.output,
-                message="" if outcome is None else outcome.message,
-                program_seconds=0.0 if outcome is None else outcome.seconds,
-                answer=extracted.answer,
-                source=extracted.source,
-                answer_class=numbers[i],
-                label=labels[i],
-            )
-        )
+        ran = ("", "", "", 0.0)
+        if outcome is not None:
+            ran = (outcome.status, outcome.output, outcome.message, outcome.seconds)
+        graded.append(Graded(*ran, extracted.answer, extracted.source, numbers[i], labels[i]))
     return graded
+
+
+def _outcomes(candidates: Sequence[Candidate], sandbox: Sandbox | None) -> dict[int, Outcome]:
+    """What each program among the candidates did, by its place."""
+    programs = [i for i, c in enumerate(candidates) if c.mode == "pot"]
+    if not programs:
+        return {}
+    if sandbox is None:
+        raise ValueError("programs are graded with a sandbox")
+    outcomes = sandbox.run([clean_program(program_text(candidates[i].text)) for i in programs])
+    return dict(zip(programs, outcomes, strict=True))
 
 
 def _compare(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from assay.pools.rows import KEY
 from assay.pools.run import Part, Run
 from assay.problems.answers import classes
 from assay.settings.errors import UserError
@@ -18,16 +19,18 @@ from assay.storage.parquet import to_frame
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["GRADINGS", "STAGE", "check_grading", "graded_by_them", "note_on", "with_imported"]
+__all__ = [
+    "GRADINGS",
+    "STAGE",
+    "check_grading",
+    "graded_by_them",
+    "has_labels",
+    "note_on",
+    "with_imported",
+]
 
 GRADINGS = ("ours", "theirs")
 STAGE = "imported"
-_KEY = ["problem_id", "origin", "mode", "sample"]
-_JUDGED = {True: "right", False: "wrong"}
-_OPEN = "undecided"
-_ROWS = (*_JUDGED.values(), _OPEN)
-EXAMPLES = 5
-CELL = 12
 
 
 def with_imported(frame: pd.DataFrame, run: Run, parts: Sequence[Part]) -> pd.DataFrame:
@@ -43,7 +46,7 @@ def with_imported(frame: pd.DataFrame, run: Run, parts: Sequence[Part]) -> pd.Da
         return frame
     theirs = pd.concat(tables, ignore_index=True)
     theirs["imported_label"] = theirs["imported_label"].astype("boolean")
-    return frame.merge(theirs, on=_KEY, how="left", validate="one_to_one")
+    return frame.merge(theirs, on=list(KEY), how="left", validate="one_to_one")
 
 
 def check_grading(grading: str) -> None:
@@ -66,7 +69,7 @@ def graded_by_them(frame: pd.DataFrame, run: Run) -> pd.DataFrame:
     Classes are formed of the answers by our equivalence. Raises `UserError` where the run has no
     labels of theirs.
     """
-    if not _has_labels(frame):
+    if not has_labels(frame):
         raise UserError(f"{run.path}: grading=theirs, but no labels came along with its candidates")
     frame = frame.assign(label=frame["imported_label"])
     if not frame["imported_answer"].notna().any():
@@ -81,5 +84,5 @@ def graded_by_them(frame: pd.DataFrame, run: Run) -> pd.DataFrame:
     return frame
 
 
-def _has_labels(frame: pd.DataFrame) -> bool:
+def has_labels(frame: pd.DataFrame) -> bool:
     return "imported_label" in frame and bool(frame["imported_label"].notna().any())

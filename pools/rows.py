@@ -1,11 +1,15 @@
 """The rows of a pool: a candidate, what grading it gave, and the tables that hold them.
 
-One schema a table, here: whoever writes a part or reads one takes it from this module.
+One key for all tables and one schema a table, here: whoever writes a part or reads one takes them
+from this module.
+
+    table = candidates_table([Candidate("gsm8k-0", "cot", 0, …)])
+    frame.merge(other, on=list(KEY))
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +18,31 @@ import numpy as np
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["Candidate", "Graded", "answers_table", "candidates_table", "scores_table"]
+__all__ = [
+    "KEY",
+    "VALUES",
+    "Candidate",
+    "Graded",
+    "answers_schema",
+    "answers_table",
+    "candidates_schema",
+    "candidates_table",
+    "imported_table",
+    "scores_table",
+]
+
+KEY = ("problem_id", "origin", "mode", "sample")
+"""What tells a run's candidates apart; every table of a pool has these columns."""
+VALUES = ("values", "starts", "ends")
+"""A verifier's values and the places of their tokens in the text: lists of one length."""
+
+
+def _keyed(columns: Mapping[str, pyarrow.DataType]) -> pyarrow.Schema:
+    """The schema of a table with these columns after its key."""
+    import pyarrow as pa
+
+    key = {name: pa.int32() if name == "sample" else pa.string() for name in KEY}
+    return pa.schema(list((key | dict(columns)).items()))
 
 
 @dataclass(frozen=True)
@@ -36,26 +64,27 @@ class Candidate:
     origin: str = ""
 
 
+def candidates_schema() -> pyarrow.Schema:
+    """The columns of a candidates part."""
+    import pyarrow as pa
+
+    return _keyed(
+        {
+            "text": pa.string(),
+            "token_ids": pa.list_(pa.int32()),
+            "tokens": pa.int32(),
+            "prompt_tokens": pa.int32(),
+            "logprob": pa.float32(),
+            "stop": pa.string(),
+        }
+    )
+
+
 def candidates_table(candidates: Sequence[Candidate]) -> pyarrow.Table:
     """The rows of a candidates part."""
     import pyarrow as pa
 
-    schema = pa.schema(
-        [
-            ("problem_id", pa.string()),
-            ("origin", pa.string()),
-            ("mode", pa.string()),
-            ("sample", pa.int32()),
-            ("text", pa.string()),
-            ("token_ids", pa.list_(pa.int32())),
-            ("tokens", pa.int32()),
-            ("prompt_tokens", pa.int32()),
-            ("logprob", pa.float32()),
-            ("stop", pa.string()),
-        ]
-    )
-    rows = [{name: getattr(c, name) for name in schema.names} for c in candidates]
-    return pa.Table.from_pylist(rows, schema=schema)
+    return pa.Table.from_pylist([vars(c) for c in candidates], schema=candidates_schema())
 
 
 @dataclass(frozen=True)
@@ -76,37 +105,41 @@ class Graded:
     label: bool | None
 
 
+def answers_schema() -> pyarrow.Schema:
+    """The columns of an answers part."""
+    import pyarrow as pa
+
+    return _keyed(
+        {
+            "outcome": pa.string(),
+            "output": pa.string(),
+            "message": pa.string(),
+            "program_seconds": pa.float32(),
+            "answer": pa.string(),
+            "source": pa.string(),
+            "answer_class": pa.int32(),
+            "label": pa.bool_(),
+        }
+    )
+
+
 def answers_table(candidates: Sequence[Candidate], graded: Sequence[Graded]) -> pyarrow.Table:
     """The rows of an answers part."""
     import pyarrow as pa
 
-    schema = pa.schema(
-        [
-            ("problem_id", pa.string()),
-            ("origin", pa.string()),
-            ("mode", pa.string()),
-            ("sample", pa.int32()),
-            ("outcome", pa.string()),
-            ("output", pa.string()),
-            ("message", pa.string()),
-            ("program_seconds", pa.float32()),
-            ("answer", pa.string()),
-            ("source", pa.string()),
-            ("answer_class", pa.int32()),
-            ("label", pa.bool_()),
-        ]
-    )
-    rows: list[dict[str, Any]] = [
-        {
-            "problem_id": c.problem_id,
-            "origin": c.origin,
-            "mode": c.mode,
-            "sample": c.sample,
-            **{name: getattr(g, name) for name in schema.names[4:]},
-        }
+    rows = [
+        {name: getattr(c, name) for name in KEY} | vars(g)
         for c, g in zip(candidates, graded, strict=True)
     ]
-    return pa.Table.from_pylist(rows, schema=schema)
+    return pa.Table.from_pylist(rows, schema=answers_schema())
+
+
+def imported_table(rows: Sequence[Mapping[str, Any]]) -> pyarrow.Table:
+    """The rows of an imported part: another grader's answers and labels, null where unknown."""
+    import pyarrow as pa
+
+    schema = _keyed({"imported_answer": pa.string(), "imported_label": pa.bool_()})
+    return pa.Table.from_pylist(list(rows), schema=schema)
 
 
 _MOST = float(np.finfo(np.float32).max)
@@ -121,30 +154,31 @@ def scores_table(rows: Sequence[dict[str, Any]], *, values: bool) -> pyarrow.Tab
     """The rows of a scores part; `starts` and `ends` are the tokens' places in the text.
 
     Rows without an `origin` are of no mixture; those without values, or without a finite score,
-    have null there.
+    have null there. Without `verifier_tokens`, they are as many as the values.
     """
     import pyarrow as pa
 
-    fields = [
-        ("problem_id", pa.string()),
-        ("origin", pa.string()),
-        ("mode", pa.string()),
-        ("sample", pa.int32()),
-        ("score", pa.float32()),
-        ("verifier_tokens", pa.int32()),
-        ("verifier_prompt_tokens", pa.int32()),
-    ]
+    columns = {
+        "score": pa.float32(),
+        "verifier_tokens": pa.int32(),
+        "verifier_prompt_tokens": pa.int32(),
+    }
     if values:
-        fields += [
-            # float32 on disk, although float16 is what was kept: few readers know half precision.
-            ("values", pa.list_(pa.float32())),
-            ("starts", pa.list_(pa.int32())),
-            ("ends", pa.list_(pa.int32())),
-        ]
+        # float32 on disk, although float16 is what was kept: few readers know half precision.
+        kinds = (pa.float32(), pa.int32(), pa.int32())
+        columns |= {name: pa.list_(kind) for name, kind in zip(VALUES, kinds, strict=True)}
         with np.errstate(over="ignore"):  # imported numbers may be beyond single precision
             rows = [
                 {**row, "values": np.asarray(row["values"], np.float32)} if "values" in row else row
                 for row in rows
             ]
-    rows = [{"origin": "", **row, "score": _finite(row["score"])} for row in rows]
-    return pa.Table.from_pylist(rows, schema=pa.schema(fields))
+    rows = [
+        {
+            "origin": "",
+            "verifier_tokens": len(row["values"]) if "values" in row else None,
+            **row,
+            "score": _finite(row["score"]),
+        }
+        for row in rows
+    ]
+    return pa.Table.from_pylist(rows, schema=_keyed(columns))

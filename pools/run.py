@@ -22,7 +22,7 @@ other checkpoints), each with a key of its own; its name is in the names of its 
 
     run = Run.open_or_create("runs/demo", problems)
     run.register("candidates", key={...}, config={...})
-    for part in run.missing("candidates", run.plan({"cot": 16}, problems_per_part=8)):
+    for part in run.missing("candidates", run.wanted_parts({"cot": 16}, problems_per_part=8)):
         run.write("candidates", part, table, seconds=1.5)
 """
 
@@ -233,7 +233,7 @@ class Run:
         return entry["key"]
 
     def shapes(self, stage: str) -> dict[str, Any]:
-        """The shapes of a stage's models by origin, as registered; empty in older runs."""
+        """The shapes of a stage's models by origin, as registered; without those not known."""
         entry = self.record["stages"].get(stage, {})
         entries = {"": entry, **entry.get("members", {})}
         return {origin: each["shape"] for origin, each in entries.items() if "shape" in each}
@@ -245,7 +245,7 @@ class Run:
 
     # Parts
 
-    def plan(
+    def wanted_parts(
         self, samples: Mapping[str, int], problems_per_part: int, origin: str = ""
     ) -> list[Part]:
         """The candidate parts that the run must hold to have `samples` per problem and mode.
@@ -255,18 +255,18 @@ class Run:
         """
         slices = -(-len(self.problems) // problems_per_part)
         there = [part for part in self.parts("candidates") if part.origin == origin]
-        planned = []
+        wanted = []
         for index in range(slices):
             for mode, count in samples.items():
                 own = sorted(p for p in there if p.index == index and p.mode == mode)
                 end = 0
                 for part in own:
                     if part.first == end:
-                        planned.append(part)
+                        wanted.append(part)
                         end = part.end
                 if end < count:
-                    planned.append(Part(index, mode, end, count, origin))
-        return planned
+                    wanted.append(Part(index, mode, end, count, origin))
+        return wanted
 
     def parts(self, stage: str, among: Collection[Part] | None = None) -> list[Part]:
         """The valid parts of a stage (of those `among`); others are named on stderr and removed."""
@@ -286,10 +286,10 @@ class Run:
                 path.unlink(missing_ok=True)
         return sorted(found)
 
-    def missing(self, stage: str, planned: Iterable[Part], shard: Shard = Shard()) -> list[Part]:
-        """The planned parts of this shard that `stage` does not have yet."""
-        there = set(self.parts(stage))
-        return [p for p in planned if p not in there and shard.has(p)]
+    def missing(self, stage: str, wanted: Iterable[Part], shard: Shard = Shard()) -> list[Part]:
+        """The wanted parts of this shard that `stage` does not have yet."""
+        present = set(self.parts(stage))
+        return [p for p in wanted if p not in present and shard.has(p)]
 
     def has_parts(self, stage: str, origin: str | None = None) -> bool:
         """Whether there are files of a stage's parts, valid or not; of candidates, of an origin."""
@@ -329,17 +329,8 @@ class Run:
         return None
 
     def read(self, stage: str, part: Part, columns: Sequence[str] | None = None) -> pyarrow.Table:
-        """A part's rows (of `columns` alone), with `origin` even where the part is older."""
-        import pyarrow
-
-        data = (self.path / stage / part.filename).read_bytes()
-        if columns is not None:
-            return read_table(data, columns)
-        table = read_table(data)
-        if "origin" not in table.column_names:
-            origins = pyarrow.array([part.origin] * len(table), pyarrow.string())
-            table = table.append_column("origin", origins)
-        return table
+        """A part's rows, or `columns` of them."""
+        return read_table((self.path / stage / part.filename).read_bytes(), columns)
 
     def write(self, stage: str, part: Part, table: pyarrow.Table, seconds: float) -> None:
         """Writes a part whole: temporary file, flush, rename (in an object store, one put).

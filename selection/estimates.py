@@ -9,22 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.selection.curves import Floats, Mix, best_of_n_at, hybrid_at, pass_at
 from assay.selection.pool import PoolArrays, orders
+from assay.selection.request import EvaluateConfig
 from assay.selection.rules import eligible
 from assay.selection.subsets import MAJORITY, Vote, estimate
-from assay.selection.tuning import FOLDS, Plan, choose, fold_of, variants
+from assay.selection.tuning import FOLDS, FoldVotes, choose, fold_of, variants
 from assay.settings.errors import UserError
 
-if TYPE_CHECKING:
-    from assay.selection.request import EvaluateConfig
-
-__all__ = ["Cell", "Grid", "Measured", "Plans", "make_plans", "measure", "votes_of"]
+__all__ = ["Cell", "Design", "Grid", "Measured", "measure", "votes_of", "with_votes", "within"]
 
 Cell = tuple[str, Mix, int]  # rule, modes, n
 Grid = Mapping[Mix, Sequence[int]]
@@ -43,11 +41,33 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Plans:
-    """The vote of every vote-rule at every n ≥ 2; `folds` has each problem's fold, shape (P,)."""
+class Design:
+    """What is estimated: which rules, at which n, with whose scores and with which votes.
 
-    votes: dict[Cell, Plan]
-    folds: NDArray[np.intp]
+    `votes` holds the vote that every vote-rule is at every n ≥ 2 (`with_votes`), `folds` each
+    problem's fold, shape (P,). Without scores `verifier` is empty.
+    """
+
+    rules: tuple[str, ...]
+    grid: Grid
+    verifier: str
+    config: EvaluateConfig
+    votes: Mapping[Cell, FoldVotes] = field(default_factory=dict)
+    folds: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
+
+    def scores(self, pool: PoolArrays) -> NDArray[np.float32] | None:
+        """The verifier's scores of a pool, shape (P, S); None without."""
+        return pool.scores.get(self.verifier)
+
+    def within(self, sizes: Mapping[Mix, int]) -> Design:
+        """The same for a smaller pool: of the grid what these sizes can give."""
+        return replace(self, grid=within(self.grid, sizes))
+
+
+def within(grid: Grid, sizes: Mapping[Mix, int]) -> Grid:
+    """What of the grid a pool of these sizes can give; modes without any n are left out."""
+    shorter = {mix: [n for n in ns if n <= sizes.get(mix, 0)] for mix, ns in grid.items()}
+    return {mix: ns for mix, ns in shorter.items() if ns}
 
 
 def votes_of(config: EvaluateConfig) -> dict[str, Vote]:
@@ -67,55 +87,50 @@ def votes_of(config: EvaluateConfig) -> dict[str, Vote]:
     }
 
 
-def make_plans(
-    pool: PoolArrays,
-    scores: NDArray[Any] | None,
-    grid: Grid,
-    names: Sequence[str],
-    config: EvaluateConfig,
-    tune: tuple[PoolArrays, NDArray[Any] | None] | None = None,
-) -> Plans:
-    """Which vote each rule is at each n: as configured, or the best on other problems.
+def with_votes(design: Design, pool: PoolArrays, tune: PoolArrays | None = None) -> Design:
+    """The design with the vote that each rule is at each n: as configured, or best elsewhere.
 
-    `tune`: held-out problems' pool and scores to choose by; None: cross-fitting
-    (selection/tuning.py). Raises `UserError` where there are too few problems for that, or a mode
-    is missing in `tune`.
+    `tune`: held-out problems to choose by; None: cross-fitting (selection/tuning.py). Raises
+    `UserError` where there are too few problems for that, or a mode is missing in `tune`.
     """
-    rules = votes_of(config)
-    rules = {name: rules[name] for name in rules if name in names and name != "best_of_n"}
+    config, problems = design.config, len(pool.problem_ids)
+    rules = {
+        name: vote
+        for name, vote in votes_of(config).items()
+        if name in design.rules and name != "best_of_n"
+    }
     auto = {"k": config.k == "auto", "temperature": config.softmax_temperature == "auto"}
-    problems = len(pool.problem_ids)
     folds = fold_of(problems, config.seed) if tune is None else np.zeros(problems, np.intp)
-    source, source_scores = tune or (pool, scores)
-    plans: dict[Cell, Plan] = {}
-    for mix, ns in grid.items():
+    source = pool if tune is None else tune
+    votes: dict[Cell, FoldVotes] = {}
+    for mix, ns in design.grid.items():
         asked = {
             n: {name: variants(vote, n, **auto) for name, vote in rules.items()}
             for n in ns
             if n > 1
         }
         tried = {
-            n: {vote: vote for votes in named.values() if len(votes) > 1 for vote in votes}
+            n: {vote: vote for choices in named.values() if len(choices) > 1 for vote in choices}
             for n, named in asked.items()
         }
         if any(tried.values()):
             _check_source(source, mix, cross=tune is None)
-        found = estimate(
+        estimates = estimate(
             source,
-            {n: votes for n, votes in tried.items() if votes},
+            {n: choices for n, choices in tried.items() if choices},
             config.draws,
             config.seed,
             mix=mix,
-            scores=source_scores,
+            scores=design.scores(source),
         )
         for n, named in asked.items():
-            for name, own in named.items():
-                if len(own) == 1:
-                    plans[name, mix, n] = Plan((own[0],))
+            for name, choices in named.items():
+                if len(choices) == 1:
+                    votes[name, mix, n] = FoldVotes((choices[0],))
                     continue
-                values = [found[vote, n].values for vote in own]
-                plans[name, mix, n] = choose(own, values, None if tune else folds)
-    return Plans(plans, folds)
+                values = [estimates[vote, n].values for vote in choices]
+                votes[name, mix, n] = choose(choices, values, None if tune else folds)
+    return replace(design, votes=votes, folds=folds)
 
 
 def _check_source(source: PoolArrays, mix: Mix, *, cross: bool) -> None:
@@ -131,37 +146,31 @@ def _check_source(source: PoolArrays, mix: Mix, *, cross: bool) -> None:
         raise UserError(f"evaluate: tune: the run has no {missing[0]} candidates to choose by")
 
 
-def measure(
-    pool: PoolArrays,
-    scores: NDArray[Any] | None,
-    grid: Grid,
-    names: Sequence[str],
-    plans: Plans,
-    config: EvaluateConfig,
-) -> Measured:
-    """The accuracy of the rules `names` at every n of `grid`; "single" and "pass" always."""
-    found = Measured()
-    highest = {name: own for name, own in orders(pool, scores).items() if name in names}
-    voting = [name for name in votes_of(config) if name in names and name not in highest]
-    if "hybrid" in names:
-        found.per_problem["hybrid", "both", 2] = hybrid_at(pool)
-    for mix, ns in grid.items():
+def measure(pool: PoolArrays, design: Design) -> Measured:
+    """The accuracy of the design's rules at every n of its grid; "single" and "pass" always."""
+    measured = Measured()
+    per_problem, scores = measured.per_problem, design.scores(pool)
+    highest = {name: by for name, by in orders(pool, scores).items() if name in design.rules}
+    voting = [name for name in votes_of(design.config) if name in {*design.rules} - {*highest}]
+    if "hybrid" in design.rules:
+        per_problem["hybrid", "both", 2] = hybrid_at(pool)
+    for mix, ns in design.grid.items():
         single = pass_at(pool, mix, 1)
-        found.per_problem["single", mix, 1] = single
+        per_problem["single", mix, 1] = single
         for n in ns:
-            found.per_problem["pass", mix, n] = pass_at(pool, mix, n)
-        for name, own in highest.items():
-            best = best_of_n_at(pool, own, mix, ns)
+            per_problem["pass", mix, n] = pass_at(pool, mix, n)
+        for name, by in highest.items():
+            best = best_of_n_at(pool, by, mix, ns)
             for row, n in enumerate(ns):
-                found.per_problem[name, mix, n] = best[row]
+                per_problem[name, mix, n] = best[row]
         if 1 in ns:
             # With one candidate there is nothing to choose: every rule is the single sample, and to
             # those that need scores one without a score is none.
             scored = single if scores is None else pass_at(_heard(pool, scores), mix, 1)
             for name in voting:
-                found.per_problem[name, mix, 1] = single if name == "majority" else scored
-        _votes(pool, scores, mix, [n for n in ns if n > 1], voting, plans, config, found)
-    return found
+                per_problem[name, mix, 1] = single if name == "majority" else scored
+        _add_votes(measured, pool, design, voting, mix)
+    return measured
 
 
 def _heard(pool: PoolArrays, scores: NDArray[Any]) -> PoolArrays:
@@ -169,27 +178,28 @@ def _heard(pool: PoolArrays, scores: NDArray[Any]) -> PoolArrays:
     return replace(pool, labels=pool.labels & eligible(pool.classes, scores))
 
 
-def _votes(
-    pool: PoolArrays,
-    scores: NDArray[Any] | None,
-    mix: Mix,
-    ns: Sequence[int],
-    names: Sequence[str],
-    plans: Plans,
-    config: EvaluateConfig,
-    found: Measured,
+def _add_votes(
+    measured: Measured, pool: PoolArrays, design: Design, names: Sequence[str], mix: Mix
 ) -> None:
-    """Adds the votes' estimates to `found`."""
-    asked = {
-        n: {vote: vote for name in names for vote in plans.votes[name, mix, n].votes} for n in ns
-    }
+    """Adds the estimates of the votes `names` for these modes."""
+    cells: list[Cell] = [(name, mix, n) for n in design.grid[mix] if n > 1 for name in names]
+    asked: dict[int, dict[Vote, Vote]] = {}
+    for cell in cells:
+        asked.setdefault(cell[2], {}).update({vote: vote for vote in design.votes[cell].votes})
+    config = design.config
     estimates = estimate(
-        pool, asked, config.draws, config.seed, mix=mix, scores=scores, error=config.error
+        pool,
+        asked,
+        config.draws,
+        config.seed,
+        mix=mix,
+        scores=design.scores(pool),
+        error=config.error,
     )
-    for n in ns:
-        for name in names:
-            cell: Cell = (name, mix, n)
-            own = plans.votes[cell]
-            result = own.combine(plans.folds, {vote: estimates[vote, n] for vote in own.votes})
-            found.per_problem[cell] = result.values
-            found.errors[cell], found.draws[cell] = result.error, result.draws
+    for cell in cells:
+        chosen = design.votes[cell]
+        result = chosen.combine(
+            design.folds, {vote: estimates[vote, cell[2]] for vote in chosen.votes}
+        )
+        measured.per_problem[cell] = result.values
+        measured.errors[cell], measured.draws[cell] = result.error, result.draws

@@ -18,10 +18,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from assay.selection.curves import Floats, Mix, has, hybrid_tokens, tokens_at
-from assay.selection.estimates import Cell, Measured, Plans, make_plans, measure
+from assay.selection.estimates import Cell, Design, Measured, measure, with_votes
 from assay.selection.groups import groups
 from assay.selection.intervals import Interval, Paired, bootstrap_weights, interval, paired
 from assay.selection.names import (
@@ -30,7 +29,6 @@ from assay.selection.names import (
     RULE_LABELS,
     SCORED_RULES,
     count,
-    rule_label,
 )
 from assay.selection.pool import PoolArrays
 from assay.selection.quality import Quality, quality
@@ -43,24 +41,13 @@ from assay.selection.request import (
     scores_of,
     voter_notes,
 )
-from assay.selection.tuning import FOLDS, Plan
+from assay.selection.tuning import FOLDS, FoldVotes
 from assay.settings.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "MIX_LABELS",
-    "RULE_LABELS",
-    "SCORED_RULES",
-    "Cell",
-    "EvaluateConfig",
-    "Evaluation",
-    "best_rules",
-    "count",
-    "evaluate",
-    "rule_label",
-]
+__all__ = ["Evaluation", "best_rules", "evaluate"]
 
 
 @dataclass(frozen=True)
@@ -97,7 +84,7 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     groups: pd.DataFrame | None = None
     quality: Quality | None = None
-    votes: Mapping[Cell, Plan] = field(default_factory=dict)
+    votes: Mapping[Cell, FoldVotes] = field(default_factory=dict)
 
     @property
     def mixes(self) -> list[Mix]:
@@ -198,13 +185,13 @@ def evaluate(
     sizes, grid, notes = grids(pool, config)
     names, left_out = applicable(pool, scores, config)
     held_out = None if tune is None else _held_out(tune, verifier, names)
-    plans = make_plans(pool, scores, grid, names, config, held_out)
-    found = measure(pool, scores, grid, names, plans, config)
+    design = with_votes(Design(tuple(names), grid, verifier, config), pool, held_out)
+    measured = measure(pool, design)
     weights = bootstrap_weights(len(pool.problem_ids), config.bootstrap, config.seed)
     return Evaluation(
-        frame=_frame(pool, found, plans, weights),
-        differences=_differences(found.per_problem, weights),
-        per_problem=found.per_problem,
+        frame=_frame(pool, measured, design, weights),
+        differences=_differences(measured.per_problem, weights),
+        per_problem=measured.per_problem,
         problem_ids=pool.problem_ids,
         sizes={mix: sizes[mix] for mix in grid},
         # The least n wanted is in every grid, so that there is one.
@@ -217,40 +204,37 @@ def evaluate(
             *score_notes(pool, verifier),
             *voter_notes(config, grid, names),
             *_notes(pool, names),
-            *_chosen(plans, [*grid][-1], tune is not None),
+            *_chosen(design, [*grid][-1], tune is not None),
         ),
-        groups=groups(pool, verifier, grid, names, plans, config, weights) if config.by else None,
-        quality=None if scores is None else quality(pool, scores, found.per_problem, weights),
-        votes=plans.votes,
+        groups=groups(pool, design, weights) if config.by else None,
+        quality=None if scores is None else quality(pool, scores, measured.per_problem, weights),
+        votes=design.votes,
     )
 
 
-def _held_out(
-    tune: PoolArrays, verifier: str, names: list[str]
-) -> tuple[PoolArrays, NDArray[np.float32]] | None:
-    """The held-out problems and their scores; None where no rule needs scores: nothing to tune."""
+def _held_out(tune: PoolArrays, verifier: str, names: list[str]) -> PoolArrays | None:
+    """The held-out problems, where a rule needs scores; else None: there is nothing to tune."""
     if not verifier or not set(SCORED_RULES) & set(names):
         return None
-    scores = scores_of(tune, verifier)[1]
-    if scores is None:
+    if scores_of(tune, verifier)[1] is None:
         why = tune.left_out.get(verifier, "the run has none")
         raise UserError(f"evaluate: tune: scores by '{verifier}': {why}")
-    return tune, scores
+    return tune
 
 
-def _frame(pool: PoolArrays, found: Measured, plans: Plans, weights: Floats) -> pd.DataFrame:
+def _frame(pool: PoolArrays, measured: Measured, design: Design, weights: Floats) -> pd.DataFrame:
     import pandas as pd
 
-    sizes = {(mix, n) for _, mix, n in found.per_problem}
+    sizes = {(mix, n) for _, mix, n in measured.per_problem}
     tokens = {(mix, n): tokens_at(pool, mix, n)[has(pool, mix)].mean() for mix, n in sizes}
     rows = []
     for rule in RULE_LABELS:
-        for cell, values in found.per_problem.items():
+        for cell, values in measured.per_problem.items():
             name, mix, n = cell
             if name != rule:
                 continue
             result = interval(values, weights)
-            plan = plans.votes.get(cell)
+            votes = design.votes.get(cell)
             rows.append(
                 {
                     "rule": rule,
@@ -260,13 +244,13 @@ def _frame(pool: PoolArrays, found: Measured, plans: Plans, weights: Floats) -> 
                     "low": result.low,
                     "high": result.high,
                     "problems": int((~np.isnan(values)).sum()),
-                    "error": found.errors.get(cell, 0.0),
-                    # With one candidate there is nothing to plan.
-                    "k": (plan.typical.voters(n) if plan else 1) if "top_k" in rule else None,
+                    "error": measured.errors.get(cell, 0.0),
+                    # With one candidate there is no vote.
+                    "k": (votes.typical.voters(n) if votes else 1) if "top_k" in rule else None,
                     "tokens": hybrid_tokens(pool).mean() if rule == "hybrid" else tokens[mix, n],
-                    "draws": found.draws.get(cell),
-                    "temperature": plan.typical.temperature
-                    if plan and plan.typical.weights == "softmax"
+                    "draws": measured.draws.get(cell),
+                    "temperature": votes.typical.temperature
+                    if votes and votes.typical.weights == "softmax"
                     else None,
                 }
             )
@@ -310,12 +294,12 @@ def _notes(pool: PoolArrays, names: list[str]) -> list[str]:
     return notes
 
 
-def _chosen(plans: Plans, mix: Mix, held_out: bool) -> list[str]:
+def _chosen(design: Design, mix: Mix, held_out: bool) -> list[str]:
     """Notes on the constants that were chosen for these modes: one for each rule and constant."""
     how = "on held-out problems" if held_out else f"by cross-fitting in {FOLDS} folds"
     told: dict[tuple[str, str], list[str]] = {}
-    for (rule, modes, n), plan in plans.votes.items():
-        for name, value in plan.tuned() if modes == mix else ():
+    for (rule, modes, n), votes in design.votes.items():
+        for name, value in votes.tuned() if modes == mix else ():
             told.setdefault((rule, name), []).append(f"{value} at {n}")
     return [
         f"{RULE_LABELS[rule]} ({MIX_LABELS[mix]}): {name} chosen {how}: {', '.join(values)}"

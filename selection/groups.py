@@ -12,15 +12,16 @@ each origin's candidates are evaluated as a pool of their own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.problems.problem import MODES
-from assay.selection.curves import Floats, Mix
-from assay.selection.estimates import Cell, Grid, Plans, measure
+from assay.selection.curves import Floats
+from assay.selection.estimates import Cell, Design, Grid, measure, within
 from assay.selection.intervals import Interval
 from assay.selection.pool import PoolArrays
 from assay.selection.request import sizes_of
@@ -29,7 +30,6 @@ from assay.settings.errors import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from assay.selection.request import EvaluateConfig
 
 __all__ = ["FIFTHS", "fifths", "groups", "halves", "mean_in_group", "possible"]
 
@@ -39,16 +39,8 @@ COLUMNS = ["by", "group", "rule", "modes", "n", "problems", "accuracy", "low", "
 Row = tuple[str, Cell, Floats, Floats]  # group, cell, sums and counts of each problem
 
 
-def groups(
-    pool: PoolArrays,
-    verifier: str,
-    grid: Grid,
-    names: Sequence[str],
-    plans: Plans,
-    config: EvaluateConfig,
-    weights: Floats,
-) -> pd.DataFrame:
-    """A row per breakdown of `config.by`, group, rule, modes and n, with `COLUMNS`.
+def groups(pool: PoolArrays, design: Design, weights: Floats) -> pd.DataFrame:
+    """A row per breakdown of `by`, group, rule, modes and n, with `COLUMNS`.
 
     `problems` is the number in the group; with difficulty the mean over the two ways to split.
     Raises `UserError` where the pool cannot be broken down so.
@@ -57,10 +49,8 @@ def groups(
 
     makers = {"difficulty": _by_difficulty, "origin": _by_origin}
     rows = []
-    for by in config.by:
-        for group, (rule, mix, n), sums, counts in makers[by](
-            pool, verifier, grid, names, plans, config
-        ):
+    for by in design.config.by:
+        for group, (rule, mix, n), sums, counts in makers[by](pool, design):
             if not counts.any():
                 continue  # no problem of the group has candidates of these modes
             found = mean_in_group(sums, counts, weights)
@@ -75,7 +65,7 @@ def possible(pool: PoolArrays, grid: Grid, seed: int) -> list[str]:
     found = []
     if len(pool.problem_ids) >= len(FIFTHS):
         half = pool.select(halves(pool, seed) & pool.present)
-        if _within(grid, sizes_of(half)):
+        if within(grid, sizes_of(half)):
             found.append("difficulty")
     if len(pool.origin_names) > 1:
         found.append("origin")
@@ -113,32 +103,25 @@ def fifths(rate: Floats, seed: int) -> NDArray[np.intp]:
     return found
 
 
-def _by_difficulty(
-    pool: PoolArrays,
-    verifier: str,
-    grid: Grid,
-    names: Sequence[str],
-    plans: Plans,
-    config: EvaluateConfig,
-) -> Iterator[Row]:
-    problems = len(pool.problem_ids)
+def _by_difficulty(pool: PoolArrays, design: Design) -> Iterator[Row]:
+    seed, problems = design.config.seed, len(pool.problem_ids)
     if problems < len(FIFTHS):
         raise UserError(f"evaluate: by=difficulty: {problems} problems cannot be put into fifths")
-    marked = halves(pool, config.seed)
+    marked = halves(pool, seed)
     sums: dict[tuple[int, Cell], Floats] = {}
     counts: dict[tuple[int, Cell], Floats] = {}
     for judging, judged in ((marked, ~marked), (~marked, marked)):
         judging, judged = judging & pool.present, judged & pool.present
         rate = (pool.labels & judging).sum(axis=1) / np.maximum(judging.sum(axis=1), 1)
-        fifth = fifths(rate, config.seed)
+        fifth = fifths(rate, seed)
         part = pool.select(judged)
-        shorter = _within(grid, sizes_of(pool.select(marked)))
-        if not shorter:
+        shorter = design.within(sizes_of(pool.select(marked)))
+        if not shorter.grid:
             raise UserError(
                 "evaluate: by=difficulty: expected at least two candidates per problem and mode"
             )
-        found = measure(part, part.scores.get(verifier), shorter, names, plans, config)
-        for cell, values in found.per_problem.items():
+        measured = measure(part, shorter)
+        for cell, values in measured.per_problem.items():
             for group in range(len(FIFTHS)):
                 key = (group, cell)
                 own = (fifth == group) & ~np.isnan(values)
@@ -148,14 +131,7 @@ def _by_difficulty(
         yield FIFTHS[group], cell, sums[group, cell], counts[group, cell]
 
 
-def _by_origin(
-    pool: PoolArrays,
-    verifier: str,
-    grid: Grid,
-    names: Sequence[str],
-    plans: Plans,
-    config: EvaluateConfig,
-) -> Iterator[Row]:
+def _by_origin(pool: PoolArrays, design: Design) -> Iterator[Row]:
     if pool.origin_names == [""]:
         raise UserError("evaluate: by=origin: the pool does not know its candidates' origins")
     for number, origin in enumerate(pool.origin_names):
@@ -163,15 +139,10 @@ def _by_origin(
         if not kept.any():
             continue
         part = pool.select(kept)
-        shorter = _within(grid, sizes_of(part))
-        held = [rule for rule in names if rule != "hybrid" or len(part.mode_names) == len(MODES)]
-        found = measure(part, part.scores.get(verifier), shorter, held, plans, config)
-        for cell, values in found.per_problem.items():
+        rules = design.rules
+        if len(part.mode_names) < len(MODES):
+            rules = tuple(rule for rule in rules if rule != "hybrid")
+        measured = measure(part, replace(design.within(sizes_of(part)), rules=rules))
+        for cell, values in measured.per_problem.items():
             there = ~np.isnan(values) & kept.any(axis=1)
             yield origin, cell, np.where(there, values, 0.0), there.astype(np.float64)
-
-
-def _within(grid: Grid, sizes: Mapping[Mix, int]) -> dict[Mix, list[int]]:
-    """What of the grid a smaller pool can give."""
-    found = {mix: [n for n in ns if n <= sizes.get(mix, 0)] for mix, ns in grid.items()}
-    return {mix: ns for mix, ns in found.items() if ns}

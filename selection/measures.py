@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 
 from assay.selection.curves import Floats
 
-__all__ = ["Statistic", "auc_within", "brier", "calibration_error", "mean_of", "pooled_auc"]
+__all__ = [
+    "Statistic",
+    "auc_within",
+    "bin_of",
+    "brier",
+    "calibration_error",
+    "group_aucs",
+    "mean_of",
+    "pooled_auc",
+]
 
 
 Statistic: TypeAlias = Callable[[Floats], Floats]
@@ -59,22 +68,33 @@ def pooled_auc(
     return auc
 
 
-def auc_within(
+def group_aucs(
     scores: NDArray[Any], right: NDArray[np.bool_], groups: Sequence[NDArray[np.bool_]]
-) -> Statistic:
-    """The mean ROC-AUC within the groups of candidates that hold right and wrong ones.
+) -> Floats:
+    """The ROC-AUC within each group of each problem, shape (groups, P).
 
-    Each of `groups`, shape (P, S), marks one group of every problem: with one per mode, a verifier
-    gains nothing by telling programs from words.
+    Each of `groups`, shape (P, S), marks one group of every problem's candidates; NaN where it
+    does not hold both right and wrong ones.
     """
-    sums, counts = np.zeros(len(scores)), np.zeros(len(scores))
-    for group in groups:
+    aucs = np.full((len(groups), len(scores)), np.nan)
+    for number, group in enumerate(groups):
         for p in range(len(scores)):
             own = scores[p][group[p] & right[p], None]
             other = scores[p][group[p] & ~right[p]]
             if own.size and other.size:
-                sums[p] += np.mean((own > other) + 0.5 * (own == other))
-                counts[p] += 1
+                aucs[number, p] = np.mean((own > other) + 0.5 * (own == other))
+    return aucs
+
+
+def auc_within(
+    scores: NDArray[Any], right: NDArray[np.bool_], groups: Sequence[NDArray[np.bool_]]
+) -> Statistic:
+    """The mean of `group_aucs` over the groups of candidates that hold right and wrong ones.
+
+    With a group per mode, a verifier gains nothing by telling programs from words.
+    """
+    aucs = group_aucs(scores, right, groups)
+    sums, counts = np.nansum(aucs, axis=0), (~np.isnan(aucs)).sum(axis=0)
     return lambda weights: _ratio(weights @ sums, weights @ counts)
 
 
@@ -85,6 +105,19 @@ def brier(scores: NDArray[Any], right: NDArray[np.bool_], kept: NDArray[np.bool_
     return lambda weights: _ratio(weights @ sums, weights @ counts)
 
 
+def bin_of(scores: NDArray[Any], bins: int) -> NDArray[np.intp]:
+    """The bin of each score, cut to 0 … 1, among `bins` of equal width; a border is of the lower.
+
+    So are the bins of Guo et al. 2017 (section 2). Borders are compared in the scores' own
+    precision: 0.3 lies on one in single precision too.
+
+    >>> bin_of(np.array([-1.0, 0.3, 0.31, 1.0]), 10).tolist()
+    [0, 2, 3, 9]
+    """
+    borders = (np.arange(1, bins) / bins).astype(scores.dtype)
+    return np.searchsorted(borders, np.clip(scores, 0, 1), side="left")
+
+
 def calibration_error(
     scores: NDArray[Any], right: NDArray[np.bool_], kept: NDArray[np.bool_], bins: int = 10
 ) -> Statistic:
@@ -93,8 +126,8 @@ def calibration_error(
     Scores, cut to 0 … 1, fall into bins of equal width; the error is the mean over candidates of
     |mean score − share right| of their bin.
     """
-    cut = np.clip(np.where(kept, scores, 0).astype(np.float64), 0, 1)
-    place = np.minimum((cut * bins).astype(int), bins - 1)
+    held = np.where(kept, scores, 0).astype(scores.dtype)
+    cut, place = np.clip(held.astype(np.float64), 0, 1), bin_of(held, bins)
     # By problem and bin: the sum of score − label; a bin's total divided by all candidates.
     excess = np.stack(
         [np.where(kept & (place == b), cut - right, 0.0).sum(axis=1) for b in range(bins)], axis=1

@@ -153,12 +153,6 @@ class PoolArrays:
         values, times = np.unique(counts[counts > 0], return_counts=True)
         return int(values[times == times.max()].max()) if len(values) else 0
 
-    def select_modes(self, mode: Mode | None) -> PoolArrays:
-        """The pool with the candidates of one mode only (None: all), its columns moved together."""
-        if mode is None:
-            return self
-        return self.select(self.of_mode(mode))
-
     def select(self, kept: NDArray[np.bool_]) -> PoolArrays:
         """The pool with the candidates `kept`, shape (P, S), only, its columns moved together."""
         # Stable, so that the candidates keep their order; padding ends up last.

@@ -20,7 +20,14 @@ from numpy.typing import NDArray
 from assay.selection.curves import Floats, Mix
 from assay.selection.estimates import Cell
 from assay.selection.intervals import Interval, Paired, paired
-from assay.selection.measures import Statistic, auc_within, brier, calibration_error, pooled_auc
+from assay.selection.measures import (
+    Statistic,
+    auc_within,
+    bin_of,
+    brier,
+    calibration_error,
+    pooled_auc,
+)
 from assay.selection.pool import PoolArrays
 
 __all__ = ["MEASURES", "Bin", "Over", "Quality", "calibration_bins", "over_optimisation", "quality"]
@@ -37,9 +44,10 @@ MEASURES = {
 
 @dataclass(frozen=True)
 class Bin:
-    """Candidates with scores in low … high: their mean score and the share that is right.
+    """Candidates with scores above low, up to high: their mean score and the share that is right.
 
-    `right_low`, `right_high`: the 95 % interval of that share, over problems.
+    The lowest bin holds 0 too. `right_low`, `right_high`: the 95 % interval of that share, over
+    problems.
     """
 
     low: float
@@ -124,8 +132,8 @@ def calibration_bins(
     Intervals are from resamples `weights` (draws, P) of the problems, whose candidates are not
     independent of each other.
     """
-    cut = np.clip(np.where(kept, scores, 0).astype(np.float64), 0, 1)
-    place = np.minimum((cut * bins).astype(int), bins - 1)
+    held = np.where(kept, scores, 0).astype(scores.dtype)
+    cut, place = np.clip(held.astype(np.float64), 0, 1), bin_of(held, bins)
     found = []
     for b in range(bins):
         own = kept & (place == b)

@@ -8,8 +8,9 @@ A draw gives every candidate of a problem a random arrival time; the first n to 
 subset at n, so that one draw serves every n, and all rules see the same subsets. Each draw is
 sorted once, by score and then by arrival, and every smaller subset is what is left of a larger one
 in the same order. In that order a vote is short: the k best-scored are the first k, and of the
-answers with the most votes the one that stands first has the best score. Scores that are equal
-stand in a random order, which breaks their ties.
+answers with the most votes the one that stands first has the best score. Equal scores stand in
+a random order, which breaks their ties: within one mode the arrival is random enough, but across
+modes it favours the mode of which the larger share is drawn, and a second random number decides.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from assay.selection import rules
 from assay.selection.curves import Estimate, Floats, Integers, Mix, has, splits
 from assay.selection.pool import PoolArrays
 
-__all__ = ["MAJORITY", "Rule", "Subset", "Vote", "accuracy_at", "estimate", "expected_accuracy"]
+__all__ = ["MAJORITY", "Rule", "Subset", "Vote", "estimate", "expected_accuracy"]
 
 # (classes, scores, ties) of shape (…, n) -> index of the chosen candidate, −1 for none.
 Rule: TypeAlias = Callable[[Any, Any, Any], NDArray[np.intp]]
@@ -72,22 +73,6 @@ class Vote:
 
 
 MAJORITY = Vote(by_score=False)
-
-
-def accuracy_at(
-    pool: PoolArrays,
-    rule: Rule,
-    n: int,
-    draws: int = 200,
-    seed: int = 0,
-    *,
-    mix: Mix = "both",
-    scores: NDArray[Any] | None = None,
-) -> Estimate:
-    """Expected accuracy of one rule over random subsets of n candidates, by Monte Carlo."""
-    return expected_accuracy(pool, {"rule": rule}, [n], draws, seed, mix=mix, scores=scores)[
-        "rule", n
-    ]
 
 
 def expected_accuracy(
@@ -262,6 +247,16 @@ class _Block:
         return rank
 
     @cached_property
+    def ties_modes(self) -> bool:
+        """Whether a candidate in words and a program of some problem have the same score."""
+        cot = self.counts[0]
+        cells = self.rank + self.width * np.arange(self.problems)[:, None]
+        words, programs = (
+            cells[:, part][self.eligible[:, part]] for part in (slice(cot), slice(cot, None))
+        )
+        return bool(np.isin(words, programs).any())
+
+    @cached_property
     def heard(self) -> _Block:
         """The block as rules that need scores see it: without a score is as without an answer."""
         if ((self.classes >= 0) == self.eligible).all():
@@ -282,10 +277,11 @@ def _subsets(
 ) -> Iterator[tuple[int, list[Subset]]]:
     """The subsets of each n (descending), one for each way to split n over the modes.
 
-    A candidate in a draw is one integer: rank, arrival, column, from the highest bits down.
+    A candidate in a draw is one integer: rank, tie-break, arrival, column, from the highest bits
+    down. There is a tie-break only where a score is shared across modes.
     """
     bits = max(1, (block.width - 1).bit_length())
-    time_bits = min(32, 62 - 2 * bits)
+    time_bits = 31 - bits
     shape = (block.problems, draws, block.width)
     arrival = generator.integers(0, 1 << 32, shape, np.uint32).astype(np.int64)
     arrival >>= 32 - time_bits
@@ -294,7 +290,12 @@ def _subsets(
     cot = block.counts[0]
     times = [np.sort(part, axis=-1) for part in (arrival[..., :cot], arrival[..., cot:])]
     keys = arrival
-    keys |= block.rank[:, None, :] << (time_bits + bits)
+    if block.ties_modes:
+        # Drawn after the arrivals, so that these do not depend on the scores.
+        tie_break = generator.integers(0, 1 << time_bits, shape, np.uint32).astype(np.int64)
+        tie_break <<= time_bits + bits
+        keys |= tie_break
+    keys |= block.rank[:, None, :] << (2 * time_bits + bits)
     keys.sort(axis=-1)
     column = (1 << bits) - 1
     when = (1 << (time_bits + bits)) - 1

@@ -23,15 +23,15 @@ from assay.selection import rules
 from assay.selection.curves import Estimate, Floats
 from assay.selection.subsets import Vote
 
-__all__ = ["FOLDS", "TEMPERATURES", "Plan", "choose", "fold_of", "k_grid", "variants"]
+__all__ = ["FOLDS", "TEMPERATURES", "FoldVotes", "choose", "fold_of", "k_grid", "variants"]
 
 FOLDS = 5
 TEMPERATURES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The vote that the problems of each fold use: one vote for all, or one a fold.
+class FoldVotes:
+    """What a rule is as a vote: one for all problems, or one for those of each fold.
 
     `constants` are the names of those that were chosen: k, temperature.
     """
@@ -93,7 +93,9 @@ def fold_of(problems: int, seed: int) -> NDArray[np.intp]:
     return np.random.default_rng([seed, FOLDS]).permutation(problems) % FOLDS
 
 
-def choose(votes: Sequence[Vote], values: Sequence[Floats], folds: NDArray[np.intp] | None) -> Plan:
+def choose(
+    votes: Sequence[Vote], values: Sequence[Floats], folds: NDArray[np.intp] | None
+) -> FoldVotes:
     """The vote with the highest accuracy, of `values` (P,) for each of `votes`.
 
     With `folds`, shape (P,), these are the problems that the votes are for, and each fold's vote is
@@ -113,4 +115,4 @@ def choose(votes: Sequence[Vote], values: Sequence[Floats], folds: NDArray[np.in
         for held in parts
     ]
     names = [name for name in ("k", "temperature") if len({getattr(v, name) for v in votes}) > 1]
-    return Plan(tuple(votes[index] for index in best), tuple(names))
+    return FoldVotes(tuple(votes[index] for index in best), tuple(names))

@@ -37,7 +37,8 @@ def describe(schema: type[Any], prefix: str = "") -> str:
 
 def _rows(schema: type[Any], prefix: str) -> Iterator[tuple[str, str]]:
     hints, comments = typing.get_type_hints(schema), _comments(schema)
-    for field in dataclasses.fields(schema):
+    # Keys that are given by name alone come last, as in the constructor: those of base classes too.
+    for field in sorted(dataclasses.fields(schema), key=lambda field: bool(field.kw_only)):
         nested = hints[field.name]
         name, comment = prefix + field.name, comments.get(field.name, "")
         if dataclasses.is_dataclass(nested):

@@ -12,7 +12,7 @@ from transformers import TrainingArguments
 
 from assay.generator.parallel import _OURS as GENERATOR_OURS
 from assay.generator.parallel import deepspeed_settings
-from assay.search.stages.train import GeneratorStage, VerifierStage
+from assay.search.stages.train import GeneratorTrainingConfig, VerifierTrainingConfig
 from assay.settings.schema import fields_of, load
 from assay.verifier.config import TrainVerifierConfig, check_training
 from assay.verifier.parallel import _OURS as VERIFIER_OURS
@@ -62,7 +62,7 @@ def test_every_model_has_both_recipes():
 @pytest.mark.parametrize("name", MODELS)
 def test_generators(name):
     """Learning rate, batch, schedule, epochs, bf16 and ZeRO-3: section 2.3 of the paper."""
-    config = load(GeneratorStage, [f"configs/generator/{name}.yaml"])
+    config = load(GeneratorTrainingConfig, [f"configs/generator/{name}.yaml"])
     config.check()
     assert (config.model.name, config.learning_rate) == MODELS[name]
     assert (config.batch_size, config.epochs) == (128, 3.0)
@@ -78,9 +78,9 @@ def test_generators(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_verifiers(name):
-    config = load(VerifierStage, [f"configs/verifier/{name}.yaml"])
+    config = load(VerifierTrainingConfig, [f"configs/verifier/{name}.yaml"])
     check_training(fields_of(TrainVerifierConfig, config))
-    generator = load(GeneratorStage, [f"configs/generator/{name}.yaml"])
+    generator = load(GeneratorTrainingConfig, [f"configs/generator/{name}.yaml"])
     assert config.model.base.name == generator.output
     assert (config.epochs, config.learning_rate, config.betas) == (1, 1e-5, [0.9, 0.95])
     assert (config.batch_tokens, config.lm_weight, config.loss) == (32000, 1.0, "mse")
@@ -91,7 +91,8 @@ def test_verifiers(name):
 @pytest.mark.parametrize("add_on", ADD_ONS)
 def test_generators_on_one_gpu(add_on):
     config = load(
-        GeneratorStage, ["configs/generator/mammoth_70b.yaml", f"configs/generator/{add_on}.yaml"]
+        GeneratorTrainingConfig,
+        ["configs/generator/mammoth_70b.yaml", f"configs/generator/{add_on}.yaml"],
     )
     config.check()
     assert config.trainer["deepspeed"] is None
@@ -102,14 +103,14 @@ def test_generators_on_one_gpu(add_on):
 
 def test_a_verifier_on_one_gpu():
     words = ["configs/verifier/mammoth_7b.yaml", "configs/verifier/lora.yaml"]
-    config = load(VerifierStage, words)
+    config = load(VerifierTrainingConfig, words)
     check_training(fields_of(TrainVerifierConfig, config))
     assert (config.model.lora.rank, config.deepspeed) == (64, "")
 
 
 @pytest.mark.parametrize("file", files("mathinstruct"), ids=lambda file: file.stem)
 def test_data_ablations(file):
-    config = load(GeneratorStage, ["configs/generator/mammoth_7b.yaml", str(file)])
+    config = load(GeneratorTrainingConfig, ["configs/generator/mammoth_7b.yaml", str(file)])
     include = config.problems.sources.include
     found = [s for s in SOURCES if any(fnmatchcase(s, pattern) for pattern in include)]
     assert all(any(fnmatchcase(s, pattern) for s in SOURCES) for pattern in include)

@@ -1,4 +1,4 @@
-"""The output folder of a training: what it was made with, where it stands, what came out.
+"""The output folder of a verifier's training: where it stands, what came out.
 
 While training, `training/state.pt` holds all that a resumed training needs (weights, optimiser,
 position, history), written to a temporary file, synced and renamed: it exists whole or not at all.
@@ -6,7 +6,7 @@ position, history), written to a temporary file, synced and renamed: it exists w
 the training is killed, the state names one that is there and holds what the state says of it. When
 done, the verifier's files are written, `assay.json` last: where it stands, all is there.
 
-    folder = OutputFolder(Path("runs/verifier"), key)
+    folder = VerifierFolder(Path("runs/verifier"), key)
     if not folder.finished():
         state = folder.load_state()
 """
@@ -22,50 +22,28 @@ from typing import Any
 import torch
 
 from assay.settings.errors import UserError
-from assay.storage.files import atomic_file, differences, write_json
+from assay.storage.files import atomic_file
+from assay.storage.output import OutputFolder
 
-__all__ = ["OutputFolder"]
+__all__ = ["VerifierFolder"]
 
 
-class OutputFolder:
-    """A folder that holds, or will hold, the verifier trained with the settings `key`.
+class VerifierFolder(OutputFolder):
+    """A folder that holds, or will hold, the verifier trained with the settings `key`."""
 
-    Raises `UserError` (on use) where the folder holds something else.
-    """
+    kind = "verifier"
 
-    def __init__(self, path: Path, key: dict[str, Any]) -> None:
-        self.path = path
-        # As JSON has it, so that it compares equal when read back.
-        self.key = json.loads(json.dumps(key))
-        self.record_file = path / "assay.json"
-        self.state_file = path / "training" / "state.pt"
+    def __init__(self, path: Path, key: Mapping[str, Any]) -> None:
+        super().__init__(path, key)
+        self.state_file = self.training / "state.pt"
 
     def finished(self) -> bool:
         """Whether the verifier is there, trained with these very settings."""
-        if self.path.exists() and not self.path.is_dir():
-            raise UserError(f"{self.path}: expected a folder to write, found a file")
-        if not self.record_file.exists():
-            if (
-                self.path.exists()
-                and not self.state_file.exists()
-                and any(self.path.glob("*.json"))
-            ):
-                raise UserError(
-                    f"{self.path}: already contains something other than a verifier's training; "
-                    "choose another output"
-                )
-            return False
-        try:
-            record = json.loads(self.record_file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UserError(f"{self.record_file}: cannot be read ({error})") from error
-        if not isinstance(record, dict) or record.get("kind") != "verifier":
-            raise UserError(
-                f"{self.path}: already contains something other than a verifier; "
-                "choose another output"
-            )
-        self._compare(record.get("key", {}))
-        return True
+        if super().finished():
+            return True
+        if not self.state_file.exists() and any(self.path.glob("*.json")):
+            raise self.foreign()
+        return False
 
     def load_state(self) -> dict[str, Any] | None:
         """The state of an interrupted training with these settings, or `None` (none yet)."""
@@ -78,7 +56,7 @@ class OutputFolder:
             raise UserError(
                 f"{self.state_file}: not a training state; delete it to start anew"
             ) from error
-        self._compare(key)
+        self.compare(key)
         return dict(state)
 
     def save_state(self, state: dict[str, Any]) -> None:
@@ -101,12 +79,12 @@ class OutputFolder:
 
     def drop_other_bests(self, step: int) -> None:
         """Deletes all kept weights but those of `step`; call it once the saved state names it."""
-        for file in self.state_file.parent.glob("best-*.pt"):
+        for file in self.training.glob("best-*.pt"):
             if file != self._best_file(step):
                 file.unlink(missing_ok=True)
 
     def _best_file(self, step: int) -> Path:
-        return self.state_file.parent / f"best-{step}.pt"
+        return self.training / f"best-{step}.pt"
 
     def _save(self, file: Path, value: dict[str, Any]) -> None:
         try:
@@ -118,18 +96,10 @@ class OutputFolder:
     def finish(self, record: dict[str, Any]) -> None:
         """Records the finished training and drops its state."""
         try:
-            write_json(self.record_file, {"kind": "verifier", "key": self.key, **record})
+            self.write_record(record)
         except OSError as error:
             raise UserError(f"{self.record_file}: cannot be written ({_reason(error)})") from error
-        shutil.rmtree(self.state_file.parent, ignore_errors=True)
-
-    def _compare(self, there: Mapping[str, Any]) -> None:
-        lines = differences(there, self.key)
-        if lines:
-            raise UserError(
-                f"{self.path}: was trained with other settings ({'; '.join(lines)}); "
-                "choose another output or delete it"
-            )
+        shutil.rmtree(self.training, ignore_errors=True)
 
 
 def _reason(error: Exception) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from assay.generator.lora import LoraSettings
+from assay.generator.lora import LoraConfig
 from assay.generator.models import (
     ModelConfig,
 )
@@ -18,7 +18,7 @@ from assay.problems.prompts import PromptConfig
 from assay.settings.errors import UserError
 
 __all__ = [
-    "LoraSettings",
+    "LoraConfig",
     "ScoreConfig",
     "TrainVerifierConfig",
     "VerifierModelConfig",
@@ -55,7 +55,7 @@ class VerifierModelConfig:
     every line) | solution (at the last token alone)"""
     dropout: float = 0.0
     """residual dropout during training; the paper uses 0.2"""
-    lora: LoraSettings = field(default_factory=LoraSettings)
+    lora: LoraConfig = field(default_factory=LoraConfig)
     """train adapters instead; they need a larger learning_rate, for example 2e-4"""
 
 

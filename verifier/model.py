@@ -58,7 +58,7 @@ from assay.verifier.dropout import add_residual_dropout, switch_off_own_dropout
 from assay.verifier.packing import Batch
 from assay.verifier.vocabulary import VocabularyLoss
 
-__all__ = ["LossSums", "Verifier", "load_verifier", "read_settings", "reserve_token", "uses_output"]
+__all__ = ["LossSums", "Verifier", "load_verifier", "read_settings", "reserve_token"]
 
 SETTINGS_FILE = "verifier.json"
 HEAD_FILE = "head.safetensors"
@@ -346,11 +346,6 @@ def read_settings(model: ModelConfig) -> VerifierSettings:
     if settings.format != 1 or not known:
         raise UserError(f"{path}: written by another version of Assay")
     return settings
-
-
-def uses_output(name: str) -> bool:
-    """Whether the verifier in this folder reads what programs printed."""
-    return read_settings(ModelConfig(name=name)).append_output
 
 
 def load_verifier(model: ModelConfig) -> tuple[Verifier, Any, Prompter]:

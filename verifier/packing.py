@@ -23,7 +23,8 @@ any number of packs that a problem's samples are spread over, and for several re
 with every sample at weight 1/R). Both losses stay means over their own tokens, whose numbers are
 summed over the whole optimiser step: not per pack, per micro-batch or per machine.
 
-    for step in plan(groups, pack_tokens=1536, batch_tokens=32000, rng=np.random.default_rng(0)):
+    rng = np.random.default_rng(0)
+    for step in joint_steps(groups, pack_tokens=1536, batch_tokens=32000, rng=rng):
         for packs in micro_batches(step, 4096):
             batch = packed_batch(packs, level="token")
 """
@@ -48,11 +49,11 @@ __all__ = [
     "Pack",
     "deal",
     "idle",
+    "joint_steps",
     "micro_batches",
     "packed_batch",
     "padded_batch",
-    "plan",
-    "plan_references",
+    "reference_steps",
 ]
 
 # Solutions that differ more in length do not share an attention call.
@@ -125,7 +126,7 @@ class Batch(NamedTuple):
         )
 
 
-def plan(
+def joint_steps(
     groups: Sequence[Group], *, pack_tokens: int, batch_tokens: int, rng: np.random.Generator
 ) -> list[list[Pack]]:
     """One epoch: every sampled solution in one pack, the packs in random order, cut into steps.
@@ -136,7 +137,7 @@ def plan(
     return _steps(packs, batch_tokens, rng)
 
 
-def plan_references(
+def reference_steps(
     groups: Sequence[Group], *, batch_tokens: int, rng: np.random.Generator
 ) -> list[list[Pack]]:
     """One epoch of the reference solutions alone, each once; steps of about `batch_tokens`."""

@@ -21,7 +21,7 @@ import numpy as np
 from assay.settings.errors import UserError
 from assay.verifier.config import TrainVerifierConfig
 from assay.verifier.data import Group, balanced
-from assay.verifier.packing import Pack, plan, plan_references
+from assay.verifier.packing import Pack, joint_steps, reference_steps
 
 __all__ = ["ADAPTATION", "JOINT", "Epoch", "Schedule", "rate_factor"]
 
@@ -84,11 +84,11 @@ class Schedule:
         config = self._config
         if epoch.phase == ADAPTATION:
             rng = np.random.default_rng([config.seed, 4, epoch.number])
-            return plan_references(self._groups, batch_tokens=config.batch_tokens, rng=rng)
+            return reference_steps(self._groups, batch_tokens=config.batch_tokens, rng=rng)
         groups = self._balanced(epoch.number)
         if config.lm_weight == 0:
             groups = [replace(group, references=()) for group in groups]
-        return plan(
+        return joint_steps(
             groups,
             pack_tokens=config.pack_tokens,
             batch_tokens=config.batch_tokens,

@@ -37,7 +37,7 @@ from assay.pools.progress import TrainingBar
 from assay.problems.prompts import Prompter
 from assay.settings.errors import UserError
 from assay.storage.places import local_folder
-from assay.verifier.checkpoint import OutputFolder
+from assay.verifier.checkpoint import VerifierFolder
 from assay.verifier.config import TrainVerifierConfig, check_choice, check_training
 from assay.verifier.data import VerifierProblem, fingerprint_of, fitting, make_groups, split
 from assay.verifier.model import LossSums, Verifier
@@ -89,7 +89,7 @@ def train_verifier(config: TrainVerifierConfig, data: Sequence[VerifierProblem])
     """
     check_training(config)
     check_choice("model.base.attention", config.model.base.attention, ("sdpa", "eager"))
-    folder = OutputFolder(local_folder(config.output, "output"), _key(config, data))
+    folder = VerifierFolder(local_folder(config.output, "output"), _key(config, data))
     if folder.finished():
         return folder.path
     # First of all: with several GPUs, it decides which one is this process's own.
@@ -164,7 +164,7 @@ class _Loop:
     def __init__(
         self,
         config: TrainVerifierConfig,
-        folder: OutputFolder,
+        folder: VerifierFolder,
         accelerator: Accelerator,
         verifier: Verifier,
         tokenizer: Any,
@@ -192,7 +192,7 @@ class _Loop:
         if under_deepspeed(accelerator):
             verifier.check_logits()
         if state is not None and "divided" in state:
-            load_divided(accelerator, self.model, folder.state_file.parent, state)
+            load_divided(accelerator, self.model, folder.training, state)
         self._saved = time.monotonic()
         self._bfloat16 = _bfloat16(config)
 
@@ -351,7 +351,7 @@ class _Loop:
             load_trained(self.verifier, self.folder.load_best(step))
 
     def _save(self, *, at_once: bool) -> None:
-        accelerator, parts = self.accelerator, self.folder.state_file.parent
+        accelerator, parts = self.accelerator, self.folder.training
         due = time.monotonic() - self._saved >= self.config.save_every_seconds
         now = accelerator.is_main_process and (due or at_once)
         if under_deepspeed(accelerator):

@@ -1,7 +1,9 @@
 """How good a verifier's scores are on problems that it was not trained on, beside a plain vote.
 
-measured = measure([np.array([0.9, 0.2])], [np.array([True, False])])
-measured.auc        # 1.0: every right candidate is above every wrong one
+    measured = measure([np.array([0.9, 0.2])], [np.array([True, False])])
+    measured.auc        # 1.0: every right candidate is above every wrong one
+
+Votes and measures are those by which a run is evaluated (`selection/`).
 """
 
 from __future__ import annotations
@@ -13,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.selection.measures import calibration_error, group_aucs, pooled_auc
+from assay.selection.rules import best_of_n, leaders, weighted
+from assay.selection.subsets import MAJORITY, Rule
 from assay.settings.errors import UserError
 from assay.verifier.config import KEEP_BY, ScoreConfig
 from assay.verifier.data import VerifierProblem
@@ -23,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Validation",
-    "calibration_error",
     "is_as_good",
     "measure",
     "measure_problems",
@@ -35,8 +39,6 @@ Scores = Sequence[NDArray[Any]]
 Labels = Sequence[NDArray[np.bool_]]
 Classes = Sequence[NDArray[np.integer[Any]]]
 
-_BINS = 10
-
 
 @dataclass(frozen=True)
 class Validation:
@@ -45,7 +47,8 @@ class Validation:
     `mse`: mean squared difference of score and label (chance level: the labels' variance). `auc`:
     ROC-AUC over all candidates; easy problems alone make it high. `auc_within`: the mean AUC among
     the candidates of one problem and mode, over those that have right and wrong ones: what a vote
-    can use, and nothing is gained by telling programs from words. `calibration_error`: see there.
+    can use, and nothing is gained by telling programs from words. `calibration_error`: see
+    `assay.selection.measures`.
 
     Shares of problems: `best_of_n` (the best-scored candidate is right), `weighted` (the answer
     with the largest sum of scores, Li et al. 2022, arXiv 2206.02336), `majority` (the commonest
@@ -82,82 +85,68 @@ def measure(
 
     Without `modes` all candidates are of one.
     """
-    from sklearn.metrics import roc_auc_score
-
-    flat_scores = np.concatenate(scores).astype(np.float64)
-    flat_labels = np.concatenate(labels)
-    mixed = 0 < flat_labels.sum() < len(flat_labels)
-    within = [
-        roc_auc_score(y[m == mode], s[m == mode])
-        for s, y, m in zip(scores, labels, modes or [y & False for y in labels], strict=True)
-        for mode in np.unique(m)
-        if 0 < y[m == mode].sum() < (m == mode).sum()
-    ]
+    held, right = _padded(scores, 0.0), _padded(labels, False)
+    kept = _padded([np.ones(len(y), bool) for y in labels], False)
+    mode = _padded(modes or [np.zeros(len(y), int) for y in labels], -1)
+    pool = np.full((1, len(scores)), 1 / len(scores))
     off = [np.square(s.astype(np.float64) - y) for s, y in zip(scores, labels, strict=True)]
     mse = float(np.mean(np.concatenate(off)))
+    candidates = int(kept.sum())
+    groups = [kept & (mode == each) for each in np.unique(mode[kept])]
+    aucs = group_aucs(held, right, groups)
+    within = aucs[~np.isnan(aucs)]
     # Without classes every candidate may win; with them those that have an answer.
-    own = classes if classes is not None else [np.zeros(len(y), int) for y in labels]
-    rows = list(zip(scores, labels, own, strict=True))
-    best = [_accuracy(y, c >= 0, s) for s, y, c in rows]
-    weighted = [_accuracy(y, c >= 0, _totals(c, np.maximum(s, 0)), s) for s, y, c in rows]
-    majority = [_accuracy(y, c >= 0, _totals(c, np.ones(len(c)))) for _, y, c in rows]
+    voting = classes if classes is not None else [np.zeros(len(y), int) for y in labels]
+    rows = list(zip(labels, voting, scores, strict=True))
+    best = [_chance(best_of_n, *row) for row in rows]
+    vote = [_chance(weighted, *row) for row in rows]
+    majority = [_chance(MAJORITY, *row) for row in rows]
     return Validation(
         problems=len(scores),
-        candidates=len(flat_scores),
+        candidates=candidates,
         mse=mse,
-        auc=float(roc_auc_score(flat_labels, flat_scores)) if mixed else None,
-        auc_within=float(np.mean(within)) if within else None,
-        calibration_error=calibration_error(flat_scores, flat_labels),
+        auc=_defined(pooled_auc(held, right, kept)(pool)),
+        auc_within=float(np.mean(within)) if len(within) else None,
+        calibration_error=float(calibration_error(held, right, kept)(pool)[0]),
         best_of_n=float(np.mean(best)),
-        weighted=None if classes is None else float(np.mean(weighted)),
+        weighted=None if classes is None else float(np.mean(vote)),
         majority=None if classes is None else float(np.mean(majority)),
         share_right=float(np.mean([y.mean() for y in labels])),
         solvable=float(np.mean([y.any() for y in labels])),
         standard_errors={
             "auc_within": _standard_error(within),
             "best_of_n": _standard_error(best),
-            "weighted": _standard_error(weighted),
+            "weighted": _standard_error(vote),
             # Of a ratio of two sums over problems, to first order.
-            "mse": _standard_error([len(off) * (o - mse).sum() / len(flat_scores) for o in off]),
+            "mse": _standard_error([len(off) * (o - mse).sum() / candidates for o in off]),
         },
     )
 
 
-def _standard_error(values: Sequence[float]) -> float:
+def _padded(rows: Sequence[NDArray[Any]], fill: Any) -> NDArray[Any]:
+    """Arrays of several lengths as one of shape (P, S), filled up at the end of each row."""
+    padded = np.full((len(rows), max(map(len, rows))), fill, np.result_type(*rows))
+    for line, row in zip(padded, rows, strict=True):
+        line[: len(row)] = row
+    return padded
+
+
+def _chance(
+    rule: Rule, labels: NDArray[np.bool_], classes: NDArray[np.integer[Any]], scores: NDArray[Any]
+) -> float:
+    """How likely a rule's choice is right, over all ways in which ties can be broken."""
+    leading = leaders(rule, classes, scores)
+    return float(labels[leading].mean()) if leading.any() else 0.0
+
+
+def _defined(values: NDArray[np.float64]) -> float | None:
+    """The one value of a statistic, `None` where it is not defined."""
+    return None if np.isnan(values[0]) else float(values[0])
+
+
+def _standard_error(values: Sequence[float] | NDArray[np.float64]) -> float:
     """Of the mean of independent values; 0 where there are too few to tell."""
     return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
-
-
-def calibration_error(scores: NDArray[Any], labels: NDArray[np.bool_], bins: int = _BINS) -> float:
-    """Expected calibration error (Guo et al. 2017, arXiv 1706.04599, equation 3).
-
-    Scores, clipped to [0, 1], fall into `bins` bins of equal width; the error is the mean over the
-    candidates of the distance, in their bin, between mean score and share of right candidates.
-    """
-    from sklearn.calibration import calibration_curve
-
-    clipped = np.clip(scores, 0.0, 1.0)
-    truth = labels.astype(int)
-    share, mean = calibration_curve(truth, clipped, n_bins=bins, pos_label=1)
-    # scikit-learn tells no bin's size; it leaves empty ones out, and so must the counts.
-    bin_of = np.searchsorted(np.linspace(0.0, 1.0, bins + 1)[1:-1], clipped)
-    counts = np.bincount(bin_of, minlength=bins)
-    return float(np.average(np.abs(share - mean), weights=counts[counts > 0]))
-
-
-def _accuracy(labels: NDArray[np.bool_], eligible: NDArray[np.bool_], *keys: NDArray[Any]) -> float:
-    """How often the eligible candidate with the highest first key, then second key, … is right."""
-    left = eligible
-    if not left.any():
-        return 0.0
-    for key in keys:
-        left = left & (key == key[left].max())
-    return float(labels[left].mean())
-
-
-def _totals(classes: NDArray[np.integer[Any]], weights: NDArray[Any]) -> NDArray[np.float64]:
-    """For each candidate the summed weight of its answer class."""
-    return np.asarray(np.bincount(classes + 1, weights.astype(np.float64)))[classes + 1]
 
 
 def score_problems(

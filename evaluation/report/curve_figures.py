@@ -3,8 +3,7 @@
     plot_curves(evaluation, Path("report/curves"))       # curves.svg, curves.pdf, curves.png
     plot_runs({"small": one, "large": other}, Path("report/curves"))
 
-One panel for each of CoT only, PoT only and both; a band is the 95 % interval over problems. The
-colours are Okabe and Ito's, told apart by people with any colour vision; markers differ as well.
+One panel for each of CoT only, PoT only and both; a band is the 95 % interval over problems.
 """
 
 from __future__ import annotations
@@ -14,23 +13,19 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+from assay.evaluation.report.axes import check_axis
 from assay.evaluation.report.drawing import (
-    AXES,
     FORMATS,
     HEIGHT,
-    LABELS,
-    PANEL,
-    SETTINGS,
     STYLES,
     common_rule,
     draw_axes,
+    draw_figure,
     draw_line,
-    legend_beside,
-    save_figure,
 )
 from assay.selection.curves import Mix
-from assay.selection.evaluate import MIX_LABELS, RULE_LABELS, Evaluation
-from assay.settings.errors import UserError
+from assay.selection.evaluate import Evaluation
+from assay.selection.names import MIX_LABELS, RULE_LABELS
 
 __all__ = ["plot_curves", "plot_runs"]
 
@@ -49,23 +44,19 @@ def plot_curves(
     and where it is not known.
     """
     check_axis(evaluation, x)
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
     mixes = evaluation.mixes
-    with matplotlib.rc_context(SETTINGS):
-        # A Figure of its own, without pyplot: no global state, no display.
-        figure = Figure(figsize=(PANEL * len(mixes) + LABELS, HEIGHT), layout="constrained")
-        panels = figure.subplots(1, len(mixes), sharey=True, squeeze=False)[0]
-        for panel, mix in zip(panels, mixes, strict=True):
-            _draw(panel, evaluation, mix, x)
-        panels[0].set_ylabel("accuracy (%)")
-        low, high = panels[0].get_ylim()
-        panels[0].set_ylim(max(low, 0), min(high, 102))
+
+    def draw(panel: Any, mix: Mix) -> None:
+        frame = evaluation.frame[evaluation.frame["modes"] == mix]
+        for rule in _drawn(evaluation):
+            draw_line(panel, frame[frame["rule"] == rule], STYLES[rule], x)
+        draw_axes(panel, mix, evaluation.ns(mix), x, halves=evaluation.shares_modes)
+        panel.set_title(evaluation.mix_label(mix))
+
+    def label(_: Any, panels: Sequence[Any]) -> None:
         _label_lines(panels[-1], evaluation, mixes[-1])
-        return save_figure(figure, target, formats)
+
+    return draw_figure(mixes, draw, "accuracy (%)", path, formats, label)
 
 
 def plot_runs(
@@ -82,44 +73,19 @@ def plot_runs(
     """
     for evaluation in evaluations.values():
         check_axis(evaluation, x)
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
     rule = rule or common_rule(evaluations)
     mixes = [mix for mix in MIX_LABELS if any(mix in each.mixes for each in evaluations.values())]
-    with matplotlib.rc_context(SETTINGS):
-        figure = Figure(figsize=(PANEL * len(mixes) + LABELS, HEIGHT), layout="constrained")
-        panels = figure.subplots(1, len(mixes), sharey=True, squeeze=False)[0]
-        for panel, mix in zip(panels, mixes, strict=True):
-            ns: set[int] = set()
-            for style, (name, each) in zip(cycle(STYLES.values()), evaluations.items()):
-                if mix in each.mixes:
-                    ns.update(each.ns(mix))
-                    frame = each.frame[each.frame["modes"] == mix]
-                    draw_line(panel, frame[frame["rule"] == rule], style, x, label=name)
-            draw_axes(panel, mix, sorted(ns), x)
-        panels[0].set_ylabel(f"accuracy of the {RULE_LABELS[rule]} (%)")
-        legend_beside(figure, panels)
-        return save_figure(figure, target, formats)
 
+    def draw(panel: Any, mix: Mix) -> None:
+        ns: set[int] = set()
+        for style, (name, each) in zip(cycle(STYLES.values()), evaluations.items()):
+            if mix in each.mixes:
+                ns.update(each.ns(mix))
+                frame = each.frame[each.frame["modes"] == mix]
+                draw_line(panel, frame[frame["rule"] == rule], style, x, label=name)
+        draw_axes(panel, mix, sorted(ns), x)
 
-def check_axis(evaluation: Evaluation, x: str) -> None:
-    """Raises `UserError` unless every point of the curves has this coordinate."""
-    if x not in AXES:
-        raise UserError(f"x={x}: expected one of {', '.join(AXES)}")
-    if x not in evaluation.frame or evaluation.frame[x].isna().any():
-        why = [note for note in evaluation.notes if note.lower().startswith(x)]
-        raise UserError(f"x={x}: {why[0] if why else 'not known for every candidate of this run'}")
-
-
-def _draw(panel: Any, evaluation: Evaluation, mix: Mix, x: str) -> None:
-    frame = evaluation.frame[evaluation.frame["modes"] == mix]
-    for rule in _drawn(evaluation):
-        draw_line(panel, frame[frame["rule"] == rule], STYLES[rule], x)
-    draw_axes(panel, mix, evaluation.ns(mix), x, halves=evaluation.shares_modes)
-    panel.set_title(evaluation.mix_label(mix))
+    return draw_figure(mixes, draw, f"accuracy of the {RULE_LABELS[rule]} (%)", path, formats)
 
 
 def _drawn(evaluation: Evaluation) -> list[str]:

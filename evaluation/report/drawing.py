@@ -1,4 +1,4 @@
-"""What all figures of a report share: axes, styles, sizes, and how one is saved.
+"""What all figures of a report share: panels, axes, styles, sizes, and how one is saved.
 
 The colours are Okabe and Ito's, told apart by people with any colour vision; markers differ as
 well.
@@ -6,38 +6,26 @@ well.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from assay.evaluation.report.axes import AXES
 from assay.selection.curves import Mix
-from assay.selection.evaluate import MIX_LABELS, Evaluation
+from assay.selection.evaluate import Evaluation
+from assay.selection.names import MIX_LABELS
 from assay.storage.files import atomic_file
 
 __all__ = [
-    "AXES",
     "FORMATS",
     "HEIGHT",
-    "LABELS",
-    "MOST_TICKS",
-    "PANEL",
-    "SETTINGS",
     "STYLES",
     "common_rule",
     "draw_axes",
+    "draw_figure",
     "draw_line",
     "legend_beside",
-    "save_figure",
 ]
-
-
-# column of the evaluation's frame -> what is written under its axis
-AXES = {
-    "n": "candidates per problem, n",
-    "tokens": "generated tokens per problem",
-    "flops": "FLOPs per problem, generator + verifier",
-    "seconds": "seconds per problem, as measured",
-}
 
 
 # rule -> colour, marker, line style
@@ -90,17 +78,37 @@ def common_rule(evaluations: Mapping[str, Evaluation]) -> str:
     return "weighted" if scored else "majority"
 
 
-def legend_beside(figure: Any, panels: Sequence[Any]) -> None:
-    """One legend, right of the panels, for every line that has a label in some panel."""
-    handles = {
-        text: handle
-        for panel in panels
-        for handle, text in zip(*panel.get_legend_handles_labels(), strict=True)
-    }
-    figure.legend(handles.values(), handles, loc="outside right center", frameon=False)
+def draw_figure(
+    names: Sequence[Any],
+    draw: Callable[[Any, Any], None],
+    ylabel: str,
+    path: Path | str,
+    formats: Sequence[str],
+    label: Callable[[Any, Sequence[Any]], None] | None = None,
+) -> list[Path]:
+    """Saves a panel for each of `names`, filled by `draw(panel, name)`; returns the files written.
+
+    `label(figure, panels)` says which line is which: by default in one legend beside the panels.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with matplotlib.rc_context(SETTINGS):
+        # A Figure of its own, without pyplot: no global state, no display.
+        figure = Figure(figsize=(PANEL * len(names) + LABELS, HEIGHT), layout="constrained")
+        panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
+        for panel, name in zip(panels, names, strict=True):
+            draw(panel, name)
+        panels[0].set_ylabel(ylabel)
+        low, high = panels[0].get_ylim()
+        panels[0].set_ylim(max(low, 0), min(high, 102))
+        (label or legend_beside)(figure, panels)
+        return _save(figure, target, formats)
 
 
-def save_figure(figure: Any, target: Path, formats: Sequence[str]) -> list[Path]:
+def _save(figure: Any, target: Path, formats: Sequence[str]) -> list[Path]:
     """Writes the figure with each format as its suffix; the same numbers give the same bytes."""
     # No date inside, so that the bytes depend on the numbers alone.
     dates = {"svg": "Date", "pdf": "CreationDate"}
@@ -112,6 +120,16 @@ def save_figure(figure: Any, target: Path, formats: Sequence[str]) -> list[Path]
             figure.savefig(stream, format=suffix, dpi=200, metadata=undated)
         written.append(file)
     return written
+
+
+def legend_beside(figure: Any, panels: Sequence[Any]) -> None:
+    """One legend, right of the panels, for every line that has a label in some panel."""
+    handles = {
+        text: handle
+        for panel in panels
+        for handle, text in zip(*panel.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(handles.values(), handles, loc="outside right center", frameon=False)
 
 
 def draw_line(

@@ -4,37 +4,32 @@
     plot_calibration({"small": one, "large": other}, Path("report/calibration"))
 
 Each takes runs by name. What the evaluations have nothing for gives no figure, and no files. Styles
-and formats are those of `evaluation/report/curve_figures.py`.
+and formats are those of `evaluation/report/drawing.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 from assay.evaluation.report.drawing import (
     FORMATS,
-    HEIGHT,
-    LABELS,
-    PANEL,
-    SETTINGS,
     STYLES,
     common_rule,
     draw_axes,
+    draw_figure,
     draw_line,
-    legend_beside,
-    save_figure,
 )
 from assay.selection.curves import Mix
-from assay.selection.evaluate import MIX_LABELS, RULE_LABELS, Evaluation
+from assay.selection.evaluate import Evaluation
 from assay.selection.groups import FIFTHS
+from assay.selection.names import MIX_LABELS, RULE_LABELS
 
 __all__ = ["plot_calibration", "plot_difficulty", "plot_over_optimisation"]
 
 Runs = Mapping[str, Evaluation]
-Draw = Callable[[Any, Any], None]  # a panel, and what it is of
 
 OVER = ("majority", "best_of_n", "pass")
 CEILING = (0, (5, 2))
@@ -84,7 +79,7 @@ def plot_difficulty(
         panel.grid(axis="x", visible=False)
 
     what = f"accuracy of the {RULE_LABELS[rule]} (%)" if several else "accuracy (%)"
-    return _figure(mixes, draw, what, path, formats)
+    return draw_figure(mixes, draw, what, path, formats)
 
 
 def plot_calibration(
@@ -126,7 +121,7 @@ def plot_calibration(
         panel.set_ylim(0, 100)
         panel.set_xlabel("score of the verifier")
 
-    return _figure(list(known), draw, "candidates that are right (%)", path, formats)
+    return draw_figure(list(known), draw, "candidates that are right (%)", path, formats)
 
 
 def plot_over_optimisation(
@@ -155,7 +150,7 @@ def plot_over_optimisation(
             _ring(panel, each, mix, style[0] if several else STYLES["best_of_n"][0])
         draw_axes(panel, mix, sorted(ns), "n")
 
-    return _figure(mixes, draw, "accuracy (%)", path, formats)
+    return draw_figure(mixes, draw, "accuracy (%)", path, formats)
 
 
 def _ring(panel: Any, evaluation: Evaluation, mix: Mix, colour: str) -> None:
@@ -180,24 +175,3 @@ def _whiskers(panel: Any, at: list[float], rows: Any, style: tuple[Any, ...], la
         linewidth=1.2,
         label=label,
     )
-
-
-def _figure(
-    names: Sequence[Any], draw: Draw, ylabel: str, path: Path | str, formats: Sequence[str]
-) -> list[Path]:
-    """A panel for each name, drawn by `draw`, and one legend."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with matplotlib.rc_context(SETTINGS):
-        figure = Figure(figsize=(PANEL * len(names) + LABELS, HEIGHT), layout="constrained")
-        panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
-        for panel, name in zip(panels, names, strict=True):
-            draw(panel, name)
-        panels[0].set_ylabel(ylabel)
-        low, high = panels[0].get_ylim()
-        panels[0].set_ylim(max(low, 0), min(high, 102))
-        legend_beside(figure, panels)
-        return save_figure(figure, target, formats)

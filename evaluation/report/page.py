@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from assay.evaluation.report.axes import AXES
 from assay.evaluation.report.problem import choosing_rules, describe, pack
 from assay.evaluation.report.sections import (
     accuracy,
@@ -32,7 +33,8 @@ from assay.evaluation.report.sections import (
     run_settings,
     scores,
 )
-from assay.selection.evaluate import RULE_LABELS, Evaluation
+from assay.selection.evaluate import Evaluation
+from assay.selection.names import RULE_LABELS
 from assay.storage.files import atomic_file
 from assay.storage.places import Place
 
@@ -174,7 +176,13 @@ def _data(runs: Sequence[PageRun], lists: Sequence[_List]) -> dict[str, Any]:
             }
         )
     halves = all(run.evaluation.shares_modes for run in runs)
-    return {"labels": RULE_LABELS, "halves": halves, "runs": told, "problems": problems}
+    return {
+        "labels": RULE_LABELS,
+        "axes": AXES,
+        "halves": halves,
+        "runs": told,
+        "problems": problems,
+    }
 
 
 _MARKS = {True: "1", False: "0", None: "?"}

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from assay.selection import rules
 from assay.selection.estimates import votes_of
-from assay.selection.evaluate import SCORED_RULES, Evaluation
+from assay.selection.evaluate import Evaluation
+from assay.selection.names import SCORED_RULES
 
 __all__ = ["choosing_rules", "describe", "pack"]
 

@@ -1,4 +1,4 @@
-"""The stage `report`: the page, the figures and the tables of one run, or of several side by side.
+"""`assay report`: the page, the figures and the tables of one run, or of several side by side.
 
 assay report runs/demo                            into runs/demo/report/
 assay report runs/small runs/large output=both    one page of both, with their paired differences
@@ -24,7 +24,8 @@ from assay.evaluation.table import table
 from assay.pools.frame import load_frame, stage_seconds
 from assay.pools.imported import check_grading
 from assay.pools.run import Run
-from assay.selection.evaluate import EvaluateConfig, Evaluation
+from assay.selection.evaluate import Evaluation
+from assay.selection.request import EvaluateConfig
 from assay.settings.errors import UserError
 from assay.settings.schema import fields_of
 from assay.storage.files import atomic_file, write_json
@@ -124,12 +125,18 @@ def run_report(config: ReportStage) -> None:
     print(f"\nreport written to {page}")
 
 
-def report_run(run: Run, config: EvaluateConfig, title: str) -> str:
-    """Evaluates a run, writes its report into report/, and returns the table."""
-    evaluation = evaluate_run(run, config)
+def report_run(
+    run: Run, config: EvaluateConfig, title: str, frame: pd.DataFrame | None = None
+) -> str:
+    """Evaluates a run, writes its report into report/, and returns the table.
+
+    `frame` is what `load_frame` gave of the run, with texts; it is read where it is not given.
+    """
+    frame = load_frame(run, texts=True) if frame is None else frame
+    evaluation = evaluate_run(run, config, frame=frame)
     name = run.path.name
     with _to_write(run.path / "report") as folder:
-        write_report({name: run}, {name: evaluation}, folder, title=title)
+        write_report({name: run}, {name: evaluation}, folder, title=title, frames={name: frame})
     return table(_asked(evaluation, config))
 
 
@@ -170,10 +177,13 @@ def write_report(
     single: bool | None = None,
     x: str = "n",
     grading: str = "ours",
+    frames: Mapping[str, pd.DataFrame] | None = None,
 ) -> Page:
     """Writes the page, the figures (SVG, PDF, PNG) and the tables (text, CSV, Parquet, JSON).
 
     `runs` and `evaluations` have the same names. Tables of several runs have a column `run`.
+    `frames` are the candidates with their texts; those of a run that is not in it are read when the
+    page comes to them.
     """
     from assay.evaluation.report import figures
     from assay.evaluation.report.curve_figures import plot_curves, plot_runs
@@ -209,7 +219,7 @@ def write_report(
             name,
             evaluations[name],
             _settings(run),
-            page_problems(run, evaluations[name].verifier, grading),
+            page_problems(run, evaluations[name].verifier, grading, (frames or {}).get(name)),
             stage_seconds(run),
         )
         for name, run in runs.items()
@@ -275,9 +285,12 @@ def _settings(run: Run) -> dict[str, Any]:
     return settings
 
 
-def page_problems(run: Run, verifier: str, grading: str = "ours") -> Iterator[dict[str, Any]]:
+def page_problems(
+    run: Run, verifier: str, grading: str = "ours", frame: pd.DataFrame | None = None
+) -> Iterator[dict[str, Any]]:
     """What the page is made from: each problem with all of its candidates."""
-    frame = graded(load_frame(run, texts=True), run, grading)
+    frame = load_frame(run, texts=True) if frame is None else frame
+    frame = graded(frame, run, grading)
     groups = dict(iter(frame.groupby("problem_id", sort=False)))
     for problem in run.problems:
         rows = groups.pop(problem.id, None)

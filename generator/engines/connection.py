@@ -23,9 +23,9 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from assay.generator.engines import ServerConfig
 from assay.generator.engines.background import iterate
-from assay.generator.engines.protocol import message_of, served
+from assay.generator.engines.config import ServerConfig
+from assay.generator.engines.openai_api import message_of, served
 from assay.settings.errors import UserError
 from assay.storage.jsonl import parse_json
 
@@ -113,15 +113,15 @@ class Connection:
 
     async def probe(self, client: httpx2.AsyncClient, node: Node) -> None:
         """Asks a server for its models. Raises `PassingError` where it is not well."""
-        with self._told(node, _PROBE_SECONDS):
+        with self._passing(node, _PROBE_SECONDS):
             response = await asyncio.wait_for(client.get(node.url + "/models"), _PROBE_SECONDS)
-        found = []
+        models = []
         if response.status_code == 200:
             with contextlib.suppress(ValueError):
-                found = served(parse_json(response.content))
+                models = served(parse_json(response.content))
         elif response.status_code not in (404, 405):
             self.refused(node, response)
-        names = [row.model for row in found]
+        names = [row.model for row in models]
         if not self.model:
             if len(names) != 1:
                 listed = f"serves {', '.join(names)}" if names else "does not tell what it serves"
@@ -132,12 +132,12 @@ class Connection:
                 f"engine server: {node.url} serves {', '.join(names)}, others {self.model}: "
                 "expected one model on all servers"
             )
-        for row in found:
-            if row.model == self.model or len(found) == 1:
+        for row in models:
+            if row.model == self.model or len(models) == 1:
                 node.kind, node.positions = row.kind, row.positions
 
     @contextlib.contextmanager
-    def _told(self, node: Node, seconds: float) -> Iterator[None]:
+    def _passing(self, node: Node, seconds: float) -> Iterator[None]:
         """Turns what the network does into `PassingError`."""
         try:
             yield
@@ -152,7 +152,7 @@ class Connection:
     ) -> httpx2.Response:
         """Raises `PassingError` where no whole reply comes."""
         seconds = self.config.timeout_seconds
-        with self._told(node, seconds):
+        with self._passing(node, seconds):
             request = client.post(node.url + _PATHS[self.config.api], json=body)
             return await asyncio.wait_for(request, seconds)
 
@@ -183,12 +183,12 @@ def model_name(config: ServerConfig) -> str:
 
 def retry_after(response: httpx2.Response) -> float:
     """Seconds that Retry-After asks for, by number or date, at most an hour; 0 without."""
-    told = response.headers.get("retry-after", "")
+    value = response.headers.get("retry-after", "")
     try:
-        wait = float(told)
+        wait = float(value)
     except ValueError:
         try:
-            wait = email.utils.parsedate_to_datetime(told).timestamp() - time.time()
+            wait = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
         except (ValueError, OverflowError):
             return 0.0
     return min(_LONGEST_WAIT, wait) if wait > 0 else 0.0

@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from assay.generator.engines import Stop
 from assay.generator.engines.calculator import Calculator
-from assay.generator.engines.protocol import Choice
+from assay.generator.engines.interface import Stop
+from assay.generator.engines.openai_api import Choice
 
 __all__ = ["Continuing", "Draft", "Sample", "seed_of"]
 

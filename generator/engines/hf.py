@@ -20,10 +20,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from assay.generator.engines import Completion, EngineConfig, Request, SamplingParams, Stop
 from assay.generator.engines.cache import Cohort, attending, supports
 from assay.generator.engines.calculator import Calculator
+from assay.generator.engines.config import EngineConfig, SamplingParams
+from assay.generator.engines.interface import Completion, Request, Stop
 from assay.generator.engines.lean import LeanStep
+from assay.generator.engines.memory import is_out_of_memory, release, rows_of_model
 from assay.generator.engines.sampling import choose, uniforms
 from assay.generator.engines.waiting import Sample, Waiting
 from assay.generator.models import (
@@ -35,13 +37,11 @@ from assay.generator.models import (
 )
 from assay.settings.errors import UserError
 
-__all__ = ["TransformersEngine", "rows_that_fit"]
+__all__ = ["TransformersEngine"]
 
 # New samples join when this part of the batch is free: joining costs a pass of its own. On a GPU
 # the calls of the groups' attentions are most of a step's time, so groups shall be few and large.
 _JOIN, _JOIN_LARGE = 4, 2
-_CPU_CACHE_BYTES = 2 << 30
-_MAX_ROWS = {"cpu": 256, "cuda": 1024}
 
 
 class _Group:
@@ -160,12 +160,12 @@ class TransformersEngine:
             if failed:
                 computed = _Computed()
                 waiting.put_back([s for chunk in chunks for s in chunk] + self._evicted(groups))
-                _free_memory(self.device)
+                release(self.device)
 
     def _rows_that_fit(self, requests: Sequence[Request], new_tokens: int) -> int:
         # In large groups each sample has a copy of its prompt's keys.
         copied = max((len(r.prompt_ids) for r in requests), default=0) if self._large_groups else 0
-        return _rows_that_fit(self.model, copied + new_tokens)
+        return rows_of_model(self.model, copied + new_tokens)
 
     def _begun(
         self,
@@ -182,7 +182,7 @@ class TransformersEngine:
             group, logits = self._start(chunk, requests, computed, params.seed)
             return group, self._advance([group], logits, params)
         except RuntimeError as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
         return None
 
@@ -195,7 +195,7 @@ class TransformersEngine:
         try:
             return self._advance(groups, self._step(groups), params)
         except RuntimeError as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
         # Keys written for the failed step lie past the columns, and are written again.
         for group, columns in zip(groups, before, strict=True):
@@ -430,43 +430,3 @@ def _positions(cohort: Cohort, device: torch.device) -> torch.Tensor:
 
 def _rows(groups: Sequence[_Group]) -> int:
     return sum(len(group.samples) for group in groups)
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    from accelerate.utils.memory import should_reduce_batch_size
-
-    return isinstance(error, torch.OutOfMemoryError) or should_reduce_batch_size(error)
-
-
-def _free_memory(device: torch.device) -> None:
-    """Gives back what the allocator keeps, which is in pieces of the sizes used so far."""
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-
-
-def _rows_that_fit(model: Any, new_tokens: int) -> int:
-    """Samples at a time: as many as keep the processor busy and fit the memory for their caches."""
-    config = model.config.get_text_config()
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    element = 2 if model.dtype in (torch.bfloat16, torch.float16) else 4
-    token = 2 * config.num_hidden_layers * heads * size * element
-    free = _free_bytes(model.device) if model.device.type == "cuda" else None
-    return rows_that_fit(token, new_tokens, free)
-
-
-def rows_that_fit(token: float, new_tokens: int, free: float | None) -> int:
-    """Samples at a time where a token's keys and values take `token` bytes.
-
-    `free` are a GPU's free bytes; `None`: a CPU.
-    """
-    memory = _CPU_CACHE_BYTES if free is None else free // 2
-    most = _MAX_ROWS["cpu" if free is None else "cuda"]
-    # Caches grow by doubling, so half of them may be room to grow.
-    return max(8, min(most, int(memory // (2 * token * new_tokens))))
-
-
-def _free_bytes(device: torch.device) -> int:
-    """Memory of a GPU that is free, or kept by PyTorch's allocator without being used."""
-    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return int(torch.cuda.mem_get_info(device)[0]) + kept

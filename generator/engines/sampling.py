@@ -23,7 +23,7 @@ import hashlib
 import numpy as np
 import torch
 
-from assay.generator.engines import SamplingParams
+from assay.generator.engines.config import SamplingParams
 from assay.settings.errors import UserError
 
 __all__ = ["BITS", "choose", "uniforms"]

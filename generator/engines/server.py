@@ -23,11 +23,12 @@ from typing import Any, NamedTuple
 
 import httpx2
 
-from assay.generator.engines import Completion, EngineConfig, Request, SamplingParams, ServerConfig
 from assay.generator.engines.background import iterate
+from assay.generator.engines.config import EngineConfig, SamplingParams, ServerConfig
 from assay.generator.engines.connection import Connection, Node, PassingError, check
 from assay.generator.engines.continuing import Continuing, Draft, seed_of
-from assay.generator.engines.protocol import (
+from assay.generator.engines.interface import Completion, Request
+from assay.generator.engines.openai_api import (
     WITHHELD,
     Choice,
     choices_of,
@@ -138,14 +139,14 @@ class ServerEngine:
 
     def _same_tokenizer(self, node: Node, choices: Sequence[Choice]) -> None:
         """Raises `UserError` where a server's token ids mean other texts to our tokenizer."""
-        told = [c for c in choices if c.token_ids and c.ended in ("eos", "length") and c.text]
-        if node.checked or not told or self._config.api == "chat":
+        whole = [c for c in choices if c.token_ids and c.ended in ("eos", "length") and c.text]
+        if node.checked or not whole or self._config.api == "chat":
             return
         # White space and broken characters are decoded differently here and there, and an end token
         # may follow that is not a special one to our tokenizer.
         node.checked = any(
             _bare(self._continuing.decode(c.token_ids or [])).startswith(_bare(c.text))
-            for c in told
+            for c in whole
         )
         if not node.checked:
             raise UserError(
@@ -244,27 +245,27 @@ class _Job:
         try:
             response = await self._connection.post(self._client, node, body)
             if response.status_code == 400 and is_filtered(response.content):
-                found = [WITHHELD] * work.size
+                choices = [WITHHELD] * work.size
             elif response.status_code != 200:
                 if not _concede(node, work, body, response):
                     self._connection.refused(node, response)
                 self._queue.put_nowait(work)
                 return
             else:
-                found = choices_of(_json(response))[: work.size]
-            if not found:
+                choices = choices_of(_json(response))[: work.size]
+            if not choices:
                 raise PassingError(f"{node.url}: a reply without one whole completion")
         except PassingError as trouble:
             self._again(work, node, trouble)
             return
         node.failures = 0
-        self._engine._same_tokenizer(node, found)
-        for sample, choice in enumerate(found, start=work.first):
+        self._engine._same_tokenizer(node, choices)
+        for sample, choice in enumerate(choices, start=work.first):
             self._take(node, work, sample, choice)
-        if len(found) < work.size:
-            if len(found) == 1:
+        if len(choices) < work.size:
+            if len(choices) == 1:
                 node.most = 1
-            first, size = work.first + len(found), work.size - len(found)
+            first, size = work.first + len(choices), work.size - len(choices)
             self._queue.put_nowait(_Work(work.request, first, size))
 
     def _take(self, node: Node, work: _Work, sample: int, choice: Choice) -> None:

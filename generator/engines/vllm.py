@@ -18,9 +18,10 @@ from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from assay.generator.engines import Completion, EngineConfig, Request, SamplingParams
+from assay.generator.engines.config import EngineConfig, SamplingParams
 from assay.generator.engines.continuing import Continuing, Draft, seed_of
-from assay.generator.engines.protocol import Choice
+from assay.generator.engines.interface import Completion, Request
+from assay.generator.engines.openai_api import Choice
 from assay.generator.models import ModelConfig, device_of, dtype_of, load_tokenizer, resolve
 from assay.settings.errors import UserError
 from assay.settings.extras import missing_package
@@ -72,12 +73,7 @@ class VllmEngine:
         Closing the iterator takes back what is not finished. Raises `UserError` for parameters out
         of range and prompts that leave no room to answer.
         """
-        params.check()
-        if params.temperature and not _COLDEST <= params.temperature <= _HOTTEST:
-            raise UserError(
-                f"sampling.temperature={params.temperature}: vLLM takes 0 and what is from "
-                f"{_COLDEST:g} to {_HOTTEST:g}"
-            )
+        _check_params(params)
         limits = [self._limit(request, params) for request in requests]
         # Request and sample of what is in the making, by its name at vLLM.
         making: dict[str, tuple[int, int, Draft]] = {}
@@ -86,10 +82,8 @@ class VllmEngine:
             name, request = str(next(self._names)), requests[number]
             seed = seed_of(params.seed, request.key, sample, draft.rounds)
             left = limits[number] - len(draft.token_ids)
-            prompt = {
-                "type": "token",
-                "prompt_token_ids": [*request.prompt_ids, *draft.token_ids],
-            }
+            ids = [*request.prompt_ids, *draft.token_ids]
+            prompt = {"type": "token", "prompt_token_ids": ids}
             making[name] = (number, sample, draft)
             self._engine.add_request(name, prompt, _vllm_params(params, seed, left))
 
@@ -130,6 +124,15 @@ class VllmEngine:
                 "positions (engine.vllm.max_model_len) leave no room for an answer"
             )
         return min(params.max_new_tokens, self._positions - length)
+
+
+def _check_params(params: SamplingParams) -> None:
+    params.check()
+    if params.temperature and not _COLDEST <= params.temperature <= _HOTTEST:
+        raise UserError(
+            f"sampling.temperature={params.temperature}: vLLM takes 0 and what is from "
+            f"{_COLDEST:g} to {_HOTTEST:g}"
+        )
 
 
 def _check(config: EngineConfig, model: ModelConfig) -> None:

@@ -1,9 +1,11 @@
 """The samples that an engine has not begun yet, and the groups in which they shall start.
 
-waiting = Waiting(requests, limits)
-for samples in waiting.take(free=64):
-…                          # all of one prompt, or few each of several
-waiting.put_back(samples)      # they begin anew, and become what they would have been
+What is put back begins anew, and becomes what it would have been:
+
+    waiting = Waiting(requests, limits)
+    for samples in waiting.take(free=64):
+        …  # all of one prompt, or few each of several
+    waiting.put_back(samples)
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from assay.generator.engines import Request
+from assay.generator.engines.interface import Request
 
 __all__ = ["Sample", "Waiting"]
 

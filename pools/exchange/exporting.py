@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from assay.pools.frame import join_scores, load_frame, scored_by
 from assay.pools.imported import STAGE, with_imported
 from assay.pools.progress import progress_bar
+from assay.pools.rows import VALUES, answers_schema, candidates_schema
 from assay.pools.run import Part, Run
 from assay.problems.problem import Problem
 from assay.settings.errors import UserError
@@ -33,29 +34,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ExportConfig", "export", "lines", "run"]
 
-# Our name -> the column of the frame, in the order of the file.
-_CANDIDATE = {
-    "origin": "origin",
-    "mode": "mode",
-    "sample": "sample",
-    "text": "text",
-    "tokens": "tokens",
-    "prompt_tokens": "prompt_tokens",
-    "logprob": "logprob",
-    "stop": "stop",
-}
-_ANSWER = {
-    "outcome": "outcome",
-    "output": "output",
-    "message": "message",
-    "program_seconds": "program_seconds",
-    "answer": "answer",
-    "source": "source",
-    "answer_class": "answer_class",
-    "label": "label",
-}
+# Columns of the pool's tables, in the order of the file.
+_CANDIDATE = ("origin", "mode", "sample", "text", "tokens", "prompt_tokens", "logprob", "stop")
+_ANSWER = (
+    *("outcome", "output", "message", "program_seconds"),
+    *("answer", "source", "answer_class", "label"),
+)
+# Our name -> the column of the frame.
 _IMPORTED = {"answer": "imported_answer", "label": "imported_label"}
-_VALUES = ("values", "starts", "ends")
 
 
 @dataclass
@@ -183,17 +169,17 @@ def _problem(problem: Problem) -> dict[str, Any]:
 def _candidate(
     row: Mapping[Any, Any], verifiers: list[str], config: ExportConfig
 ) -> dict[str, Any]:
-    found = {ours: _json(row[column]) for ours, column in _CANDIDATE.items()}
+    found = {name: _json(row[name]) for name in _CANDIDATE}
     if config.token_ids:
         found["token_ids"] = _json(row["token_ids"])
     if "outcome" in row:
-        found |= {ours: _json(row[column]) for ours, column in _ANSWER.items()}
+        found |= {name: _json(row[name]) for name in _ANSWER}
     found["scores"] = {name: _json(row[f"score:{name}"]) for name in verifiers}
     if "imported_answer" in row:
         found["imported"] = {ours: _json(row[column]) for ours, column in _IMPORTED.items()}
     if config.values:
         found["values"] = {
-            name: {part: _json(row.get(f"{part}:{name}")) for part in _VALUES} for name in verifiers
+            name: {part: _json(row.get(f"{part}:{name}")) for part in VALUES} for name in verifiers
         }
     return found
 
@@ -216,30 +202,23 @@ def _schema(opened: Run, config: ExportConfig) -> pyarrow.Schema:
     import pyarrow as pa
 
     text, number, integer, truth = pa.string(), pa.float32(), pa.int32(), pa.bool_()
-    types = {
-        "sample": integer,
-        "tokens": integer,
-        "prompt_tokens": integer,
-        "logprob": number,
-        "program_seconds": number,
-        "answer_class": integer,
-        "label": truth,
-    }
     stages = opened.record["stages"]
     verifiers = scored_by(opened)
-    fields = [(name, types.get(name, text)) for name in _CANDIDATE]
+    columns = candidates_schema()
+    fields = [columns.field(name) for name in _CANDIDATE]
     if config.token_ids:
-        fields.append(("token_ids", pa.list_(integer)))
+        fields.append(columns.field("token_ids"))
     if "answers" in stages:
-        fields += [(name, types.get(name, text)) for name in _ANSWER]
+        fields += [answers_schema().field(name) for name in _ANSWER]
     if verifiers:
-        fields.append(("scores", pa.struct([(name, number) for name in verifiers])))
+        fields.append(pa.field("scores", pa.struct([(name, number) for name in verifiers])))
     if STAGE in stages:
-        fields.append(("imported", pa.struct([("answer", text), ("label", truth)])))
+        theirs = pa.struct([("answer", text), ("label", truth)])
+        fields.append(pa.field("imported", theirs))
     if config.values and verifiers:
-        places = {"values": number, "starts": integer, "ends": integer}
-        one = pa.struct([(name, pa.list_(kind)) for name, kind in places.items()])
-        fields.append(("values", pa.struct([(name, one) for name in verifiers])))
+        kinds = zip(VALUES, (number, integer, integer), strict=True)
+        one = pa.struct([(name, pa.list_(kind)) for name, kind in kinds])
+        fields.append(pa.field("values", pa.struct([(name, one) for name in verifiers])))
     return pa.schema(
         [
             ("id", text),

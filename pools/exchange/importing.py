@@ -20,39 +20,27 @@ import re
 import shutil
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from assay.pools.exchange.book import Book, Placed, file_names
-from assay.pools.exchange.mapping import (
-    AGGREGATES,
-    Fields,
-    Imported,
-    Row,
-    UnmappedError,
-    convert,
-    look_up,
-    selected,
-)
+from assay.pools.exchange.book import Book, Placed
+from assay.pools.exchange.cells import AGGREGATES
+from assay.pools.exchange.fields import Fields
+from assay.pools.exchange.mapping import Imported
+from assay.pools.exchange.reading import format_file, formats, read_placed
 from assay.pools.progress import progress_bar
-from assay.pools.rows import Candidate, candidates_table, scores_table
+from assay.pools.rows import KEY, Candidate, candidates_table, imported_table, scores_table
 from assay.pools.run import Part, Run
 from assay.problems.problem import Problem
 from assay.settings.errors import UserError
-from assay.settings.schema import CONFIGS, as_dict, merge, read_yaml
+from assay.settings.schema import as_dict, merge, read_yaml
 from assay.storage.files import create_file, differences
-from assay.storage.jsonl import read_json_list, read_jsonl
-from assay.storage.parquet import read_rows
 from assay.storage.places import Place, names_below, place
 
-if TYPE_CHECKING:
-    import pyarrow
+__all__ = ["ImportConfig", "import_pool", "run"]
 
-__all__ = ["ImportConfig", "formats", "import_pool", "read_records", "run"]
-
-FOLDER = CONFIGS / "imports"
 # Candidates in one part, about: the unit in which `grade` and `score` resume.
 PART = 512
 
@@ -77,7 +65,7 @@ class ImportConfig:
     scores_name: str = ""
     """what imported scores are called; empty = the format's or the mapping's name"""
     aggregate: str = "last"
-    """of a candidate's step scores: last | min | prod | mean"""
+    """of a candidate's step scores: last | min | product | mean"""
     join: bool = False
     """rows of one problem that hold lists are more samples of it, not an error"""
     problems_per_part: int = 0
@@ -178,11 +166,6 @@ def _begun(path: Place) -> Iterator[Path]:
             raise UserError(f"{path}: another command has made this run meanwhile") from error
 
 
-def formats() -> list[str]:
-    """The formats that Assay knows."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
-
-
 def _mapping(config: ImportConfig) -> tuple[Fields, str]:
     """The mapping to use, and its name."""
     if config.mapping:
@@ -190,7 +173,7 @@ def _mapping(config: ImportConfig) -> tuple[Fields, str]:
     else:
         if config.format not in formats():
             raise UserError(f"format={config.format}: expected one of {', '.join(formats())}")
-        path = FOLDER / f"{config.format}.yaml"
+        path = format_file(config.format)
     default = Fields()
     own = {k: v for k, v in as_dict(config.fields).items() if v != getattr(default, k)}
     return merge(Fields, [read_yaml(path), own]), path.stem
@@ -233,66 +216,6 @@ def _hash(path: Path) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-# Reading
-
-
-def read_records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields (where it stands, row) of a JSONL file, a JSON list or a Parquet file."""
-    if path.suffix == ".parquet":
-        yield from _parquet_rows(path)
-    elif path.suffix == ".json":
-        yield from read_json_list(path)
-    else:
-        for number, row in read_jsonl(path):
-            yield f"{path}, line {number}", row
-
-
-def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    for index, row in enumerate(read_rows(path)):
-        yield f"{path}, row {index}", row
-
-
-def _read(config: ImportConfig, fields: Fields, book: Book) -> Iterator[tuple[Row, list[Placed]]]:
-    """Every row that the mapping takes, with its candidates in their places."""
-    only = dict(fields.only)
-    found_any = False
-    for file, name in zip(config.files, file_names(config.files), strict=True):
-        listed: dict[int, str] = {}
-        for where, raw in read_records(Path(file)):
-            _resolve(only, raw)
-            if not selected(raw, only):
-                continue
-            try:
-                row = convert(raw, fields, where, config.aggregate)
-            except UnmappedError as error:
-                raise UserError(f"{error}{_hint(raw, where)}") from error
-            found_any = True
-            yield row, book.place(row, where, name, listed)
-    if not found_any:
-        told = ", ".join(f"{path}={value}" for path, value in only.items())
-        raise UserError(f"{config.files[0]}: holds no rows" + (f" with {told}" if told else ""))
-
-
-def _resolve(only: dict[str, str], row: dict[str, Any]) -> None:
-    """Empty values become those of the first row; a field that it does not have selects nothing."""
-    for path in [path for path, value in only.items() if value == ""]:
-        value = look_up(path, row)
-        with contextlib.suppress(KeyError):
-            del only[path]
-        if isinstance(value, (str, int, float)):
-            only[path] = str(value)
-
-
-def _hint(row: dict[str, Any], where: str) -> str:
-    """The formats that would fit the row, for the message that the chosen one does not."""
-    fit = []
-    for name in formats():
-        with contextlib.suppress(UserError):
-            if convert(row, merge(Fields, [read_yaml(FOLDER / f"{name}.yaml")]), where).candidates:
-                fit.append(name)
-    return f"; format={' or '.join(fit)} fits" if fit else ""
-
-
 @dataclass
 class _Counted:
     """What the first reading found; `candidates` counts them by the number of their problem.
@@ -315,7 +238,7 @@ class _Counted:
 def _count(config: ImportConfig, fields: Fields) -> _Counted:
     book = Book(join=config.join)
     counted = _Counted(book.problems, renamed=book.renamed)
-    for row, placed in _read(config, fields, book):
+    for row, placed in read_placed(config.files, fields, config.aggregate, book):
         counted.shared.update(row.shared)
         for each in placed:
             theirs = each.candidate
@@ -328,9 +251,6 @@ def _count(config: ImportConfig, fields: Fields) -> _Counted:
     if not counted.candidates:
         raise UserError(f"{config.files[0]}: holds no solutions")
     return counted
-
-
-# Writing
 
 
 def _write(
@@ -353,7 +273,8 @@ def _write(
         missing[problem // size] += count
     waiting: dict[int, list[Placed]] = defaultdict(list)
     with progress_bar(counted.candidates.total(), "import") as bar:
-        for _, placed in _read(config, fields, Book(join=config.join)):
+        book = Book(join=config.join)
+        for _, placed in read_placed(config.files, fields, config.aggregate, book):
             for each in placed:
                 index = each.problem // size
                 waiting[index].append(each)
@@ -372,24 +293,19 @@ def _write_slice(
     for (origin, mode), own in groups.items():
         part = Part(index, mode, 0, 1 + max(row.sample for row in own), origin)
         keys = [
-            {
-                "problem_id": opened.problems[row.problem].id,
-                "origin": origin,
-                "mode": mode,
-                "sample": row.sample,
-            }
+            dict(zip(KEY, (opened.problems[row.problem].id, origin, mode, row.sample), strict=True))
             for row in own
         ]
         found = [_candidate(key, row.candidate) for key, row in zip(keys, own, strict=True)]
         opened.write("candidates", part, candidates_table(found), 0.0)
         if counted.has_theirs:
-            opened.write("imported", part, _imported_table(keys, own), 0.0)
-        for theirs, verifier in verifiers.items():
+            theirs = [{**key, **_graded(row.candidate)} for key, row in zip(keys, own, strict=True)]
+            opened.write("imported", part, imported_table(theirs), 0.0)
+        for name, verifier in verifiers.items():
             scored = [
-                {**key, **_scored(row.candidate, theirs)}
-                for key, row in zip(keys, own, strict=True)
+                {**key, **_scored(row.candidate, name)} for key, row in zip(keys, own, strict=True)
             ]
-            table = scores_table(scored, values=theirs in counted.valued)
+            table = scores_table(scored, values=name in counted.valued)
             opened.write(f"scores/{verifier}", part, table, 0.0)
 
 
@@ -398,6 +314,10 @@ def _scored(candidate: Imported, name: str) -> dict[str, Any]:
     values = candidate.values.get(name)
     score = {"score": candidate.scores.get(name, math.nan)}
     return score if values is None else {**score, **values._asdict()}
+
+
+def _graded(candidate: Imported) -> dict[str, Any]:
+    return {"imported_answer": candidate.answer, "imported_label": candidate.label}
 
 
 def _candidate(key: dict[str, Any], theirs: Imported) -> Candidate:
@@ -410,28 +330,3 @@ def _candidate(key: dict[str, Any], theirs: Imported) -> Candidate:
         logprob=theirs.logprob,
         stop=theirs.stop,
     )
-
-
-def _imported_table(keys: Sequence[dict[str, Any]], rows: Sequence[Placed]) -> pyarrow.Table:
-    """The rows of an imported part: their answers and labels, null where unknown."""
-    import pyarrow as pa
-
-    schema = pa.schema(
-        [
-            ("problem_id", pa.string()),
-            ("origin", pa.string()),
-            ("mode", pa.string()),
-            ("sample", pa.int32()),
-            ("imported_answer", pa.string()),
-            ("imported_label", pa.bool_()),
-        ]
-    )
-    found = [
-        {
-            **key,
-            "imported_answer": row.candidate.answer,
-            "imported_label": row.candidate.label,
-        }
-        for key, row in zip(keys, rows, strict=True)
-    ]
-    return pa.Table.from_pylist(found, schema=schema)

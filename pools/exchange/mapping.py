@@ -1,12 +1,7 @@
 """From a row of somebody's file to a problem and its candidates: the field mapping of `import`.
 
-A mapping names, for each of our fields, where theirs is (`configs/imports/*.yaml`):
-
-    question: question | problem           # the first that the row has
-    reference: doc.answer                  # a field inside a field
-    solutions: choices.*.text              # of every item of a list (0: the first, -1: the last)
-    labels: small.right + large.right      # side by side: one list
-    modes: =pot                            # a text that is no field
+    row = convert(json.loads(line), Fields(question="q", solutions="samples"), "a.jsonl, line 1")
+    row.problem, row.candidates
 
 Where `solutions` gives a list, each item is a candidate and the other fields of candidates are
 lists beside it; where it gives one text, the row is one candidate, and rows of one problem make up
@@ -18,12 +13,26 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, cast
+from dataclasses import dataclass
+from typing import Any
 
+from assay.pools.exchange.cells import (
+    Values,
+    answer_of,
+    label_of,
+    number_of,
+    sample_of,
+    scores_of,
+    step_values,
+    text_of,
+    token_ids_of,
+    tokens_of,
+    values_of,
+    word_of,
+)
+from assay.pools.exchange.fields import MISSING, Fields, look_up
 from assay.problems.answers import convention_name, convention_of, extract, options_in
 from assay.problems.formats import mapped_problem
 from assay.problems.problem import MODES, Mode, Problem
@@ -31,22 +40,8 @@ from assay.problems.programs import program_text
 from assay.sandbox import clean_program
 from assay.settings.errors import UserError
 
-__all__ = [
-    "AGGREGATES",
-    "Fields",
-    "Imported",
-    "Row",
-    "UnmappedError",
-    "Values",
-    "convert",
-    "look_up",
-    "selected",
-]
+__all__ = ["Imported", "Row", "UnmappedError", "convert"]
 
-AGGREGATES = ("last", "min", "prod", "mean")
-# The parts of a run hold whole numbers in 32 bits.
-_LARGEST = 2**31 - 1
-MISSING: Any = object()
 # Of one problem or of one request as a whole, where there are several solutions.
 _SHARED = ("modes", "origins", "stops", "prompt_tokens")
 _COLUMNS = (
@@ -56,63 +51,6 @@ _COLUMNS = (
 _CODE_TAGS = re.compile(r"<llm-code>\n?(.*?)(?:</llm-code>|\Z)", re.DOTALL)
 _OUTPUT_TAGS = re.compile(r"<llm-code-output>.*?(?:</llm-code-output>|\Z)", re.DOTALL)
 _FENCED = re.compile(r"^[ \t]*```+[ \t]*(?:python|py)\b.*?(?:^[ \t]*```+|\Z)", re.DOTALL | re.M)
-
-
-@dataclass
-class Fields:
-    """Where a file has what: paths, as the module's head explains them; empty = nowhere."""
-
-    id: str = ""
-    """of the problem; empty = made from the question's hash"""
-    question: str = ""
-    reference: str = ""
-    """the reference answer"""
-    reference_pattern: str = ""
-    """regular expression: where it matches, its first group is the reference answer"""
-    reference_solution: str = ""
-    options: str = ""
-    """of multiple choice: a list of texts, or letters with texts"""
-    convention: str = ""
-    """how reference answers are written, a path or for example =gsm8k (docs/answers.md)"""
-    solutions: str = ""
-    modes: str = ""
-    """cot or pot; empty = pot where a solution is a fenced program and claims no answer outside"""
-    samples: str = ""
-    """the number within problem and mode; empty = counted"""
-    origins: str = ""
-    """which generator or setting a candidate is of"""
-    tokens: str = ""
-    """how many were generated, or a list with an item for each"""
-    prompt_tokens: str = ""
-    token_ids: str = ""
-    """of the generator's tokenizer, without the end token"""
-    logprobs: str = ""
-    """of all generated tokens together, in nats, or a list with an item for each token"""
-    stops: str = ""
-    """why generation ended"""
-    answers: str = ""
-    """as they extracted them"""
-    labels: str = ""
-    """as they graded them: true, false, 1, 0 or null"""
-    scores: str = ""
-    """a number, a list with one for each step, or names with numbers"""
-    values: str = ""
-    """at places of the text: {values, starts, ends} of each token, or names with such"""
-    steps: str = ""
-    """what stands between two steps, for example "\\n\\n": where a solution has as many steps as
-    scores, these are kept as values at its steps"""
-    no_answer: list[str] = field(default_factory=list)
-    """texts that stand for no answer, for example ["[invalid]"]"""
-    only: dict[str, str] = field(default_factory=dict)
-    """path: value of the rows to take; an empty value is that of the first row"""
-
-
-class Values(NamedTuple):
-    """Values at places of a candidate's text: from `starts[i]` to `ends[i]` it is `values[i]`."""
-
-    values: list[float]
-    starts: list[int]
-    ends: list[int]
 
 
 @dataclass(frozen=True)
@@ -155,58 +93,6 @@ class UnmappedError(UserError):
     """The mapping finds no question or no solutions in a row."""
 
 
-def look_up(expression: str, row: Mapping[str, Any]) -> Any:
-    """What an expression finds in a row; `MISSING` where there is nothing.
-
-    >>> row = {"a": [{"b": 1}, {"b": 2}], "c": None}
-    >>> look_up("x | a.*.b", row), look_up("a.-1.b + =z", row), look_up("c", row)
-    ([1, 2], [2, 'z'], None)
-    """
-    for alternative in expression.split(" | "):
-        terms = [_term(term.strip(), row) for term in alternative.split(" + ")]
-        if all(value is MISSING for value in terms):
-            continue
-        if len(terms) == 1:
-            return terms[0]
-        found: list[Any] = []
-        for value in terms:
-            found += value if isinstance(value, list) else [None if value is MISSING else value]
-        return found
-    return MISSING
-
-
-def _term(term: str, row: Mapping[str, Any]) -> Any:
-    if term.startswith("="):
-        return term[1:]
-    # A field's own name may hold a dot.
-    return row[term] if term in row else _walk(row, term.split(".") if term else [""])
-
-
-def _walk(value: Any, steps: Sequence[str]) -> Any:
-    for place, step in enumerate(steps):
-        if step == "*":
-            if not isinstance(value, list):
-                return MISSING
-            found = [_walk(item, steps[place + 1 :]) for item in value]
-            if found and all(item is MISSING for item in found):
-                return MISSING
-            return [None if item is MISSING else item for item in found]
-        if isinstance(value, Mapping) and step in value:
-            value = value[step]
-        elif isinstance(value, list) and re.fullmatch(r"-?\d+", step):
-            if not -len(value) <= int(step) < len(value):
-                return MISSING
-            value = value[int(step)]
-        else:
-            return MISSING
-    return value
-
-
-def selected(row: Mapping[str, Any], only: Mapping[str, str]) -> bool:
-    """Whether a row has the values asked for."""
-    return all(str(look_up(path, row)) == value for path, value in only.items())
-
-
 def convert(row: Mapping[str, Any], fields: Fields, where: str, aggregate: str = "last") -> Row:
     """A row as its problem and candidates; `aggregate` makes one score of a list of step scores.
 
@@ -223,7 +109,7 @@ def convert(row: Mapping[str, Any], fields: Fields, where: str, aggregate: str =
             )
     problem = _problem(row, fields, where)
     alone = not isinstance(solutions, list)
-    texts = [_text(value, where) for value in ([solutions] if alone else solutions)]
+    texts = [text_of(value, where) for value in ([solutions] if alone else solutions)]
     shared: list[str] = []
 
     def column(name: str) -> list[Any]:
@@ -233,33 +119,46 @@ def convert(row: Mapping[str, Any], fields: Fields, where: str, aggregate: str =
         return values
 
     columns = {name: column(name) for name in _COLUMNS}
-    candidates = []
-    for i, theirs in enumerate(texts):
-        mode, text = _mode(columns["modes"][i], theirs, problem.options, where)
-        # Of a text that is written anew the places are not known.
-        values = {} if text != theirs else _values(columns["values"][i], text, where)
-        if fields.steps and text == theirs:
-            values = {**_step_values(columns["scores"][i], text, fields.steps), **values}
-        last = {n: _number(own.values, aggregate, "values", where) for n, own in values.items()}
-        candidates.append(
-            Imported(
-                mode=mode,
-                text=text,
-                sample=_sample(columns["samples"][i], where),
-                # As the names of parts can hold it.
-                origin=re.sub(r"[^\w-]+", "-", _word(columns["origins"][i]), flags=re.ASCII),
-                tokens=_tokens(columns["tokens"][i], "tokens", where),
-                prompt_tokens=_tokens(columns["prompt_tokens"][i], "prompt_tokens", where),
-                token_ids=_token_ids(columns["token_ids"][i], where),
-                logprob=_number(columns["logprobs"][i], "sum", "logprobs", where),
-                stop=_word(columns["stops"][i]),
-                answer=_answer(columns["answers"][i], fields.no_answer),
-                label=_label(columns["labels"][i], where),
-                scores={**last, **_scores(columns["scores"][i], aggregate, where)},
-                values=values,
-            )
+    candidates = [
+        _candidate(
+            text, {n: values[i] for n, values in columns.items()}, fields, problem, aggregate, where
         )
+        for i, text in enumerate(texts)
+    ]
     return Row(problem, candidates, alone, tuple(shared))
+
+
+def _candidate(
+    theirs: str,
+    cells: Mapping[str, Any],
+    fields: Fields,
+    problem: Problem,
+    aggregate: str,
+    where: str,
+) -> Imported:
+    """The candidate of one solution, from what stands beside it by the names of `_COLUMNS`."""
+    mode, text = _mode(cells["modes"], theirs, problem.options, where)
+    # Of a text that is written anew the places are not known.
+    values = {} if text != theirs else values_of(cells["values"], text, where)
+    if fields.steps and text == theirs:
+        values = {**step_values(cells["scores"], text, fields.steps), **values}
+    last = {n: number_of(own.values, aggregate, "values", where) for n, own in values.items()}
+    return Imported(
+        mode=mode,
+        text=text,
+        sample=sample_of(cells["samples"], where),
+        # As the names of parts can hold it.
+        origin=re.sub(r"[^\w-]+", "-", word_of(cells["origins"]), flags=re.ASCII),
+        tokens=tokens_of(cells["tokens"], "tokens", where),
+        prompt_tokens=tokens_of(cells["prompt_tokens"], "prompt_tokens", where),
+        token_ids=token_ids_of(cells["token_ids"], where),
+        logprob=number_of(cells["logprobs"], "sum", "logprobs", where),
+        stop=word_of(cells["stops"]),
+        answer=answer_of(cells["answers"], fields.no_answer),
+        label=label_of(cells["labels"], where),
+        scores={**last, **scores_of(cells["scores"], aggregate, where)},
+        values=values,
+    )
 
 
 def _only_nulls(value: Any) -> bool:
@@ -310,14 +209,6 @@ def _inner(pattern: str, text: str) -> str:
     return (found.group(1) if found.re.groups else found.group(0)).strip()
 
 
-def _text(value: Any, where: str) -> str:
-    if value is None:  # a request that failed: a candidate without an answer
-        return ""
-    if not isinstance(value, str):
-        raise UserError(f"{where}: expected texts in 'solutions', found {value!r:.60}")
-    return value
-
-
 def _column(
     expression: str, row: Mapping[str, Any], count: int, alone: bool, name: str, where: str
 ) -> tuple[list[Any], bool]:
@@ -353,154 +244,3 @@ def _mode(value: Any, text: str, options: Sequence[str], where: str) -> tuple[Mo
     if is_program and extract(prose, options).answer is None:
         return "pot", fenced
     return "cot", text
-
-
-def _sample(value: Any, where: str) -> int | None:
-    if value is None:
-        return None
-    if type(value) is not int or not 0 <= value < _LARGEST:
-        raise UserError(
-            f"{where}: expected numbers from 0 to {_LARGEST - 1} in 'samples', found {value!r:.60}"
-        )
-    return value
-
-
-def _word(value: Any) -> str:
-    return "" if value is None else str(value)
-
-
-def _token_ids(value: Any, where: str) -> list[int]:
-    ids = [] if value is None else value
-    if not isinstance(ids, list) or not all(
-        type(each) is int and -_LARGEST <= each <= _LARGEST for each in ids
-    ):
-        raise UserError(
-            f"{where}: expected lists of integers of 32 bits in 'token_ids', found {value!r:.60}"
-        )
-    return ids
-
-
-def _tokens(value: Any, name: str, where: str) -> int:
-    if isinstance(value, list):
-        return len(value)
-    number = _number(value, "sum", name, where)
-    if number > _LARGEST:
-        raise UserError(f"{where}: expected at most {_LARGEST} in {name!r}, found {value!r:.60}")
-    return -1 if math.isnan(number) or number < 0 else int(number)
-
-
-def _answer(value: Any, no_answer: Sequence[str]) -> str | None:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
-    text = str(value).strip()
-    return None if not text or text in no_answer else text
-
-
-def _label(value: Any, where: str) -> bool | None:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
-    if value not in (0, 1):  # True and 1.0 are equal to 1
-        raise UserError(f"{where}: expected true, false or null in 'labels', found {value!r:.60}")
-    return bool(value)
-
-
-def _scores(value: Any, aggregate: str, where: str) -> dict[str, float]:
-    if value is None:
-        return {}
-    if isinstance(value, Mapping):
-        return {
-            str(name): _number(each, aggregate, "scores", where) for name, each in value.items()
-        }
-    return {"": _number(value, aggregate, "scores", where)}
-
-
-def _values(value: Any, text: str, where: str) -> dict[str, Values]:
-    """Values at places of a text, by name; those that are null are none."""
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise UserError(
-            f"{where}: expected {{values, starts, ends}} in 'values', found {value!r:.60}"
-        )
-    named = {"": value} if "values" in value else value
-    found = {}
-    for name, own in named.items():
-        if own is None or (isinstance(own, Mapping) and own.get("values") is None):
-            continue
-        lists = [own.get(part) for part in Values._fields] if isinstance(own, Mapping) else []
-        if not _are_values(lists, len(text)):
-            raise UserError(
-                f"{where}: expected lists of one length in 'values': values (numbers), starts and "
-                f"ends (places in the text of {len(text)} characters), found {own!r:.60}"
-            )
-        found[str(name)] = Values(*cast(Any, lists))
-    return found
-
-
-def _are_values(lists: Sequence[Any], length: int) -> bool:
-    """Whether these are values, starts and ends in a text of that length."""
-    if not lists or not all(isinstance(each, list) for each in lists):
-        return False
-    if len({len(each) for each in lists}) != 1:
-        return False
-    for value, *places in zip(*lists, strict=True):
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return False
-        if not all(type(place) is int for place in places):
-            return False
-        if not 0 <= places[0] <= places[1] <= length:
-            return False
-    return True
-
-
-def _step_values(value: Any, text: str, separator: str) -> dict[str, Values]:
-    """Step scores as values at the steps; none where a solution has another number of steps.
-
-    >>> _step_values([0.5, 0.9], "1 + 1; = 2; ", "; ")
-    {'': Values(values=[0.5, 0.9], starts=[0, 7], ends=[5, 10])}
-    """
-    starts, ends, place = [], [], 0
-    for step in text.split(separator):
-        if step.strip():
-            starts.append(place)
-            ends.append(place + len(step))
-        place += len(step) + len(separator)
-    named = value if isinstance(value, Mapping) else {"": value}
-    return {
-        str(name): Values(own, starts, ends)
-        for name, own in named.items()
-        if isinstance(own, list) and len(own) == len(starts) and None not in own
-    }
-
-
-def _number(value: Any, aggregate: str, name: str, where: str) -> float:
-    """A number, or those of a list made one: NaN for null, for an empty list and for a null in it.
-
-    >>> _number([0.9, 0.5], "prod", "scores", "f"), _number(3, "last", "scores", "f")
-    (0.45, 3.0)
-    """
-    if value is None:
-        return math.nan
-    numbers = [math.nan if each is None else each for each in _listed(value)]
-    if not all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in numbers):
-        raise UserError(f"{where}: expected numbers in {name!r}, found {value!r:.60}")
-    if not numbers:
-        return math.nan
-    try:
-        floats = [float(each) for each in cast(list[float], numbers)]
-    except OverflowError as error:
-        raise UserError(f"{where}: expected numbers in {name!r}, found one above 1e308") from error
-    if aggregate == "sum":
-        return float(sum(floats))
-    if aggregate == "prod":
-        return float(math.prod(floats))
-    if aggregate == "mean":
-        return float(sum(floats) / len(floats))
-    if aggregate == "min":
-        # `min` would pass over a NaN that does not come first.
-        return math.nan if any(map(math.isnan, floats)) else float(min(floats))
-    return float(floats[-1])
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]

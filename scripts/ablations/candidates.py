@@ -21,7 +21,7 @@ from assay.generator.models import ModelConfig, load_model, load_tokenizer, quie
 from assay.pools.frame import load_frame
 from assay.pools.run import Run
 from assay.search.drivers.run import (
-    PipelineConfig,
+    LoopConfig,
     check_leaks,
     fine_tune,
     grade_split,
@@ -40,7 +40,7 @@ class Source:
     """A fine-tuned generator and its graded candidates, in the folders of an `assay run`."""
 
     name: str
-    config: PipelineConfig
+    config: LoopConfig
 
     @property
     def folder(self) -> Path:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from assay.search.drivers.run import PipelineConfig
+from assay.search.drivers.run import LoopConfig
 from assay.settings.errors import UserError
 from assay.settings.schema import CONFIGS, load
 
@@ -140,7 +140,7 @@ def _leaves(layer: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
             yield prefix + key
 
 
-def loop_config(scale: str, *layers: str | Mapping[str, Any]) -> PipelineConfig:
+def loop_config(scale: str, *layers: str | Mapping[str, Any]) -> LoopConfig:
     """The loop of the quick start at this scale under further layers, with one test set."""
-    config = load(PipelineConfig, ["quickstart.yaml", f"ablations/scale/{scale}.yaml", *layers])
+    config = load(LoopConfig, ["quickstart.yaml", f"ablations/scale/{scale}.yaml", *layers])
     return dataclasses.replace(config, tests={TEST: config.tests[TEST]})

@@ -37,7 +37,7 @@ import pandas as pd  # noqa: E402
 
 from assay.generator.models import ModelConfig, fingerprint  # noqa: E402
 from assay.pools.run import Run, key_hash  # noqa: E402
-from assay.search.drivers.run import PipelineConfig, verifier_training  # noqa: E402
+from assay.search.drivers.run import LoopConfig, verifier_training  # noqa: E402
 from assay.search.launch.devices import workers_for  # noqa: E402
 from assay.search.launch.work import Do, Report, cores, do_parts  # noqa: E402
 from assay.selection.crossed import CrossedBootstrap, measures  # noqa: E402
@@ -96,7 +96,7 @@ class Job:
 
 
 def make_job(
-    label: str, variant: Variant, config: PipelineConfig, seed: int,
+    label: str, variant: Variant, config: LoopConfig, seed: int,
     made: Mapping[str, Source], output: Path,
 ) -> Job:  # fmt: skip
     """The job of a variant, whose `config` is resolved, and a seed."""
@@ -130,7 +130,7 @@ def make_job(
 
 def resolved(
     options: Options, words: Sequence[str], ablations: Mapping[str, Ablation]
-) -> dict[tuple[str, str], PipelineConfig]:
+) -> dict[tuple[str, str], LoopConfig]:
     """The configuration of every ablation and variant. Raises `UserError` for bad keys."""
     return {
         (name, column): loop_config(options.scale, *words, variant.set)
@@ -141,7 +141,7 @@ def resolved(
 
 def plan(
     options: Options, ablations: Mapping[str, Ablation],
-    configs: Mapping[tuple[str, str], PipelineConfig], made: Mapping[str, Source],
+    configs: Mapping[tuple[str, str], LoopConfig], made: Mapping[str, Source],
 ) -> dict[tuple[str, str, int], Job]:  # fmt: skip
     """The job of every ablation, variant and seed; equal ones share a folder.
 

@@ -44,10 +44,10 @@ from assay.verifier.model import Verifier  # noqa: E402
 from assay.verifier.packing import (  # noqa: E402
     Batch,
     Pack,
+    joint_steps,
     micro_batches,
     packed_batch,
     padded_batch,
-    plan,
 )
 from scripts.bench.machine import machine  # noqa: E402
 
@@ -222,10 +222,10 @@ def memory_mib(device: torch.device, peak: bool) -> float:
 def sides_of(
     name: str, given: dict[str, str]
 ) -> tuple[Verifier, list[list[Pack]], dict[str, Side]]:
-    """The model, the plan of the steps, and both ways to do them."""
+    """The model, the steps, and both ways to do them."""
     verifier = verifier_of(name, given)
     group = problem(int(given["samples"]), verifier.lm.config.vocab_size)
-    steps = plan(
+    steps = joint_steps(
         [group],
         pack_tokens=int(given["pack_tokens"]),
         batch_tokens=BATCH_TOKENS,

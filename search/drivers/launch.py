@@ -14,29 +14,40 @@ With Slurm, all are submitted at once, each to start when the one before it has 
 
 from __future__ import annotations
 
-import importlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from assay.search.launch.config import RayConfig, SlurmConfig, check_launcher
-from assay.search.launch.launchers import STAGES
+from assay.search.launch.config import LauncherConfig, RayConfig, SlurmConfig, StageConfig
+from assay.search.stages import grade, sample, score
 from assay.settings.errors import UserError
 from assay.settings.schema import as_dict, merge
 
-__all__ = ["ChainConfig", "run"]
+__all__ = ["STAGES", "ChainConfig", "run"]
+
+
+class _Stage(NamedTuple):
+    """The configuration of a stage's command, and the command itself."""
+
+    schema: type[StageConfig]
+    run: Callable[[Any], str | None]
+
+
+STAGES = {
+    "sample": _Stage(sample.SampleConfig, sample.run),
+    "grade": _Stage(grade.GradeConfig, grade.run),
+    "score": _Stage(score.ScoreStageConfig, score.run),
+}
+"""By name, in the order in which they follow each other."""
 
 
 @dataclass
-class ChainConfig:
+class ChainConfig(LauncherConfig):
     """What `assay launch` reads."""
 
-    run: str = ""
-    """the run's folder"""
-    launcher: str = "local"
-    """local | slurm | ray: what the parts run on (docs/clusters.md)"""
-    slurm: SlurmConfig = field(default_factory=SlurmConfig)
+    slurm: SlurmConfig = field(default_factory=SlurmConfig, kw_only=True)
     """settings for all stages; a stage's own slurm: {…} takes precedence"""
-    ray: RayConfig = field(default_factory=RayConfig)
+    ray: RayConfig = field(default_factory=RayConfig, kw_only=True)
     """settings for all stages; a stage's own ray: {…} takes precedence"""
     sample: dict[str, Any] = field(default_factory=dict)
     """keys of assay sample; empty = no sampling, the run holds candidates"""
@@ -48,25 +59,26 @@ class ChainConfig:
 
 def run(config: ChainConfig) -> None:
     """`assay launch`."""
-    check_launcher(config.launcher)
+    config.check_launcher()
     if not config.run:
         raise UserError("run: expected the folder of the run, for example assay launch runs/demo")
     # All are read before the first one works for hours.
-    stages = {
+    configs = {
         stage: _stage_config(stage, config)
         for stage in STAGES
         if stage == "grade" or getattr(config, stage)
     }
-    if config.launcher == "slurm":
-        _submit(stages, config)
-        return
-    for stage, own in stages.items():
-        importlib.import_module(STAGES[stage].module).run(own)
+    after = config.slurm.after
+    for stage, stage_config in configs.items():
+        stage_config.slurm.after = after
+        job = STAGES[stage].run(stage_config)
+        if job is not None:
+            # A job that was not submitted has no number yet.
+            after = job or f"JOB_OF_{stage.upper()}"
 
 
-def _stage_config(stage: str, config: ChainConfig) -> Any:
+def _stage_config(stage: str, config: ChainConfig) -> StageConfig:
     """The configuration of a stage, as its own command would read it."""
-    schema = getattr(importlib.import_module(STAGES[stage].module), STAGES[stage].schema)
     section = getattr(config, stage)
     for key in ("run", "launcher"):
         if key in section:
@@ -74,18 +86,6 @@ def _stage_config(stage: str, config: ChainConfig) -> Any:
     shared = {"launcher": config.launcher, "slurm": as_dict(config.slurm)}
     layers = [{"run": config.run, **shared, "ray": as_dict(config.ray)}, section]
     try:
-        return merge(schema, layers)
+        return merge(STAGES[stage].schema, layers)
     except UserError as error:
         raise UserError(f"{stage}.{error}") from error
-
-
-def _submit(stages: dict[str, Any], config: ChainConfig) -> None:
-    from assay.search.launch.slurm import submit
-
-    after = config.slurm.after
-    for stage, own in stages.items():
-        own.slurm.after = after
-        job = submit(stage, own)
-        if job is not None:
-            # Unsubmitted, the job has no number yet.
-            after = job or f"JOB_OF_{stage.upper()}"

@@ -7,7 +7,7 @@
     sample, grade and score each test  OUTPUT/TEST           (a run each)
     evaluate and report                OUTPUT/TEST/report
 
-Every step is the stage that its own command runs, on the same folders: what is there is kept, so a
+Every step is what its own command runs, on the same folders: what is there is kept, so a
 loop that was interrupted goes on where it was, and any step can be repeated or changed by hand.
 """
 
@@ -26,7 +26,7 @@ from assay.evaluation.report import report
 from assay.generator.engines import EngineConfig, SamplingParams
 from assay.generator.models import ModelConfig
 from assay.generator.train import TrainGeneratorConfig, train_generator
-from assay.pools.frame import load_frame, pool_line, stage_seconds
+from assay.pools.frame import frame_line, load_frame, stage_seconds
 from assay.pools.run import Run
 from assay.problems.contamination import find_overlaps, told_overlaps
 from assay.problems.problem import Problem
@@ -37,19 +37,19 @@ from assay.search.solving.show import show_one
 from assay.search.stages.contamination import ContaminationConfig, evaluation_sets
 from assay.search.stages.grade import GradeConfig, grade
 from assay.search.stages.sample import SampleConfig, prompt_of, sample
-from assay.search.stages.score import ScoreStage, score
+from assay.search.stages.score import ScoreStageConfig, score
 from assay.search.stages.train import training_pool
-from assay.selection.evaluate import EvaluateConfig
+from assay.selection.request import EvaluateConfig
 from assay.settings.errors import UserError
 from assay.storage.places import local_folder
 from assay.verifier.config import ScoreConfig, TrainVerifierConfig, VerifierModelConfig
 from assay.verifier.train import train_verifier
 
 __all__ = [
-    "PipelineConfig",
+    "LoopConfig",
     "Split",
+    "Splits",
     "check_leaks",
-    "costs",
     "fine_tune",
     "grade_split",
     "run",
@@ -74,7 +74,7 @@ class Split:
 
 
 @dataclass
-class PipelineConfig:
+class LoopConfig:
     """What `assay run` and `assay quickstart` read."""
 
     output: str = ""
@@ -84,8 +84,7 @@ class PipelineConfig:
     train: Split = field(default_factory=Split)
     """problems to fine-tune the generator on"""
     validation: Split = field(default_factory=lambda: Split(limit=0))
-    """held-out problems by whose coverage the generator's epoch is chosen
-    (assay.generator.coverage)
+    """held-out problems whose coverage decides which epoch of the generator is kept; limit=0 = none
     """
     generator: TrainGeneratorConfig = field(default_factory=TrainGeneratorConfig)
     pool: Split = field(default_factory=Split)
@@ -93,19 +92,19 @@ class PipelineConfig:
     pool_modes: dict[str, int] = field(default_factory=lambda: {"cot": 50, "pot": 50})
     """samples per pool problem, by mode"""
     pool_mixture: dict[str, Any] = field(default_factory=dict)
-    """several origins of those, as `mixture` of assay sample; generators are the fine-tuned one
-    unless a member names another"""
+    """several origins of these samples, as `mixture` of assay sample; members use the fine-tuned
+    generator unless they name another"""
     verifier: TrainVerifierConfig = field(
         default_factory=lambda: TrainVerifierConfig(
             model=VerifierModelConfig(base=ModelConfig(name="")), prompt=PromptConfig(form="auto")
         )
     )
-    """starts from the generator, and asks as it does, unless model.base and prompt say otherwise"""
+    """by default it starts from the generator and is prompted as it is (model.base, prompt)"""
     tests: dict[str, Split] = field(default_factory=lambda: {"test": Split(split="test")})
     """test sets by name"""
     contamination: ContaminationConfig = field(default_factory=ContaminationConfig)
-    """told before training: questions of the tests (and of the sets in against) that occur among
-    the problems trained on"""
+    """reported before training: questions of the tests, and of the sets in against, that occur
+    among the training problems"""
     modes: dict[str, int] = field(default_factory=lambda: {"cot": 32, "pot": 32})
     """samples per test problem, by mode"""
     mixture: dict[str, Any] = field(default_factory=dict)
@@ -121,10 +120,10 @@ class PipelineConfig:
     workers: int = 0
     """local processes for sampling and scoring; 0 = one per core on a CPU, one on a GPU"""
     show: bool = True
-    """finally show how one test problem is solved"""
+    """show at the end how one test problem is solved"""
 
 
-def run(config: PipelineConfig) -> None:
+def run(config: LoopConfig) -> None:
     """Runs the whole loop, or what is left of it, and prints its table."""
     if not config.output:
         raise UserError("output: expected a folder, for example output=runs/first")
@@ -133,35 +132,72 @@ def run(config: PipelineConfig) -> None:
     for name in {"generator", "verifier", "train"} & set(config.tests):
         raise UserError(f"tests.{name}: this name is taken; choose another")
     output = local_folder(config.output, "output")
-    dropped = check_leaks(config)
+    splits = Splits(config)
+    dropped = check_leaks(config, splits)
     steps = _Steps(4 + 3 * len(config.tests))
 
-    generator = steps.do("fine-tune the generator", lambda: fine_tune(config, dropped))
-    steps.do("sample for the verifier", lambda: sample_split(config, "train", generator))
+    generator = steps.do("fine-tune the generator", lambda: fine_tune(config, dropped, splits))
+    steps.do("sample for the verifier", lambda: sample_split(config, "train", generator, splits))
     pool = steps.do("run programs and grade", lambda: grade_split(config, "train"))
-    print(pool_line(pool))
-    verifier = steps.do("train the verifier", lambda: _verifier(config, pool, generator, dropped))
+    verifier, tokens = _verifier(config, pool, generator, dropped, steps)
     runs = {}
     for name in config.tests:
-        steps.do(f"{name}: sample", partial(sample_split, config, name, generator))
+        steps.do(f"{name}: sample", partial(sample_split, config, name, generator, splits))
         steps.do(f"{name}: run programs and grade", partial(grade_split, config, name))
         runs[name] = steps.do(f"{name}: score", partial(_score, config, name, verifier))
-    for name, test in runs.items():
-        print(f"\n{name}: {len(test.problems)} problems of {config.problems.name}\n")
-        print(report.report_run(test, config.evaluate, title=f"{output.name}: {name}"))
-    print()
-    print(costs(output, runs))
-    if config.show:
-        first = next(iter(runs))
-        print(f"\nOne problem of {first}, solved:\n")
-        print(show_one(runs[first], config.evaluate))
-    for test in runs.values():
-        print(f"\nreport: {test.path / 'report' / 'index.html'}", end="")
+    _report(config, output, {"train": pool, **runs}, {"train": tokens})
     print(f'\nsolve:  assay solve generator={generator} verifier={verifier} "QUESTION"')
 
 
+def _report(
+    config: LoopConfig, output: Path, runs: Mapping[str, Run], sampled: dict[str, int]
+) -> None:
+    """Reports every test, what all steps cost, and how one problem is solved.
+
+    `runs` are the pool of the verifier, "train", and the tests; `sampled` the tokens of that pool.
+    """
+    tests = {name: run for name, run in runs.items() if name in config.tests}
+    example = ""
+    for name, test in tests.items():
+        print(f"\n{name}: {len(test.problems)} problems of {config.problems.name}\n")
+        frame = load_frame(test, texts=True)
+        print(report.report_run(test, config.evaluate, f"{output.name}: {name}", frame))
+        sampled[name] = int(frame["tokens"].sum())
+        if config.show and not example:
+            solved = show_one(test, config.evaluate, frame)
+            example = f"\nOne problem of {name}, solved:\n\n{solved}"
+    print()
+    print(_costs(output, runs, sampled))
+    if example:
+        print(example)
+    for test in tests.values():
+        print(f"\nreport: {test.path / 'report' / 'index.html'}", end="")
+
+
+class Splits:
+    """The problems of a loop's splits: each is loaded once, however many steps take it."""
+
+    def __init__(self, config: LoopConfig) -> None:
+        self._config = config
+        self._loaded: list[tuple[Split, list[Problem]]] = []
+
+    def problems(self, split: Split) -> list[Problem]:
+        """The problems of a split. Raises as `load_problems` does."""
+        for known, problems in self._loaded:
+            if known == split:
+                return problems
+        problems = load_problems(split_of(self._config, split))
+        self._loaded.append((split, problems))
+        return problems
+
+    def validation(self) -> list[Problem]:
+        """The held-out problems; none without a limit."""
+        validation = self._config.validation
+        return self.problems(validation) if validation.limit else []
+
+
 class _Steps:
-    """Numbers the steps and says how long each took."""
+    """Numbers the steps and prints how long each took."""
 
     def __init__(self, count: int) -> None:
         self.count, self.number = count, 0
@@ -176,24 +212,23 @@ class _Steps:
         return value
 
 
-def split_of(config: PipelineConfig, split: Split) -> ProblemsConfig:
+def split_of(config: LoopConfig, split: Split) -> ProblemsConfig:
     """The problem set, and which of its problems `split` takes."""
     return dataclasses.replace(config.problems, **dataclasses.asdict(split))
 
 
-def check_leaks(config: PipelineConfig) -> frozenset[str]:
-    """Tells which questions of the tests occur in training; returns those to leave out of it.
+def check_leaks(config: LoopConfig, splits: Splits | None = None) -> frozenset[str]:
+    """Reports which test questions occur in training, and returns those to leave out of it.
 
-    They are none without `contamination.drop`. Raises `UserError` where a test holds a question
-    that is trained on too, and where leaving out would leave nothing.
+    `splits` keeps the problems for the steps that come after. There are none to leave out without
+    `contamination.drop`. Raises `UserError` where a test holds a question that is trained on too,
+    and where leaving out would leave nothing.
     """
     check = config.contamination
-    # Both often take the same problems, and loading thousands takes seconds.
-    train = load_problems(split_of(config, config.train))
-    pool = train if config.pool == config.train else load_problems(split_of(config, config.pool))
-    validation = _validation(config)
-    trained = list({p.question: p for p in [*train, *pool, *validation]}.values())
-    sets = {f"tests.{n}": load_problems(split_of(config, s)) for n, s in config.tests.items()}
+    splits = splits or Splits(config)
+    train, pool = splits.problems(config.train), splits.problems(config.pool)
+    trained = list({p.question: p for p in [*train, *pool, *splits.validation()]}.values())
+    sets = {f"tests.{name}": splits.problems(split) for name, split in config.tests.items()}
     if not check.drop:
         _refuse_shared({p.question for p in trained}, sets)
     if check.against:
@@ -222,24 +257,24 @@ def _refuse_shared(trained: set[str], tests: Mapping[str, Sequence[Problem]]) ->
                 )
 
 
-def _validation(config: PipelineConfig) -> list[Problem]:
-    wanted = bool(config.validation.limit)
-    return load_problems(split_of(config, config.validation)) if wanted else []
-
-
 def _without(problems: list[Problem], dropped: frozenset[str]) -> list[Problem]:
     return [problem for problem in problems if problem.question not in dropped]
 
 
-def fine_tune(config: PipelineConfig, dropped: frozenset[str] = frozenset()) -> Path:
+def fine_tune(
+    config: LoopConfig, dropped: frozenset[str] = frozenset(), splits: Splits | None = None
+) -> Path:
     """Fine-tunes the generator, without the questions `dropped`; returns its folder."""
-    validation = _without(_validation(config), dropped)
+    splits = splits or Splits(config)
+    validation = _without(splits.validation(), dropped)
     training = dataclasses.replace(config.generator, output=str(Path(config.output) / "generator"))
-    problems = _without(load_problems(split_of(config, config.train)), dropped)
+    problems = _without(splits.problems(config.train), dropped)
     return train_generator(training, problems, validation)
 
 
-def sample_split(config: PipelineConfig, name: str, generator: Path) -> Run:
+def sample_split(
+    config: LoopConfig, name: str, generator: Path, splits: Splits | None = None
+) -> Run:
     """Samples the candidates of "train" or of a test set, into OUTPUT/NAME."""
     split, modes, mixture = config.pool, config.pool_modes, config.pool_mixture
     if name != "train":
@@ -255,23 +290,32 @@ def sample_split(config: PipelineConfig, name: str, generator: Path) -> Run:
             mixture=mixture,
             problems_per_part=config.problems_per_part,
             workers=config.workers,
-        )
+        ),
+        problems=splits.problems(split) if splits else None,
     )
 
 
-def grade_split(config: PipelineConfig, name: str) -> Run:
+def grade_split(config: LoopConfig, name: str) -> Run:
     """Grades the candidates of OUTPUT/NAME."""
     return grade(GradeConfig(run=str(Path(config.output) / name), limits=config.limits))
 
 
-def _verifier(config: PipelineConfig, pool: Run, generator: Path, dropped: frozenset[str]) -> Path:
-    training = verifier_training(config, generator, Path(config.output) / "verifier")
-    data = training_pool([pool], config.generator.rationales.annotations)
+def _verifier(
+    config: LoopConfig, pool: Run, generator: Path, dropped: frozenset[str], steps: _Steps
+) -> tuple[Path, int]:
+    """Trains the verifier; returns its folder and how many tokens were sampled for its training."""
+    frame = load_frame(pool, texts=True)
+    print(frame_line(frame))
+    tokens = int(frame["tokens"].sum())
+    data = training_pool([pool], config.generator.rationales.annotations, frames=[frame])
+    del frame  # training takes hours, and candidates much memory
     # The pool stays whole: what is dropped decides what is learned from, not what is sampled.
-    return train_verifier(training, [d for d in data if d.problem.question not in dropped])
+    kept = [item for item in data if item.problem.question not in dropped]
+    training = verifier_training(config, generator, Path(config.output) / "verifier")
+    return steps.do("train the verifier", lambda: train_verifier(training, kept)), tokens
 
 
-def verifier_training(config: PipelineConfig, generator: Path, output: Path) -> TrainVerifierConfig:
+def verifier_training(config: LoopConfig, generator: Path, output: Path) -> TrainVerifierConfig:
     """The verifier's training, started from `generator` unless the configuration names a base."""
     model = config.verifier.model
     if not model.base.name:
@@ -281,10 +325,10 @@ def verifier_training(config: PipelineConfig, generator: Path, output: Path) -> 
     return dataclasses.replace(config.verifier, model=model, prompt=prompt, output=str(output))
 
 
-def _score(config: PipelineConfig, name: str, verifier: Path) -> Run:
+def _score(config: LoopConfig, name: str, verifier: Path) -> Run:
     model = ModelConfig(name=str(verifier), device=config.generator.model.device)
     return score(
-        ScoreStage(
+        ScoreStageConfig(
             run=str(Path(config.output) / name),
             verifier=model,
             scoring=config.scoring,
@@ -293,16 +337,18 @@ def _score(config: PipelineConfig, name: str, verifier: Path) -> Run:
     )
 
 
-def costs(output: Path, runs: Mapping[str, Run]) -> str:
-    """What each stage of a loop cost: seconds of work over all workers, tokens."""
+def _costs(output: Path, runs: Mapping[str, Run], sampled: Mapping[str, int]) -> str:
+    """What each step of a loop cost: seconds of work over all workers, tokens.
+
+    `sampled` are the tokens of each run's candidates.
+    """
     rows: list[tuple[str, float, int]] = []
     for name in ("generator", "verifier"):
         record = _record(output / name)
         rows.append((f"train the {name}", record.get("seconds", 0.0), record.get("tokens", 0)))
-    for name, run in {"train": Run.open(output / "train"), **runs}.items():
-        tokens = int(load_frame(run)["tokens"].sum())
+    for name, run in runs.items():
         for stage, seconds in stage_seconds(run).items():
-            rows.append((f"{name}: {stage}", seconds, tokens if stage == "sample" else 0))
+            rows.append((f"{name}: {stage}", seconds, sampled[name] if stage == "sample" else 0))
     width = max(len(row[0]) for row in rows)
     lines = [f"  {'cost':<{width}}   worker seconds       tokens   tok/s"]
     for label, seconds, tokens in rows:

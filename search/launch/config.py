@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from assay.settings.errors import UserError
 
-__all__ = ["LAUNCHERS", "RayConfig", "SlurmConfig", "check_launcher"]
+__all__ = ["LAUNCHERS", "LauncherConfig", "RayConfig", "SlurmConfig", "StageConfig"]
 
 
 LAUNCHERS = ("local", "slurm", "ray")
@@ -59,7 +59,26 @@ class RayConfig:
     """how often a part is restarted after its worker died"""
 
 
-def check_launcher(launcher: str) -> None:
-    """Raises `UserError` where there is no such launcher."""
-    if launcher not in LAUNCHERS:
-        raise UserError(f"launcher={launcher}: expected one of {', '.join(LAUNCHERS)}")
+@dataclass
+class LauncherConfig:
+    """A run, and what its parts run on (an OmegaConf schema)."""
+
+    run: str = ""
+    """the run's folder"""
+    launcher: str = field(default="local", kw_only=True)
+    """local | slurm | ray: what the parts run on (docs/clusters.md)"""
+    slurm: SlurmConfig = field(default_factory=SlurmConfig, kw_only=True)
+    ray: RayConfig = field(default_factory=RayConfig, kw_only=True)
+
+    def check_launcher(self) -> None:
+        """Raises `UserError` where there is no such launcher."""
+        if self.launcher not in LAUNCHERS:
+            raise UserError(f"launcher={self.launcher}: expected one of {', '.join(LAUNCHERS)}")
+
+
+@dataclass
+class StageConfig(LauncherConfig):
+    """What every stage of a run that works on parts reads (an OmegaConf schema)."""
+
+    shard: str = field(default="0/1", kw_only=True)
+    """i/m: do only the parts i modulo m, so that m machines can share a run"""

@@ -23,9 +23,9 @@ __all__ = ["built_for_gpus", "gpu_names", "gpu_shares", "workers_for"]
 
 @lru_cache(maxsize=1)
 def built_for_gpus() -> bool:
-    """Whether torch can use GPUs where there are any: told without importing it, which is slow."""
-    found = find_spec("torch")
-    file = Path(found.origin).with_name("version.py") if found and found.origin else None
+    """Whether torch was built for GPUs, found out without importing it, which is slow."""
+    torch = find_spec("torch")
+    file = Path(torch.origin).with_name("version.py") if torch and torch.origin else None
     if file is None or not file.is_file():
         return True
     version = runpy.run_path(str(file))
@@ -39,8 +39,8 @@ def gpu_names() -> list[str]:
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    told = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]
-    return told[:count] if told != [""] else [str(i) for i in range(count)]
+    visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]
+    return visible[:count] if visible != [""] else [str(i) for i in range(count)]
 
 
 def workers_for(workers: int, device: str, gpus_each: int = 1) -> int:

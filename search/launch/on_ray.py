@@ -241,6 +241,6 @@ def _room(cpus: float, gpus: float) -> int:
     """How many workers the cluster has room for, at least one."""
     import ray
 
-    there = ray.cluster_resources()
-    rooms = [int(there.get(name, 0) / n) for name, n in (("CPU", cpus), ("GPU", gpus)) if n]
+    resources = ray.cluster_resources()
+    rooms = [int(resources.get(name, 0) / n) for name, n in (("CPU", cpus), ("GPU", gpus)) if n]
     return max(1, min(rooms, default=1))

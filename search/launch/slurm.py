@@ -1,4 +1,4 @@
-"""`launcher=slurm`: a stage as an array job, and the stages of a run as a chain of them.
+"""`launcher=slurm`: a stage as an array job.
 
 The stage's configuration and a script are written into the run's folder slurm/ and submitted: task
 i of m runs the stage with `launcher=local shard=i/m`. What can be checked before is checked at once
@@ -12,7 +12,6 @@ and nothing while the job is still in the queue.
 
 from __future__ import annotations
 
-import importlib
 import re
 import shlex
 import subprocess
@@ -21,8 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from assay.search.launch.config import SlurmConfig
-from assay.search.launch.launchers import STAGES
+from assay.search.launch.config import SlurmConfig, StageConfig
+from assay.search.launch.work import Remaining
 from assay.settings.errors import UserError
 from assay.settings.schema import as_dict
 from assay.storage.files import atomic_file
@@ -31,12 +30,13 @@ from assay.storage.places import Remote, place
 __all__ = ["folder_of", "script", "submit"]
 
 
-def submit(stage: str, config: Any) -> str | None:
+def submit(stage: str, config: StageConfig, remaining: Remaining) -> str | None:
     """Writes the script of a stage and submits it; returns the job's id.
 
     `config` is the configuration of `assay STAGE`. `None` where nothing is left to do, the earlier
-    job's id where that is still in the queue, empty where `slurm.submit` is false. Raises
-    `UserError` for bad settings, and where sbatch is missing or refuses.
+    job's id where that is still in the queue (`remaining` is not called then), empty where
+    `slurm.submit` is false. Raises `UserError` for bad settings, and where sbatch is missing or
+    refuses.
     """
     _check(config)
     slurm = config.slurm
@@ -45,9 +45,7 @@ def submit(stage: str, config: Any) -> str | None:
     if slurm.submit and (earlier := _in_queue(noted)):
         print(f"{stage}: job {earlier} is still in the queue (scancel {earlier} takes it out)")
         return earlier
-    # As its command would, this makes the run and registers the stage.
-    works = importlib.import_module(STAGES[stage].module).planned(config)[1]
-    parts = [part for work in works for part in work.parts]
+    parts = [part for work in remaining()[1] for part in work.parts]
     tasks = sorted({part.index % slurm.array for part in parts})
     if slurm.after:  # that job may make the parts that this one works on
         tasks = list(range(slurm.array))
@@ -58,17 +56,17 @@ def submit(stage: str, config: Any) -> str | None:
         stream.write(_frozen(config))
     with atomic_file(path) as stream:
         stream.write(script(stage, config.run, slurm, tasks, folder))
-    told = f"{stage}: {len(tasks)} of {slurm.array} tasks"
+    summary = f"{stage}: {len(tasks)} of {slurm.array} tasks"
     if not slurm.after:
-        told += f", {len(parts)} parts to do"
+        summary += f", {len(parts)} parts to do"
     command = ["sbatch", "--parsable", *_dependency(slurm), str(path)]
     if not slurm.submit:
-        print(f"{told}; to submit it: {shlex.join(command)}")
+        print(f"{summary}; to submit it: {shlex.join(command)}")
         return ""
     job = _sbatch(command, path)
     with atomic_file(noted) as stream:
         stream.write(f"{job}\n")
-    print(f"{told}; job {job}, script and logs in {folder}")
+    print(f"{summary}; job {job}, script and logs in {folder}")
     return job
 
 
@@ -111,13 +109,13 @@ def script(stage: str, run: str, slurm: SlurmConfig, tasks: Sequence[int], folde
     )
 
 
-def _frozen(config: Any) -> str:
+def _frozen(config: StageConfig) -> str:
     """The stage's configuration as YAML, for its tasks: what is edited later is not theirs."""
     from omegaconf import OmegaConf
 
-    own = {**as_dict(config), "launcher": "local"}
-    del own["slurm"], own["ray"], own["shard"]
-    return OmegaConf.to_yaml(_escaped(own))
+    frozen = {**as_dict(config), "launcher": "local"}
+    del frozen["slurm"], frozen["ray"], frozen["shard"]
+    return OmegaConf.to_yaml(_escaped(frozen))
 
 
 def _escaped(value: Any) -> Any:
@@ -148,7 +146,7 @@ def _ranges(tasks: Sequence[int]) -> str:
     return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
 
 
-def _check(config: Any) -> None:
+def _check(config: StageConfig) -> None:
     slurm = config.slurm
     if slurm.array < 1:
         raise UserError(f"slurm.array={slurm.array}: expected 1 or more tasks")
@@ -163,10 +161,10 @@ def _check(config: Any) -> None:
 
 def folder_of(run: str) -> Path:
     """Where scripts and logs go: into the run; of one in an object store, beside the user."""
-    found = place(run)
-    if isinstance(found, Remote):
-        return Path("slurm").absolute() / found.name
-    return found.absolute() / "slurm"
+    folder = place(run)
+    if isinstance(folder, Remote):
+        return Path("slurm").absolute() / folder.name
+    return folder.absolute() / "slurm"
 
 
 def _dependency(slurm: SlurmConfig) -> list[str]:

@@ -28,10 +28,10 @@ from typing import Any
 from tqdm import tqdm
 
 from assay.pools.progress import Bar
-from assay.pools.run import Part
+from assay.pools.run import Part, Run
 from assay.settings.errors import UserError
 
-__all__ = ["Counts", "Do", "Report", "Work", "cores", "do_parts", "failure"]
+__all__ = ["Counts", "Do", "Remaining", "Report", "Work", "cores", "do_parts", "failure"]
 
 Report = Callable[[int, int], None]
 """`report(candidates, tokens)`: so many more are done."""
@@ -55,6 +55,10 @@ class Work:
     workers: int = 1
     devices: Sequence[str] = ()
     gpus: int = 0
+
+
+Remaining = Callable[[], tuple[Run, Sequence[Work]]]
+"""Makes or opens a stage's run, registers the stage, and says what of it is left to do."""
 
 
 def cores() -> int:
@@ -166,8 +170,8 @@ def _follow(workers: Mapping[Connection, Any], parts: Sequence[Part], bar: Bar) 
     """Gives out the parts to the workers, by their pipes, until all are done."""
     left, busy = deque(parts), dict(workers)
     while busy:
-        told = set(wait(list(busy), timeout=0.5))
-        for pipe in [each for each in busy if each in told]:
+        ready = set(wait(list(busy), timeout=0.5))
+        for pipe in [each for each in busy if each in ready]:
             try:
                 kind, payload = pipe.recv()
                 if kind == "free":
@@ -239,11 +243,11 @@ def _tell(pipe: Connection, kind: str, payload: Any) -> None:
     try:
         pipe.send((kind, payload))
     except OSError:
-        os._exit(1)  # the command is gone, and nobody is there to be told
+        os._exit(1)  # the command is gone, and nobody listens
 
 
 class Counts:
-    """What a worker has done since it told so: told every `seconds`, not for every candidate."""
+    """What a worker has done, reported every `seconds` instead of for every candidate."""
 
     def __init__(self, tell: Callable[[int, int], Any], seconds: float) -> None:
         self._tell, self._seconds = tell, seconds
@@ -259,10 +263,10 @@ class Counts:
 
     def flush(self) -> Any:
         """Tells now; returns what telling gives."""
-        told = self._tell(self._candidates, self._tokens)
+        answer = self._tell(self._candidates, self._tokens)
         self._candidates = self._tokens = 0
         self._last = time.monotonic()
-        return told
+        return answer
 
 
 def failure(error: Exception) -> tuple[str, str]:

@@ -1,14 +1,16 @@
 """How an answer came about, for the terminal: the votes, and the best candidate behind the answer.
 
-print(show(solved))
-print(show_one(run, EvaluateConfig()))      # one problem of a run
+Of a question that was solved, and of one problem of a run:
+
+    print(show(solved))
+    print(show_one(run, EvaluateConfig()))
 """
 
 from __future__ import annotations
 
 import dataclasses
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,71 +18,61 @@ from assay.evaluation.of_run import usable
 from assay.pools.frame import load_frame
 from assay.pools.rows import Candidate, Graded
 from assay.pools.run import Run
-from assay.problems.answers import convention_of, label
-from assay.search.solving.solver import Member, Solved
+from assay.search.solving.solver import Member, Solved, choose
 from assay.search.solving.summary import CHOICE, FELL_BACK
-from assay.selection.evaluate import EvaluateConfig
+from assay.selection.request import EvaluateConfig
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["show", "show_one"]
+__all__ = ["decoded_by", "show", "show_one", "support"]
 
 
-def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(k): v for k, v in row.items()} for row in rows.to_dict("records")]
+def show_one(run: Run, config: EvaluateConfig, frame: pd.DataFrame | None = None) -> str:
+    """One problem of a run, solved; one that the verifier gets right and the vote wrong, if any.
 
-
-def show_one(run: Run, config: EvaluateConfig) -> str:
-    """One problem of a run, solved; one that the verifier gets right and the vote wrong, if any."""
-    from assay.search.solving.solver import choose
-
-    frame = load_frame(run, texts=True)
+    `frame` is what `load_frame` gave of the run, with texts; it is read where it is not given.
+    """
+    frame = load_frame(run, texts=True) if frame is None else frame
     by_id = {problem.id: problem for problem in run.problems}
-    evaluation_verifier = config.verifier or next(iter(usable(run)), "")
-    rule = "top_k" if evaluation_verifier else "majority"
+    verifier = config.verifier or next(iter(usable(run)), "")
+    rule = "top_k" if verifier else "majority"
+    k = 0 if config.k == "auto" else int(config.k)
     best: tuple[int, Solved] | None = None
     for problem_id, rows in frame.groupby("problem_id", sort=False):
-        members = _members(rows, evaluation_verifier)
-        k = 0 if config.k == "auto" else int(config.k)
+        members = _members(rows, verifier)
         solved = choose(by_id[str(problem_id)], members, rule, k)
         vote = choose(by_id[str(problem_id)], members, "majority")
-        right, vote_right = (
-            bool(s.chosen is not None and s.chosen.graded.label) for s in (solved, vote)
-        )
-        interest = 2 if right and not vote_right else int(right)
+        interest = 2 if solved.right and not vote.right else int(bool(solved.right))
         if best is None or interest > best[0]:
             best = (interest, solved)
     assert best is not None
     return show(best[1])
 
 
-def _members(rows: pd.DataFrame, verifier: str) -> list[Any]:
-    from assay.search.solving.solver import Member
+def _members(rows: pd.DataFrame, verifier: str) -> list[Member]:
+    """A problem's rows of `load_frame`, with texts, as members."""
+    import pandas as pd
 
-    found = []
-    for values in _records(rows):
-        values["label"] = None if values["label"] is None else values["label"] is True
+    members = []
+    for row in rows.to_dict("records"):
+        values = {str(name): value for name, value in row.items()}
+        values["label"] = None if pd.isna(row["label"]) else bool(row["label"])
         candidate = Candidate(**{f.name: values[f.name] for f in dataclasses.fields(Candidate)})
         graded = Graded(**{f.name: values[f.name] for f in dataclasses.fields(Graded)})
-        found.append(Member(candidate, graded, float(values.get(f"score:{verifier}", "nan"))))
-    return found
+        members.append(Member(candidate, graded, float(values.get(f"score:{verifier}", "nan"))))
+    return members
 
 
-def _right(solved: Solved) -> bool | None:
-    problem = solved.problem
-    convention = convention_of(problem.convention)
-    return label(solved.answer, problem.answer, problem.options, convention=convention)
-
-
-def _way(solved: Solved) -> str:
-    """What hybrid decoding decoded last."""
+def decoded_by(solved: Solved) -> str:
+    """How hybrid decoding came to its answer: by a program, or by words and why."""
     if solved.members[-1].candidate.mode == "pot":
         return "PoT"
     return FELL_BACK if len(solved.members) > 1 else CHOICE
 
 
-def _sure(solved: Solved) -> str:
+def support(solved: Solved) -> str:
+    """The shares of the votes and of the scores that the answer has."""
     text = f"{100 * solved.votes:.0f} % of the votes"
     if not np.isnan(solved.weight):
         text += f", {100 * solved.weight:.0f} % of the score"
@@ -96,7 +88,7 @@ def show(solved: Solved, *, everything: bool = False) -> str:
     else:
         lines += ["", f"  answer: {solved.answer}   ({_by(solved)})"]
         if solved.problem.answer is not None:
-            right = {True: "right", False: "wrong", None: "undecided"}[_right(solved)]
+            right = {True: "right", False: "wrong", None: "undecided"}[solved.right]
             lines[-1] += f"   reference: {solved.problem.answer}, {right}"
     if everything:
         for member in sorted(solved.members, key=_rank):
@@ -117,8 +109,8 @@ def _rank(member: Member) -> tuple[float, str, int]:
 
 def _by(solved: Solved) -> str:
     if solved.rule == "hybrid":
-        return f"{_way(solved)}, by hybrid decoding"
-    return f"{_sure(solved)}, by {_rule_name(solved)}"
+        return f"{decoded_by(solved)}, by hybrid decoding"
+    return f"{support(solved)}, by {_rule_name(solved)}"
 
 
 def _rule_name(solved: Solved) -> str:
@@ -161,12 +153,9 @@ def _candidate(member: Member) -> list[str]:
     lines = [f"  ── {candidate.mode} {candidate.sample}  answer {answer}{score}"]
     lines.append(_indent(candidate.text, "     "))
     if candidate.mode == "pot":
-        told = (
-            graded.output.strip()
-            if graded.outcome == "ok"
-            else f"{graded.outcome} {graded.message}"
-        )
-        lines.append(_indent(f"output: {told}", "   ▸ "))
+        failed = f"{graded.outcome} {graded.message}"
+        output = graded.output.strip() if graded.outcome == "ok" else failed
+        lines.append(_indent(f"output: {output}", "   ▸ "))
     return lines
 
 

@@ -1,7 +1,9 @@
 """The command `assay solve`: answers a question, or a file of them.
 
-assay solve "A box holds 12 eggs. How many eggs do 3 boxes hold?" --show
-assay solve problems=questions.jsonl output=answers.jsonl n=64
+An answer is shown with its votes and its best candidate; of a file, a line a problem:
+
+    assay solve "A box holds 12 eggs. How many eggs do 3 boxes hold?" --show
+    assay solve problems=questions.jsonl output=answers.jsonl n=64
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import numpy as np
 from assay.evaluation.terminal import printable
 from assay.problems.problem import Problem
 from assay.problems.sets import load_problems
-from assay.search.solving.show import _right, _sure, _way, show
+from assay.search.solving.show import decoded_by, show, support
 from assay.search.solving.solver import SolveConfig, Solved, Solver
 from assay.search.solving.summary import notes, summary
 from assay.settings.errors import UserError
@@ -59,7 +61,7 @@ def _row(solved: Solved, solver: Solver) -> dict[str, Any]:
         "question": solved.problem.question,
         "answer": solved.answer,
         "reference": solved.problem.answer,
-        "right": _right(solved),
+        "right": solved.right,
         "votes": round(solved.votes, 4),
         "weight": None if np.isnan(solved.weight) else round(solved.weight, 4),
         "rule": solved.rule,
@@ -73,6 +75,6 @@ def _row(solved: Solved, solver: Solver) -> dict[str, Any]:
 
 
 def _line(solved: Solved) -> str:
-    mark = {True: "right", False: "wrong", None: ""}[_right(solved)]
-    told = _way(solved) if solved.rule == "hybrid" else _sure(solved)
-    return f"{solved.problem.id}  {solved.answer or '(no answer)'}  {told}  {mark}".rstrip()
+    mark = {True: "right", False: "wrong", None: ""}[solved.right]
+    why = decoded_by(solved) if solved.rule == "hybrid" else support(solved)
+    return f"{solved.problem.id}  {solved.answer or '(no answer)'}  {why}  {mark}".rstrip()

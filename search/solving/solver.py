@@ -1,4 +1,4 @@
-"""Answering a question: sample, run, score, vote; and showing how the answer came about.
+"""Answering a question: sample, run, score, vote.
 
     assay solve "A box holds 12 eggs. How many eggs do 3 boxes hold?" --show
     assay solve problems=questions.jsonl output=answers.jsonl n=64
@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from assay.generator.candidates import asked_modes, sample_candidates
 from assay.generator.engines import Engine, EngineConfig, SamplingParams, make_engine
 from assay.generator.models import ModelConfig
 from assay.pools.grading import grade_candidates
@@ -33,13 +34,13 @@ from assay.problems.sets import ProblemsConfig
 from assay.problems.shots import FewShotConfig, choose_shots
 from assay.sandbox import Limits, Sandbox
 from assay.search.stages.mixture import prompt_of
-from assay.search.stages.sample import asked_modes, batch_samples, sample_candidates
+from assay.search.stages.sample import batch_samples
 from assay.selection import rules
 from assay.settings.errors import UserError
 from assay.verifier.config import ScoreConfig
 from assay.verifier.scorers.own import Readable, Scorer
 
-__all__ = ["Member", "SolveConfig", "Solved", "choose"]
+__all__ = ["Member", "SolveConfig", "Solved", "Solver", "choose", "share"]
 
 QUICKSTART = Path("runs/quickstart")
 RULES = ("majority", "best_of_n", "weighted", "top_k", "hybrid")
@@ -110,6 +111,12 @@ class Solved:
         """The answer that was voted for."""
         return None if self.chosen is None else self.chosen.graded.answer
 
+    @property
+    def right(self) -> bool | None:
+        """The answer's label; `None` where that is undecided or the problem has no reference."""
+        # Where nobody has an answer, all have the same label.
+        return (self.chosen or self.members[0]).graded.label
+
 
 def choose(problem: Problem, members: Sequence[Member], rule: str, k: int = 0) -> Solved:
     """Applies a rule to the candidates of one problem; see `Solved` for those without scores."""
@@ -179,8 +186,7 @@ class Solver:
                 chunk = problems[start : start + size]
                 members = decode(chunk, sandbox)
                 for problem in chunk:
-                    own = members[problem.id]
-                    yield choose(problem, own, self.config.rule, self.config.k)
+                    yield choose(problem, members[problem.id], self.config.rule, self.config.k)
 
     def _decode(self, problems: Sequence[Problem], sandbox: Sandbox) -> dict[str, list[Member]]:
         return self._members(problems, self.counts, sandbox)
@@ -202,23 +208,25 @@ class Solver:
         """The problems' candidates, graded and scored, by problem id."""
         if not problems:
             return {}
-        found: dict[str, list[Candidate]] = {problem.id: [] for problem in problems}
+        sampled: dict[str, list[Candidate]] = {problem.id: [] for problem in problems}
         total = len(problems) * sum(counts.values())
         with progress_bar(total, "sample", shown=self.progress) as progress:
             for candidate in sample_candidates(
                 self.engine, self.prompter, problems, counts, self.config.sampling
             ):
-                found[candidate.problem_id].append(candidate)
+                sampled[candidate.problem_id].append(candidate)
                 progress.update(1)
-        for own in found.values():
-            own.sort(key=lambda c: (c.mode, c.sample))
-        graded = iter(grade_candidates(problems, list(chain(*found.values())), sandbox))
+        for candidates in sampled.values():
+            candidates.sort(key=lambda c: (c.mode, c.sample))
+        graded = iter(grade_candidates(problems, list(chain(*sampled.values())), sandbox))
         members = {}
         for problem in problems:
-            own = found[problem.id]
-            grades = list(islice(graded, len(own)))
-            scores = self._scores(problem, own, grades)
-            members[problem.id] = [Member(*row) for row in zip(own, grades, scores, strict=True)]
+            candidates = sampled[problem.id]
+            grades = list(islice(graded, len(candidates)))
+            scores = self._scores(problem, candidates, grades)
+            members[problem.id] = [
+                Member(*row) for row in zip(candidates, grades, scores, strict=True)
+            ]
         return members
 
     def _scores(
@@ -255,9 +263,9 @@ def _with_defaults(config: SolveConfig) -> SolveConfig:
                 "or give generator=PATH_OR_HUB_ID"
             )
         generator = dataclasses.replace(generator, name=str(QUICKSTART / "generator"))
-        own = QUICKSTART / "verifier"
-        if not verifier.name and (own / "verifier.json").is_file():
-            verifier = dataclasses.replace(verifier, name=str(own))
+        trained = QUICKSTART / "verifier"
+        if not verifier.name and (trained / "verifier.json").is_file():
+            verifier = dataclasses.replace(verifier, name=str(trained))
     scored = verifier.name not in ("", "none")
     return dataclasses.replace(
         config,
@@ -266,6 +274,3 @@ def _with_defaults(config: SolveConfig) -> SolveConfig:
         prompt=prompt_of(generator, config.prompt),
         rule=config.rule or ("top_k" if scored else "majority"),
     )
-
-
-# Showing a solution in a terminal

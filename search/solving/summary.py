@@ -35,23 +35,23 @@ def summary(rows: Rows, rule: str, k: int) -> list[str]:
 
 def notes(rows: Rows, rule: str, k: int) -> list[str]:
     """What did not go as asked: more voters than candidates, candidates without a score."""
-    found = []
+    lines = []
     most = max((row["n"] for row in rows), default=0)
     if rule == "top_k" and k > most:
-        found.append(f"k={k} is more than the {count(most, 'candidate')}: all of them vote")
+        lines.append(f"k={k} is more than the {count(most, 'candidate')}: all of them vote")
     without = sum(row["unscored"] or 0 for row in rows)
     if without:
         total = sum(row["n"] for row in rows)
-        found.append(
+        lines.append(
             f"{without:,} of {count(total, 'candidate')} without a score (longer, with the "
             "question, than the verifier reads): left out of the rules that need scores"
         )
     fell_back = sum(row["rule"] != rule for row in rows)
     if fell_back:
-        found.append(
+        lines.append(
             f"{count(fell_back, 'problem')} without a scored answer: there the majority vote chose"
         )
-    return found
+    return lines
 
 
 def hybrid_lines(rows: Rows) -> list[str]:
@@ -63,8 +63,8 @@ def hybrid_lines(rows: Rows) -> list[str]:
     fallen = [row for row in rows if row["fell_back"]]
     choices = [row for row in rows if row["mode"] == "cot" and not row["fell_back"]]
     lines = []
-    for name, own in (("PoT", programs), (FELL_BACK, fallen), (CHOICE, choices)):
-        known = [row["right"] for row in own if row["right"] is not None]
+    for name, group in (("PoT", programs), (FELL_BACK, fallen), (CHOICE, choices)):
+        known = [row["right"] for row in group if row["right"] is not None]
         if known:
             rate = _percent(sum(known), len(known))
             lines.append(f"  {name}: {sum(known)} of {len(known)} right ({rate})")

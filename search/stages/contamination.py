@@ -1,7 +1,9 @@
-"""The stage `check-contamination`, and the same check before a generator is trained.
+"""The command `check-contamination`, and the same check before a generator is trained.
 
-assay check-contamination problems=mathinstruct against=[data/eval] output=overlaps.jsonl
-assay train-generator runs/g problems=mathinstruct contamination.against=[data/eval]
+Both say which questions of evaluation sets occur among the problems; they can be left out:
+
+    assay check-contamination problems=mathinstruct against=[data/eval] output=overlaps.jsonl
+    assay train-generator runs/g problems=mathinstruct contamination.against=[data/eval]
 """
 
 from __future__ import annotations
@@ -25,8 +27,8 @@ from assay.storage.files import atomic_file
 from assay.storage.places import Place, place
 
 __all__ = [
+    "CheckContaminationConfig",
     "ContaminationConfig",
-    "ContaminationStage",
     "checked",
     "evaluation_sets",
     "run_check_contamination",
@@ -46,7 +48,7 @@ class ContaminationConfig:
 
 
 @dataclass
-class ContaminationStage:
+class CheckContaminationConfig:
     """What `assay check-contamination` reads."""
 
     problems: ProblemsConfig = field(default_factory=ProblemsConfig)
@@ -59,7 +61,7 @@ class ContaminationStage:
     """JSONL file for all overlaps: ids, source, set, the words shared, both questions"""
 
 
-def run_check_contamination(config: ContaminationStage) -> None:
+def run_check_contamination(config: CheckContaminationConfig) -> None:
     """`assay check-contamination`."""
     sets = evaluation_sets(config.against, "against")
     problems = load_problems(config.problems)

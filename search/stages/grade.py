@@ -12,6 +12,7 @@ import dataclasses
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from assay.pools.grading import GRADER, grade_candidates
@@ -20,8 +21,8 @@ from assay.pools.run import Part, Run, Shard
 from assay.problems.answers import is_answer
 from assay.problems.problem import Problem
 from assay.sandbox import Limits, Sandbox
-from assay.search.launch.config import RayConfig, SlurmConfig
-from assay.search.launch.launchers import do_work
+from assay.search.launch.config import StageConfig
+from assay.search.launch.launchers import Launched, launch
 from assay.search.launch.work import Do, Report, Work
 from assay.settings.errors import UserError
 from assay.settings.schema import as_dict
@@ -30,43 +31,41 @@ __all__ = ["GradeConfig", "grade", "run"]
 
 
 @dataclass
-class GradeConfig:
+class GradeConfig(StageConfig):
     """What `assay grade` reads."""
 
-    run: str = ""
-    """the run's folder"""
     limits: Limits = field(default_factory=Limits)
     """limits on each program"""
     require: list[str] = field(default_factory=list)
     """isolation layers to insist on: without them no program is run; for example [seccomp]"""
     workers: int = 0
     """programs to run in parallel; 0 = one per core"""
-    shard: str = "0/1"
-    """i/m: do only the parts i modulo m, so that m machines can share a run"""
-    launcher: str = "local"
-    """local | slurm | ray: what the parts run on (docs/clusters.md)"""
-    slurm: SlurmConfig = field(default_factory=SlurmConfig)
-    ray: RayConfig = field(default_factory=RayConfig)
 
 
-def run(config: GradeConfig) -> None:
-    """`assay grade`."""
+def run(config: GradeConfig) -> str | None:
+    """`assay grade`; returns the id of the Slurm job that does it, if one does."""
+    launched = _launch(config)
+    if launched.awaited:
+        _print_summary(launched.run)
+    return launched.job
+
+
+def _print_summary(graded: Run) -> None:
     from assay.evaluation.gradings import gradings
     from assay.pools.frame import frame_line, load_frame
 
-    done = grade(config)
-    parts = done.parts("answers")
+    parts = graded.parts("answers")
     # A shard may have no part while the others have not written theirs.
     if parts:
-        frame = load_frame(done)
+        frame = load_frame(graded)
         print(frame_line(frame))
         both = gradings(frame)
         if both:
             print(f"\n{both}\n")
-    note = unanswered_note(done.problems)
+    note = unanswered_note(graded.problems)
     if note:
         print(note)
-    print(f"{len(parts)} parts of answers in {done.path / 'answers'}")
+    print(f"{len(parts)} parts of answers in {graded.path / 'answers'}")
 
 
 def unanswered_note(problems: Sequence[Problem]) -> str:
@@ -81,15 +80,19 @@ def unanswered_note(problems: Sequence[Problem]) -> str:
 
 
 def grade(config: GradeConfig) -> Run:
-    """Grades every candidates part that has no answers part yet."""
-    opened, works = planned(config)
-    for work in works:
-        do_work(work, config.launcher, config.ray)
-    return opened
+    """Grades every candidates part that has no answers part yet.
+
+    With Slurm it returns once the job is submitted.
+    """
+    return _launch(config).run
 
 
-def planned(config: GradeConfig) -> tuple[Run, list[Work]]:
-    """Registers the stage and finds what of it is left to do."""
+def _launch(config: GradeConfig) -> Launched:
+    return launch("grade", config, partial(_remaining, config))
+
+
+def _remaining(config: GradeConfig) -> tuple[Run, list[Work]]:
+    """Registers the stage and says what of it is left to do."""
     if not config.run:
         raise UserError("run: expected the folder of the run, for example run=runs/demo")
     opened = Run.open(config.run)

@@ -69,7 +69,7 @@ def members_of(base: Origin, mixture: Mapping[str, Any]) -> dict[str, Origin]:
     if not mixture:
         base.check()
         return {"": base}
-    found = {}
+    members = {}
     for name, differing in mixture.items():
         if not ORIGIN.fullmatch(str(name)):
             raise UserError(f"mixture.{name}: names may contain only letters, digits, - and _")
@@ -80,8 +80,8 @@ def members_of(base: Origin, mixture: Mapping[str, Any]) -> dict[str, Origin]:
             member.check()
         except UserError as error:
             raise UserError(f"mixture.{name}.{error}") from error
-        found[str(name)] = member
-    return found
+        members[str(name)] = member
+    return members
 
 
 def _resolved(origin: Origin) -> Origin:

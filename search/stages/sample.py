@@ -13,37 +13,37 @@ from __future__ import annotations
 import dataclasses
 import gc
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from assay.generator.engines import Engine, EngineConfig, Request, SamplingParams, make_engine
+from assay.generator.candidates import asked_modes, sample_candidates
+from assay.generator.engines import Engine, EngineConfig, SamplingParams, make_engine
+from assay.generator.engines.factory import identity
 from assay.generator.flops import model_shape
 from assay.generator.models import ModelConfig, fingerprint
-from assay.pools.rows import Candidate, candidates_table
+from assay.pools.rows import candidates_table
 from assay.pools.run import Part, Run, Shard
-from assay.problems.problem import MODES, Mode, Problem
+from assay.problems.problem import Problem
 from assay.problems.prompts import PromptConfig, Prompter, Shots
 from assay.problems.sets import ProblemsConfig, load_problems
 from assay.problems.shots import FewShotConfig, choose_shots
-from assay.search.launch.config import RayConfig, SlurmConfig
+from assay.search.launch.config import StageConfig
 from assay.search.launch.devices import gpu_shares, workers_for
-from assay.search.launch.launchers import do_work
+from assay.search.launch.launchers import Launched, launch
 from assay.search.launch.work import Do, Report, Work
 from assay.search.stages.mixture import Origin, origins_of, prompt_of
 from assay.settings.errors import UserError
 from assay.settings.schema import as_dict, fields_of
 
-__all__ = ["Engines", "SampleConfig", "prompt_of", "run", "sample", "sample_candidates"]
+__all__ = ["Engines", "SampleConfig", "prompt_of", "run", "sample"]
 
 
 @dataclass
-class SampleConfig:
+class SampleConfig(StageConfig):
     """What `assay sample` reads."""
 
-    run: str = ""
-    """the run's folder"""
     problems: ProblemsConfig = field(default_factory=ProblemsConfig)
     generator: ModelConfig = field(default_factory=ModelConfig)
     prompt: FewShotConfig = field(default_factory=lambda: FewShotConfig(form="auto"))
@@ -53,31 +53,29 @@ class SampleConfig:
     sampling: SamplingParams = field(default_factory=SamplingParams)
     engine: EngineConfig = field(default_factory=EngineConfig)
     mixture: dict[str, Any] = field(default_factory=dict)
-    """several origins in one pool: name -> what differs of generator, prompt, modes, sampling and
-    engine, for example '{cool: {}, hot: {sampling: {temperature: 1.0}}}'"""
+    """several origins in one pool: name -> its own settings of generator, prompt, modes, sampling
+    and engine, for example '{cool: {}, hot: {sampling: {temperature: 1.0}}}'"""
     problems_per_part: int = 0
-    """problems in one part, the unit of resuming and of sharding; 0 = as the run was begun, at
-    first so many that a part has about 512 samples"""
+    """problems per part, the unit of resuming and of sharding; 0 = the number that the run was
+    begun with; for a new run, enough for about 512 samples per part"""
     workers: int = 0
     """number of local processes; 0 = one per core on a CPU, one on a GPU"""
-    shard: str = "0/1"
-    """i/m: do only the parts i modulo m, so that m machines can share a run"""
-    launcher: str = "local"
-    """local | slurm | ray: what the parts run on (docs/clusters.md)"""
-    slurm: SlurmConfig = field(default_factory=SlurmConfig)
-    ray: RayConfig = field(default_factory=RayConfig)
 
 
-def run(config: SampleConfig) -> None:
-    """`assay sample`."""
-    done = sample(config)
-    print(f"{len(done.parts('candidates'))} parts of candidates in {done.path / 'candidates'}")
+def run(config: SampleConfig) -> str | None:
+    """`assay sample`; returns the id of the Slurm job that does it, if one does."""
+    launched = _launch(config)
+    if launched.awaited:
+        opened = launched.run
+        count = len(opened.parts("candidates"))
+        print(f"{count} parts of candidates in {opened.path / 'candidates'}")
+    return launched.job
 
 
 class Engines:
-    """The engine asked for last: a model is loaded once for all that needs it one after the other.
+    """Keeps the engine used last, so that consecutive users of one model load it once.
 
-    Processes that it is sent to start without one.
+    A process that it is sent to starts without an engine.
     """
 
     def __init__(self) -> None:
@@ -85,7 +83,7 @@ class Engines:
         self._loaded: tuple[ModelConfig, EngineConfig] | None = None
 
     def get(self, origin: Origin) -> Engine:
-        """The engine of an origin, loaded where another one was asked for last."""
+        """The engine of an origin, loaded unless it is the one used last."""
         if self._engine is None or self._loaded != _model(origin):
             self.release()
             self._engine = make_engine(origin.engine, origin.generator)
@@ -93,7 +91,7 @@ class Engines:
         return self._engine
 
     def release(self) -> None:
-        """Lets go of the engine: two models need not fit into memory."""
+        """Drops the engine, so that two models need not fit into memory."""
         self._engine = None
         gc.collect()
 
@@ -101,23 +99,36 @@ class Engines:
         return Engines, ()
 
 
-def sample(config: SampleConfig, engines: Engines | None = None) -> Run:
-    """Brings the run up to the samples asked for; what is there stays.
+def sample(
+    config: SampleConfig,
+    engines: Engines | None = None,
+    problems: Sequence[Problem] | None = None,
+) -> Run:
+    """Adds the samples that the run lacks; existing ones are kept.
 
-    `engines` keeps the engine from one call to the next, where this process itself samples.
-    Raises `UserError` where the run was made with other settings, naming them.
+    With Slurm it returns once the job is submitted. `engines` keeps the engine from one call to the
+    next, where this process itself samples; `problems` are those that `config.problems` describes,
+    which are loaded where they are not given. Raises `UserError` where the run was made with other
+    settings, naming them.
     """
-    opened, works = planned(config, engines)
-    for work in works:
-        do_work(work, config.launcher, config.ray)
-    return opened
+    return _launch(config, engines, problems).run
 
 
-def planned(config: SampleConfig, engines: Engines | None = None) -> tuple[Run, list[Work]]:
-    """Makes or opens the run, registers the stage and finds what of it is left to do."""
+def _launch(
+    config: SampleConfig,
+    engines: Engines | None = None,
+    problems: Sequence[Problem] | None = None,
+) -> Launched:
+    return launch("sample", config, partial(_remaining, config, engines, problems))
+
+
+def _remaining(
+    config: SampleConfig, engines: Engines | None, problems: Sequence[Problem] | None
+) -> tuple[Run, list[Work]]:
+    """Makes or opens the run, registers the stage and says what of it is left to do."""
     _check(config)
     origins = origins_of(fields_of(Origin, config), config.mixture)
-    problems = load_problems(config.problems)
+    problems = load_problems(config.problems) if problems is None else problems
     shots = {
         name: choose_shots(origin.prompt, config.problems, asked_modes(origin.modes))
         for name, origin in origins.items()
@@ -126,7 +137,9 @@ def planned(config: SampleConfig, engines: Engines | None = None) -> tuple[Run, 
     size = part_size(config, origins, opened)
     _register(opened, dataclasses.replace(config, problems_per_part=size), origins, shots)
     asked = [
-        part for name in _by_model(origins) for part in opened.plan(origins[name].modes, size, name)
+        part
+        for name in _by_model(origins)
+        for part in opened.wanted_parts(origins[name].modes, size, name)
     ]
     missing = opened.missing("candidates", asked, Shard.parse(config.shard))
     sampled = list(origins.values())
@@ -175,11 +188,6 @@ def _check(config: SampleConfig) -> None:
         raise UserError(f"problems_per_part={config.problems_per_part}: expected 0 (auto) or more")
 
 
-def asked_modes(counts: Mapping[str, int]) -> list[Mode]:
-    """The modes of which at least one sample is asked for."""
-    return [mode for mode in MODES if counts.get(mode, 0) > 0]
-
-
 def _by_model(origins: Mapping[str, Origin]) -> list[str]:
     """The names of the origins, those of one model together: a worker then loads it once."""
     models = [_model(origin) for origin in origins.values()]
@@ -201,8 +209,8 @@ def _register(
     # All are checked before the first one is sampled for hours.
     for name, origin in origins.items():
         key = sampling_key(origin, shots[name], config.problems_per_part)
-        own = origin if name else dataclasses.replace(config, prompt=origin.prompt)
-        opened.register("candidates", key, as_dict(own), name, partial(_shape, origin))
+        settings = origin if name else dataclasses.replace(config, prompt=origin.prompt)
+        opened.register("candidates", key, as_dict(settings), name, partial(_shape, origin))
 
 
 def part_size(config: SampleConfig, origins: Mapping[str, Origin], opened: Run) -> int:
@@ -237,7 +245,7 @@ def sampling_key(config: Origin, shots: Shots | None, problems_per_part: int) ->
         "generator": fingerprint(config.generator),
         "prompt": _prompt_key(config.prompt, shots),
         "sampling": as_dict(config.sampling),
-        **config.engine.identity(),
+        **identity(config.engine),
         "dtype": config.generator.dtype,
         "problems_per_part": problems_per_part,
     }
@@ -286,43 +294,3 @@ def open_worker(
         opened.write("candidates", part, table, time.perf_counter() - start)
 
     return do
-
-
-def sample_candidates(
-    engine: Engine,
-    prompter: Prompter,
-    problems: Sequence[Problem],
-    modes: Mapping[str, int],
-    params: SamplingParams,
-    first: int = 0,
-    origin: str = "",
-) -> Iterator[Candidate]:
-    """Yields each problem's candidates as they finish: `modes[mode]` samples from index `first`."""
-    asked = [(problem, mode) for mode in asked_modes(modes) for problem in problems]
-    requests = [
-        Request(
-            prompt_ids=prompter.ids(problem, mode),
-            count=modes[mode],
-            # Members of a mixture must not repeat each other's draws.
-            key=f"{problem.id}/{mode}@{origin}" if origin else f"{problem.id}/{mode}",
-            first=first,
-            calculator=params.calculator and mode == "cot",
-            messages=prompter.messages(problem, mode),
-        )
-        for problem, mode in asked
-    ]
-    stop = list(dict.fromkeys([*params.stop, *prompter.stop]))
-    for completion in engine.sample(requests, dataclasses.replace(params, stop=stop)):
-        problem, mode = asked[completion.request]
-        yield Candidate(
-            problem_id=problem.id,
-            mode=mode,
-            sample=completion.sample,
-            text=prompter.candidate_text(mode, completion.text),
-            token_ids=completion.token_ids,
-            tokens=len(completion.token_ids) + (completion.stop == "eos"),
-            prompt_tokens=len(requests[completion.request].prompt_ids),
-            logprob=completion.logprob,
-            stop=completion.stop,
-            origin=origin,
-        )

@@ -12,6 +12,7 @@ import dataclasses
 import gc
 import re
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,26 +21,24 @@ from typing import Any
 
 from assay.generator.flops import model_shape
 from assay.generator.models import ModelConfig, fingerprint, pinned
-from assay.pools.rows import scores_table
+from assay.pools.rows import KEY, scores_table
 from assay.pools.run import Part, Run, Shard
-from assay.search.launch.config import RayConfig, SlurmConfig
+from assay.search.launch.config import StageConfig
 from assay.search.launch.devices import gpu_shares, workers_for
-from assay.search.launch.launchers import do_work
+from assay.search.launch.launchers import Launched, launch
 from assay.search.launch.work import Do, Report, Work
 from assay.settings.errors import UserError
 from assay.settings.schema import as_dict
 from assay.verifier.config import ScoreConfig
 from assay.verifier.scorers.own import Readable, Scorer
 
-__all__ = ["ScoreStage", "Scorers", "run", "score", "verifier_name"]
+__all__ = ["ScoreStageConfig", "Scorers", "run", "score", "verifier_name"]
 
 
 @dataclass
-class ScoreStage:
+class ScoreStageConfig(StageConfig):
     """What `assay score` reads."""
 
-    run: str = ""
-    """the run's folder"""
     verifier: ModelConfig = field(default_factory=lambda: ModelConfig(name=""))
     """a folder that `assay train-verifier` wrote, or a hub id of one"""
     name: str = ""
@@ -49,18 +48,12 @@ class ScoreStage:
     scoring: ScoreConfig = field(default_factory=lambda: ScoreConfig(values=True))
     workers: int = 0
     """number of local processes; 0 = one per core on a CPU, one on a GPU"""
-    shard: str = "0/1"
-    """i/m: do only the parts i modulo m, so that m machines can share a run"""
-    launcher: str = "local"
-    """local | slurm | ray: what the parts run on (docs/clusters.md)"""
-    slurm: SlurmConfig = field(default_factory=SlurmConfig)
-    ray: RayConfig = field(default_factory=RayConfig)
 
 
 class Scorers:
-    """The verifier asked for last, loaded once for all runs that it scores one after the other.
+    """Keeps the verifier used last, so that it is loaded once for consecutive runs.
 
-    Processes that it is sent to start without one.
+    A process that it is sent to starts without a verifier.
     """
 
     def __init__(self) -> None:
@@ -68,7 +61,7 @@ class Scorers:
         self._loaded: ModelConfig | None = None
 
     def get(self, model: ModelConfig) -> Scorer:
-        """The scorer of a model, loaded where another one was asked for last."""
+        """The scorer of a model, loaded unless it is the one used last."""
         if self._scorer is None or self._loaded != model:
             self._scorer = None  # two models need not fit into memory
             gc.collect()
@@ -79,19 +72,21 @@ class Scorers:
         return Scorers, ()
 
 
-def verifier_name(config: ScoreStage) -> str:
+def verifier_name(config: ScoreStageConfig) -> str:
     """What the scores are called in the run."""
     name = config.name or Path(config.verifier.name).resolve().name
     return re.sub(r"[^\w.-]+", "-", name)
 
 
-def run(config: ScoreStage) -> None:
-    """`assay score`."""
-    done = score(config)
-    for one in single_stages(config):
-        stage = _stage(one)
-        parts = done.parts(stage)
-        print(f"{len(parts)} parts of scores in {done.path / stage}{_unscored(done, stage, parts)}")
+def run(config: ScoreStageConfig) -> str | None:
+    """`assay score`; returns the id of the Slurm job that does it, if one does."""
+    launched = _launch(config)
+    for one in by_verifier(config) if launched.awaited else []:
+        opened, stage = launched.run, _stage(one)
+        parts = opened.parts(stage)
+        unscored = _unscored(opened, stage, parts)
+        print(f"{len(parts)} parts of scores in {opened.path / stage}{unscored}")
+    return launched.job
 
 
 def _unscored(opened: Run, stage: str, parts: Sequence[Part]) -> str:
@@ -108,7 +103,7 @@ def _unscored(opened: Run, stage: str, parts: Sequence[Part]) -> str:
     )
 
 
-def single_stages(config: ScoreStage) -> list[ScoreStage]:
+def by_verifier(config: ScoreStageConfig) -> list[ScoreStageConfig]:
     """The configuration taken apart: one for each verifier. Raises `UserError` where none is."""
     if bool(config.verifier.name) == bool(config.verifiers):
         raise UserError(
@@ -125,23 +120,25 @@ def single_stages(config: ScoreStage) -> list[ScoreStage]:
     ]
 
 
-def score(config: ScoreStage, scorers: Scorers | None = None) -> Run:
+def score(config: ScoreStageConfig, scorers: Scorers | None = None) -> Run:
     """Scores every graded part that these verifiers have not scored yet.
 
-    `scorers` keeps the verifier from one call to the next, where this process itself scores.
+    With Slurm it returns once the job is submitted. `scorers` keeps the verifier from one call to
+    the next, where this process itself scores.
     """
-    opened, works = planned(config, scorers)
-    for work in works:
-        do_work(work, config.launcher, config.ray)
-    return opened
+    return _launch(config, scorers).run
 
 
-def planned(config: ScoreStage, scorers: Scorers | None = None) -> tuple[Run, list[Work]]:
-    """Registers the stage and finds what of it is left to do, verifier by verifier."""
+def _launch(config: ScoreStageConfig, scorers: Scorers | None = None) -> Launched:
+    return launch("score", config, partial(_remaining, config, scorers))
+
+
+def _remaining(config: ScoreStageConfig, scorers: Scorers | None) -> tuple[Run, list[Work]]:
+    """Registers the stage and says what of it is left to do, verifier by verifier."""
     if not config.run:
         raise UserError("run: expected the folder of the run, for example assay score runs/demo")
     singles = [
-        dataclasses.replace(one, verifier=pinned(one.verifier)) for one in single_stages(config)
+        dataclasses.replace(one, verifier=pinned(one.verifier)) for one in by_verifier(config)
     ]
     opened = Run.open(config.run)
     opened.key("answers")
@@ -157,16 +154,16 @@ def planned(config: ScoreStage, scorers: Scorers | None = None) -> tuple[Run, li
     return opened, [_work(opened, one, scorers or Scorers()) for one in singles]
 
 
-def _stage(config: ScoreStage) -> str:
+def _stage(config: ScoreStageConfig) -> str:
     return f"scores/{verifier_name(config)}"
 
 
-def _shape(config: ScoreStage) -> dict[str, Any] | None:
+def _shape(config: ScoreStageConfig) -> dict[str, Any] | None:
     shape = model_shape(config.verifier)
     return shape.to_dict() if shape else None
 
 
-def _work(opened: Run, config: ScoreStage, scorers: Scorers) -> Work:
+def _work(opened: Run, config: ScoreStageConfig, scorers: Scorers) -> Work:
     stage, device = _stage(config), config.verifier.device
     parts = opened.missing(stage, opened.parts("answers"), Shard.parse(config.shard))
     return Work(
@@ -181,7 +178,7 @@ def _work(opened: Run, config: ScoreStage, scorers: Scorers) -> Work:
     )
 
 
-def open_worker(config: ScoreStage, record: dict[str, Any], scorers: Scorers) -> Do:
+def open_worker(config: ScoreStageConfig, record: dict[str, Any], scorers: Scorers) -> Do:
     """Loads the verifier; returns what scores one part."""
     opened = Run.open(config.run, record)
     scorer = scorers.get(config.verifier)
@@ -191,17 +188,17 @@ def open_worker(config: ScoreStage, record: dict[str, Any], scorers: Scorers) ->
         start = time.perf_counter()
         candidates = opened.read("candidates", part).to_pylist()
         answers = opened.read("answers", part).to_pylist()
+        members = defaultdict(list)
+        for candidate, answer in zip(candidates, answers, strict=True):
+            members[candidate["problem_id"]].append((candidate, answer["output"]))
         rows = []
         for problem in opened.slice(part):
-            own = [i for i, row in enumerate(candidates) if row["problem_id"] == problem.id]
-            read = [
-                Readable(candidates[i]["mode"], candidates[i]["text"], answers[i]["output"])
-                for i in own
-            ]
-            scored = scorer.score(problem, read, config.scoring)
-            rows += [_row(candidates[i], scored, place) for place, i in enumerate(own)]
-            # Of imported candidates the number of tokens may be unknown (−1).
-            report(len(own), sum(max(0, candidates[i]["tokens"]) for i in own))
+            own = members[problem.id]
+            readable = [Readable(c["mode"], c["text"], output) for c, output in own]
+            scored = scorer.score(problem, readable, config.scoring)
+            rows += [_row(candidate, scored, i) for i, (candidate, _) in enumerate(own)]
+            # The number of tokens of imported candidates may be unknown (−1).
+            report(len(own), sum(max(0, candidate["tokens"]) for candidate, _ in own))
         table = scores_table(rows, values=config.scoring.values)
         opened.write(stage, part, table, time.perf_counter() - start)
 
@@ -209,7 +206,7 @@ def open_worker(config: ScoreStage, record: dict[str, Any], scorers: Scorers) ->
 
 
 def _row(candidate: dict[str, Any], scored: Any, place: int) -> dict[str, Any]:
-    row = {name: candidate[name] for name in ("problem_id", "origin", "mode", "sample")}
+    row = {name: candidate[name] for name in KEY}
     row["score"] = float(scored.scores[place])
     row["verifier_tokens"] = int(scored.tokens[place])
     row["verifier_prompt_tokens"] = int(scored.prompt_tokens[place])

@@ -1,4 +1,4 @@
-"""The stages `train-generator` and `train-verifier`.
+"""The commands `train-generator` and `train-verifier`.
 
     assay train-generator runs/g problems=gsm8k model=models/smollm2-135m-instruct
     assay train-verifier runs/v pools=[runs/train] model.base=runs/g
@@ -17,12 +17,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from assay.generator.train import TrainGeneratorConfig, train_generator
-from assay.pools.frame import load_frame
+from assay.pools.frame import joined_classes, load_frame
 from assay.pools.run import Run
-from assay.problems.answers import classes
 from assay.problems.calculator import strip_annotations
 from assay.problems.mathinstruct import told_sources
 from assay.problems.problem import Problem, Solution
@@ -37,9 +36,12 @@ from assay.verifier.data import LabelledCandidate, VerifierProblem
 from assay.verifier.train import train_verifier
 from assay.verifier.validate import validation_table
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = [
-    "GeneratorStage",
-    "VerifierStage",
+    "GeneratorTrainingConfig",
+    "VerifierTrainingConfig",
     "run_generator",
     "run_verifier",
     "training_pool",
@@ -48,18 +50,18 @@ __all__ = [
 
 
 @dataclass
-class GeneratorStage(TrainGeneratorConfig):
+class GeneratorTrainingConfig(TrainGeneratorConfig):
     """What `assay train-generator` reads."""
 
     problems: ProblemsConfig = field(default_factory=ProblemsConfig)
     """problems with reference solutions to learn from"""
     validation: ProblemsConfig = field(default_factory=lambda: ProblemsConfig(name=""))
-    """held-out problems by whose coverage the epoch is chosen"""
+    """held-out problems whose coverage decides which epoch is kept"""
     contamination: ContaminationConfig = field(default_factory=ContaminationConfig)
-    """told before training: questions of evaluation sets among the problems"""
+    """reported before training: questions of evaluation sets that occur among the problems"""
 
 
-def run_generator(config: GeneratorStage) -> None:
+def run_generator(config: GeneratorTrainingConfig) -> None:
     """`assay train-generator`."""
     problems = checked(load_problems(config.problems), config.contamination)
     first = os.environ.get("RANK", "0") == "0"
@@ -72,7 +74,7 @@ def run_generator(config: GeneratorStage) -> None:
 
 
 @dataclass
-class VerifierStage(TrainVerifierConfig):
+class VerifierTrainingConfig(TrainVerifierConfig):
     """What `assay train-verifier` reads."""
 
     pools: list[str] = field(default_factory=list)
@@ -85,7 +87,7 @@ class VerifierStage(TrainVerifierConfig):
     """form auto: the one that the base was made for, else its chat template, else alpaca"""
 
 
-def run_verifier(config: VerifierStage) -> None:
+def run_verifier(config: VerifierTrainingConfig) -> None:
     """`assay train-verifier`."""
     if not config.pools:
         raise UserError("pools: expected at least one graded run, for example pools=[runs/train]")
@@ -111,11 +113,15 @@ def training_summary(path: Path) -> str:
 
 
 def training_pool(
-    runs: Sequence[Run], annotations: str, origins: Sequence[str] = ()
+    runs: Sequence[Run],
+    annotations: str,
+    origins: Sequence[str] = (),
+    frames: Sequence[pd.DataFrame] | None = None,
 ) -> list[VerifierProblem]:
     """The graded candidates of one or more runs, by problem, in the order of the runs.
 
-    Those of `origins` alone where some are given.
+    Those of `origins` alone where some are given. `frames` are what `load_frame` gave of the runs,
+    with texts; they are read where they are not given.
 
     `annotations` ("keep" or "strip") should be what the generator was trained with: a language
     model's loss on text of another form would first undo what the generator knows. Raises
@@ -123,66 +129,60 @@ def training_pool(
     """
     if annotations not in ("keep", "strip"):
         raise UserError(f"annotations={annotations}: expected keep or strip")
-    found: dict[tuple[str, str], tuple[Problem, list[LabelledCandidate]]] = {}
-    sources: dict[tuple[str, str], list[_Source]] = {}
+    collected: dict[tuple[str, str], _Collected] = {}
     seen: set[str] = set()
-    columns = ("problem_id", "mode", "text", "label", "output", "answer", "answer_class")
     for number, run in enumerate(runs):
         by_id = {
             problem.id: _stripped(problem) if annotations == "strip" else problem
             for problem in run.problems
         }
-        frame = load_frame(run, texts=True)
+        frame = load_frame(run, texts=True) if frames is None else frames[number]
         seen |= set(frame["origin"])
         kept = frame["label"].notna() & (frame["origin"].isin(origins) | (not origins))
-        for problem_id, mode, text, label, output, answer, own_class in zip(
-            *(frame[kept][name] for name in columns), strict=True
-        ):
-            problem = by_id[problem_id]
+        for row in frame.loc[kept, _COLUMNS].itertuples(index=False):
+            problem = by_id[str(row.problem_id)]
             key = (problem.id, problem.question)
-            found.setdefault(key, (problem, []))[1].append(
-                LabelledCandidate(problem.id, mode, text, bool(label), output, own_class)
-            )
-            sources.setdefault(key, []).append(_Source(number, own_class, answer))
+            collected.setdefault(key, _Collected(problem)).add(number, row)
     for origin in origins:
         if origin not in seen:
             known = ", ".join(sorted(filter(None, seen))) or "none"
             raise UserError(f"origins: no candidates of {origin!r}; found {known}")
-    if not any(candidates for _, candidates in found.values()):
+    if not collected:
         names = ", ".join(str(run.path) for run in runs)
         raise UserError(f"{names}: no candidate has a label; the problems need reference answers")
-    return [
-        VerifierProblem(problem, _of_one_class(problem, candidates, sources[key]))
-        for key, (problem, candidates) in found.items()
-    ]
+    return [VerifierProblem(each.problem, each.labelled()) for each in collected.values()]
 
 
-class _Source(NamedTuple):
-    """Where a candidate comes from: the run's number, its answer class there, its answer."""
-
-    run: int
-    answer_class: int
-    answer: str | None
+_COLUMNS = ["problem_id", "mode", "text", "label", "output", "answer", "answer_class"]
 
 
-def _of_one_class(
-    problem: Problem, candidates: list[LabelledCandidate], sources: Sequence[_Source]
-) -> list[LabelledCandidate]:
-    """Makes classes, which count within a problem of a run, count over the runs.
+@dataclass
+class _Collected:
+    """A problem's candidates of all runs: the run's number, its class there, its answer."""
 
-    One representative of each run's class is enough: what is equivalent in a run has been found.
-    """
-    if len({source.run for source in sources}) < 2:
-        return candidates
-    heads: dict[tuple[int, int], str | None] = {}
-    for run, own_class, answer in sources:
-        if own_class >= 0:
-            heads.setdefault((run, own_class), answer)
-    merged = dict(zip(heads, classes(list(heads.values()), problem.options), strict=True))
-    return [
-        dataclasses.replace(candidate, answer_class=merged.get((run, own_class), -1))
-        for candidate, (run, own_class, _) in zip(candidates, sources, strict=True)
-    ]
+    problem: Problem
+    candidates: list[LabelledCandidate] = field(default_factory=list)
+    runs: list[int] = field(default_factory=list)
+    answers: list[str | None] = field(default_factory=list)
+
+    def add(self, run: int, row: Any) -> None:
+        """Takes a row of the frame of a run."""
+        self.candidates.append(
+            LabelledCandidate(
+                self.problem.id, row.mode, row.text, bool(row.label), row.output, row.answer_class
+            )
+        )
+        self.runs.append(run)
+        self.answers.append(row.answer)
+
+    def labelled(self) -> list[LabelledCandidate]:
+        """The candidates, with classes that hold over all runs."""
+        numbers = [candidate.answer_class for candidate in self.candidates]
+        joined = joined_classes(self.runs, numbers, self.answers, self.problem.options)
+        return [
+            dataclasses.replace(candidate, answer_class=number)
+            for candidate, number in zip(self.candidates, joined, strict=True)
+        ]
 
 
 def _stripped(problem: Problem) -> Problem:

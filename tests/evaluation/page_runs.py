@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.evaluate import evaluate
 from assay.selection.pool import PoolArrays
+from assay.selection.request import EvaluateConfig
 
 HOSTILE = (
     "</script><script>document.title='broken'</script><img src=x onerror=alert(1)>\u2028 𝟙 {{x}}"

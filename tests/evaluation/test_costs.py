@@ -11,8 +11,8 @@ import pytest
 from assay.evaluation.costs import candidate_costs, costs, equal_flops, with_costs
 from assay.evaluation.evaluate import EvaluateStage, run_evaluate
 from assay.evaluation.of_run import evaluate_run
+from assay.evaluation.report.axes import AXES
 from assay.evaluation.report.curve_figures import plot_curves
-from assay.evaluation.report.drawing import AXES
 from assay.evaluation.report.report import ReportStage, run_report
 from assay.evaluation.table import table
 from assay.generator.flops import ModelShape
@@ -21,8 +21,10 @@ from assay.pools.run import Part, Run
 from assay.problems.problem import Problem
 from assay.search.stages.grade import GradeConfig, grade
 from assay.selection.curves import splits
-from assay.selection.evaluate import SCORED_RULES, EvaluateConfig, evaluate
+from assay.selection.evaluate import evaluate
+from assay.selection.names import SCORED_RULES
 from assay.selection.pool import PoolArrays
+from assay.selection.request import EvaluateConfig
 from assay.settings.errors import UserError
 
 # 2 layers, 8 wide: token_flops 2304, logit_flops 1600, 64 for each key, 16 for a value.
@@ -150,10 +152,9 @@ def make_run(tmp_path):
             | ({"verifier_tokens": length, "verifier_prompt_tokens": 2} if counts else {})
             for i, length in enumerate((1, 2))
         ]  # fmt: skip
-        made = scores_table(scores, values=values)
-        if not counts:
-            made = made.drop_columns(["verifier_tokens", "verifier_prompt_tokens"])
-        run.write("scores/v", part, made, seconds[2])
+        if not values:
+            scores = [{name: row[name] for name in row if name != "values"} for row in scores]
+        run.write("scores/v", part, scores_table(scores, values=values), seconds[2])
         return Run.open(run.path)
 
     return make
@@ -237,7 +238,7 @@ def test_several_verifiers_cost_each_their_own(make_run, capsys):
     ]
 
 
-def test_older_scores_with_values_tell_the_tokens(make_run):
+def test_scores_with_values_tell_the_tokens(make_run):
     candidates, notes = candidate_costs(make_run(counts=False, values=True), "v")
     # 3 tokens before: the generator's prompt stands for the verifier's.
     assert candidates["scoring_flops"].tolist() == [256 + 16 * 4 + 8, 2 * 256 + 16 * 9 + 2 * 8]
@@ -245,7 +246,7 @@ def test_older_scores_with_values_tell_the_tokens(make_run):
     assert [note[:16] for note in notes] == ["FLOPs of scoring"]
 
 
-def test_older_scores_without_values(make_run):
+def test_scores_without_tokens_and_values(make_run):
     candidates, notes = candidate_costs(make_run(counts=False), "v")
     assert candidates["scoring_flops"].tolist() == [
         2 * 256 + 16 * 9 + 2 * 8,

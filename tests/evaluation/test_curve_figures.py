@@ -8,8 +8,9 @@ import pytest
 
 from assay.evaluation.report.curve_figures import _apart, plot_curves, plot_runs
 from assay.evaluation.report.drawing import _ticks
-from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.evaluate import evaluate
 from assay.selection.pool import PoolArrays
+from assay.selection.request import EvaluateConfig
 
 
 @pytest.fixture(scope="module")

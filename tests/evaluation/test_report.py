@@ -12,7 +12,7 @@ from assay.evaluation.report.report import _names, report_run
 from assay.pools.rows import Candidate, Graded, answers_table, candidates_table, scores_table
 from assay.pools.run import Part, Run
 from assay.problems.problem import Problem
-from assay.selection.evaluate import EvaluateConfig
+from assay.selection.request import EvaluateConfig
 
 
 def make_run(folder, right=(0, 3), problems=3, temperature=0.7, question="What is {}?"):

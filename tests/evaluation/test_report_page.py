@@ -12,8 +12,9 @@ import pytest
 from assay.evaluation.report import page as page_module
 from assay.evaluation.report.page import PageRun, write_page
 from assay.evaluation.report.problem import describe, pack
-from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.evaluate import evaluate
 from assay.selection.pool import PoolArrays
+from assay.selection.request import EvaluateConfig
 from tests.evaluation.page_runs import HOSTILE, candidate, evaluated, make_problems
 
 SETTINGS = {"command": "assay report", "sample": {"params": {"top_p": 1.0}, "stop": []}}

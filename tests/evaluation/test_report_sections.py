@@ -14,9 +14,10 @@ from assay.evaluation.report.figures import (
 )
 from assay.evaluation.report.page import PageRun, write_page
 from assay.evaluation.report.sections import accuracy, curves, differences, groups, scores
-from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.evaluate import evaluate
 from assay.selection.groups import FIFTHS
 from assay.selection.pool import PoolArrays
+from assay.selection.request import EvaluateConfig
 
 
 def make_frame(problems=10, candidates=8, modes=("cot", "pot"), seed=0):

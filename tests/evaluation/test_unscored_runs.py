@@ -15,7 +15,7 @@ from assay.pools.frame import load_frame
 from assay.pools.run import Run
 from assay.search.solving.show import show_one
 from assay.search.stages.train import training_pool
-from assay.selection.evaluate import EvaluateConfig
+from assay.selection.request import EvaluateConfig
 from assay.verifier.config import VerifierModelConfig
 from assay.verifier.model import Verifier
 

@@ -12,9 +12,10 @@ from assay.pools.rows import Candidate, candidates_table, scores_table
 from assay.pools.run import Part, Run
 from assay.problems.problem import Problem
 from assay.search.stages.grade import GradeConfig, grade
-from assay.search.stages.score import ScoreStage, single_stages
-from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.search.stages.score import ScoreStageConfig, by_verifier
+from assay.selection.evaluate import evaluate
 from assay.selection.pool import PoolArrays
+from assay.selection.request import EvaluateConfig
 from assay.settings.errors import UserError
 from assay.settings.schema import load
 
@@ -87,20 +88,20 @@ def test_one_frame_of_all(evaluations):
 
 
 def test_verifiers_are_named_by_keys_or_folders():
-    config = load(ScoreStage, ["verifiers={small: runs/a/verifier, large: runs/b/verifier}"])
-    found = single_stages(config)
+    config = load(ScoreStageConfig, ["verifiers={small: runs/a/verifier, large: runs/b/verifier}"])
+    found = by_verifier(config)
     assert [(c.name, c.verifier.name) for c in found] == [
         ("small", "runs/a/verifier"),
         ("large", "runs/b/verifier"),
     ]
-    assert list(load(ScoreStage, ["verifiers=[runs/a,org/b]"]).verifiers) == ["a", "b"]
+    assert list(load(ScoreStageConfig, ["verifiers=[runs/a,org/b]"]).verifiers) == ["a", "b"]
     with pytest.raises(UserError, match="verifiers: two have one name; name them"):
-        load(ScoreStage, ["verifiers=[runs/a/verifier,runs/b/verifier]"])
+        load(ScoreStageConfig, ["verifiers=[runs/a/verifier,runs/b/verifier]"])
     for words in ([], ["verifier=runs/a", "verifiers=[runs/b]"]):
         with pytest.raises(UserError, match="verifier: expected a verifier's folder"):
-            single_stages(load(ScoreStage, words))
+            by_verifier(load(ScoreStageConfig, words))
     with pytest.raises(UserError, match="name=x: names one verifier"):
-        single_stages(load(ScoreStage, ["verifiers=[runs/a]", "name=x"]))
+        by_verifier(load(ScoreStageConfig, ["verifiers=[runs/a]", "name=x"]))
 
 
 @pytest.fixture

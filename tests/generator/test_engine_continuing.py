@@ -13,7 +13,7 @@ from scipy import stats
 from assay.generator.engines import Request, SamplingParams
 from assay.generator.engines.continuing import Continuing, Draft, Sample, seed_of
 from assay.generator.engines.hf import TransformersEngine
-from assay.generator.engines.protocol import Choice
+from assay.generator.engines.openai_api import Choice
 from assay.generator.models import ModelConfig, load_tokenizer
 from assay.problems.calculator import continue_with
 from assay.settings.errors import UserError

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from assay.generator.lora import GeneratorLora
+from assay.generator.lora import GeneratorLoraConfig
 from assay.generator.models import ModelConfig, load_model
 from assay.generator.train import train_generator
 from assay.settings.errors import UserError
@@ -30,7 +30,7 @@ def logits(path):
 
 
 def lora(**settings):
-    return GeneratorLora(**{"rank": 4, **settings})
+    return GeneratorLoraConfig(**{"rank": 4, **settings})
 
 
 def test_merged_and_alone_are_the_same_model(configure):  # noqa: F811

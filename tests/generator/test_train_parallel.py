@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from assay.generator.coverage import CoverageConfig
-from assay.generator.lora import GeneratorLora
+from assay.generator.lora import GeneratorLoraConfig
 from assay.generator.models import ModelConfig, load_model
 from assay.generator.parallel import check_launch, deepspeed_settings, kind_of
 from assay.generator.train import _split_batch, train_generator
@@ -42,9 +42,9 @@ ACCELERATE = [
 SCRIPT = """
     import json, os, sys
     sys.path.insert(0, {root!r})
-    from assay.generator.lora import GeneratorLora
+    from assay.generator.lora import GeneratorLoraConfig
     from assay.generator.models import ModelConfig
-    from assay.generator.output import OutputFolder
+    from assay.generator.output import GeneratorFolder
     from assay.generator.train import TrainGeneratorConfig, train_generator
     from assay.problems.prompts import PromptConfig
     from tests.generator.test_train_generator import sums
@@ -66,7 +66,7 @@ SCRIPT = """
 
         Trainer.create_accelerator_and_postprocess = create
 
-    saves, real = [], OutputFolder.complete
+    saves, real = [], GeneratorFolder.complete
 
     def complete(folder, *arguments):
         real(folder, *arguments)
@@ -74,7 +74,7 @@ SCRIPT = """
         if len(saves) == last:
             os._exit(3)
 
-    OutputFolder.complete = complete
+    GeneratorFolder.complete = complete
     config = TrainGeneratorConfig(
         model=ModelConfig(name={base!r}, device="cpu"),
         prompt=PromptConfig(form="plain"),
@@ -84,7 +84,7 @@ SCRIPT = """
         learning_rate=3e-3,
         pack_length=128,
         save_every_seconds=0.0,
-        lora=GeneratorLora(**lora),
+        lora=GeneratorLoraConfig(**lora),
         trainer=dict(dataloader_drop_last=True, **trainer),
     )
     train_generator(config, sums(60))
@@ -243,7 +243,10 @@ def test_deepspeed_over_other_processes(monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"lora": GeneratorLora(rank=4, bits=4)}, r"lora\.bits=4: weights of 4 bits cannot be div"),
+        (
+            {"lora": GeneratorLoraConfig(rank=4, bits=4)},
+            r"lora\.bits=4: weights of 4 bits cannot be div",
+        ),
         ({"coverage": CoverageConfig(problems=2)}, r"coverage\.problems: weights are divided"),
     ],
 )

@@ -5,21 +5,15 @@ import json
 import pytest
 
 from assay import command_line
-from assay.generator.engines.hf import rows_that_fit
+from assay.generator.engines.memory import rows_that_fit
 from assay.generator.models import ModelConfig
 from assay.generator.shapes import known_model
 from assay.planning.hardware import DEVICES, GIB, machine_of
+from assay.planning.inference import Sampling, Scoring, sampling_estimate, scoring_estimate
 from assay.planning.memory import Adapters
 from assay.planning.plan import PlanConfig, plan
-from assay.planning.roofline import (
-    Sampling,
-    Scoring,
-    Training,
-    sampling_stage,
-    scoring_stage,
-    training_stage,
-)
 from assay.planning.table import duration
+from assay.planning.training import Training, training_estimate
 from assay.planning.workload import lengths_of, problems_in
 from assay.problems.prompts import PromptConfig
 from assay.problems.sets import ProblemsConfig
@@ -164,30 +158,30 @@ def test_lengths_are_those_of_the_data(annotations):
 
 
 def test_training_bound_by_arithmetic_by_hand():
-    stage = training_stage(training(), machine_of("8xH100-80G", mfu=0.5))
+    stage = training_estimate(training(), machine_of("8xH100-80G", mfu=0.5))
     # 3 passes of 2 FLOPs a matrix parameter; 4 · 4096 · 32 for each of 128.5 keys; half the logits.
     token = 2 * 6_476_005_376 + 4 * 4096 * 32 * 128.5 + 0.5 * 2 * 4096 * 32000
     assert stage.flops == pytest.approx(3 * token * 1e8)
     assert stage.seconds == pytest.approx(stage.flops / (8 * 989e12 * 0.5))
     assert stage.bound == "arithmetic"
-    saving = training_stage(training(checkpointing=True), machine_of("8xH100-80G"))
+    saving = training_estimate(training(checkpointing=True), machine_of("8xH100-80G"))
     assert saving.flops == pytest.approx(4 * token * 1e8)
-    low_rank = training_stage(training(adapters=Adapters(rank=16)), machine_of("H100-80G"))
+    low_rank = training_estimate(training(adapters=Adapters(rank=16)), machine_of("H100-80G"))
     assert low_rank.flops == pytest.approx((2 * token + 6 * 39_976_960) * 1e8)
 
 
 def test_communication_and_kernels_may_decide():
     few = training(parallel="zero3", micro_tokens=256, steps=40_000, tokens=8 * 256 * 40_000.0)
-    stage = training_stage(few, machine_of("8x3090"))
+    stage = training_estimate(few, machine_of("8x3090"))
     # Weights twice, gradients once, 2 bytes each, for every micro-batch; 12 GB/s.
     assert stage.seconds == pytest.approx(7 / 8 * 3 * 2 * 6_738_415_616 * 40_000 / 12e9)
     assert stage.bound == "communication"
     # Over two nodes of four the cards carry 4 · 3.1 GB/s, which is no less; of two, 6.2.
-    assert training_stage(few, machine_of("2x4x3090")).seconds == stage.seconds
-    slower = training_stage(few, machine_of("4x2x3090"))
+    assert training_estimate(few, machine_of("2x4x3090")).seconds == stage.seconds
+    slower = training_estimate(few, machine_of("4x2x3090"))
     assert slower.seconds == pytest.approx(stage.seconds * 12 / 6.2)
     small = known_model(ModelConfig())
-    stage = training_stage(training(model=small), machine_of("H100-80G"))
+    stage = training_estimate(training(model=small), machine_of("H100-80G"))
     assert stage.bound == "kernels"
     # 6 layers, 75 kernels and 5 for each of 16 examples; 25 micro-batches a step; 8 µs.
     assert stage.seconds == pytest.approx(25 * 1000 * 6 * (75 + 5 * 16) * 8e-6)
@@ -195,12 +189,12 @@ def test_communication_and_kernels_may_decide():
 
 def test_offloading_by_hand():
     work = training(parallel="zero3-offload", micro_tokens=1024, tokens=8 * 1024 * 1000.0)
-    stage = training_stage(work, machine_of("8xH100-80G"))
+    stage = training_estimate(work, machine_of("8xH100-80G"))
     weights = 6_738_415_616 / 8
     # Each step: weights there and back twice and gradients once, 2 bytes each, at 25 GB/s; Adam
     # reads and writes 28 bytes, all eight devices from one memory of 100 GB/s.
     moved, adam = (2 * 2 + 2) * weights / 25e9, 28 * weights / (100e9 / 8)
-    others = training_stage(training(parallel="zero3", micro_tokens=1024, tokens=work.tokens),
+    others = training_estimate(training(parallel="zero3", micro_tokens=1024, tokens=work.tokens),
                             machine_of("8xH100-80G"))  # fmt: skip
     assert stage.seconds == pytest.approx(others.seconds + 1000 * (moved + adam))
     assert stage.bound == "offloading"
@@ -229,7 +223,7 @@ def test_what_does_not_fit_says_what_would(capsys):
         "lora.rank=16 lora.bits=4",
     ]
     hopeless = training(model=known_model(ModelConfig(name="Llama-2-70B")))
-    assert training_stage(hopeless, machine_of("T4")).advice == ()
+    assert training_estimate(hopeless, machine_of("T4")).advice == ()
 
 
 @pytest.mark.parametrize(
@@ -262,7 +256,7 @@ def test_advice_keeps_its_word(model, hardware, words):
 
 
 def test_decoding_is_bound_by_memory_by_hand():
-    stage = sampling_stage(sampling(), machine_of("H100-80G"))
+    stage = sampling_estimate(sampling(), machine_of("H100-80G"))
     active = 256 * 0.85
     steps = 100_000 * 200 / active
     read = 2 * 6_738_415_616 + active * 524_288 * (100 + 100)
@@ -272,20 +266,20 @@ def test_decoding_is_bound_by_memory_by_hand():
     expected = steps * read / (3.35e12 * 0.7) + prefill
     assert stage.seconds == pytest.approx(expected)
     assert stage.bound == "memory"
-    small = sampling_stage(sampling(model=known_model(ModelConfig())), machine_of("H100-80G"))
+    small = sampling_estimate(sampling(model=known_model(ModelConfig())), machine_of("H100-80G"))
     assert small.bound == "engine"
     assert small.seconds == pytest.approx(steps * 2e-3, rel=0.01)
 
 
 def test_a_batch_is_limited_by_memory():
-    stage = sampling_stage(sampling(), machine_of("4090-24G"))
+    stage = sampling_estimate(sampling(), machine_of("4090-24G"))
     room = 0.9 * 23.6 * GIB - 2 * 6_738_415_616 - 1.5 * GIB
     assert stage.settings["samples_at_once"] == int(room / (524_288 * 300))
     assert stage.fits
 
 
 def test_the_engine_transformers_shares_prompts_and_rows():
-    stage = sampling_stage(sampling(engine="transformers"), machine_of("A100-80G"))
+    stage = sampling_estimate(sampling(engine="transformers"), machine_of("A100-80G"))
     free = 79.3 * GIB - 2 * 6_738_415_616 - 1.5 * GIB
     assert stage.settings["samples_at_once"] == rows_that_fit(524_288, 400, free) == 83
     assert stage.memory.device["kv cache"] == 83 * 800 * 524_288
@@ -293,16 +287,16 @@ def test_the_engine_transformers_shares_prompts_and_rows():
 
 def test_tensor_parallel_is_advised_for_sampling():
     large = sampling(model=known_model(ModelConfig(name="Llama-2-70B")))
-    stage = sampling_stage(large, machine_of("8xH100-80G"))
+    stage = sampling_estimate(large, machine_of("8xH100-80G"))
     assert not stage.fits
     assert stage.advice[0].startswith("engine.name=vllm engine.vllm.tensor_parallel=2 (")
-    two = sampling_stage(sampling(tensor_parallel=2), machine_of("2xH100-80G"))
+    two = sampling_estimate(sampling(tensor_parallel=2), machine_of("2xH100-80G"))
     assert two.memory.device["weights"] == 6_738_415_616
 
 
 def test_scoring_by_hand():
     work = Scoring("v", LLAMA, 1000, 100_000, 100.0, 200.0, 16384, 2)
-    stage = scoring_stage(work, machine_of("4xH100-80G"))
+    stage = scoring_estimate(work, machine_of("4xH100-80G"))
     shape = LLAMA.shape
     flops = 1000 * float(shape.forward(0, 100)) + 100_000 * float(shape.scoring_flops(100, 200))
     assert stage.flops == pytest.approx(flops)

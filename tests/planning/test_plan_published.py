@@ -5,8 +5,9 @@ import pytest
 from assay.generator.models import ModelConfig
 from assay.generator.shapes import known_model
 from assay.planning.hardware import machine_of
+from assay.planning.inference import Sampling, sampling_estimate
 from assay.planning.memory import Adapters
-from assay.planning.roofline import Sampling, Training, sampling_stage, training_stage
+from assay.planning.training import Training, training_estimate
 
 
 def model(name):
@@ -27,16 +28,18 @@ def pretraining(name, tokens, length):
 )
 def test_hours_of_llama_2s_pretraining(name, published, planned):
     """Touvron et al. 2023, arXiv 2307.09288, table 2: A100-80G, 2 T tokens, sequences of 4096."""
-    stage = training_stage(pretraining(name, 2e12, 4096), machine_of("A100-80G"))
+    stage = training_estimate(pretraining(name, 2e12, 4096), machine_of("A100-80G"))
     assert stage.seconds / 3600 == pytest.approx(planned, rel=1e-3)
     assert published * 0.85 < planned < published * 1.15
 
 
 def test_llama_3_reached_less_than_the_plans_share():
     """Its model card: 1.3 M hours of H100-80G for 15 T tokens of the 8B, sequences of 8192."""
-    stage = training_stage(pretraining("Llama-3-8B", 15e12, 8192), machine_of("H100-80G"))
+    stage = training_estimate(pretraining("Llama-3-8B", 15e12, 8192), machine_of("H100-80G"))
     assert stage.seconds / 3600 == pytest.approx(542_000, rel=1e-3)
-    slower = training_stage(pretraining("Llama-3-8B", 15e12, 8192), machine_of("H100", mfu=0.167))
+    slower = training_estimate(
+        pretraining("Llama-3-8B", 15e12, 8192), machine_of("H100", mfu=0.167)
+    )
     assert slower.seconds / 3600 == pytest.approx(1.3e6, rel=0.01)
 
 
@@ -47,7 +50,7 @@ def test_seventy_billion_need_two_nodes(hardware, fits):
         "t", model("Llama-2-70B"), 1e8, 1000, 1.0, 2048, 2048.0, "master", "fsdp",
         checkpointing=True,
     )  # fmt: skip
-    assert training_stage(work, machine_of(hardware)).fits == fits
+    assert training_estimate(work, machine_of(hardware)).fits == fits
 
 
 @pytest.mark.parametrize(
@@ -60,7 +63,7 @@ def test_weights_of_four_bits(name, published, planned):
         "t", model(name), 1e8, 1000, 0.5, 512, 512.0, "autocast", checkpointing=True,
         adapters=adapters,
     )  # fmt: skip
-    weights = training_stage(work, machine_of("L40S")).memory.device["weights"] / 1e9
+    weights = training_estimate(work, machine_of("L40S")).memory.device["weights"] / 1e9
     assert weights == pytest.approx(planned, abs=0.05)
     assert published * 0.8 < weights < published
 
@@ -78,6 +81,6 @@ def test_tokens_a_second_of_vllm(name, hardware, prompt, tokens, rows, published
     work = Sampling(
         "s", model(name), 5000, 5000, 5000, float(prompt), float(tokens), tokens, "vllm", 2, rows
     )
-    rate = 5000 * tokens / sampling_stage(work, machine_of(hardware)).seconds
+    rate = 5000 * tokens / sampling_estimate(work, machine_of(hardware)).seconds
     assert rate == pytest.approx(planned, rel=0.01)
     assert published / 2 < rate < published * 1.2

@@ -12,8 +12,9 @@ import pytest
 
 from assay import command_line
 from assay.generator.models import ModelConfig
-from assay.pools.exchange.importing import ImportConfig, formats, import_pool
-from assay.pools.exchange.mapping import Fields
+from assay.pools.exchange.fields import Fields
+from assay.pools.exchange.importing import ImportConfig, import_pool
+from assay.pools.exchange.reading import formats
 from assay.pools.frame import load_frame
 from assay.pools.run import Run
 from assay.search.stages.grade import GradeConfig, grade
@@ -109,7 +110,7 @@ def test_tokens_and_logprobs_of_vllm_and_servers(make):
     [
         ("last", [0.75, 0.125, 0.5, 0.125]),
         ("min", [0.5, 0.125, 0.5, 0.125]),
-        ("prod", [0.375, 0.015625, 0.5, 0.125]),
+        ("product", [0.375, 0.015625, 0.5, 0.125]),
         ("mean", [0.625, 0.875 / 3, 0.5, 0.125]),
     ],
 )
@@ -275,7 +276,7 @@ def test_a_run_that_lost_parts_is_not_taken_for_whole(make, capsys):
 def test_imported_candidates_are_scored(make, monkeypatch):
     """Without token ids and counts: a verifier reads the text."""
     import assay.search.stages.score
-    from assay.search.stages.score import ScoreStage, score
+    from assay.search.stages.score import ScoreStageConfig, score
     from assay.verifier.config import ScoreConfig
 
     class Longest:
@@ -290,7 +291,7 @@ def test_imported_candidates_are_scored(make, monkeypatch):
     monkeypatch.setattr(assay.search.stages.score, "fingerprint", str)
     run = grade(GradeConfig(run=str(make(LONG, format="long").path)))
     model = ModelConfig(name="longest")
-    score(ScoreStage(str(run.path), model, scoring=ScoreConfig(values=False), workers=1))
+    score(ScoreStageConfig(str(run.path), model, scoring=ScoreConfig(values=False), workers=1))
     frame = load_frame(Run.open(run.path))
     assert frame["score:longest"].tolist() == [float(len(RIGHT[0]))] * 4
     assert sorted(frame["score:long"]) == [0.125, 0.25, 0.5, 0.75]
@@ -387,7 +388,7 @@ ROW = HF[0]
         ([ROW | {"scores": ["high", "low"]}], {}, "expected numbers in 'scores', found 'high'"),
         ([ROW | {"modes": ["cot", "tir"]}], {}, "expected one of cot, pot in 'modes', found 'tir'"),
         ([], {}, "holds no rows"),
-        ([ROW], {"aggregate": "max"}, "aggregate=max: expected one of last, min, prod, mean"),
+        ([ROW], {"aggregate": "max"}, "aggregate=max: expected one of last, min, product, mean"),
         ([ROW], {"format": "gwen"}, "format=gwen: expected one of assay, gsm8k-solutions, hf"),
         (
             ASSAY[:1] * 2,

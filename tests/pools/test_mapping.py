@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from assay.pools.exchange.mapping import MISSING, Fields, UnmappedError, convert, look_up
+from assay.pools.exchange.fields import MISSING, Fields, look_up
+from assay.pools.exchange.mapping import UnmappedError, convert
 from assay.settings.errors import UserError
 
 ROW = {
@@ -142,7 +143,7 @@ def test_a_failed_request_is_a_candidate_without_an_answer():
         converted({"q": "?", "s": [None, None]})
 
 
-@pytest.mark.parametrize("aggregate", ["min", "prod", "mean", "last"])
+@pytest.mark.parametrize("aggregate", ["min", "product", "mean", "last"])
 def test_a_missing_step_score_makes_the_score_unknown(aggregate):
     row = {"q": "?", "s": ["x"], "v": [[0.5, None]]}
     (candidate,) = convert(

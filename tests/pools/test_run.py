@@ -48,14 +48,14 @@ def test_a_part_is_named_by_its_slices():
 
 
 def test_a_plan_covers_every_problem_and_mode(run):
-    assert run.plan({"cot": 4, "pot": 0}, 2) == [Part(i, "cot", 0, 4) for i in range(3)]
-    assert [len(run.slice(p)) for p in run.plan({"cot": 4}, 2)] == [2, 2, 1]
+    assert run.wanted_parts({"cot": 4, "pot": 0}, 2) == [Part(i, "cot", 0, 4) for i in range(3)]
+    assert [len(run.slice(p)) for p in run.wanted_parts({"cot": 4}, 2)] == [2, 2, 1]
 
 
 def test_asking_for_more_samples_adds_parts_beside_the_old_ones(run):
     run.write("candidates", Part(0, "cot", 0, 4), table("a"), 1.0)
-    assert run.plan({"cot": 16}, 2)[:2] == [Part(0, "cot", 0, 4), Part(0, "cot", 4, 16)]
-    assert run.missing("candidates", run.plan({"cot": 16}, 2)) == [
+    assert run.wanted_parts({"cot": 16}, 2)[:2] == [Part(0, "cot", 0, 4), Part(0, "cot", 4, 16)]
+    assert run.missing("candidates", run.wanted_parts({"cot": 16}, 2)) == [
         Part(0, "cot", 4, 16),
         Part(1, "cot", 0, 16),
         Part(2, "cot", 0, 16),
@@ -65,14 +65,14 @@ def test_asking_for_more_samples_adds_parts_beside_the_old_ones(run):
 def test_asking_for_fewer_samples_discards_nothing(run):
     for i in range(3):
         run.write("candidates", Part(i, "cot", 0, 4), table("a"), 1.0)
-    assert run.missing("candidates", run.plan({"cot": 2}, 2)) == []
+    assert run.missing("candidates", run.wanted_parts({"cot": 2}, 2)) == []
     assert len(run.parts("candidates")) == 3
 
 
 def test_shards_share_the_parts_without_overlap(run):
-    planned = run.plan({"cot": 4, "pot": 4}, 2)
-    shards = [run.missing("candidates", planned, Shard.parse(f"{i}/2")) for i in range(2)]
-    assert sorted(shards[0] + shards[1]) == sorted(planned)
+    wanted = run.wanted_parts({"cot": 4, "pot": 4}, 2)
+    shards = [run.missing("candidates", wanted, Shard.parse(f"{i}/2")) for i in range(2)]
+    assert sorted(shards[0] + shards[1]) == sorted(wanted)
     assert {p.index for p in shards[0]} == {0, 2}
 
 
@@ -152,7 +152,7 @@ def test_a_truncated_part_is_named_and_done_again(run, capsys):
         run.write("candidates", p, table("a", "b"), 1.0)
     path = run.path / "candidates" / part.filename
     put(path, content(path)[:-20])
-    missing = run.missing("candidates", run.plan({"cot": 4}, 2))
+    missing = run.missing("candidates", run.wanted_parts({"cot": 4}, 2))
     assert missing == [part, Part(2, "cot", 0, 4)]
     assert (
         f"{part.filename}: is truncated or not Parquet; it will be recomputed"
@@ -169,7 +169,7 @@ def test_a_part_from_another_run_is_named_and_done_again(run, tmp_path, capsys):
     target = run.path / "candidates" / part.filename
     (run.path / "candidates").mkdir()
     put(target, content(foreign.path / "candidates" / part.filename))
-    assert part in run.missing("candidates", run.plan({"cot": 4}, 2))
+    assert part in run.missing("candidates", run.wanted_parts({"cot": 4}, 2))
     assert "was made with other settings" in capsys.readouterr().err
 
 

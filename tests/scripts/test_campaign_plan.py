@@ -9,7 +9,7 @@ from assay.generator import fetch
 from assay.problems.annotations import strip_annotations
 from assay.problems.sets import ProblemsConfig, load_problems
 from assay.search.stages.sample import SampleConfig
-from assay.search.stages.train import GeneratorStage, VerifierStage
+from assay.search.stages.train import GeneratorTrainingConfig, VerifierTrainingConfig
 from assay.settings.errors import UserError
 from assay.settings.schema import load
 from scripts.gpu import campaign_machine
@@ -29,12 +29,12 @@ RATES = Rates(sample=0.002, grade=0.0005, train=0.001, score=0.0005, start=100)
 
 
 def test_the_settings_are_the_papers():
-    generator = load(GeneratorStage, ["configs/gsm8k_135m/generator.yaml"])
+    generator = load(GeneratorTrainingConfig, ["configs/gsm8k_135m/generator.yaml"])
     assert generator.rationales.modes == ["cot", "pot"]
     assert 2 <= generator.epochs <= 3
     sample = load(SampleConfig, ["configs/gsm8k_135m/sample.yaml"])
     assert (sample.sampling.temperature, sample.sampling.calculator) == (0.7, True)
-    verifier = load(VerifierStage, ["configs/gsm8k_135m/verifier.yaml"])
+    verifier = load(VerifierTrainingConfig, ["configs/gsm8k_135m/verifier.yaml"])
     assert (verifier.model.dropout, verifier.model.level, verifier.lm_weight) == (0.2, "token", 1.0)
     assert (verifier.annotations, generator.rationales.annotations) == ("keep", "keep")
 

@@ -15,7 +15,7 @@ from assay.pools.frame import load_frame, pool_line
 from assay.pools.run import Part, Run
 from assay.problems.sets import ProblemsConfig
 from assay.problems.shots import FewShotConfig
-from assay.search.drivers import run as pipeline
+from assay.search.drivers import run as loop
 from assay.search.stages import sample as sampling
 from assay.search.stages.mixture import Origin, origins_of
 from assay.settings.errors import UserError
@@ -214,15 +214,6 @@ def test_origins_are_carried_to_the_page(sample, capsys):
     ]
 
 
-def test_parts_without_the_column_have_their_origin(sample):
-    """Runs that were made before there were mixtures."""
-    sample()
-    run = Run.open(sample.path)
-    (part, _) = run.parts("candidates")
-    run.write("candidates", part, run.read("candidates", part).drop_columns("origin"), 1.0)
-    assert run.read("candidates", part).column("origin").to_pylist() == [""] * 4
-
-
 def test_members_do_not_repeat_each_other_and_do_not_depend_on_each_other(tmp_path):
     """Two members of the same settings, on the embedded model; then one of them alone."""
     problems = tmp_path / "problems.jsonl"
@@ -249,8 +240,8 @@ def test_members_do_not_repeat_each_other_and_do_not_depend_on_each_other(tmp_pa
 
 def test_the_loop_has_one_for_its_pool_and_one_for_its_tests(monkeypatch, tmp_path):
     asked = []
-    monkeypatch.setattr(pipeline, "sample", asked.append)
+    monkeypatch.setattr(loop, "sample", lambda config, **_: asked.append(config))
     words = [{"output": str(tmp_path), "mixture": {"a": {}}, "pool_mixture": {"b": {}, "c": {}}}]
     for name in ("train", "test"):
-        pipeline.sample_split(load(pipeline.PipelineConfig, words), name, tmp_path)
+        loop.sample_split(load(loop.LoopConfig, words), name, tmp_path)
     assert [config.mixture for config in asked] == [{"b": {}, "c": {}}, {"a": {}}]

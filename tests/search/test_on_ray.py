@@ -15,10 +15,6 @@ import pandas as pd
 import pytest
 
 from assay import command_line
-from assay.search.launch.config import RayConfig
-from assay.search.launch.launchers import do_work
-from assay.search.launch.work import Work
-from assay.settings.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = importlib.util.find_spec("ray") is not None
@@ -31,9 +27,10 @@ import json, sys
 from pathlib import Path
 from assay.settings.errors import UserError
 from assay.search.launch import on_ray
-from assay.search.launch.launchers import RayConfig
+from assay.search.launch.config import RayConfig
 from assay.pools.run import Part
-from assay.search.launch.work import Bar, Work
+from assay.pools.progress import Bar
+from assay.search.launch.work import Work
 import ray_work
 
 bars = []
@@ -202,9 +199,3 @@ def test_without_ray_one_line_says_so(tmp_path, capsys, monkeypatch):
     assert error.startswith("assay: launcher=ray: needs the package ray, which is not installed; ")
     assert "[ray]'" in error
     assert error.count("\n") == 1
-
-
-def test_slurm_is_no_launcher_of_a_call():
-    work = Work([], lambda: None, (), total=0, description="")
-    with pytest.raises(UserError, match="launcher=slurm: submits a command"):
-        do_work(work, "slurm", RayConfig())

@@ -1,12 +1,23 @@
-"""What `assay run` tells and refuses before it trains: questions of the tests among the others."""
+"""What `assay run` tells and refuses before it trains: questions of the tests among the others.
 
+And that it reads nothing twice.
+"""
+
+import dataclasses
 import json
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from assay import command_line
-from assay.search.drivers import run as pipeline
-from assay.search.drivers.run import PipelineConfig, check_leaks, fine_tune
+from assay.pools.rows import scores_table
+from assay.pools.run import Run
+from assay.problems import sets
+from assay.search.drivers import run as loop
+from assay.search.drivers.run import LoopConfig, check_leaks, fine_tune
+from assay.search.stages import grade as grading
+from assay.search.stages import sample as sampling
 from assay.settings.errors import UserError
 from assay.settings.schema import load
 
@@ -27,7 +38,7 @@ def words(tmp_path):
 
 
 def test_overlaps_are_told_and_nothing_is_left_out(words, capsys):
-    assert check_leaks(load(PipelineConfig, words)) == frozenset()
+    assert check_leaks(load(LoopConfig, words)) == frozenset()
     assert capsys.readouterr().out.splitlines() == [
         "contamination: 3 problems against 2 (13 words in a row)",
         "              problems   found   training problems",
@@ -44,15 +55,15 @@ def test_a_question_of_a_test_is_refused_or_left_out(words, capsys):
         UserError,
         match=r"tests\.same: c is among the training problems; contamination\.drop=true leaves",
     ):
-        check_leaks(load(PipelineConfig, words))
+        check_leaks(load(LoopConfig, words))
     words.append("contamination.drop=true")
-    assert check_leaks(load(PipelineConfig, words)) == {"First, " + LONG, "Unseen?"}
+    assert check_leaks(load(LoopConfig, words)) == {"First, " + LONG, "Unseen?"}
     assert capsys.readouterr().out.endswith("  left out of training: 2 problems\n")
 
 
 def test_other_sets_are_compared_too(words, tmp_path, capsys):
     words += [f"contamination.against=[{tmp_path / 'same.jsonl'}]", "contamination.drop=true"]
-    dropped = check_leaks(load(PipelineConfig, words))
+    dropped = check_leaks(load(LoopConfig, words))
     assert dropped == {"First, " + LONG, "Unseen?"}
     assert "  same               1       1                   1\n" in capsys.readouterr().out
 
@@ -60,14 +71,14 @@ def test_other_sets_are_compared_too(words, tmp_path, capsys):
 def test_where_nothing_would_be_left(words):
     words += ["pool.limit=1", "contamination.drop=true"]
     with pytest.raises(UserError, match="every problem of pool overlaps; none is left"):
-        check_leaks(load(PipelineConfig, words))
+        check_leaks(load(LoopConfig, words))
 
 
 def test_what_is_left_out_is_trained_on_nowhere(words, monkeypatch):
     words += ["validation={split: train, limit: 2}"]
-    config = load(PipelineConfig, words)
+    config = load(LoopConfig, words)
     given = []
-    monkeypatch.setattr(pipeline, "train_generator", lambda _, *problems: given.extend(problems))
+    monkeypatch.setattr(loop, "train_generator", lambda _, *problems: given.extend(problems))
     fine_tune(config, frozenset({"Unseen?"}))
     assert [[p.id for p in problems] for problems in given] == [["x", "z"], ["x"]]
 
@@ -77,3 +88,82 @@ def test_names_of_folders_are_no_names_of_tests(words, capsys):
     assert capsys.readouterr().err == (
         "assay: tests.verifier: this name is taken; choose another\n"
     )
+
+
+def trained(folder):
+    """A training that took no time, as `_costs` reads it."""
+    folder.mkdir(parents=True)
+    (folder / "assay.json").write_text("{}")
+    return folder
+
+
+def scored(config):
+    """A run with a score for every candidate, by no model."""
+    run = Run.open(config.run)
+    run.register("scores/verifier", {"verifier": "v"}, {})
+    for part in run.parts("answers"):
+        rows = run.read("answers", part, ["problem_id", "origin", "mode", "sample"]).to_pylist()
+        table = scores_table([{**row, "score": row["sample"] / 10} for row in rows], values=False)
+        run.write("scores/verifier", part, table, 1.0)
+    return run
+
+
+def test_every_split_is_loaded_once_and_every_pool_read_once(tmp_path, monkeypatch, capsys):
+    embedded = Path(loop.__file__).resolve().parents[2] / "generator" / "embedded"
+    output = tmp_path / "loop"
+    words = [
+        *(f"output={output}", "problems=gsm_symbolic", "train.limit=4", "pool.limit=3"),
+        *("validation={split: test, offset: 9, limit: 2}", "problems_per_part=1", "workers=1"),
+        "tests={test: {limit: 3}, hard: {split: hard, limit: 2}}",
+        *("pool_modes={cot: 2, pot: 2}", "modes={cot: 2, pot: 2}", "sampling.max_new_tokens=8"),
+        *("generator.model.device=cpu", "evaluate.draws=5", "evaluate.bootstrap=5"),
+    ]
+    splits, reads, finished = Counter(), Counter(), set()
+    read_part = Run.read
+
+    def load_problems(config):
+        splits[config.split, config.offset, config.limit] += 1
+        return sets.load_problems(config)
+
+    def read(run, stage, part, *columns):
+        if run.path.name in finished:
+            reads[run.path.name, stage, part.filename] += 1
+        return read_part(run, stage, part, *columns)
+
+    def sample(config, **more):
+        model = dataclasses.replace(config.generator, name=str(embedded))
+        return sampling.sample(dataclasses.replace(config, generator=model), **more)
+
+    def grade(config):
+        run = grading.grade(config)
+        if run.path.name == "train":  # which is not scored
+            finished.add("train")
+        return run
+
+    def score(config):
+        run = scored(config)
+        finished.add(run.path.name)
+        return run
+
+    monkeypatch.setattr(Run, "read", read)
+    monkeypatch.setattr(loop, "load_problems", load_problems)
+    monkeypatch.setattr(sampling, "load_problems", load_problems)
+    monkeypatch.setattr(loop, "train_generator", lambda *_: trained(output / "generator"))
+    monkeypatch.setattr(loop, "sample", sample)
+    monkeypatch.setattr(loop, "grade", grade)
+    monkeypatch.setattr(loop, "verifier_training", lambda *_: None)
+    monkeypatch.setattr(loop, "train_verifier", lambda *_: trained(output / "verifier"))
+    monkeypatch.setattr(loop, "score", score)
+    loop.run(load(loop.LoopConfig, words))
+    shown = capsys.readouterr().out
+    assert "One problem of test, solved:" in shown
+    assert "hard: grade" in shown
+    assert splits == dict.fromkeys(
+        [("train", 0, 4), ("train", 0, 3), ("test", 9, 2), ("test", 0, 3), ("hard", 0, 2)], 1
+    )
+    graded = {
+        (run, stage) for run in ("train", "test", "hard") for stage in ("candidates", "answers")
+    }
+    scores = {(run, "scores/verifier") for run in ("test", "hard")}
+    assert {key[:2] for key in reads} == graded | scores
+    assert set(reads.values()) == {1}

@@ -2,14 +2,15 @@
 
 import pytest
 
+from assay.generator.candidates import sample_candidates
 from assay.generator.engines import Completion, EngineConfig, SamplingParams
 from assay.generator.models import EMBEDDED, ModelConfig
 from assay.problems.problem import Problem, Solution
 from assay.problems.prompts import PromptConfig, Prompter, Shot, Shots
 from assay.problems.shots import FewShotConfig
 from assay.search.stages.mixture import Origin, prompt_of
-from assay.search.stages.sample import _shape, sample_candidates, sampling_key
-from assay.search.stages.train import VerifierStage
+from assay.search.stages.sample import _shape, sampling_key
+from assay.search.stages.train import VerifierTrainingConfig
 from assay.settings.errors import UserError
 from assay.settings.schema import load
 from tests.search.characters import Characters
@@ -84,7 +85,7 @@ def test_a_generators_own_form_keeps_the_examples(tmp_path):
 
 def test_verifiers_read_the_plain_question():
     with pytest.raises(UserError, match=r"prompt.shots: unknown key"):
-        load(VerifierStage, ["prompt.shots=3"])
+        load(VerifierTrainingConfig, ["prompt.shots=3"])
 
 
 def test_a_server_has_the_shape_of_the_model_that_was_named():

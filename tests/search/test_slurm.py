@@ -1,7 +1,6 @@
 """Array jobs: what their scripts say, what sbatch is told, and that tasks together do the stage."""
 
 import dataclasses
-import importlib
 import os
 import subprocess
 import sys
@@ -12,9 +11,12 @@ import pytest
 
 from assay import command_line
 from assay.pools.run import Run
+from assay.problems.sets import ProblemsConfig
+from assay.search.drivers.launch import STAGES
 from assay.search.launch.config import SlurmConfig
-from assay.search.launch.launchers import STAGES
 from assay.search.launch.slurm import _frozen, _ranges, script
+from assay.search.stages.grade import GradeConfig, grade
+from assay.search.stages.sample import SampleConfig, sample
 from assay.settings.schema import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -146,6 +148,32 @@ def test_two_tasks_do_the_stage_and_a_third_submission_does_what_is_missing(
     pd.testing.assert_frame_equal(*(f.reset_index(drop=True) for f in frames))
 
 
+def test_a_stage_called_from_python_is_submitted_as_the_command_is(sbatch, tmp_path, capsys):
+    run = tmp_path / "run"
+    slurm = "slurm={array: 2, partition: cpu}"
+    config = load(SampleConfig, [f"run={run}", *WORDS, "launcher=slurm", slurm])
+    submitted = sample(config)
+    assert submitted.path == run
+    assert submitted.parts("candidates") == []
+    assert capsys.readouterr().out.startswith("sample: 2 of 2 tasks, 8 parts to do; job 1001, ")
+    script, frozen = (run / f"slurm/sample.{end}" for end in ("sh", "yaml"))
+    by_python = script.read_text(), frozen.read_text()
+    # Behind it, grading is submitted for parts that are not there yet.
+    after = SlurmConfig(array=3, after="1001")
+    graded = grade(GradeConfig(str(run), launcher="slurm", slurm=after))
+    assert graded.parts("candidates") == []
+    assert capsys.readouterr().out.startswith("grade: 3 of 3 tasks; job 1002, ")
+    # While the job is in the queue, nothing of what is left is looked for: no problems are read.
+    (tmp_path / "queue").write_text("1001\n")
+    waiting = dataclasses.replace(config, problems=ProblemsConfig(name="no-such-set"))
+    assert sample(waiting).path == run
+    assert "job 1001 is still in the queue" in capsys.readouterr().out
+    (tmp_path / "queue").write_text("")
+    assert command_line.main(["sample", str(run), *WORDS, "launcher=slurm", slurm]) == 0
+    assert (script.read_text(), frozen.read_text()) == by_python
+    assert len(sbatch.read_text().splitlines()) == 3
+
+
 CHAIN = """
 launcher: slurm
 slurm: {array: 3, partition: gpu, gpus: 1}
@@ -211,8 +239,7 @@ def test_what_is_in_the_queue_is_not_submitted_again(sbatch, tmp_path, capsys):
     ],
 )
 def test_tasks_read_the_configuration_that_was_submitted(stage, words, tmp_path):
-    module = importlib.import_module(STAGES[stage].module)
-    schema = getattr(module, STAGES[stage].schema)
+    schema = STAGES[stage].schema
     # "\\${" is how a user writes "${" that is text.
     words = [word.replace("${", "\\${") for word in words]
     given = load(schema, ["run=/r", *words, "launcher=slurm", "slurm.array=3"])
@@ -271,6 +298,19 @@ def test_a_chains_bad_key_is_named_with_its_stage(tmp_path, capsys):
     chain.write_text("sample: {modez: {cot: 1}}\n")
     line = line_of(capsys, "launch", str(tmp_path / "r"), str(chain))
     assert "sample.modez: unknown key; did you mean modes?" in line
-    assert "sample.run: stands above" in line_of(capsys, "launch", "r", "sample.run=x")
+    line = line_of(capsys, "launch", "r", "sample.run=x")
+    assert "sample.run: set it once at the top level" in line
     assert "launcher=x: expected one of" in line_of(capsys, "launch", "r", "launcher=x")
     assert "run: expected the folder" in line_of(capsys, "launch")
+
+
+@pytest.mark.parametrize("command", ["sample", "grade", "score", "launch"])
+def test_the_help_of_every_command_explains_where_parts_are_done(command, capsys):
+    assert command_line.main([command, "--help"]) == 0
+    words = " ".join(capsys.readouterr().out.split())
+    assert "launcher=local local | slurm | ray: what the parts run on" in words
+    assert "slurm.array=1 number of tasks; task i does the parts i modulo this number" in words
+    assert "ray.retries=3 how often a part is restarted after its worker died" in words
+    shared = command == "launch"
+    assert ("shard=0/1 i/m: do only the parts i modulo m" in words) is not shared
+    assert ("slurm settings for all stages; a stage's own slurm" in words) is shared

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 from assay import command_line
@@ -12,9 +14,10 @@ from assay.generator.engines import Completion
 from assay.pools.rows import Candidate, Graded
 from assay.problems.problem import Problem
 from assay.search.solving import solver as solve
-from assay.search.solving.show import show
+from assay.search.solving.show import show, show_one
 from assay.search.solving.solver import Member, choose
 from assay.search.solving.summary import hybrid_lines, notes
+from assay.selection.evaluate import EvaluateConfig
 from tests.search.characters import Characters
 
 PROGRAMS = {
@@ -249,3 +252,24 @@ def test_several_problems_are_sampled_at_once_and_answered_in_order(
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[:6]] == names
     assert lines[2] == "fails  2  100 % of the votes  right"
+
+
+@pytest.mark.parametrize(
+    ("label", "said"), [(True, "right"), (False, "wrong"), (pd.NA, "undecided")]
+)
+def test_a_run_tells_what_the_grader_said_of_its_answer(label, said):
+    """Nothing is graded anew, and what was undecided is not called wrong."""
+    row = {f.name: "" for cls in (Candidate, Graded) for f in dataclasses.fields(cls)}
+    row |= {"problem_id": "p", "mode": "cot", "sample": 0, "answer": "7", "answer_class": 0}
+    frame = pd.DataFrame([row | {"label": label}]).astype({"label": "boolean"})
+    run = SimpleNamespace(problems=[Problem("p", "?", "9")], verifiers=list)
+    run.parts = lambda *_: []
+    run.record = {"stages": {}}
+    assert f"reference: 9, {said}" in show_one(run, EvaluateConfig(), frame)
+
+
+def test_without_any_answer_an_answer_is_wrong_where_there_is_a_reference():
+    graded = Graded("", "", "", 0.0, None, "", -1, False)
+    candidate = Candidate("p", "cot", 0, "?", [1], 1, 1, -1.0, "eos")
+    solved = choose(Problem("p", "?", "9"), [Member(candidate, graded, NAN)], "majority")
+    assert (solved.answer, solved.right) == (None, False)

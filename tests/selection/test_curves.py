@@ -21,7 +21,7 @@ from assay.selection.curves import (
 )
 from assay.selection.intervals import bootstrap_weights, interval
 from assay.selection.pool import PoolArrays, orders
-from assay.selection.subsets import accuracy_at, expected_accuracy
+from assay.selection.subsets import expected_accuracy
 
 MIXES = ["cot", "pot", "both"]
 
@@ -172,13 +172,13 @@ def test_one_draw_serves_every_n_and_the_chunks_do_not_matter(monkeypatch):
         np.testing.assert_array_equal(estimate.values, again[key].values)
 
 
-def test_accuracy_at_is_one_rule_at_one_n():
+def test_values_are_of_each_problem_with_their_error():
     pool = make_pool(1)
-    estimate = accuracy_at(
-        pool, rules.weighted, 4, draws=50, seed=2, mix="cot", scores=pool.scores["v"]
+    found = expected_accuracy(
+        pool, {"r": rules.weighted}, [4], draws=50, seed=2, mix="cot", scores=pool.scores["v"]
     )
-    assert estimate.values.shape == (4,)
-    assert 0 <= estimate.error < 0.1
+    assert found["r", 4].values.shape == (4,)
+    assert 0 <= found["r", 4].error < 0.1
 
 
 def test_a_subset_of_everything_is_the_pool():
@@ -199,8 +199,9 @@ def test_a_problem_where_nobody_answers_is_wrong():
     for mix in MIXES:
         assert pass_at(pool, mix, 2).tolist() == [0.0]
         assert best_of_n_at(pool, pool.scores["v"], mix, [1, 2]).tolist() == [[0.0], [0.0]]
-        found = accuracy_at(pool, rules.weighted, 2, 10, mix=mix, scores=pool.scores["v"])
-        assert found.values.tolist() == [0.0]
+        scores = pool.scores["v"]
+        found = expected_accuracy(pool, {"r": rules.weighted}, [2], 10, mix=mix, scores=scores)
+        assert found["r", 2].values.tolist() == [0.0]
 
 
 @pytest.mark.parametrize(

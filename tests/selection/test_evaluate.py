@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 from assay.evaluation.table import table
-from assay.selection.evaluate import EvaluateConfig, evaluate, rule_label
+from assay.selection.evaluate import evaluate
+from assay.selection.names import rule_label
 from assay.selection.pool import PoolArrays
+from assay.selection.request import EvaluateConfig
 from assay.settings.errors import UserError
 
 

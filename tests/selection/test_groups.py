@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 
 from assay.evaluation.table import table
-from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.evaluate import evaluate
 from assay.selection.groups import FIFTHS, fifths, halves, mean_in_group, possible
 from assay.selection.intervals import bootstrap_weights
 from assay.selection.pool import PoolArrays
+from assay.selection.request import EvaluateConfig
 from assay.settings.errors import UserError
 
 

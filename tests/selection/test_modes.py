@@ -14,9 +14,9 @@ from assay.evaluation.report.sections.groups import difficulty
 from assay.evaluation.report.tidy import tidy_tables
 from assay.evaluation.table import table
 from assay.selection.curves import has, pass_at, tokens_at, ways
-from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.evaluate import evaluate
 from assay.selection.pool import PoolArrays
-from assay.selection.request import sizes_of
+from assay.selection.request import EvaluateConfig, sizes_of
 from assay.settings.errors import UserError
 
 NAMES = ["problem_id", "mode", "sample", "answer_class", "label", "tokens", "score:v"]

@@ -43,11 +43,12 @@ def test_the_order_of_rows_changes_nothing():
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
-def test_select_modes_moves_columns_together():
-    pot = PoolArrays.from_frame(frame()).select_modes("pot")
+def test_select_moves_columns_together():
+    pool = PoolArrays.from_frame(frame())
+    pot = pool.select(pool.of_mode("pot"))
     assert pot.classes.tolist() == [[0], [1]]
     assert pot.scores["v"].tolist() == [[0.5], [0.75]]
-    cot = PoolArrays.from_frame(frame()).select_modes("cot")
+    cot = pool.select(pool.of_mode("cot"))
     assert cot.classes.tolist() == [[2, -1], [-1, -1]]
     assert cot.present.tolist() == [[True, True], [False, False]]
     assert cot.tokens.tolist() == [[10, 12], [-1, -1]]
@@ -68,7 +69,7 @@ def test_origins():
     # By mode, then origin, then sample: class 2 has no origin, 4 and 3 are cool.
     assert pool.classes.tolist() == [[2, 4, 3, 5, 1], [6, -1, -1, -1, -1]]
     assert pool.origins.tolist() == [[0, 1, 1, 2, 1], [1, -1, -1, -1, -1]]
-    pot = pool.select_modes("pot")
+    pot = pool.select(pool.of_mode("pot"))
     assert (pot.origins.tolist(), pot.origin_names) == ([[1], [-1]], pool.origin_names)
     plain = PoolArrays.from_frame(frame())
     assert plain.origin_names == [""]

@@ -5,13 +5,15 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import roc_auc_score
 
 from assay.evaluation.table import table
-from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.evaluate import evaluate
 from assay.selection.intervals import bootstrap_weights
 from assay.selection.pool import PoolArrays
 from assay.selection.quality import calibration_bins, over_optimisation, quality
-from assay.verifier.validate import calibration_error, measure
+from assay.selection.request import EvaluateConfig
 
 
 def make_pool(problems=30, candidates=12, seed=0, levels=None, gain=0.5):
@@ -30,22 +32,24 @@ def make_pool(problems=30, candidates=12, seed=0, levels=None, gain=0.5):
 
 
 @pytest.mark.parametrize("levels", [None, 4])
-def test_measures_are_those_of_validation(levels):
-    """Another implementation, with scikit-learn's AUC and calibration curve."""
+def test_measures_equal_scikit_learn(levels):
+    """Of which the bins hold their upper border too."""
     pool = make_pool(levels=levels)
     scores = pool.scores["v"]
     found = quality(pool, scores, {}, bootstrap_weights(30, 200))
     kept = pool.labelled
     rows = [(scores[p][kept[p]], pool.labels[p][kept[p]]) for p in range(30)]
-    expected = measure([s for s, _ in rows], [y for _, y in rows])
-    assert found.auc.value == pytest.approx(expected.auc, abs=1e-12)
-    assert found.within.value == pytest.approx(expected.auc_within, abs=1e-12)
-    assert found.brier.value == pytest.approx(expected.mse, abs=1e-7)
+    within = [roc_auc_score(y, s) for s, y in rows if 0 < y.sum() < len(y)]
+    held, right = scores[kept].astype(np.float64), pool.labels[kept]
+    assert found.auc.value == pytest.approx(roc_auc_score(right, held), abs=1e-12)
+    assert found.within.value == pytest.approx(np.mean(within), abs=1e-12)
+    assert found.brier.value == pytest.approx(np.mean(np.square(held - right)), abs=1e-7)
     assert found.candidates == kept.sum() == 30 * 11
-    if levels is None:  # at the edges of bins the two put a score into different ones
-        assert found.calibration_error.value == pytest.approx(
-            calibration_error(scores[kept], pool.labels[kept]), abs=1e-6
-        )
+    share, mean = calibration_curve(right, held, n_bins=10)
+    counts = np.histogram(held, np.nextafter(np.arange(11) / 10, 2))[0]
+    counts[0] += (held == 0).sum()
+    expected = np.average(np.abs(share - mean), weights=counts[counts > 0])
+    assert found.calibration_error.value == pytest.approx(expected, abs=1e-6)
     for interval in (found.auc, found.within, found.brier, found.calibration_error):
         assert interval.low < interval.value < interval.high
     # the bins and the error are the same numbers

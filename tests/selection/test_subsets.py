@@ -1,5 +1,6 @@
 """Votes counted on sorted subsets against the rules themselves and against all subsets."""
 
+import itertools
 from functools import partial
 
 import numpy as np
@@ -55,6 +56,47 @@ def test_votes_agree_with_the_rules(name, mix, levels):
         exact = not levels and vote.by_score
         off = np.abs(fast["r", n].values - slow["r", n].values)
         assert off.max() <= (0 if exact else 5 * np.sqrt(0.5 / draws)), n
+
+
+def every_subset_and_order(pool, vote, n):
+    """The obvious way: all subsets of both modes, their ties broken in every order."""
+    modes, classes, labels, scores = (
+        array[0] for array in (pool.modes, pool.classes, pool.labels, pool.scores["v"])
+    )
+    right = []
+    for share in {(n // 2, n - n // 2), (n - n // 2, n // 2)}:
+        ways = [
+            itertools.combinations(held, min(most, len(held)))
+            for mode, most in enumerate(share)
+            if len(held := np.flatnonzero(modes == mode))
+        ]
+        outcomes = []
+        for parts in itertools.product(*ways):
+            columns = list(itertools.chain(*parts))
+            ties = np.array(list(itertools.permutations(range(len(columns)))))
+            own = [np.broadcast_to(array[columns], ties.shape) for array in (classes, scores)]
+            chosen = vote(*own, ties)
+            outcomes.append(np.mean(labels[columns][chosen] & (chosen >= 0)))
+        right.append(np.mean(outcomes))
+    return np.mean(right)
+
+
+@pytest.mark.parametrize("n", [3, 4, 5, 6])
+@pytest.mark.parametrize("counts", [(1, 5), (2, 6), (5, 2), (4, 4)])
+@pytest.mark.parametrize("name", [name for name in VOTES if "best" in name or "majority" in name])
+def test_no_mode_is_favoured_where_a_score_is_tied_across_modes(name, counts, n):
+    """Of a mode with few candidates most are drawn, early and late arrivals alike."""
+    rows = [
+        ("p", mode, sample, {"cot": 0, "pot": 1}[mode] if sample % 3 else 2 + sample, mode == "pot")
+        for mode, count in zip(("cot", "pot"), counts, strict=True)
+        for sample in range(count)
+    ]
+    names = ["problem_id", "mode", "sample", "answer_class", "label"]
+    pool = PoolArrays.from_frame(pd.DataFrame(rows, columns=names).assign(**{"score:v": 0.5}))
+    draws = 20_000
+    found = expected_accuracy(pool, {"r": VOTES[name]}, [n], draws, scores=pool.scores["v"])
+    expected = every_subset_and_order(pool, VOTES[name], n)
+    assert abs(found["r", n].values[0] - expected) <= 4 * np.sqrt(0.25 / draws)
 
 
 def test_one_subset_of_everything_is_the_rule_itself():

@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 
 from assay.selection.curves import Estimate
-from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.evaluate import evaluate
 from assay.selection.pool import PoolArrays
+from assay.selection.request import EvaluateConfig
 from assay.selection.subsets import Vote, expected_accuracy
-from assay.selection.tuning import FOLDS, TEMPERATURES, Plan, choose, fold_of, k_grid, variants
+from assay.selection.tuning import FOLDS, TEMPERATURES, FoldVotes, choose, fold_of, k_grid, variants
 from assay.settings.errors import UserError
 
 
@@ -64,7 +65,7 @@ def test_a_fold_has_no_say_in_its_own_constant():
     assert (used.error, used.draws) == (0.2, 7)
     assert choose(votes, [one, two], None).votes == (Vote(k=2),)  # 0.52 over all
     assert choose(votes, [one, one], None).votes == (Vote(k=1),)  # the first of equals
-    assert Plan((Vote(k=4), Vote(k=3), Vote(k=3))).typical == Vote(k=3)
+    assert FoldVotes((Vote(k=4), Vote(k=3), Vote(k=3))).typical == Vote(k=3)
 
 
 def test_k_is_found():

@@ -9,8 +9,9 @@ import pytest
 
 from assay.selection import rules
 from assay.selection.curves import best_of_n_at, splits
-from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.evaluate import evaluate
 from assay.selection.pool import PoolArrays
+from assay.selection.request import EvaluateConfig
 from assay.selection.subsets import MAJORITY, Vote, expected_accuracy
 from assay.selection.tuning import fold_of
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from assay.selection.evaluate import EvaluateConfig
+from assay.selection.request import EvaluateConfig
 from assay.settings.errors import UserError
 from assay.settings.help import describe
 from assay.settings.schema import load, merge, read_yaml
@@ -135,3 +135,24 @@ def test_words_that_cannot_be_used_are_one_line(word):
     with pytest.raises(UserError) as caught:
         load(Model, [word])
     assert "\n" not in str(caught.value)
+
+
+@dataclass
+class OfBase:
+    run: str = ""
+    """the run"""
+    launcher: str = field(default="local", kw_only=True)
+    """who works"""
+
+
+@dataclass
+class OfSubclass(OfBase):
+    modes: str = "cot"
+    """what is asked"""
+
+
+def test_keys_of_a_base_class_that_have_names_alone_are_explained_last():
+    assert describe(OfSubclass).split() == (
+        ["run=", "the", "run", "modes=cot", "what", "is", "asked", "launcher=local", "who", "works"]
+    )
+    assert load(OfSubclass, ["launcher=slurm"]) == OfSubclass("", "cot", launcher="slurm")

@@ -8,7 +8,7 @@ import torch
 from assay.generator.models import ModelConfig
 from assay.settings.errors import UserError
 from assay.verifier import train
-from assay.verifier.checkpoint import OutputFolder
+from assay.verifier.checkpoint import VerifierFolder
 from assay.verifier.model import load_verifier
 from assay.verifier.train import train_verifier
 from assay.verifier.validate import Validation
@@ -117,7 +117,7 @@ def test_killed_at_any_write_and_again_keeps_the_same_step(
     count = 0
 
     def cut(name):
-        real = getattr(OutputFolder, name)
+        real = getattr(VerifierFolder, name)
 
         def write(folder, *arguments):
             nonlocal count
@@ -134,7 +134,7 @@ def test_killed_at_any_write_and_again_keeps_the_same_step(
     training = tmp_path / "cut" / "training"
     with monkeypatch.context() as patch:
         for name in ("save_best", "save_state", "drop_other_bests"):
-            patch.setattr(OutputFolder, name, cut(name))
+            patch.setattr(VerifierFolder, name, cut(name))
         for _ in range(8):
             try:
                 train_verifier(config, data)

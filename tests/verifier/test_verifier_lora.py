@@ -2,7 +2,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from assay.verifier.config import LoraSettings
+from assay.verifier.config import LoraConfig
 from assay.verifier.model import Verifier
 from assay.verifier.train import train_verifier
 from tests.verifier.test_verifier_train import (
@@ -26,7 +26,7 @@ def folder_of(make_lm, make_tokenizer, tmp_path):
 
 
 def lora_config(base, output, model=None, lora=None, **settings):
-    model = {**(model or {}), "lora": LoraSettings(**{"rank": 4, **(lora or {})})}
+    model = {**(model or {}), "lora": LoraConfig(**{"rank": 4, **(lora or {})})}
     return config_of(base, output, model=model, **settings)
 
 

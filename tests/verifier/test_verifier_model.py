@@ -10,7 +10,7 @@ from assay.problems.prompts import PromptConfig
 from assay.settings.errors import UserError
 from assay.verifier.card import model_card
 from assay.verifier.config import VerifierModelConfig, VerifierSettings
-from assay.verifier.model import Verifier, load_verifier, read_settings, reserve_token, uses_output
+from assay.verifier.model import Verifier, load_verifier, read_settings, reserve_token
 
 FAMILIES = ("llama", "qwen2", "mistral", "gemma", "gpt_neox", "gpt2")
 
@@ -120,7 +120,7 @@ def test_saved_and_opened_again(base_folder, tmp_path, head):
     assert again.settings.reserved_token_id == 258
     assert prompter.config == prompt
     assert tokens.convert_tokens_to_ids("<|verifier|>") == 258
-    assert uses_output(str(tmp_path / "v"))
+    assert read_settings(ModelConfig(name=str(tmp_path / "v"))).append_output
     assert not again.training
     ids = torch.tensor([[9, 8, 7]])
     positions = torch.arange(3)[None]

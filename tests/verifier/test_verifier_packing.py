@@ -13,11 +13,11 @@ from assay.verifier.packing import (
     _buckets,
     _even_parts,
     deal,
+    joint_steps,
     micro_batches,
     packed_batch,
     padded_batch,
-    plan,
-    plan_references,
+    reference_steps,
 )
 
 FAMILIES = ("llama", "qwen2", "mistral", "gemma", "gpt_neox", "gpt2")
@@ -268,7 +268,7 @@ def some_groups(count, samples):
 def test_an_epoch_has_every_sample_once():
     groups = some_groups(7, 11)
     rng = np.random.default_rng(0)
-    steps = plan(groups, pack_tokens=20, batch_tokens=300, rng=rng)
+    steps = joint_steps(groups, pack_tokens=20, batch_tokens=300, rng=rng)
     seen = sorted(tuple(s.ids) for step in steps for pack in step for s in pack.sampled)
     assert seen == sorted((i, j) for i in range(7) for j in range(11))
     assert all(pack.length <= 22 for step in steps for pack in step)
@@ -280,7 +280,7 @@ def test_an_epoch_has_every_sample_once():
 def test_a_plan_is_a_function_of_its_seed():
     def order(seed):
         rng = np.random.default_rng(seed)
-        steps = plan(some_groups(3, 4), pack_tokens=16, batch_tokens=100, rng=rng)
+        steps = joint_steps(some_groups(3, 4), pack_tokens=16, batch_tokens=100, rng=rng)
         return [[s.ids.tolist() for p in step for s in p.sampled] for step in steps]
 
     assert order(1) == order(1)
@@ -289,7 +289,7 @@ def test_a_plan_is_a_function_of_its_seed():
 
 def test_a_solution_longer_than_a_pack_stands_alone():
     group = Group("x", "cot", ids(1, 2), (Sampled(ids(*range(50)), True, 1),) * 2, ())
-    steps = plan([group], pack_tokens=10, batch_tokens=10**6, rng=np.random.default_rng(0))
+    steps = joint_steps([group], pack_tokens=10, batch_tokens=10**6, rng=np.random.default_rng(0))
     assert [len(pack.sampled) for pack in steps[0]] == [1, 1]
 
 
@@ -328,8 +328,8 @@ def test_references_alone_count_once_each(make_lm):
         Group("c", "pot", ids(12), (Sampled(ids(2, 0), True, 1),), ()),
     ]
     rng = np.random.default_rng(0)
-    assert len(plan_references(groups, batch_tokens=6, rng=rng)) == 2
-    (packs,) = plan_references(groups, batch_tokens=10**6, rng=rng)
+    assert len(reference_steps(groups, batch_tokens=6, rng=rng)) == 2
+    (packs,) = reference_steps(groups, batch_tokens=10**6, rng=rng)
     # Each reference in a row of its own: 2 + 3, 2 + 2 and 1 + 2 tokens.
     assert sum(pack.literal_tokens for pack in packs) == 12
     verifier = verifier_of(exact(make_lm()))
@@ -365,6 +365,6 @@ def test_a_pack_without_references_has_no_language_loss(make_lm):
 
 def test_groups_become_packs_of_both_modes(toy_data, prompter):
     groups, _ = make_groups(toy_data, prompter, max_length=512)
-    steps = plan(groups, pack_tokens=1000, batch_tokens=10**6, rng=np.random.default_rng(0))
+    steps = joint_steps(groups, pack_tokens=1000, batch_tokens=10**6, rng=np.random.default_rng(0))
     assert sum(pack.count for pack in steps[0]) == 9
     assert sum(len(pack.references) for pack in steps[0]) == 3

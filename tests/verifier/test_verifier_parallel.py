@@ -9,7 +9,7 @@ from accelerate import Accelerator
 
 from assay.generator.partition import gathered, shape_of
 from assay.settings.errors import UserError
-from assay.verifier.checkpoint import OutputFolder
+from assay.verifier.checkpoint import VerifierFolder
 from assay.verifier.packing import idle, packed_batch
 from assay.verifier.parallel import check_engine, start
 from assay.verifier.train import train_verifier
@@ -24,12 +24,12 @@ import os, sys
 sys.path.insert(0, {root!r})
 from tests.verifier import test_verifier_train as t
 from assay.verifier import vocabulary
-from assay.verifier.checkpoint import OutputFolder
-from assay.verifier.config import LoraSettings
+from assay.verifier.checkpoint import VerifierFolder
+from assay.verifier.config import LoraConfig
 
 vocabulary.LOGITS_AT_ONCE = 1000
 output, deepspeed, rank, last = sys.argv[1:]
-saves, real = [], OutputFolder.save_state
+saves, real = [], VerifierFolder.save_state
 
 def save(folder, state):
     real(folder, state)
@@ -37,8 +37,8 @@ def save(folder, state):
     if len(saves) == int(last):
         os._exit(3)
 
-OutputFolder.save_state = save
-config = t.config_of({base!r}, output, model={{"lora": LoraSettings(rank=int(rank))}},
+VerifierFolder.save_state = save
+config = t.config_of({base!r}, output, model={{"lora": LoraConfig(rank=int(rank))}},
                      micro_batch_tokens=300, save_every_seconds=0.0, validations=2,
                      deepspeed=deepspeed)
 t.train_verifier(config, t.planted(30, 8))
@@ -120,9 +120,9 @@ def test_a_training_begun_the_other_way(base_folder, tmp_path, monkeypatch):
         raise Stop
 
     config = config_of(base_folder, tmp_path / "v", save_every_seconds=0.0)
-    real = OutputFolder.save_state
+    real = VerifierFolder.save_state
     with monkeypatch.context() as patch:
-        patch.setattr(OutputFolder, "save_state", save)
+        patch.setattr(VerifierFolder, "save_state", save)
         with pytest.raises(Stop):
             train_verifier(config, planted(6, 2))
     with pytest.raises(UserError, match=r"state\.pt: with deepspeed=\(none\) the training cannot"):

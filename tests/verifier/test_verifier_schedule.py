@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from assay.settings.errors import UserError
-from assay.verifier.checkpoint import OutputFolder
+from assay.verifier.checkpoint import VerifierFolder
 from assay.verifier.config import TrainVerifierConfig
 from assay.verifier.data import Group, Sampled
 from assay.verifier.schedule import Epoch, Schedule, rate_factor
@@ -93,14 +93,14 @@ def test_adaptation_without_references():
 
 def test_adaptation_trains_the_language_model_alone(base_folder, tmp_path, monkeypatch):
     states = []
-    real = OutputFolder.save_state
+    real = VerifierFolder.save_state
 
     def save(folder, state):
         states.append({"step": state["progress"]["step"], **state["verifier"]})
         states[-1] = {k: v.clone() if torch.is_tensor(v) else v for k, v in states[-1].items()}
         real(folder, state)
 
-    monkeypatch.setattr(OutputFolder, "save_state", save)
+    monkeypatch.setattr(VerifierFolder, "save_state", save)
     config = config_of(
         base_folder,
         tmp_path / "v",
@@ -138,7 +138,7 @@ def test_an_interrupted_adaptation_goes_on_to_the_same_weights(base_folder, tmp_
     }
     data = planted(20, 6)
     train_verifier(config_of(base_folder, tmp_path / "whole", **settings), data)
-    real = OutputFolder.save_state
+    real = VerifierFolder.save_state
     steps = []
 
     def save(folder, state):
@@ -148,7 +148,7 @@ def test_an_interrupted_adaptation_goes_on_to_the_same_weights(base_folder, tmp_
 
     config = config_of(base_folder, tmp_path / "cut", **settings)
     with monkeypatch.context() as patch:
-        patch.setattr(OutputFolder, "save_state", save)
+        patch.setattr(VerifierFolder, "save_state", save)
         for _ in range(5):
             with pytest.raises(Stop):
                 train_verifier(config, data)

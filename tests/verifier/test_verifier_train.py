@@ -15,7 +15,7 @@ from assay.problems.problem import Problem, Solution
 from assay.problems.prompts import PromptConfig
 from assay.settings.errors import UserError
 from assay.storage.files import differences
-from assay.verifier.checkpoint import OutputFolder
+from assay.verifier.checkpoint import VerifierFolder
 from assay.verifier.config import TrainVerifierConfig, VerifierModelConfig
 from assay.verifier.data import LabelledCandidate, VerifierProblem
 from assay.verifier.model import Verifier, load_verifier
@@ -201,7 +201,7 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(
     settings = {"model": model, "epochs": 2, "validations": 2}
     train_verifier(config_of(base_folder, tmp_path / "whole", **settings), data)
     config = config_of(base_folder, tmp_path / "cut", **settings, save_every_seconds=0.0)
-    real = OutputFolder.save_state
+    real = VerifierFolder.save_state
     saves = []
 
     def save(folder, state):
@@ -210,7 +210,7 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(
         if len(saves) % 3 == 0:
             raise Stop
 
-    monkeypatch.setattr(OutputFolder, "save_state", save)
+    monkeypatch.setattr(VerifierFolder, "save_state", save)
     for _ in range(50):
         try:
             train_verifier(config, data)
@@ -294,11 +294,11 @@ def test_an_unfinished_training_of_other_settings_is_refused(base_folder, tmp_pa
     data = planted(10, 4)
 
     def save(folder, state):
-        OutputFolder.__dict__["real"](folder, state)
+        VerifierFolder.__dict__["real"](folder, state)
         raise Stop
 
-    monkeypatch.setattr(OutputFolder, "real", OutputFolder.save_state, raising=False)
-    monkeypatch.setattr(OutputFolder, "save_state", save)
+    monkeypatch.setattr(VerifierFolder, "real", VerifierFolder.save_state, raising=False)
+    monkeypatch.setattr(VerifierFolder, "save_state", save)
     with pytest.raises(Stop):
         train_verifier(config_of(base_folder, tmp_path / "v", save_every_seconds=0.0), data)
     with pytest.raises(UserError, match=r"seed: 0 there, 7 asked for"):
@@ -318,7 +318,7 @@ def test_a_folder_with_something_else_is_left_alone(base_folder, tmp_path):
         train_verifier(config_of(base_folder, base_folder), planted(10, 4))
     (tmp_path / "g").mkdir()
     (tmp_path / "g" / "assay.json").write_text('{"kind": "generator"}')
-    with pytest.raises(UserError, match="not a verifier; choose another output"):
+    with pytest.raises(UserError, match="other than a verifier; choose another output"):
         train_verifier(config_of(base_folder, tmp_path / "g"), planted(10, 4))
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="expected a folder to write, found a file"):

@@ -1,20 +1,23 @@
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from assay.problems.problem import Problem
+from assay.selection.measures import bin_of
+from assay.selection.measures import calibration_error as statistic
 from assay.settings.errors import UserError
 from assay.verifier.data import LabelledCandidate, VerifierProblem
-from assay.verifier.validate import (
-    calibration_error,
-    is_as_good,
-    measure,
-    measure_problems,
-    validation_table,
-)
+from assay.verifier.validate import is_as_good, measure, measure_problems, validation_table
 
 
 def arrays(*rows, dtype=np.float64):
     return [np.array(row, dtype=dtype) for row in rows]
+
+
+def calibration_error(scores, labels, bins=10):
+    """Of the candidates of one problem."""
+    (value,) = statistic(scores[None], labels[None], np.ones((1, len(scores)), bool), bins)([[1.0]])
+    return value
 
 
 def test_measures_by_hand():
@@ -61,7 +64,7 @@ def test_undefined_measures_are_none():
         # Class 0 (wrong) has three votes of 0.2 each, class 1 (right) two of 0.4.
         ([0.2, 0.2, 0.2, 0.4, 0.4], [0, 0, 0, 1, 1], [0, 0, 0, 1, 1], 0, 1, 1),
         # Two votes each, one of the two answers right: an even split. Equal sums: the best score.
-        ([0.2, 0.3, 0.1, 0.4], [1, 1, 0, 0], [0, 0, 1, 1], 1 / 2, 0, 0),
+        ([0.25, 0.375, 0.125, 0.5], [1, 1, 0, 0], [0, 0, 1, 1], 1 / 2, 0, 0),
         # Everything equal between a right and a wrong answer.
         ([0.5, 0.5], [1, 0], [0, 1], 1 / 2, 1 / 2, 1 / 2),
         # Three answers with a vote each.
@@ -106,6 +109,38 @@ def test_calibration_error_equals_a_loop_over_bins():
         inside = (scores <= high) & ((scores > low) | (i == 0))
         total += inside.sum() * abs(labels[inside].mean() - scores[inside].mean())
     assert calibration_error(scores, labels) == pytest.approx(total / 311)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("bins", [1, 2, 3, 7, 10, 49])
+def test_a_border_is_of_the_bin_below_it(bins, dtype):
+    borders = (np.arange(1, bins + 1) / bins).astype(dtype)
+    assert bin_of(borders, bins).tolist() == list(range(bins))
+    above = np.nextafter(borders[:-1], dtype(1))
+    assert bin_of(above, bins).tolist() == list(range(1, bins))
+    assert bin_of(np.array([-1, 0, 2], dtype), bins).tolist() == [0, 0, bins - 1]
+
+
+def test_measures_equal_scikit_learn_and_loops():
+    """Problems of several sizes, scores with ties, two modes."""
+    rng = np.random.default_rng(2)
+    sizes = rng.integers(1, 9, 40)
+    scores = [rng.integers(0, 5, n) / 4 for n in sizes]
+    labels = [rng.random(n) < 0.4 for n in sizes]
+    modes = [np.where(rng.random(n) < 0.5, "cot", "pot") for n in sizes]
+    found = measure(scores, labels, modes=modes)
+    assert found.auc == pytest.approx(roc_auc_score(np.concatenate(labels), np.concatenate(scores)))
+    within = [
+        roc_auc_score(y[m == mode], s[m == mode])
+        for s, y, m in zip(scores, labels, modes, strict=True)
+        for mode in ("cot", "pot")
+        if 0 < y[m == mode].sum() < (m == mode).sum()
+    ]
+    assert found.auc_within == pytest.approx(np.mean(within))
+    error = np.std(within, ddof=1) / np.sqrt(len(within))
+    assert found.standard_errors["auc_within"] == pytest.approx(error)
+    best = [y[s == s.max()].mean() for s, y in zip(scores, labels, strict=True)]
+    assert found.best_of_n == pytest.approx(np.mean(best))
 
 
 def test_votes_need_answer_classes():

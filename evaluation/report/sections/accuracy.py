@@ -1,8 +1,4 @@
-"""What the page's sections hold, as plain data for its templates and its charts.
-
-A section for people is a template in `templates/sections/` and a function here that makes what it
-needs of the runs. `Runs` are (name, evaluation) pairs, in the order of the columns.
-"""
+"""The page's first section: how much there is, what the rules mean, and their accuracies."""
 
 from __future__ import annotations
 
@@ -11,15 +7,9 @@ from typing import Any
 
 from assay.evaluation.report.sections.texts import Runs, interval_texts
 from assay.selection.curves import Mix
-from assay.selection.evaluate import (
-    MIX_LABELS,
-    RULE_LABELS,
-    Cell,
-    Evaluation,
-    best_rules,
-    count,
-    rule_label,
-)
+from assay.selection.estimates import Cell
+from assay.selection.evaluate import Evaluation, best_rules
+from assay.selection.names import MIX_LABELS, RULE_LABELS, count, rule_label
 
 __all__ = ["MEANINGS", "accuracy_tables", "facts", "rule_meanings"]
 
@@ -42,9 +32,6 @@ def facts(evaluation: Evaluation, seconds: Mapping[str, float]) -> list[str]:
         for stage, value in seconds.items()
     }
     return found + [f"{stage} {value} s" for stage, value in spent.items()]
-
-
-# The tables
 
 
 def accuracy_tables(runs: Runs) -> list[dict[str, Any]]:
@@ -92,18 +79,6 @@ def _tokens(evaluation: Evaluation, mix: Mix, n: int) -> float:
     frame = evaluation.frame
     found = frame[(frame["rule"] == "pass") & (frame["n"] == n) & (frame["modes"] == mix)]
     return float(found["tokens"].iloc[0])
-
-
-# The curves
-
-
-# Differences
-
-
-# Settings
-
-
-# Texts
 
 
 MEANINGS = {

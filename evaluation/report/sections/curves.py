@@ -7,18 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from assay.evaluation.report.axes import AXES
 from assay.evaluation.report.sections.texts import Runs, percent, run_label
 from assay.selection.curves import Mix
-from assay.selection.evaluate import (
-    RULE_LABELS,
-    Evaluation,
-)
+from assay.selection.evaluate import Evaluation
+from assay.selection.names import RULE_LABELS
 
-__all__ = ["AXES", "curve_tables", "panels"]
-
-
-# Columns of an evaluation's frame that a curve may be drawn against.
-AXES = ("n", "tokens", "flops", "seconds")
+__all__ = ["curve_tables", "panels"]
 
 
 def curve_tables(runs: Runs) -> list[dict[str, Any]]:

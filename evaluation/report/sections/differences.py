@@ -11,15 +11,9 @@ from assay.evaluation.costs import equal_flops
 from assay.evaluation.report.sections.texts import Group, Runs, interval_texts, run_label
 from assay.evaluation.terminal import flops_unit
 from assay.selection.curves import Mix
-from assay.selection.evaluate import (
-    MIX_LABELS,
-    RULE_LABELS,
-    SCORED_RULES,
-    Evaluation,
-    count,
-    rule_label,
-)
+from assay.selection.evaluate import Evaluation
 from assay.selection.intervals import Interval, Paired, bootstrap_weights, p_text, paired
+from assay.selection.names import MIX_LABELS, RULE_LABELS, SCORED_RULES, count, rule_label
 
 __all__ = [
     "at_equal_flops",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from assay.evaluation.report.sections.scores import _known
-from assay.evaluation.report.sections.texts import Runs, interval_texts, run_label
-from assay.selection.evaluate import Evaluation, count, rule_label
+from assay.evaluation.report.sections.texts import Runs, interval_texts, rounded, run_label
+from assay.selection.evaluate import Evaluation
 from assay.selection.groups import FIFTHS
 from assay.selection.intervals import Interval
+from assay.selection.names import count, rule_label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ def difficulty(evaluation: Evaluation) -> list[dict[str, Any]]:
             one: dict[str, Any] = {"rule": rule}
             for key, column in (("value", "accuracy"), ("low", "low"), ("high", "high")):
                 table = rows[column].unstack("group").reindex(index=ns, columns=list(FIFTHS))
-                one[key] = [[_known(x) for x in line] for line in table.to_numpy()]
+                one[key] = [[rounded(x) for x in line] for line in table.to_numpy()]
             series.append(one)
         found.append({"mix": mix, "label": evaluation.mix_label(mix), "ns": ns, "series": series})
     return found

@@ -1,8 +1,4 @@
-"""What the page's later sections hold: difficulty, origin, what scores are worth, equal FLOPs.
-
-As `evaluation/report/sections/accuracy.py`, which holds the first ones: plain data for templates
-and charts. `Runs` are (name, evaluation) pairs, in the order of the columns.
-"""
+"""The page's section on scores: measures, calibration, over-optimisation of best-of-n."""
 
 from __future__ import annotations
 
@@ -11,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from assay.evaluation.report.sections.texts import Runs, interval_texts, percent, run_label
-from assay.selection.evaluate import Evaluation, count
+from assay.evaluation.report.sections.texts import Runs, interval_texts, percent, rounded, run_label
+from assay.selection.evaluate import Evaluation
 from assay.selection.intervals import Interval, p_text
+from assay.selection.names import count
 from assay.selection.quality import MEASURES
 
 __all__ = ["calibration", "over_optimisation", "over_rows", "quality_table"]
@@ -27,15 +24,6 @@ MEASURE_MEANINGS = {
     "calibration_error": "mean distance between score and share right, over ten bins of scores; 0 "
     "is perfect",
 }
-
-
-# Differences
-
-
-# Groups of problems, groups of candidates
-
-
-# What scores are worth
 
 
 def quality_table(runs: Runs) -> dict[str, Any]:
@@ -79,7 +67,7 @@ def calibration(evaluation: Evaluation) -> list[list[float | None]]:
         [
             b.low,
             b.high,
-            *(_known(x) for x in (b.mean_score, b.share_right, b.right_low, b.right_high)),
+            *(rounded(x) for x in (b.mean_score, b.share_right, b.right_low, b.right_high)),
             b.count,
         ]
         for b in bins
@@ -113,7 +101,3 @@ def over_rows(runs: Runs) -> list[dict[str, Any]]:
 
 def _over(evaluation: Evaluation) -> Sequence[Any]:
     return evaluation.quality.over if evaluation.quality else ()
-
-
-def _known(x: float) -> float | None:
-    return None if np.isnan(x) else round(float(x), 5)

@@ -13,15 +13,10 @@ from assay.selection.evaluate import (
 )
 from assay.selection.intervals import Interval
 
-__all__ = ["Group", "Row", "Runs", "interval_texts", "percent", "run_label"]
-
+__all__ = ["Group", "Row", "Runs", "interval_texts", "percent", "rounded", "run_label"]
 
 Runs = Sequence[tuple[str, Evaluation]]
-
-
 Row = tuple[str, str, Interval]  # rule, label, difference (`Paired`, where it was tested)
-
-
 Group = tuple[str, Sequence[Row]]
 
 
@@ -32,6 +27,11 @@ def run_label(runs: Runs, name: str, mix: Mix) -> str:
 
 def percent(share: float | np.floating[Any], sign: str = "") -> str:
     return f"{100 * share:{sign}.1f}".replace("-", "−")
+
+
+def rounded(share: float) -> float | None:
+    """The share as the charts read it: to five decimals, null where it is not defined."""
+    return None if np.isnan(share) else round(float(share), 5)
 
 
 def interval_texts(found: Interval, sign: str = "") -> dict[str, str]:

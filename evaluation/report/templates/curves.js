@@ -1,17 +1,11 @@
 // Accuracy against what it costs: candidates, tokens, FLOPs, seconds.
-const axisNames = {
-  n: "candidates per problem, n",
-  tokens: "generated tokens per problem",
-  flops: "FLOPs per problem",
-  seconds: "seconds per problem, as measured",
-};
 const halfOfEach = (mix) => (mix === "both" && data.halves ? " (half CoT, half PoT)" : "");
 
 // The axis for numbers of candidates, whose ticks are `ns`.
 function candidatesAxis(ns, mix) {
   const all = [...new Set(ns)].sort((a, b) => a - b);
   const low = all[0], span = Math.max(Math.log(all[all.length - 1] / low), 1e-9);
-  return { title: axisNames.n + halfOfEach(mix), aria: "accuracy against candidates",
+  return { title: data.axes.n + halfOfEach(mix), aria: "accuracy against candidates",
     ticks: all.map((n) => [n, short(n)]), place: (n) => Math.log(n / low) / span };
 }
 
@@ -41,12 +35,12 @@ function curves() {
     const values = costed.flatMap(({ series }) => series[axis]);
     drawChart(figure, {
       caption: label, domain,
-      axis: axis === "n" ? candidatesAxis(values, mix) : costAxis(values, axisNames[axis]),
+      axis: axis === "n" ? candidatesAxis(values, mix) : costAxis(values, data.axes[axis]),
       lines: lines.filter(({ series }) => series[axis]).map((line) => ({ ...line, points: pointsOf(line.series, axis) })),
     });
   });
-  const axes = Object.keys(axisNames).filter((name) => all.some((series) => series[name]));
-  choices("axis", axes.map((name) => [name, axisNames[name]]), "n", (name) => { axis = name; redraw(); });
+  const axes = Object.keys(data.axes).filter((name) => all.some((series) => series[name]));
+  choices("axis", axes.map((name) => [name, data.axes[name]]), "n", (name) => { axis = name; redraw(); });
   drawnToFit("curves", redraw);
 }
 curves();

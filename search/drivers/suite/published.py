@@ -124,6 +124,6 @@ def nearest(parameters: float | None) -> list[PublishedRow]:
     ['MAmmoTH-13B', 'MAmmoTH-Coder-13B']
     """
     sizes = sorted({row.billions for row in PUBLISHED})
-    own = math.log(max(parameters or 1.0, 1.0) / 1e9)
-    size = min(sizes, key=lambda billions: abs(math.log(billions) - own))
+    size_asked = math.log(max(parameters or 1.0, 1.0) / 1e9)
+    size = min(sizes, key=lambda billions: abs(math.log(billions) - size_asked))
     return [row for row in PUBLISHED if row.billions == size]

@@ -22,10 +22,11 @@ from assay.problems.problem import MODES, Mode
 from assay.search.drivers.suite.published import CITATION, PUBLISHED_SETS, PublishedRow, nearest
 from assay.search.drivers.suite.sets import SUITE
 from assay.selection.curves import Floats
-from assay.selection.evaluate import EvaluateConfig, evaluate
+from assay.selection.evaluate import evaluate
 from assay.selection.intervals import Interval, bootstrap_weights, interval
+from assay.selection.names import MODE_WORDS
 from assay.selection.pool import PoolArrays
-from assay.selection.request import sizes_of
+from assay.selection.request import EvaluateConfig, sizes_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,9 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DECODINGS", "SetResult", "SuiteResult", "hybrid_right", "set_result"]
 
-DECODINGS = {"cot": "CoT", "pot": "PoT", "hybrid": "hybrid"}
+DECODINGS = {**MODE_WORDS, "hybrid": "hybrid"}
 VOTES = ("majority", "best_of_n", "weighted", "top_k", "pass")
-_MODE_NAMES = {"cot": "CoT", "pot": "PoT"}
 # Above this share of samples without an end, a token limit decides more than a model.
 _OFTEN = 0.1
 # Numbers printed with one decimal, and means of them, differ by this much at most (in points).
@@ -108,38 +108,38 @@ class SuiteResult:
         values = [one.right[what] for one in self.sets]
         means = [
             # A seed for each set: sets are resampled independently of each other.
-            bootstrap_weights(len(own), self.bootstrap, self.seed + place) @ own
-            for place, own in enumerate(values)
+            bootstrap_weights(len(right), self.bootstrap, self.seed + place) @ right
+            for place, right in enumerate(values)
         ]
         low, high = np.quantile(np.mean(means, axis=0), [0.025, 0.975])
-        return Interval(float(np.mean([own.mean() for own in values])), float(low), float(high))
+        return Interval(float(np.mean([right.mean() for right in values])), float(low), float(high))
 
     def notes(self) -> list[str]:
         """What the numbers do not say by themselves."""
-        found = []
+        notes = []
         fewer = [
             f"{one.name} {one.problems:,} of {SUITE[one.name].problems:,}"
             for one in self.sets
             if one.problems != SUITE[one.name].problems
         ]
         if fewer:
-            found.append(f"not the sizes of the paper: {', '.join(fewer)}")
+            notes.append(f"not the sizes of the paper: {', '.join(fewer)}")
         undecided = [f"{one.name} {one.undecided:,}" for one in self.sets if one.undecided]
         if undecided:
-            found.append(f"answers without a label, counted as wrong: {', '.join(undecided)}")
-        for told, shares in (
+            notes.append(f"answers without a label, counted as wrong: {', '.join(undecided)}")
+        for what, shares in (
             ("cut off by sampling.max_new_tokens", "cut_off"),
             ("without an answer", "silent"),
         ):
             often = [
-                f"{one.name} {_MODE_NAMES[mode]} {100 * share:.0f} %"
+                f"{one.name} {MODE_WORDS[mode]} {100 * share:.0f} %"
                 for one in self.sets
                 for mode, share in getattr(one, shares).items()
                 if share > _OFTEN
             ]
             if often:
-                found.append(f"greedy candidates {told}: {', '.join(often)}")
-        return [*found, *self._printed_averages()]
+                notes.append(f"greedy candidates {what}: {', '.join(often)}")
+        return [*notes, *self._printed_averages()]
 
     def _printed_averages(self) -> list[str]:
         """Where the paper's own average is another number than the mean that the tables show."""
@@ -185,17 +185,19 @@ class SuiteResult:
 
         rows: list[dict[str, Any]] = []
         for what in (*DECODINGS, *self.votes):
-            own = {"source": self.label, "decoding": what}
+            common = {"source": self.label, "decoding": what}
             for one in self.sets:
-                told = {"n": 1 if what in DECODINGS else one.n, "problems": one.problems}
-                rows.append({**own, "set": one.name, **told, **_interval_dict(self.at(one, what))})
-            rows.append({**own, "set": "average", **_interval_dict(self.average(what))})
+                counts = {"n": 1 if what in DECODINGS else one.n, "problems": one.problems}
+                rows.append(
+                    {**common, "set": one.name, **counts, **_interval_dict(self.at(one, what))}
+                )
+            rows.append({**common, "set": "average", **_interval_dict(self.average(what))})
         for row in self.published:
-            own = {"source": row.model, "decoding": row.decoding}
+            common = {"source": row.model, "decoding": row.decoding}
             for name in self.names:
-                told = {"n": 1, "problems": SUITE[name].problems}
-                rows.append({**own, "set": name, **told, "accuracy": _fraction(row.of(name))})
-            rows.append({**own, "set": "average", "accuracy": _fraction(row.mean(self.names))})
+                counts = {"n": 1, "problems": SUITE[name].problems}
+                rows.append({**common, "set": name, **counts, "accuracy": _fraction(row.of(name))})
+            rows.append({**common, "set": "average", "accuracy": _fraction(row.mean(self.names))})
         columns = ["source", "set", "decoding", "n", "problems", "accuracy", "low", "high"]
         return pd.DataFrame(rows, columns=pd.Index(columns)).astype(
             {"n": "Int64", "problems": "Int64"}
@@ -203,15 +205,17 @@ class SuiteResult:
 
     @cached_property
     def _intervals(self) -> dict[str, dict[str, Interval]]:
-        found = {}
+        intervals = {}
         for one in self.sets:
             weights = bootstrap_weights(one.problems, self.bootstrap, self.seed)
-            found[one.name] = {what: interval(own, weights) for what, own in one.right.items()}
+            intervals[one.name] = {
+                what: interval(right, weights) for what, right in one.right.items()
+            }
             asked = len(one.fell_back)
             if asked:
                 weights = bootstrap_weights(asked, self.bootstrap, self.seed)
-                found[one.name][_FALL_BACK] = interval(one.fell_back, weights)
-        return found
+                intervals[one.name][_FALL_BACK] = interval(one.fell_back, weights)
+        return intervals
 
     @cached_property
     def _averages(self) -> dict[str, Interval]:
@@ -241,8 +245,8 @@ class SuiteResult:
         }
 
 
-def _interval_dict(found: Interval) -> dict[str, float]:
-    return {"accuracy": found.value, "low": found.low, "high": found.high}
+def _interval_dict(interval: Interval) -> dict[str, float]:
+    return {"accuracy": interval.value, "low": interval.low, "high": interval.high}
 
 
 def _fraction(percent: float) -> float:
@@ -282,22 +286,22 @@ def set_result(
     # One candidate of each mode: any is that one.
     right = {mode: _any(pool.of_mode(mode) & pool.labels) for mode in MODES}
     answered = _any(pool.of_mode("pot") & (pool.classes >= 0))
-    found: dict[str, Floats] = {str(mode): own.astype(float) for mode, own in right.items()}
-    found["hybrid"] = hybrid_right(right, answered, choice).astype(np.float64)
+    accuracies: dict[str, Floats] = {str(mode): r.astype(float) for mode, r in right.items()}
+    accuracies["hybrid"] = hybrid_right(right, answered, choice).astype(np.float64)
     runs = {"greedy": str(greedy.path)}
     n = 0
     if votes is not None:
         n, more = _votes(votes, config, verifier)
-        found |= more
+        accuracies |= more
         runs["votes"] = str(votes.path)
     modes = frame.groupby("mode")
     return SetResult(
         name=name,
-        right=found,
+        right=accuracies,
         fell_back=(~answered[~choice]).astype(np.float64),
         n=n,
-        silent={str(mode): float((own["answer_class"] < 0).mean()) for mode, own in modes},
-        cut_off={str(mode): float((own["stop"] == "length").mean()) for mode, own in modes},
+        silent={str(mode): float((rows["answer_class"] < 0).mean()) for mode, rows in modes},
+        cut_off={str(mode): float((rows["stop"] == "length").mean()) for mode, rows in modes},
         undecided=int((pool.present & (pool.classes >= 0) & ~pool.labelled).sum()),
         runs=runs,
     )

@@ -79,15 +79,15 @@ def sets_table() -> str:
 def _also_right(name: str) -> str:
     """What a set's convention makes right that does not stand as the reference is written."""
     convention = CONVENTIONS[name]
-    found = []
+    examples = []
     if convention.whole:
-        found.append("17.999998 for 18")
+        examples.append("17.999998 for 18")
     if convention.rounded is not None:
-        found.append("22/13 for 1.69")
+        examples.append("22/13 for 1.69")
     if convention.one_of_two:
-        found.append("15 and 9 for 9")
+        examples.append("15 and 9 for 9")
     if convention.lists:
-        found.append("5, 3 for [3, 5]")
+        examples.append("5, 3 for [3, 5]")
     if convention.options_in_question or SUITE[name].kind == "choice":
-        found.append("option's text")
-    return "; ".join(found)
+        examples.append("option's text")
+    return "; ".join(examples)

@@ -34,10 +34,9 @@ from assay.search.drivers.suite.sets import SUITE, sets_table
 from assay.search.drivers.suite.table import markdown, table
 from assay.search.stages.grade import GradeConfig, grade
 from assay.search.stages.sample import Engines, SampleConfig, sample
-from assay.search.stages.score import Scorers, ScoreStage, score, verifier_name
-from assay.selection.evaluate import EvaluateConfig
+from assay.search.stages.score import Scorers, ScoreStageConfig, score, verifier_name
 from assay.selection.names import count
-from assay.selection.request import check_config
+from assay.selection.request import EvaluateConfig, check_config
 from assay.settings.errors import UserError
 from assay.storage.files import atomic_file, write_json
 from assay.storage.places import local_folder
@@ -104,21 +103,21 @@ def run(config: SuiteConfig) -> None:
         print(sets_table())
         return
     output = local_folder(config.output, "output")
-    found = suite(config)
-    told = found.to_dict()
-    pages = _reports(config, found) if config.report else {}
-    write_json(output / "suite.json", told)
+    result = suite(config)
+    content = result.to_dict()
+    pages = _reports(config, result) if config.report else {}
+    write_json(output / "suite.json", content)
     with atomic_file(output / "suite.md") as stream:
-        stream.write(markdown(found, pages))
-    csv = found.frame().to_csv(index=False)
+        stream.write(markdown(result, pages))
+    csv = result.frame().to_csv(index=False)
     with atomic_file(output / "suite.csv") as stream:
         stream.write(csv)
     if config.json:
-        print(json.dumps(told, indent=2, ensure_ascii=False))
+        print(json.dumps(content, indent=2, ensure_ascii=False))
     elif config.csv:
         print(csv, end="")
     else:
-        print(table(found))
+        print(table(result))
         print(f"\nwritten to {output / 'suite.md'}, suite.csv and suite.json")
 
 
@@ -146,9 +145,9 @@ def suite(config: SuiteConfig) -> SuiteResult:
     if config.verifier.name:
         scorers = Scorers()
         for name, opened in votes.items():
-            stage = _score_stage(config, opened)
-            verifier = verifier_name(stage)
-            votes[name] = score(stage, scorers)
+            scoring = _scoring(config, opened)
+            verifier = verifier_name(scoring)
+            votes[name] = score(scoring, scorers)
     results: list[SetResult] = [
         set_result(name, greedy[name], votes.get(name), config.evaluate, verifier) for name in names
     ]
@@ -196,17 +195,17 @@ def _check(config: SuiteConfig, names: list[str]) -> None:
 
 def problems_of(config: SuiteConfig, name: str) -> ProblemsConfig:
     """Where a set's problems are, and how many of them to take."""
-    found = config.problems.get(name)
-    if found is None:
+    problems = config.problems.get(name)
+    if problems is None:
         is_hub = config.data.count("/") == 1 and not Path(config.data).expanduser().exists()
-        found = ProblemsConfig(name="jsonl", path=config.data, split=name)
+        problems = ProblemsConfig(name="jsonl", path=config.data, split=name)
         if is_hub:
-            found = ProblemsConfig(name="hub", path=config.data, config=name, split="test")
+            problems = ProblemsConfig(name="hub", path=config.data, config=name, split="test")
     if config.limit:
-        found = dataclasses.replace(
-            found, limit=config.limit, shuffle=config.shuffle, seed=config.seed
+        problems = dataclasses.replace(
+            problems, limit=config.limit, shuffle=config.shuffle, seed=config.seed
         )
-    return dataclasses.replace(found, convention=found.convention or name)
+    return dataclasses.replace(problems, convention=problems.convention or name)
 
 
 def _graded(config: SuiteConfig, name: str, engines: Engines, *, votes: bool) -> Run:
@@ -240,8 +239,8 @@ def _beside(config: SuiteConfig) -> list[PublishedRow]:
         return nearest(None)
 
 
-def _score_stage(config: SuiteConfig, opened: Run) -> ScoreStage:
-    return ScoreStage(
+def _scoring(config: SuiteConfig, opened: Run) -> ScoreStageConfig:
+    return ScoreStageConfig(
         run=str(opened.path),
         verifier=config.verifier,
         scoring=config.scoring,
@@ -249,14 +248,14 @@ def _score_stage(config: SuiteConfig, opened: Run) -> ScoreStage:
     )
 
 
-def _reports(config: SuiteConfig, found: SuiteResult) -> dict[str, str]:
+def _reports(config: SuiteConfig, result: SuiteResult) -> dict[str, str]:
     """Writes the report of each set's last run; its page by set, relative to the output."""
     from assay.evaluation.report.report import report_run
 
     pages = {}
-    for one in found.sets:
+    for one in result.sets:
         path = Path(one.runs.get("votes") or one.runs["greedy"])
-        report_run(Run.open(path), config.evaluate, title=f"{found.label}: {path.name}")
+        report_run(Run.open(path), config.evaluate, title=f"{result.label}: {path.name}")
         pages[one.name] = f"{path.name}/report/index.html"
     return pages
 

@@ -12,8 +12,8 @@ from assay.evaluation.terminal import table_footer
 from assay.search.drivers.suite.published import CITATION
 from assay.search.drivers.suite.results import DECODINGS, SuiteResult
 from assay.search.drivers.suite.sets import SUITE
-from assay.selection.evaluate import rule_label
 from assay.selection.intervals import Interval
+from assay.selection.names import rule_label
 
 __all__ = ["markdown", "table"]
 
@@ -31,86 +31,86 @@ class _Grid:
     foot: int = 1
 
 
-def table(found: SuiteResult) -> str:
+def table(result: SuiteResult) -> str:
     """All tables for a terminal of 110 columns."""
     lines: list[str] = []
-    for grid in _grids(found):
+    for grid in _grids(result):
         lines += [f"  {grid.title}", "", *_terminal(grid), ""]
-    return "\n".join([*lines[:-1], *table_footer(None, found.notes())])
+    return "\n".join([*lines[:-1], *table_footer(None, result.notes())])
 
 
-def markdown(found: SuiteResult, pages: Mapping[str, str]) -> str:
+def markdown(result: SuiteResult, pages: Mapping[str, str]) -> str:
     """The same tables as a Markdown page; `pages` links sets to their reports."""
-    blocks = [f"# {found.label} on {len(found.sets)} sets"]
-    for grid in _grids(found):
+    blocks = [f"# {result.label} on {len(result.sets)} sets"]
+    for grid in _grids(result):
         rule = "|" + " --- |" + " ---: |" * (len(grid.head) - 1)
         rows = [_markdown_row(row) for row in grid.rows]
         blocks += [f"{grid.title}.", "\n".join([_markdown_row(grid.head), rule, *rows])]
-    if found.notes():
-        blocks.append("\n".join(f"- {note}" for note in found.notes()))
+    if result.notes():
+        blocks.append("\n".join(f"- {note}" for note in result.notes()))
     if pages:
         blocks.append("\n".join(f"- [{name}]({page})" for name, page in pages.items()))
     return "\n\n".join(blocks) + "\n"
 
 
-def _grids(found: SuiteResult) -> list[_Grid]:
-    votes = [_votes(found)] if found.votes else []
-    return [_decodings(found), *votes, _published(found)]
+def _grids(result: SuiteResult) -> list[_Grid]:
+    votes = [_votes(result)] if result.votes else []
+    return [_decodings(result), *votes, _published(result)]
 
 
-def _decodings(found: SuiteResult) -> _Grid:
+def _decodings(result: SuiteResult) -> _Grid:
     rows = []
-    for one in found.sets:
-        fall_back = found.fall_back(one)
-        cells = [_cell(found.at(one, what)) for what in DECODINGS]
-        told = "–" if fall_back is None else _cell(fall_back)
-        rows.append([SUITE[one.name].title, f"{one.problems:,}", *cells, told])
-    cells = [_cell(found.average(what)) for what in DECODINGS]
-    total = sum(one.problems for one in found.sets)
+    for one in result.sets:
+        fall_back = result.fall_back(one)
+        cells = [_cell(result.at(one, what)) for what in DECODINGS]
+        rate = "–" if fall_back is None else _cell(fall_back)
+        rows.append([SUITE[one.name].title, f"{one.problems:,}", *cells, rate])
+    cells = [_cell(result.average(what)) for what in DECODINGS]
+    total = sum(one.problems for one in result.sets)
     rows.append(["average", f"{total:,}", *cells, ""])
     return _Grid(
-        title=f"{found.label}, greedy; accuracy in % [95 % interval over problems]",
+        title=f"{result.label}, greedy; accuracy in % [95 % interval over problems]",
         head=["", "problems", *DECODINGS.values(), "hybrid fell back"],
         rows=rows,
         widths=[14, 9, *[CELL] * 4],
     )
 
 
-def _votes(found: SuiteResult) -> _Grid:
-    ns = sorted({one.n for one in found.sets})
+def _votes(result: SuiteResult) -> _Grid:
+    ns = sorted({one.n for one in result.sets})
     n = ns[0] if len(ns) == 1 else None
-    votes = [vote for vote in found.votes if vote != "pass"]
+    votes = [vote for vote in result.votes if vote != "pass"]
     rows = [
         [
             SUITE[one.name].title,
-            *(_cell(found.at(one, vote)) for vote in votes),
-            f"{100 * found.at(one, 'pass').value:.1f}",
+            *(_cell(result.at(one, vote)) for vote in votes),
+            f"{100 * result.at(one, 'pass').value:.1f}",
         ]
-        for one in found.sets
+        for one in result.sets
     ]
-    means = [_cell(found.average(vote)) for vote in votes]
-    rows.append(["average", *means, f"{100 * found.average('pass').value:.1f}"])
+    means = [_cell(result.average(vote)) for vote in votes]
+    rows.append(["average", *means, f"{100 * result.average('pass').value:.1f}"])
     many = f"{n} samples" if n else f"{ns[0]} to {ns[-1]} samples"
     return _Grid(
-        title=f"{found.label}, {many} of each problem; accuracy in % [95 % interval]",
+        title=f"{result.label}, {many} of each problem; accuracy in % [95 % interval]",
         head=["", *(rule_label(vote, n) for vote in votes), "pass@n"],
         rows=rows,
         widths=[14, *[CELL] * len(votes), CEILING],
     )
 
 
-def _published(found: SuiteResult) -> _Grid:
+def _published(result: SuiteResult) -> _Grid:
     """Ours beside the paper's: models as rows, sets as columns, the average over these sets."""
-    names = found.names
+    names = result.names
     rows = [
         [
-            f"{_short(found.label)} {label}",
-            *(f"{100 * found.at(one, what).value:.1f}" for one in found.sets),
-            f"{100 * found.average(what).value:.1f}",
+            f"{_short(result.label)} {label}",
+            *(f"{100 * result.at(one, what).value:.1f}" for one in result.sets),
+            f"{100 * result.average(what).value:.1f}",
         ]
         for what, label in DECODINGS.items()
     ]
-    for row in found.published:
+    for row in result.published:
         cells = [f"{row.of(name):.1f}" for name in names]
         rows.append([f"{row.model} {DECODINGS[row.decoding]}", *cells, f"{row.mean(names):.1f}"])
     titles = [SUITE[name].title for name in names]
@@ -119,7 +119,7 @@ def _published(found: SuiteResult) -> _Grid:
         head=["", *titles, "average"],
         rows=rows,
         widths=[25, *(max(7, len(title) + 1) for title in titles), 8],
-        foot=len(found.published),
+        foot=len(result.published),
     )
 
 
@@ -129,8 +129,8 @@ def _short(label: str) -> str:
     return name if len(name) <= 17 else f"{name[:16]}…"
 
 
-def _cell(found: Interval) -> str:
-    value, low, high = (f"{100 * x:.1f}" for x in (found.value, found.low, found.high))
+def _cell(interval: Interval) -> str:
+    value, low, high = (f"{100 * x:.1f}" for x in (interval.value, interval.low, interval.high))
     return f"{value} [{low}, {high}]"
 
 

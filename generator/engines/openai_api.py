@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from assay.generator.engines import SamplingParams
+from assay.generator.engines.config import SamplingParams
 from assay.storage.jsonl import parse_json
 
 __all__ = [
@@ -91,7 +91,7 @@ WITHHELD = Choice("", [], None, "content_filter")
 
 def fields(kind: str, params: SamplingParams, count: int, seed: int, limit: int) -> dict[str, Any]:
     """The sampling fields of a request for `count` samples of at most `limit` tokens."""
-    found: dict[str, Any] = {
+    body: dict[str, Any] = {
         "max_tokens": limit,
         "temperature": params.temperature,
         "top_p": params.top_p,
@@ -99,71 +99,71 @@ def fields(kind: str, params: SamplingParams, count: int, seed: int, limit: int)
         **_NEUTRAL.get(kind, {}),
     }
     if count > 1:
-        found["n"] = count
+        body["n"] = count
     if params.top_k:
-        found["top_k"] = params.top_k
+        body["top_k"] = params.top_k
     if params.min_p:
-        found["min_p"] = params.min_p
+        body["min_p"] = params.min_p
     if params.stop:
-        found["stop"] = list(params.stop)
-    return found
+        body["stop"] = list(params.stop)
+    return body
 
 
 def served(reply: Any) -> list[Served]:
     """What a reply of `/models` lists; nothing where it is not such a list."""
     rows = reply.get("data") if isinstance(reply, Mapping) else None
-    found = []
+    models = []
     for row in rows if isinstance(rows, list) else []:
         if isinstance(row, Mapping) and isinstance(row.get("id"), str):
             meta = row.get("meta")
             positions = row.get("max_model_len")
             if positions is None and isinstance(meta, Mapping):
                 positions = meta.get("n_ctx")
-            found.append(
+            models.append(
                 Served(
                     model=row["id"],
                     kind=str(row.get("owned_by") or ""),
                     positions=positions if isinstance(positions, int) else 0,
                 )
             )
-    return found
+    return models
 
 
 def choices_of(reply: Any) -> list[Choice]:
     """The whole choices of a reply, one for each index."""
     rows = reply.get("choices") if isinstance(reply, Mapping) else None
-    found: dict[int, Choice] = {}
+    choices: dict[int, Choice] = {}
     for position, row in enumerate(rows if isinstance(rows, list) else []):
         if not isinstance(row, Mapping):
             continue
         index = row.get("index", position)
         choice = _choice(row)
-        if choice is not None and isinstance(index, int) and index not in found:
-            found[index] = choice
-    return [found[index] for index in sorted(found)]
+        if choice is not None and isinstance(index, int) and index not in choices:
+            choices[index] = choice
+    return [choices[index] for index in sorted(choices)]
 
 
 def message_of(body: bytes) -> str:
     """What a server says of an error, on one line."""
     text = body.decode("utf-8", "replace")
     try:
-        told = parse_json(text.encode())
+        message = parse_json(text.encode())
     except ValueError:
-        told = None
+        message = None
     for name in ("error", "message", "detail"):
-        if isinstance(told, Mapping) and told.get(name):
-            told = told[name]
-    line = " ".join((text if told is None else str(told)).split())
+        if isinstance(message, Mapping) and message.get(name):
+            message = message[name]
+    line = " ".join((text if message is None else str(message)).split())
     return line if len(line) <= _LONGEST_MESSAGE else line[: _LONGEST_MESSAGE - 1] + "…"
 
 
 def is_filtered(body: bytes) -> bool:
     """Whether a refusal says that the server's filter does not let the prompt through."""
     try:
-        told = parse_json(body)
+        reply = parse_json(body)
     except ValueError:
         return False
-    error = told.get("error") if isinstance(told, Mapping) else None
+    error = reply.get("error") if isinstance(reply, Mapping) else None
     return isinstance(error, Mapping) and "content_filter" in (error.get("code"), error.get("type"))
 
 
@@ -232,8 +232,8 @@ def _ended(row: Mapping[str, Any]) -> Ended | None:
         return _ENDS[reason]
     # vLLM: stop_reason, SGLang: matched_stop. A text is one of ours, a number an end token. Other
     # reasons (none at all, tool_calls) say nothing against the text.
-    told = row.get("stop_reason", row.get("matched_stop"))
-    if isinstance(told, str):
+    stopped_by = row.get("stop_reason", row.get("matched_stop"))
+    if isinstance(stopped_by, str):
         return "stop"
     return "eos" if "stop_reason" in row or "matched_stop" in row else "stopped"
 
@@ -251,8 +251,8 @@ def _values(logprobs: Any) -> list[float] | None:
     if not all(isinstance(value, int | float) for value in logprobs):
         return None
     try:
-        found = [float(value) for value in logprobs]
+        numbers = [float(value) for value in logprobs]
     except OverflowError:
         return None
     # Those of tokens that were drawn are finite, and only such have a sum.
-    return found if all(map(math.isfinite, found)) else None
+    return numbers if all(map(math.isfinite, numbers)) else None
