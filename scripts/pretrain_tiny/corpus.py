@@ -1,6 +1,6 @@
 r"""The pre-training corpus of the embedded tiny model: endless, procedural, true.
 
-A family (families.py, stories.py) writes a `Story` (story.py). Here a story becomes an `Example`: a
+A family (stories.py lists them) writes a `Story` (story.py). Here a story becomes an `Example`: a
 prompt and a response in one of two modes, exactly as Assay's plain prompt form:
 
     cot   "Question: …\nAnswer:"                          " Ann has 3*4 = 12 pens.\n#### 12"
@@ -20,8 +20,8 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-import families
 import stories
+from one_step import practice
 from story import Story, evaluate
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -164,7 +164,7 @@ def sample(rng: random.Random, stage: int, only: bool = False) -> Example:
         family = rng.choice(stories.STAGES[at])
         mode = "cot" if rng.random() < COT_SHARE else "pot"
         if stage > 1 and not only and rng.random() < PRACTICE_SHARE:
-            family, mode = families.practice, "cot"
+            family, mode = practice, "cot"
         try:
             return render(family.__name__, family(rng), mode, rng)
         except ValueError:
