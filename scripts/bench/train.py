@@ -47,7 +47,7 @@ import torch  # noqa: E402
 from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
 
 from assay.generator.documents import collate, within_documents  # noqa: E402
-from assay.generator.lora import LoraSettings, add_adapters  # noqa: E402
+from assay.generator.lora import LoraConfig, add_adapters  # noqa: E402
 from assay.generator.models import ModelConfig, load_model, load_tokenizer  # noqa: E402
 from assay.generator.packing import IGNORED, pack  # noqa: E402
 from assay.generator.rationales import Example, RationalesConfig, build_examples  # noqa: E402
@@ -89,7 +89,7 @@ def load(name: str, given: dict[str, str]) -> Any:
     """The model in training mode, weights in float32; with adapters where a rank is given."""
     model = _whole(name, given)
     if int(given["rank"]):
-        add_adapters(model, LoraSettings(rank=int(given["rank"])), int(given["seed"]))
+        add_adapters(model, LoraConfig(rank=int(given["rank"])), int(given["seed"]))
     return model
 
 

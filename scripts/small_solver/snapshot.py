@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from assay.generator.lora import LoraSettings, add_adapters, write_adapter
+from assay.generator.lora import LoraConfig, add_adapters, write_adapter
 from assay.generator.models import ModelConfig, load_model, load_tokenizer
 from assay.settings.errors import UserError
 from assay.storage.files import write_json
@@ -41,7 +41,7 @@ def snapshot(training: Path, model: str, out: Path) -> int:
     base = ModelConfig(name=model, dtype="float32")
     lora = {key: settings["lora"][key] for key in ("rank", "alpha", "dropout", "targets")}
     lm = load_model(base)
-    adapters = add_adapters(lm, LoraSettings(**lora), settings["seed"], "lora")
+    adapters = add_adapters(lm, LoraConfig(**lora), settings["seed"], "lora")
     state = load_file(str(complete[-1] / "adapter_model.safetensors"))
     with torch.no_grad():
         for name, parameter in lm.named_parameters():

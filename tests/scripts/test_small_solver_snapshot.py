@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from assay.generator.lora import GeneratorLora
+from assay.generator.lora import GeneratorLoraConfig
 from assay.generator.models import ModelConfig, load_model
 from assay.generator.rationales import RationalesConfig
 from assay.generator.train import TrainGeneratorConfig, train_generator
@@ -44,7 +44,7 @@ def unfinished(tmp_path, monkeypatch):
         pack_length=128,
         order="given",
         save_every_seconds=0.0,
-        lora=GeneratorLora(rank=2, merge=False),
+        lora=GeneratorLoraConfig(rank=2, merge=False),
     )
     problems = [
         Problem(f"p{i}", f"What is {i} + {i}?", str(2 * i),
