@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from assay.problems.answers.replies import before_next_question, reply_in, tagged
+from assay.problems.answers.extraction.replies import before_next_question, reply_in, tagged
 
 __all__ = ["program_text"]
 

@@ -21,9 +21,9 @@ from assay.problems.answers.conventions import (
     convention_of,
 )
 from assay.problems.answers.equivalence import equivalent, is_answer, label
-from assay.problems.answers.extraction import Extracted, extract, extract_output
+from assay.problems.answers.extraction.extract import Extracted, extract, extract_output
+from assay.problems.answers.extraction.thoughts import Reply, without_thoughts
 from assay.problems.answers.grouping import Judged, classes, judge
-from assay.problems.answers.thoughts import Reply, without_thoughts
 
 __all__ = [
     "CONVENTIONS",

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from assay.problems.answers.boxes import split_boxes
 from assay.problems.answers.canonical import canonical
 from assay.problems.answers.choices import option_letter, same_choice
 from assay.problems.answers.comparison import same
 from assay.problems.answers.conventions import GENERAL, Convention, by_convention
+from assay.problems.answers.extraction.boxes import split_boxes
 from assay.problems.answers.forms import Assigned, Canonical, Equation, Group, Text
 from assay.problems.answers.mathematics import decide, worth_asking
 from assay.problems.answers.tidying import tidy

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from assay.problems.answers import CONVENTIONS, classes, extract, label
-from assay.problems.answers.boxes import several, split_boxes
+from assay.problems.answers.extraction.boxes import several, split_boxes
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from assay.problems.answers.thoughts import Reply, without_thoughts
+from assay.problems.answers.extraction.thoughts import Reply, without_thoughts
 
 __all__ = ["Tagged", "before_next_question", "reply_in", "tagged"]
 

@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from assay.problems.annotations import strip_annotations
-from assay.problems.answers.boxes import boxes_standing, several, takes_back
 from assay.problems.answers.canonical import canonical
 from assay.problems.answers.choices import option_letter
-from assay.problems.answers.claims import claim, is_value, numbers_in, whole_option
 from assay.problems.answers.comparison import same
+from assay.problems.answers.extraction.boxes import boxes_standing, several, takes_back
+from assay.problems.answers.extraction.claims import claim, is_value, numbers_in, whole_option
+from assay.problems.answers.extraction.phrases import after_phrase, claim_after_phrase
+from assay.problems.answers.extraction.printed import as_written, is_no_answer, last_value
+from assay.problems.answers.extraction.replies import before_next_question, reply_in, tagged
 from assay.problems.answers.forms import Canonical, Group, Text
-from assay.problems.answers.phrases import after_phrase, claim_after_phrase
-from assay.problems.answers.printed import as_written, is_no_answer, last_value
-from assay.problems.answers.replies import before_next_question, reply_in, tagged
 from assay.problems.answers.tidying import tidy
 
 __all__ = ["Extracted", "Source", "extract", "extract_output"]

@@ -12,10 +12,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from assay.problems.answers.boxes import takes_back
 from assay.problems.answers.canonical import canonical
-from assay.problems.answers.claims import claim, is_value, whole_option
 from assay.problems.answers.comparison import same
+from assay.problems.answers.extraction.boxes import takes_back
+from assay.problems.answers.extraction.claims import claim, is_value, whole_option
 from assay.problems.answers.forms import Group, Text
 from assay.problems.answers.tidying import tidy
 
