@@ -16,7 +16,6 @@ from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
-from ablations_config import LARGE, TEST, Ablation, Options, loop_config
 
 from assay.generator.models import ModelConfig, load_model, load_tokenizer, quiet
 from assay.pools.frame import load_frame
@@ -31,6 +30,7 @@ from assay.search.drivers.run import (
 from assay.search.stages.train import training_pool
 from assay.settings.errors import UserError
 from assay.verifier.data import VerifierProblem
+from scripts.ablations.config import LARGE, TEST, Ablation, Options, loop_config
 
 __all__ = ["Source", "cut", "sources"]
 

@@ -28,23 +28,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(Path(__file__).resolve().parent)]
+ROOT = Path(__file__).resolve().parents[2]
+# In the place of this folder.
+sys.path[0] = str(ROOT)
 
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
-from ablations_candidates import Source, sources  # noqa: E402
-from ablations_config import (  # noqa: E402
-    LARGE,
-    TEST,
-    Ablation,
-    Options,
-    Variant,
-    loop_config,
-    parse,
-    read_ablations,
-)
-from ablations_page import page  # noqa: E402
 
 from assay.generator.models import ModelConfig, fingerprint  # noqa: E402
 from assay.pools.run import Run, key_hash  # noqa: E402
@@ -63,6 +52,18 @@ from assay.verifier.data import VerifierProblem  # noqa: E402
 from assay.verifier.scorers.own import Readable, Scorer  # noqa: E402
 from assay.verifier.train import train_verifier  # noqa: E402
 from assay.verifier.validate import measure  # noqa: E402
+from scripts.ablations.candidates import Source, sources  # noqa: E402
+from scripts.ablations.config import (  # noqa: E402
+    LARGE,
+    TEST,
+    Ablation,
+    Options,
+    Variant,
+    loop_config,
+    parse,
+    read_ablations,
+)
+from scripts.ablations.page import page  # noqa: E402
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,7 @@ def execute(commands: list[list[str]]) -> float:
     begun = time.perf_counter()
     processes = [
         subprocess.Popen(
-            [sys.executable, str(ROOT / "assay/command_line.py"), *words],
+            [sys.executable, "-m", "assay", *words],
             cwd=ROOT,
             env=environment,
             stdout=subprocess.DEVNULL,

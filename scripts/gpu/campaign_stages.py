@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from assay.pools.run import Part, Run
 from assay.settings.errors import UserError
@@ -30,11 +30,10 @@ from scripts.gpu.campaign_plan import (
     seconds_of,
     shrink,
 )
+from scripts.gpu.campaign_state import Campaign, whole_slices
+from scripts.gpu.campaign_summary import write_summary
 
-if TYPE_CHECKING:
-    from scripts.gpu.campaign import Campaign
-
-__all__ = ["Stages", "drop_half_slices", "whole_slices"]
+__all__ = ["Stages", "drop_half_slices"]
 
 # Of a rehearsal.
 SMALL = (Size(24, 8, 8), Size(16, 8, 4), Size(8, 4, 4))
@@ -52,13 +51,6 @@ BENCH_SHARE = 0.6
 """of what is left, at most, for one benchmark"""
 OVERDUE = 1.5
 PART_SAMPLES = 4096
-
-
-def whole_slices(folder: Path) -> set[int]:
-    """The slices of problems that have parts of both modes."""
-    parts = [part for file in folder.glob("part-*.parquet") if (part := Part.parse(file.name))]
-    cot, pot = ({part.index for part in parts if part.mode == mode} for mode in ("cot", "pot"))
-    return cot & pot
 
 
 def drop_half_slices(folder: Path) -> None:
@@ -347,8 +339,6 @@ class Stages:
 
     def summary(self) -> dict[str, Any]:
         """The folder to take home."""
-        from scripts.gpu.campaign_summary import write_summary
-
         size = write_summary(self.work, self.campaign.state, self.given)
         return {"kilobytes": round(size / 1000)}
 

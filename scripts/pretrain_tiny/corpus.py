@@ -1,8 +1,7 @@
 r"""The pre-training corpus of the embedded tiny model: endless, procedural, true.
 
-A family (families.py, stories.py) writes a `Story`: a question and the steps that solve it. Here a
-story becomes an `Example`: a prompt and a response in one of two modes, exactly as
-Assay's plain prompt form:
+A family (families.py, stories.py) writes a `Story` (story.py). Here a story becomes an `Example`: a
+prompt and a response in one of two modes, exactly as Assay's plain prompt form:
 
     cot   "Question: …\nAnswer:"                          " Ann has 3*4 = 12 pens.\n#### 12"
     pot   "Question: … Let's write a program.\nAnswer:"    "\nx1 = 3 * 4\nprint(x1)"
@@ -16,12 +15,14 @@ a step, and a number that equals an earlier result is that variable.
 from __future__ import annotations
 
 import argparse
-import ast
 import random
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+
+import families
+import stories
+from story import Story, evaluate
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 ANSWER = re.compile(r"#### (-?[\d.]+)\s*$")
@@ -33,25 +34,6 @@ PRINT = re.compile(r"print\((x\d+)\)")
 
 
 @dataclass(frozen=True)
-class Step:
-    """One line of a solution. `text` holds one `{}` for the equation; `expr` is plain arithmetic,
-    its amounts of money marked `$`; `unit` is a noun that may follow each operand of a sum.
-    """
-
-    text: str
-    expr: str
-    unit: str = ""
-
-
-@dataclass(frozen=True)
-class Story:
-    """A question with its solution. The last step's result is the answer."""
-
-    question: str
-    steps: tuple[Step, ...]
-
-
-@dataclass(frozen=True)
 class Example:
     """What the model is trained on: loss falls on `response` (followed by the end token)."""
 
@@ -60,36 +42,6 @@ class Example:
     prompt: str
     response: str
     answer: Fraction
-
-
-def evaluate(expr: str, names: Mapping[str, Fraction] | None = None) -> Fraction:
-    """The exact value of an arithmetic expression of numbers, names, `+ - * /` and parentheses.
-
-    Raises ValueError for anything else, and ZeroDivisionError.
-    """
-
-    def walk(node: ast.expr) -> Fraction:
-        match node:
-            case ast.Constant(value=int() | float()):
-                return Fraction(str(node.value))
-            case ast.Name(id=name) if names and name in names:
-                return names[name]
-            case ast.UnaryOp(op=ast.USub(), operand=inner):
-                return -walk(inner)
-            case ast.BinOp(left=left, op=ast.Add(), right=right):
-                return walk(left) + walk(right)
-            case ast.BinOp(left=left, op=ast.Sub(), right=right):
-                return walk(left) - walk(right)
-            case ast.BinOp(left=left, op=ast.Mult(), right=right):
-                return walk(left) * walk(right)
-            case ast.BinOp(left=left, op=ast.Div(), right=right):
-                return walk(left) / walk(right)
-        raise ValueError(f"not plain arithmetic: {expr!r}")
-
-    try:
-        return walk(ast.parse(expr.strip(), mode="eval").body)
-    except SyntaxError as error:
-        raise ValueError(f"not plain arithmetic: {expr!r}") from error
 
 
 def run_program(text: str) -> Fraction | None:
@@ -207,9 +159,6 @@ def sample(rng: random.Random, stage: int, only: bool = False) -> Example:
     wanted. Deterministic in
     `rng`'s state.
     """
-    import families
-    import stories
-
     while True:
         at = stage if only or stage == 1 or rng.random() < 0.75 else rng.randrange(1, stage)
         family = rng.choice(stories.STAGES[at])

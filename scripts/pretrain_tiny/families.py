@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable
 
 import words as w
-from corpus import Step, Story, evaluate
+from story import Step, Story, evaluate
 
 Rng = random.Random
 Family = Callable[[Rng], Story]

@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import families
 import words as w
-from corpus import Step, Story
 from families import (
     Rng,
     a_an,
@@ -23,6 +22,7 @@ from families import (
     value_of,
     with_filler,
 )
+from story import Step, Story
 
 
 def either(rng: Rng, a: str, op: str, b: str) -> str:

@@ -1,7 +1,6 @@
 """The ablations' files against the schema, their plan, their tables, and a run in little."""
 
 import json
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -10,15 +9,10 @@ import pytest
 from assay.generator.models import ModelConfig
 from assay.settings.errors import UserError
 from assay.settings.schema import load
+from scripts.ablations import candidates, config, page, run
 from tests import warm
 
 ROOT = Path(__file__).parents[2]
-sys.path.append(str(ROOT / "scripts"))
-
-import ablations  # noqa: E402
-import ablations_candidates  # noqa: E402
-import ablations_config  # noqa: E402
-import ablations_page  # noqa: E402
 
 NAMES = ("dropout", "joint", "level", "problems", "samples", "sizes")
 SMALL = [
@@ -30,27 +24,27 @@ SMALL = [
 
 
 def test_the_files_are_those_that_the_issue_asks_for():
-    assert tuple(ablations_config.read_ablations("")) == NAMES
+    assert tuple(config.read_ablations("")) == NAMES
 
 
 @pytest.mark.parametrize("scale", ["small", "full"])
 @pytest.mark.parametrize("name", NAMES)
 def test_every_variant_fits_the_schema(name, scale):
-    (ablation,) = ablations_config.read_ablations(name).values()
+    (ablation,) = config.read_ablations(name).values()
     assert ablation.title
     assert ablation.paper
-    assert ablation.variants[ablation.baseline] == ablations_config.Variant()
+    assert ablation.variants[ablation.baseline] == config.Variant()
     for variant in ablation.variants.values():
-        config = ablations_config.loop_config(scale, variant.set)
-        assert list(config.tests) == ["test"]
+        loop = config.loop_config(scale, variant.set)
+        assert list(loop.tests) == ["test"]
     for generator in ablation.generators.values():
-        ablations_config.loop_config(scale, generator.set)
+        config.loop_config(scale, generator.set)
 
 
 def test_variants_differ_from_the_baseline_in_what_they_say():
     def verifier(name, column):
-        variant = ablations_config.read_ablations(name)[name].variants[column]
-        return ablations_config.loop_config("small", variant.set).verifier
+        variant = config.read_ablations(name)[name].variants[column]
+        return config.loop_config("small", variant.set).verifier
 
     assert verifier("level", "token level").model.level == "token"
     assert verifier("level", "solution level").model.level == "solution"
@@ -63,9 +57,9 @@ def test_variants_differ_from_the_baseline_in_what_they_say():
 
 def test_unknown_keys_are_refused():
     with pytest.raises(UserError, match=r"verifier\.leval: unknown key; did you mean"):
-        ablations_config.loop_config("small", {"verifier": {"leval": "token"}})
+        config.loop_config("small", {"verifier": {"leval": "token"}})
     with pytest.raises(UserError, match=r"variants\.a\.sat: unknown key; did you mean"):
-        load(ablations_config.Ablation, [{"variants": {"a": {"sat": {}}}}])
+        load(config.Ablation, [{"variants": {"a": {"sat": {}}}}])
 
 
 @pytest.mark.parametrize(
@@ -78,35 +72,35 @@ def test_unknown_keys_are_refused():
 )
 def test_bad_options(words, message):
     with pytest.raises(UserError, match=message):
-        ablations_config.parse(words)
+        config.parse(words)
 
 
 def test_bad_ablations():
     with pytest.raises(UserError, match="only=levels: expected some of dropout, joint"):
-        ablations_config.read_ablations("level,levels")
+        config.read_ablations("level,levels")
 
 
 def test_a_variant_cannot_change_the_candidates(tmp_path, monkeypatch):
     folder = tmp_path / "ablations"
     folder.mkdir()
-    monkeypatch.setattr(ablations_config, "CONFIGS", tmp_path)
+    monkeypatch.setattr(config, "CONFIGS", tmp_path)
     monkeypatch.setattr("assay.settings.schema.CONFIGS", tmp_path)
     told = "baseline: a\nvariants: {a: {set: {sampling: {temperature: 1.0}}}}\n"
     (folder / "heat.yaml").write_text(told)
     with pytest.raises(
         UserError, match=r"heat\.yaml: a: set\.sampling\.temperature: expected keys"
     ):
-        ablations_config.read_ablations("heat")
+        config.read_ablations("heat")
     (folder / "heat.yaml").write_text("baseline: b\nvariants: {a: {}}\n")
     with pytest.raises(UserError, match=r"baseline: 'b' is none of the variants \(a\)"):
-        ablations_config.read_ablations("heat")
+        config.read_ablations("heat")
     (folder / "heat.yaml").write_text("baseline: a\nvariants: {a: {generator: tiny}}\n")
     with pytest.raises(UserError, match="'tiny' is none of its generators"):
-        ablations_config.read_ablations("heat")
+        config.read_ablations("heat")
 
 
 def test_words_are_the_scripts_own_or_the_loops():
-    options, others = ablations_config.parse(["only=level", "verifier.epochs=1", "workers=2"])
+    options, others = config.parse(["only=level", "verifier.epochs=1", "workers=2"])
     assert (options.only, options.workers, others) == ("level", 2, ["verifier.epochs=1"])
 
 
@@ -114,16 +108,16 @@ class FakeSource:
     """320 problems to train on and 4 to test on, of the embedded model."""
 
     generator = ROOT / "generator" / "embedded"
-    config = ablations_config.loop_config("small")
+    config = config.loop_config("small")
     training = tuple(f"problem {i}" for i in range(320))
     test = pd.DataFrame({"problem_id": ["a", "b", "c", "d"]})
 
 
 def plan(only, seeds=2):
-    options = ablations_config.Options(seeds=seeds, output="runs/x")
+    options = config.Options(seeds=seeds, output="runs/x")
     made = {"large": FakeSource(), "small": FakeSource()}
-    chosen = ablations_config.read_ablations(only)
-    return ablations.plan(options, chosen, ablations.resolved(options, [], chosen), made)
+    chosen = config.read_ablations(only)
+    return run.plan(options, chosen, run.resolved(options, [], chosen), made)
 
 
 def test_equal_trainings_are_done_once():
@@ -151,7 +145,7 @@ def test_smaller_training_sets_are_parts_of_larger_ones():
 def test_layers_are_cut(tmp_path):
     from transformers import AutoModelForCausalLM
 
-    folder = ablations_candidates.cut(ModelConfig(), [0, 5], tmp_path / "cut")
+    folder = candidates.cut(ModelConfig(), [0, 5], tmp_path / "cut")
     whole = AutoModelForCausalLM.from_pretrained(ROOT / "generator" / "embedded")
     small = AutoModelForCausalLM.from_pretrained(folder)
     assert small.config.num_hidden_layers == 2
@@ -162,16 +156,16 @@ def test_layers_are_cut(tmp_path):
     assert [layer.self_attn.layer_idx for layer in small.model.layers] == [0, 1]
     assert (folder / "tokenizer.json").exists()
     with pytest.raises(UserError, match="expected layers 0 to 5 of embedded"):
-        ablations_candidates.cut(ModelConfig(), [6], tmp_path / "other")
+        candidates.cut(ModelConfig(), [6], tmp_path / "other")
 
 
 def test_cells_and_tables():
     found = {"value": 0.725, "low": 0.7, "high": 0.75}
-    assert ablations_page.cell(found) == "72.5 [70.0, 75.0]"
-    assert ablations_page.cell({**found, "low": -0.01}, True) == "+72.5 [−1.0, +75.0]"
-    assert ablations_page.cell(dict.fromkeys(found)) == "– [–, –]"
-    assert ablations_page.cell(dict.fromkeys(found, -0.0001), True) == "+0.0 [+0.0, +0.0]"
-    assert list(ablations_page.table(["", "a"], [["AUC", "90.0"], ["n", "8"]])) == [
+    assert page.cell(found) == "72.5 [70.0, 75.0]"
+    assert page.cell({**found, "low": -0.01}, True) == "+72.5 [−1.0, +75.0]"
+    assert page.cell(dict.fromkeys(found)) == "– [–, –]"
+    assert page.cell(dict.fromkeys(found, -0.0001), True) == "+0.0 [+0.0, +0.0]"
+    assert list(page.table(["", "a"], [["AUC", "90.0"], ["n", "8"]])) == [
         "|     |    a |",
         "| --- | ---: |",
         "| AUC | 90.0 |",
@@ -180,7 +174,7 @@ def test_cells_and_tables():
 
 
 def command(*words):
-    return warm.run([str(ROOT / "scripts" / "ablations.py"), *SMALL, *words])
+    return warm.run([str(ROOT / "scripts" / "ablations" / "run.py"), *SMALL, *words])
 
 
 @pytest.mark.slow
@@ -200,8 +194,8 @@ def test_in_little(tmp_path):
         solution["measures"]["AUC"]["value"] - token["measures"]["AUC"]["value"]
     )
     assert gained["low"] <= gained["value"] <= gained["high"]
-    page = (tmp_path / "a" / "ablations.md").read_text()
-    assert "## Token level against solution level" in page
+    text = (tmp_path / "a" / "ablations.md").read_text()
+    assert "## Token level against solution level" in text
     assert first.out.rstrip().endswith("ablations.json")
 
     # Killed before the second training was recorded: that one alone is done again.
@@ -212,7 +206,7 @@ def test_in_little(tmp_path):
     again = command(f"output={tmp_path / 'a'}")
     assert "2 trainings, 1 of them done" in again.out
     assert kept.stat().st_mtime_ns == before
-    assert (tmp_path / "a" / "ablations.md").read_text() == page
+    assert (tmp_path / "a" / "ablations.md").read_text() == text
 
     # Another output takes generator and candidates from the first: the same verifiers come out.
     reused = command(f"output={tmp_path / 'b'}", f"reuse={tmp_path / 'a' / 'large'}")

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from assay.settings.errors import UserError
-from scripts.gpu.campaign import DEFAULTS, REHEARSAL, Campaign, OutOfTimeError
-from scripts.gpu.campaign_stages import Stages, drop_half_slices, whole_slices
+from scripts.gpu.campaign import DEFAULTS, REHEARSAL
+from scripts.gpu.campaign_stages import Stages, drop_half_slices
+from scripts.gpu.campaign_state import Campaign, OutOfTimeError, whole_slices
 from tests.warm import children
 
 ROOT = Path(__file__).resolve().parents[2]

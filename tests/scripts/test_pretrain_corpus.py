@@ -19,7 +19,6 @@ EQUATION = re.compile(r"([\d.]+(?:[+*/-][\d.]+)+)=([\d.]+)")
 def corpus() -> ModuleType:
     sys.path.insert(0, str(FOLDER))
     try:
-        importlib.import_module("stories")
         return importlib.import_module("corpus")
     finally:
         sys.path.remove(str(FOLDER))
