@@ -4,10 +4,12 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import pandas as pd
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from assay import command_line
 from tests import warm
@@ -29,8 +31,16 @@ def words(output: Path, workers: int = 1) -> list[str]:
 
 
 @pytest.fixture
-def finish(capsys) -> Iterator[Callable[[Path], str]]:
-    """Runs the loop to its end in this process, on one thread as those that are killed."""
+def finish(capsys, monkeypatch) -> Iterator[Callable[[Path], str]]:
+    """Runs the loop to its end in this process, on one thread as those that are killed.
+
+    To draw the reports' figures would take longer than all else.
+    """
+
+    def drawn(figure: Figure, stream: IO[bytes], **_: object) -> None:
+        stream.write(b"<svg></svg>")
+
+    monkeypatch.setattr(Figure, "savefig", drawn)
 
     def run(output: Path) -> str:
         capsys.readouterr()
@@ -45,7 +55,7 @@ def finish(capsys) -> Iterator[Callable[[Path], str]]:
 
 def kill_in_stage(output: Path, stage: int, workers: int = 1) -> bool:
     """Starts the loop, kills it soon after a stage has begun; whether it was still running then."""
-    process = warm.Warm(["-m", "assay", *words(output, workers)])
+    process = warm.Warm(["-m", "assay", *words(output, workers)], more=warm.children())
     begun = re.compile(rf"^\[{stage}/{STAGES}\]", re.MULTILINE)
     process.wait_until(lambda: begun.search(process.out))
     time.sleep(0.4)
