@@ -41,7 +41,8 @@ PRELOADED = (
     *("transformers.models.llama.modeling_llama", "accelerate", "accelerate.commands.launch"),
     *("peft", "numpy", "pandas", "safetensors.torch", "pyarrow.parquet", "omegaconf", "sympy"),
     *("scipy.stats", "sklearn.metrics", "sklearn.calibration", "matplotlib.figure", "jinja2"),
-    "reasoning_gym.arithmetic.gsm_symbolic",
+    "reasoning_gym.arithmetic.gsm_symbolic.generators_00_49",
+    "reasoning_gym.arithmetic.gsm_symbolic.generators_50_99",
 )
 CHILDREN = "ASSAY_TEST_WARM_CHILDREN"
 STUB = """#!{python} -SE
