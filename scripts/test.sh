@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything that has to pass: ruff, mypy and the tests, in a fresh virtual environment. Tests marked
-# `full` (ten thousand programs, a machine that is busy) are left out: `-m full` runs them alone,
+# `full` (ten thousand programs, a busy machine, a download) are left out: `-m full` runs them alone,
 # `-m ""` all.
 #
 #   ./scripts/test.sh [pytest arguments]         e.g. ./scripts/test.sh -m "not slow"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What scripts/test.sh has no time or no packages for: tests with Ray, DeepSpeed, bitsandbytes and a
-# browser. They are the same tests, which skip where their package is missing.
+# browser, which skip where their package is missing; then those marked `full`, of all folders.
 #
 #   ./scripts/test_all.sh [pytest arguments]     e.g. ./scripts/test_all.sh tests/search/test_on_ray.py
 #
@@ -18,8 +18,18 @@ for program in chromium sbatch; do
   command -v "$program" > /dev/null || echo "$program: not on the PATH; its tests will skip" >&2
 done
 export OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
-[ $# -gt 0 ] || set -- tests/search/test_on_ray.py tests/evaluation/test_report_browser.py \
+run() {
+  "$environment/bin/python" -m pytest -n "${ASSAY_TEST_WORKERS:-2}" --dist loadfile \
+    --no-loadscope-reorder --durations=15 -rs "$@"
+}
+if [ $# -gt 0 ]; then
+  run "$@"
+  exit
+fi
+failed=0
+run tests/search/test_on_ray.py tests/evaluation/test_report_browser.py \
   tests/search/test_slurm_real.py tests/generator/test_train_parallel.py \
-  tests/generator/test_train_lora.py tests/verifier/test_verifier_parallel.py tests/test_configs.py
-exec "$environment/bin/python" -m pytest -n "${ASSAY_TEST_WORKERS:-2}" --dist loadfile \
-  --no-loadscope-reorder --durations=15 -rs "$@"
+  tests/generator/test_train_lora.py tests/verifier/test_verifier_parallel.py \
+  tests/test_configs.py || failed=1
+run -m full tests || failed=1
+exit $failed

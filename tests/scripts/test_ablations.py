@@ -173,16 +173,25 @@ def test_cells_and_tables():
     ]
 
 
-def command(*words):
-    return warm.run([str(ROOT / "scripts" / "ablations" / "run.py"), *SMALL, *words])
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Runs the script in this process, on one thread; returns what it printed."""
+
+    def start(*words):
+        monkeypatch.setattr(sys, "argv", ["run.py", *SMALL, *words])
+        capsys.readouterr()
+        run.main()
+        return capsys.readouterr().out
+
+    monkeypatch.setattr(run, "cores", lambda: 1)
+    return start
 
 
 @pytest.mark.slow
-def test_in_little(tmp_path):
+def test_in_little(tmp_path, command):
     first = command(f"output={tmp_path / 'a'}")
-    assert first.returncode == 0, first.error
-    assert "2 trainings, 0 of them done" in first.out
-    assert "[2/2] level: " in first.out
+    assert "2 trainings, 0 of them done" in first
+    assert "[2/2] level: " in first
     results = json.loads((tmp_path / "a" / "ablations.json").read_text())
     variants = results["ablations"]["level"]["variants"]
     assert list(variants) == ["token level", "solution level"]
@@ -196,7 +205,7 @@ def test_in_little(tmp_path):
     assert gained["low"] <= gained["value"] <= gained["high"]
     text = (tmp_path / "a" / "ablations.md").read_text()
     assert "## Token level against solution level" in text
-    assert first.out.rstrip().endswith("ablations.json")
+    assert first.rstrip().endswith("ablations.json")
 
     # Killed before the second training was recorded: that one alone is done again.
     folders = [Path(variant["folders"][0]) for variant in variants.values()]
@@ -204,19 +213,20 @@ def test_in_little(tmp_path):
     before = kept.stat().st_mtime_ns
     lost.unlink()
     again = command(f"output={tmp_path / 'a'}")
-    assert "2 trainings, 1 of them done" in again.out
+    assert "2 trainings, 1 of them done" in again
     assert kept.stat().st_mtime_ns == before
     assert (tmp_path / "a" / "ablations.md").read_text() == text
 
     # Another output takes generator and candidates from the first: the same verifiers come out.
-    reused = command(f"output={tmp_path / 'b'}", f"reuse={tmp_path / 'a' / 'large'}")
-    assert reused.returncode == 0, reused.error
+    command(f"output={tmp_path / 'b'}", f"reuse={tmp_path / 'a' / 'large'}")
     assert not (tmp_path / "b" / "large").exists()
     copied = json.loads((tmp_path / "b" / "ablations.json").read_text())["ablations"]
     for name, variant in copied["level"]["variants"].items():
         assert variant["measures"] == variants[name]["measures"]
 
-    short = command(f"output={tmp_path / 'b'}", f"reuse={tmp_path / 'a' / 'large'}", "pool.limit=9")
+    # As a process of its own, too, it is found and refuses what it cannot do.
+    words = [*SMALL, f"output={tmp_path / 'b'}", f"reuse={tmp_path / 'a' / 'large'}"]
+    short = warm.run([str(ROOT / "scripts" / "ablations" / "run.py"), *words, "pool.limit=9"])
     assert "pool.limit=9: " in short.error
     assert "holds candidates of 6 problems" in short.error
     assert short.returncode == 2

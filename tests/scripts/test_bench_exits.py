@@ -6,17 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests import warm
+
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts/bench/exits.py"
 
 
 def counted(*words):
-    return _run(str(SCRIPT), *words)
-
-
-def _run(*words):
     return subprocess.run(
-        [sys.executable, *words],
+        [sys.executable, str(SCRIPT), *words],
         cwd=ROOT,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -26,10 +24,10 @@ def _run(*words):
 
 
 def test_every_command_ends_well():
-    done = counted("runs=2")
+    done = counted("runs=1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines() == [
-        f"{name:10} 2 × 0"
+        f"{name:10} 1 × 0"
         for name in ("import", "grade", "export", "evaluate", "compare", "report")
     ]
 
@@ -40,10 +38,10 @@ def test_what_is_unknown_is_told():
 
 
 def test_a_run_that_ends_badly_is_counted():
-    """One of three processes dies of a signal."""
+    """One of two processes dies of a signal."""
     broken = f"""
 import os, runpy, sys
-sys.argv = ["exits", "runs=3", "commands=import"]
+sys.argv = ["exits", "runs=2", "commands=import"]
 module = runpy.run_path({str(SCRIPT)!r})
 begin = module["_start"]
 def start(command, log):
@@ -57,6 +55,6 @@ def start(command, log):
 module["main"].__globals__["_start"] = start
 module["main"]()
 """
-    done = _run("-c", broken)
-    assert done.returncode == 1, done.stderr
-    assert done.stdout.startswith(f"import     1 × -{int(signal.SIGABRT)}, 2 × 0")
+    done = warm.run(["-c", broken])
+    assert done.returncode == 1, done.error
+    assert done.out.startswith(f"import     1 × -{int(signal.SIGABRT)}, 1 × 0")

@@ -11,7 +11,7 @@ import pytest
 
 from assay import command_line
 from assay.problems.sets import ProblemsConfig, load_problems
-from tests.warm import Warm
+from tests.warm import Warm, children
 
 PROBLEMS, SAMPLES = 9, 12
 WORDS = [
@@ -47,7 +47,7 @@ def undisturbed(tmp_path_factory):
     return frame
 
 
-def children(pid, what):
+def children_of(pid, what):
     """Child processes whose command line holds `what`."""
     found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [int(c) for c in found if what in Path(f"/proc/{c}/cmdline").read_bytes()]
@@ -55,7 +55,7 @@ def children(pid, what):
 
 def workers_of(pid):
     """Processes that multiprocessing has spawned for a command."""
-    return children(pid, b"spawn_main")
+    return children_of(pid, b"spawn_main")
 
 
 def started(run, **options):
@@ -66,7 +66,7 @@ def started(run, **options):
 
 def begun(run):
     """`assay sample` with two workers, as soon as its first parts are there."""
-    process = started(run)
+    process = started(run, more=children())
     assert process.wait_until(lambda: parts(run)), process.error
     return process
 

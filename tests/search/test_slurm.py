@@ -18,6 +18,7 @@ from assay.search.launch.slurm import _frozen, _ranges, script
 from assay.search.stages.grade import GradeConfig, grade
 from assay.search.stages.sample import SampleConfig, sample
 from assay.settings.schema import load
+from tests.warm import children
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = [
@@ -120,8 +121,9 @@ def test_without_set_up_the_same_interpreter_runs():
 
 @pytest.mark.slow
 def test_two_tasks_do_the_stage_and_a_third_submission_does_what_is_missing(
-    sbatch, tmp_path, capsys
+    sbatch, tmp_path, capsys, monkeypatch
 ):
+    monkeypatch.setattr(sys, "executable", children()["PYTHON"])
     run, whole = tmp_path / "run", tmp_path / "whole"
     words = ["sample", str(run), *WORDS, "launcher=slurm", "slurm={array: 2, time: '1:00:00'}"]
     assert command_line.main(words) == 0
