@@ -1,6 +1,7 @@
 """The ablations' files against the schema, their plan, their tables, and a run in little."""
 
 import json
+import sys
 from pathlib import Path
 
 import pandas as pd
