@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 SHARED = Path(os.environ.get("ASSAY_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_from_nothing_to_the_tables_and_again(tmp_path):
     if not (SHARED / "gsm8k" / "train.jsonl").exists():
         pytest.skip(f"no GSM8K in {SHARED}")
