@@ -175,7 +175,7 @@ def test_a_folder_of_something_else_is_left_alone(configure, tmp_path):
         folder = tmp_path / name.split(".")[0]
         folder.mkdir()
         (folder / name).write_text(content)
-        with pytest.raises(UserError, match="something other than a generator; choose another output"):
+        with pytest.raises(UserError, match="other than a generator; choose another output"):
             train_generator(configure(folder.name), sums(3))
         assert (folder / name).read_text() == content
     (tmp_path / "file").write_text("")
