@@ -91,10 +91,9 @@ def test_what_is_killed_is_resumed_to_the_same_pool(undisturbed, tmp_path, victi
     _, error = process.communicate(timeout=300)
     if victim == "worker":
         assert process.returncode == 2, error
-        # Beside lines of progress, and what Python's own multiprocessing says of a killed process.
-        lines = [told for told in error.splitlines() if told.startswith("assay: ")]
+        # On a machine that is busy, beside the line of progress that there is a minute.
+        lines = [told for told in error.splitlines() if not told.startswith("sample: ")]
         assert len(lines) == 1, error
-        assert "Traceback" not in error
         (line,) = lines
         assert line.startswith("assay: a worker process ended early (SIGKILL; out of memory?)")
         assert "give the same command again" in line
