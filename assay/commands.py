@@ -179,6 +179,14 @@ COMMANDS = {
         "       assay compare RUN rules=[weighted,majority] [key=value …]",
         words="runs",
     ),
+    "adapt": Command(
+        "assay.evaluation.adapt",
+        "run_adapt",
+        "AdaptRunConfig",
+        "run",
+        "what stopping early would have saved: stopping rules replayed on a run",
+        "assay adapt RUN [rules=[beta,window]] [thresholds=[0.9,0.95]] [round=8] [--json] [--csv]",
+    ),
     "report": Command(
         "assay.evaluation.report.report",
         "run_report",
@@ -226,7 +234,7 @@ GROUPS = {
     "solve": ("quickstart", "solve", "fetch"),
     "run stages": ("run", "sample", "grade", "score"),
     "train": ("train-generator", "train-verifier", "check-contamination"),
-    "evaluate": ("evaluate", "evaluate-suite", "compare", "report"),
+    "evaluate": ("evaluate", "evaluate-suite", "compare", "adapt", "report"),
     "move pools": ("import", "export"),
     "clusters and planning": ("launch", "plan"),
     "sandbox": ("sandbox", "sandbox run", "sandbox check"),
