@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from assay.evaluation.adaptive import AdaptConfig, Adaptive, replay_run
+from assay.evaluation.adapt_request import AdaptConfig
+from assay.evaluation.adaptive import Adaptive, replay_run
 from assay.evaluation.of_run import graded, open_run
 from assay.evaluation.terminal import (
     NAMES,

@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "CERTAIN",
+    "CONFIDENCES",
     "RULES",
     "StoppingRule",
     "beta_confidence",

@@ -43,7 +43,8 @@ def make_run(folder, right=(0, 3), problems=3, temperature=0.7, question="What i
 
 
 TABLES = ["accuracy", "calibration", "differences", "over_optimisation", "problems", "quality"]
-FIGURES = ["calibration", "curves", "over_optimisation"]
+TABLES += ["stopping", "stopping_savings"]
+FIGURES = ["calibration", "curves", "over_optimisation", "stopping"]
 FILES = sorted(
     [f"{name}.{suffix}" for name in TABLES for suffix in ("csv", "parquet")]
     + [f"{name}.{suffix}" for name in FIGURES for suffix in ("svg", "pdf", "png")]
