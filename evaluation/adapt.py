@@ -18,7 +18,7 @@ import numpy as np
 
 from assay.evaluation.adapt_request import AdaptConfig
 from assay.evaluation.adaptive import Adaptive, replay_run
-from assay.evaluation.of_run import graded, open_run
+from assay.evaluation.of_run import estimable, graded, open_run
 from assay.evaluation.terminal import (
     NAMES,
     SIGNED,
@@ -58,8 +58,8 @@ def run_adapt(config: AdaptRunConfig) -> None:
     """`assay adapt`: prints the tables, or everything as JSON or CSV."""
     run = open_run(config.run)
     check_grading(config.grading)
-    frame = load_frame(run)
-    told = note_on(frame, config.grading)
+    frame, limits = estimable(load_frame(run), run)
+    told = [*limits, *note_on(frame, config.grading)]
     shown = not (config.json or config.csv)
     settings = fields_of(AdaptConfig, config)
     found = replay_run(run, settings, graded(frame, run, config.grading), progress=shown)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.evaluation.of_run import graded, open_run, unfinished
+from assay.evaluation.of_run import estimable, graded, open_run, unfinished
 from assay.evaluation.scaling import MODELS, Extrapolation, ScaleConfig, extrapolate
 from assay.evaluation.terminal import SIGNED, interval_cell, table_footer
 from assay.pools.frame import load_frame
@@ -56,12 +56,12 @@ def run_scale(config: ScaleRunConfig) -> None:
     found: dict[str, Extrapolation] = {}
     for path in config.runs:
         run = open_run(path)
-        frame = load_frame(run)
+        frame, limits = estimable(load_frame(run), run)
         pool = PoolArrays.from_frame(graded(frame, run, config.grading), unfinished(run))
         found[path] = extrapolate(pool, settings)
         if not (config.json or config.csv):
             title = [f"{path}\n"] if len(config.runs) > 1 else []
-            notes = table_footer(None, note_on(frame, config.grading))
+            notes = table_footer(None, [*limits, *note_on(frame, config.grading)])
             print("\n".join([*title, table(found[path]), *notes, ""]))
     if config.json:
         dicts: list[Any] = [{"run": path, **each.to_dict()} for path, each in found.items()]

@@ -21,7 +21,14 @@ from assay.selection.intervals import bootstrap_weights, interval
 from assay.selection.names import MIX_LABELS, count
 from assay.selection.pool import PoolArrays
 from assay.selection.request import sizes_of
-from assay.selection.scaling import FAMILIES, fit_power_law, fit_rates, majority_at, thinned
+from assay.selection.scaling import (
+    FAMILIES,
+    fit_power_law,
+    fit_rates,
+    majority_at,
+    majority_of_all,
+    thinned,
+)
 from assay.selection.subsets import MAJORITY, expected_accuracy
 from assay.settings.errors import UserError
 
@@ -263,15 +270,4 @@ def _pass_predictions(
     curves = values @ weights.T
     drawn = [_power(ks, own, size) for own in curves.T]
     found["power"] = _power(ks, values.mean(axis=1), size), np.array(drawn)
-    return found
-
-
-def majority_of_all(pool: PoolArrays, counted: NDArray[np.bool_]) -> Floats:
-    """How likely the majority vote of all candidates `counted` is right, of each problem, (P,)."""
-    found = np.zeros(len(pool.problem_ids))
-    for p in np.flatnonzero(counted.any(axis=1)):
-        own = counted[p] & (pool.classes[p] >= 0)
-        votes = np.bincount(pool.classes[p][own])
-        leading = own & np.isin(pool.classes[p], np.flatnonzero(votes == votes.max(initial=1)))
-        found[p] = pool.labels[p][leading].mean() if leading.any() else 0.0
     return found

@@ -38,6 +38,7 @@ __all__ = [
     "fit_power_law",
     "fit_rates",
     "majority_at",
+    "majority_of_all",
     "thinned",
 ]
 
@@ -262,3 +263,14 @@ def thinned(
     keys = np.where(counted, generator.random(counted.shape), np.inf)
     place = keys.argsort(axis=1).argsort(axis=1)
     return np.asarray(counted & (place < kept))
+
+
+def majority_of_all(pool: PoolArrays, counted: NDArray[np.bool_]) -> Floats:
+    """How likely the majority vote of all candidates `counted` is right, of each problem, (P,)."""
+    found = np.zeros(len(pool.problem_ids))
+    for p in np.flatnonzero(counted.any(axis=1)):
+        own = counted[p] & (pool.classes[p] >= 0)
+        votes = np.bincount(pool.classes[p][own])
+        leading = own & np.isin(pool.classes[p], np.flatnonzero(votes == votes.max(initial=1)))
+        found[p] = pool.labels[p][leading].mean() if leading.any() else 0.0
+    return found

@@ -21,7 +21,7 @@ import numpy as np
 
 from assay.evaluation.adapt_request import AdaptConfig
 from assay.evaluation.adaptive import Adaptive, replay_run, tidy_replays
-from assay.evaluation.of_run import as_json, evaluate_run, graded, tuning_pool, usable
+from assay.evaluation.of_run import as_json, estimable, evaluate_run, graded, tuning_pool, usable
 from assay.evaluation.report.page import Page, PageRun, write_page
 from assay.evaluation.report.tidy import tidy_tables
 from assay.evaluation.table import table
@@ -114,7 +114,7 @@ def run_report(config: ReportConfig) -> None:
         frame = load_frame(run)
         evaluations[name] = evaluate_run(run, settings, tune, config.grading, frame)
         if config.adapt:
-            frame = graded(frame, run, config.grading)
+            frame, _ = estimable(graded(frame, run, config.grading), run)
             adaptive |= _replayed(name, run, evaluations[name], settings, frame)
         if len(runs) > 1:
             print(f"{name}\n")
@@ -155,7 +155,7 @@ def report_run(
             folder,
             title=title,
             frames={name: frame},
-            adaptive=_replayed(name, run, evaluation, config, frame),
+            adaptive=_replayed(name, run, evaluation, config, estimable(frame, run)[0]),
         )
     return table(_asked(evaluation, config))
 
