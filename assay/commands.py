@@ -187,6 +187,14 @@ COMMANDS = {
         "what stopping early would have saved: stopping rules replayed on a run",
         "assay adapt RUN [rules=[beta,window]] [thresholds=[0.9,0.95]] [round=8] [--json] [--csv]",
     ),
+    "allocate": Command(
+        "assay.evaluation.allocate",
+        "run_allocate",
+        "AllocateConfig",
+        "run",
+        "a budget spread over problems by what samples are worth, replayed on a run",
+        "assay allocate RUN budget=16 [first=8] [round=8] [--json] [key=value …]",
+    ),
     "scale": Command(
         "assay.evaluation.scale",
         "run_scale",
@@ -243,7 +251,7 @@ GROUPS = {
     "solve": ("quickstart", "solve", "fetch"),
     "run stages": ("run", "sample", "grade", "score"),
     "train": ("train-generator", "train-verifier", "check-contamination"),
-    "evaluate": ("evaluate", "evaluate-suite", "compare", "adapt", "scale", "report"),
+    "evaluate": ("evaluate", "evaluate-suite", "compare", "adapt", "allocate", "scale", "report"),
     "move pools": ("import", "export"),
     "clusters and planning": ("launch", "plan"),
     "sandbox": ("sandbox", "sandbox run", "sandbox check"),

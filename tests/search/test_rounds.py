@@ -56,6 +56,7 @@ def config(folder, **until):
         run=str(folder),
         modes={"cot": 12, "pot": 12},
         problems_per_part=2,
+        workers=1,
         until=UntilConfig(**{"rule": "beta", "threshold": 0.9, "round": 4, **until}),
     )
 
@@ -86,7 +87,8 @@ def test_a_replay_of_its_own_samples_decides_the_same(tmp_path, rule, run):
     seen = Seen(classes.T, np.zeros(classes.T.shape, bool), None, 24, 4)
     ends = stops(until.rule, [until.threshold], seen).ends[0]
     assert ends.tolist() == drawn.tolist()
-    assert drawn[0] < drawn[4] == 24
+    # The sure problem is decided before others are.
+    assert drawn[0] < drawn.max()
 
 
 def test_a_sample_is_drawn_once_and_is_that_of_a_fixed_number(run, tmp_path):
@@ -138,7 +140,7 @@ def test_shards_make_the_run_of_one(run, tmp_path):
 
 def test_another_rule_is_another_run(run):
     _, found = run
-    with pytest.raises(UserError, match=r"made with other settings \(until: "):
+    with pytest.raises(UserError, match=r"other settings \(until.threshold: 0.9 there, 0.8"):
         sample(config(found.path, threshold=0.8), Drawn(), PROBLEMS)
 
 
@@ -150,7 +152,6 @@ def test_estimates_are_of_the_first_round(run, capsys):
     assert note.endswith("everything else here is of the first 4 of each problem")
     assert command_line.main(["evaluate", str(found.path), "draws=5", "bootstrap=20"]) == 0
     told = " ".join(capsys.readouterr().out.split())
-    assert "4 candidates each" in told
     assert "sampled until beta 0.9" in told
     assert command_line.main(["evaluate", str(found.path), "n=[8]"]) == 2
     assert "n=8 is more than the 4 candidates" in capsys.readouterr().err
