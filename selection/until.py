@@ -27,8 +27,8 @@ class UntilConfig:
     """When a problem has enough samples."""
 
     rule: str = ""
-    """certain | beta | dirichlet | crp | window | doubling (docs/adaptive.md); empty = every
-    problem gets the same number"""
+    """certain | beta | dirichlet | crp | window | doubling, and where a verifier scores at once
+    score | best (docs/adaptive.md); empty = every problem gets the same number"""
     threshold: float = 0.0
     """the rule's threshold; 0 = its usual one"""
     round: int = 8
@@ -37,26 +37,29 @@ class UntilConfig:
     """samples at which every problem stops, all modes together; 0 = as many as modes say"""
 
 
-def resolved(until: UntilConfig, most: int, modes: int) -> UntilConfig:
+def resolved(until: UntilConfig, most: int, modes: int, *, scored: bool = False) -> UntilConfig:
     """The configuration with its defaults filled in; `most` where it does not say.
 
-    Raises `UserError` for one that means nothing, and where rounds cannot be shared equally among
-    the modes.
+    `scored`: rules that need scores may be asked for. Raises `UserError` for one that means
+    nothing, and where rounds cannot be shared equally among the modes.
     """
 
     def refuse(key: str, value: object, expected: str) -> None:
         raise UserError(f"until.{key}={value}: expected {expected}")
 
-    votes = [name for name, rule in RULES.items() if not rule.scored]
-    if until.rule not in votes:
-        refuse("rule", until.rule, f"one of {', '.join(votes)}")
+    known = [name for name, rule in RULES.items() if scored or not rule.scored]
+    if until.rule not in known:
+        more = "" if scored else " (score and best only where a verifier scores)"
+        refuse("rule", until.rule, f"one of {', '.join(known)}{more}")
     rule = RULES[until.rule]
     found = dataclasses.replace(
         until, threshold=until.threshold or rule.usual or 0.0, most=until.most or most
     )
     if until.rule == "window" and not (found.threshold >= 2 and found.threshold % 1 == 0):
         refuse("threshold", found.threshold, "the size of a window: a whole number of 2 or more")
-    if until.rule not in ("window", CERTAIN) and not 0 < found.threshold <= 1:
+    if until.rule == "best" and not until.threshold:
+        refuse("threshold", 0, "the score that is enough; assay adapt shows what each saves")
+    if until.rule not in ("window", "best", CERTAIN) and not 0 < found.threshold <= 1:
         refuse("threshold", found.threshold, "a number above 0 and up to 1")
     for key in ("round", "most"):
         value = getattr(found, key)
@@ -77,13 +80,18 @@ def rounds_of(until: UntilConfig) -> list[tuple[int, int]]:
     return list(zip([0, *points[:-1]], points, strict=True))
 
 
-def decided(until: UntilConfig, classes: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+def decided(
+    until: UntilConfig,
+    classes: NDArray[np.integer[Any]],
+    scores: NDArray[np.floating[Any]] | None = None,
+) -> NDArray[np.bool_]:
     """Which problems ask for no more, shape (P,).
 
     `classes`, shape (P, n), are all of their answer classes so far (−1: none) in the order of
-    sampling, both modes in turns.
+    sampling, both modes in turns; `scores` alike, where the rule needs them.
     """
-    seen = Seen(classes.T, np.zeros(classes.T.shape, bool), None, until.most, until.round)
+    own = None if scores is None else scores.T
+    seen = Seen(classes.T, np.zeros(classes.T.shape, bool), own, until.most, until.round)
     return np.asarray(stops(until.rule, [until.threshold], seen).ends[0] > 0)
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,11 @@ from assay.problems.prompts import Prompter
 from assay.problems.sets import ProblemsConfig
 from assay.problems.shots import FewShotConfig, choose_shots
 from assay.sandbox import Limits, Sandbox
+from assay.search.solving.rounds import members_until
 from assay.search.stages.mixture import prompt_of
 from assay.search.stages.sample import batch_samples
 from assay.selection import rules
+from assay.selection.until import UntilConfig, resolved
 from assay.settings.errors import UserError
 from assay.verifier.config import ScoreConfig
 from assay.verifier.scorers.own import Readable, Scorer
@@ -74,6 +77,8 @@ class SolveConfig:
     sampling: SamplingParams = field(default_factory=SamplingParams)
     engine: EngineConfig = field(default_factory=EngineConfig)
     limits: Limits = field(default_factory=Limits)
+    until: UntilConfig = field(default_factory=UntilConfig)
+    """a stopping rule: a problem that is decided gets no more candidates, at most n"""
     show: bool = False
     """print every candidate"""
 
@@ -172,6 +177,12 @@ class Solver:
             raise UserError(f"n={config.n}: expected 1 or more")
         self.config = config
         self.counts = share(config.n, config.modes)
+        self.until = None
+        if config.until.rule:
+            if config.rule == "hybrid":
+                raise UserError("until: not with rule=hybrid, which asks for no more than two")
+            modes = len(asked_modes(self.counts))
+            self.until = resolved(config.until, config.n, modes, scored=scored)
         shots = choose_shots(config.prompt, config.problems, asked_modes(self.counts))
         self.engine: Engine = make_engine(config.engine, config.generator)
         self.prompter = Prompter(config.prompt, self.engine.tokenizer, shots)
@@ -189,30 +200,38 @@ class Solver:
                     yield choose(problem, members[problem.id], self.config.rule, self.config.k)
 
     def _decode(self, problems: Sequence[Problem], sandbox: Sandbox) -> dict[str, list[Member]]:
-        return self._members(problems, self.counts, sandbox)
+        if self.until is None:
+            return self._members(problems, self.counts, sandbox=sandbox)
+        more = partial(self._members, sandbox=sandbox)
+        return members_until(self.until, problems, asked_modes(self.counts), more)
 
     def _decode_hybrid(
         self, problems: Sequence[Problem], sandbox: Sandbox
     ) -> dict[str, list[Member]]:
         """A program of each open-ended problem; words where that has no answer, and of the rest."""
         open_ended = [problem for problem in problems if not problem.options]
-        members = self._members(open_ended, {"pot": 1}, sandbox)
+        members = self._members(open_ended, {"pot": 1}, sandbox=sandbox)
         rest = [p for p in problems if not _any_answer(members.get(p.id, []))]
-        for problem_id, words in self._members(rest, {"cot": 1}, sandbox).items():
+        for problem_id, words in self._members(rest, {"cot": 1}, sandbox=sandbox).items():
             members.setdefault(problem_id, []).extend(words)
         return members
 
     def _members(
-        self, problems: Sequence[Problem], counts: Mapping[str, int], sandbox: Sandbox
+        self,
+        problems: Sequence[Problem],
+        counts: Mapping[str, int],
+        first: int = 0,
+        *,
+        sandbox: Sandbox,
     ) -> dict[str, list[Member]]:
-        """The problems' candidates, graded and scored, by problem id."""
+        """The problems' candidates from index `first`, graded and scored, by problem id."""
         if not problems:
             return {}
         sampled: dict[str, list[Candidate]] = {problem.id: [] for problem in problems}
         total = len(problems) * sum(counts.values())
         with progress_bar(total, "sample", shown=self.progress) as progress:
             for candidate in sample_candidates(
-                self.engine, self.prompter, problems, counts, self.config.sampling
+                self.engine, self.prompter, problems, counts, self.config.sampling, first
             ):
                 sampled[candidate.problem_id].append(candidate)
                 progress.update(1)

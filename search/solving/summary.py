@@ -30,6 +30,9 @@ def summary(rows: Rows, rule: str, k: int) -> list[str]:
         lines.append(f"{sum(known)} of {len(known)} right ({_percent(sum(known), len(known))})")
     if rule == "hybrid":
         lines += hybrid_lines(rows)
+    elif len({row["n"] for row in rows}) > 1:
+        mean = sum(row["n"] for row in rows) / len(rows)
+        lines.append(f"{mean:.1f} candidates per problem, at most {max(r['n'] for r in rows)}")
     return lines + [f"  note: {note}" for note in notes(rows, rule, k)]
 
 

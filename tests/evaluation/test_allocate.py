@@ -14,7 +14,7 @@ from tests.evaluation.test_compare import make_run
 
 
 def make_pool(problems=40, candidates=32):
-    """Half of the problems are sure; of the others 18 of 32 are right, the rest one other answer."""
+    """Half of the problems are sure; of the others 18 of 32 are right, the rest one other."""
     rng = np.random.default_rng(0)
     rows = []
     for p in range(problems):
