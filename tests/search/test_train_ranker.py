@@ -108,7 +108,7 @@ def test_scores_of_its_own_problems_are_out_of_fold(tmp_path):
     told = trained.ranker.about["measures"][-1]["auc_within"]
     assert told == pytest.approx(ranked_auc(frame), abs=1e-3)
     by_heart = replace(trained.ranker, seen={}).score(frame, run.problems).scores
-    assert ranked_auc(frame.assign(heart=by_heart), "heart") > 0.95
+    assert ranked_auc(frame.assign(heart=by_heart), "heart") > 0.8
 
 
 def test_a_verifier_that_memorised_its_training_problems_does_not_look_good(tmp_path, capsys):

@@ -229,7 +229,7 @@ def slow_pool_features(frame):
     return pd.DataFrame(rows)
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(st.integers(0, 10_000))
 def test_pool_features_are_the_slow_ones(seed):
     rng = np.random.default_rng(seed)
