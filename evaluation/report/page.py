@@ -57,8 +57,9 @@ class PageRun:
     `candidates`, each with `mode`, `sample`, `text`, `answer` (or None), `answer_class` (−1: none),
     `label` (or None), and where known `outcome`, `output`, `message` (of a program), `origin`,
     `score` (by the evaluation's verifier), and `values` with `starts` and `ends`: the value at each
-    token and the token's place in `text`. Nulls of pandas are understood. `adaptive` is the
-    replay of stopping rules on the run's pool, where there is one.
+    token and the token's place in `text`. Nulls of pandas are understood. `importance` are rows of
+    a ranker's features (`name`, `features`, `drop`, `error`), where one made the scores; `adaptive`
+    is the replay of stopping rules on the run's pool, where there is one.
     """
 
     name: str
@@ -66,6 +67,7 @@ class PageRun:
     settings: Mapping[str, Any]
     problems: Iterable[Mapping[str, Any]]
     seconds: Mapping[str, float] = field(default_factory=dict)
+    importance: Sequence[Mapping[str, Any]] = ()
     adaptive: Adaptive | None = None
 
 
@@ -254,6 +256,11 @@ def _render(
         origin_tables=groups.group_tables(pairs, "origin"),
         quality=scores.quality_table(pairs),
         over=scores.over_rows(pairs),
+        importance=[
+            {"name": run.name, "rows": scores.importance_rows(run.importance)}
+            for run in runs
+            if run.importance
+        ],
         stopping=stopping.stopping_tables([(run.name, run.adaptive) for run in runs]),
         differing=run_settings.differing_settings([run.settings for run in runs]),
         folder=data["folder"],
