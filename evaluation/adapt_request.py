@@ -111,7 +111,8 @@ def thresholds_to_replay(
             raise UserError(f"adapt: rules: {rule}: {why}")
         if why:
             # Where there is no verifier, nobody misses its rules.
-            notes += [] if scores is None else [f"{RULES[rule].label} left out: {why}"]
+            if scores is not None or not RULES[rule].scored:
+                notes.append(f"{RULES[rule].label} left out: {why}")
             continue
         found[rule] = _ladder(rule, pool, scores, config, most)
     return {rule: values for rule, values in found.items() if values}, notes
