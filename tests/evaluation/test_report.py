@@ -79,6 +79,8 @@ def test_difficulty_is_on_the_page_and_in_files_but_printed_only_when_asked(tmp_
         *(f"difficulty.{suffix}" for suffix in ("svg", "pdf", "png")),
         "groups.csv",
         "groups.parquet",
+        "stopping_difficulty.csv",
+        "stopping_difficulty.parquet",
     }
     groups = pd.read_csv(report / "groups.csv")
     # Two of four candidates are right, so that half of them reach n = 2.
