@@ -210,7 +210,7 @@ COMMANDS = {
         "ScaleRunConfig",
         "",
         "pass@n and the majority vote beyond what a run holds, checked on themselves",
-        "assay scale RUN … [to=10000] [--json] [--csv] [key=value …]",
+        "assay scale RUN … [to=10000] [frontier=flops] [--json] [--csv] [key=value …]",
         words="runs",
     ),
     "report": Command(

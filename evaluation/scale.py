@@ -1,7 +1,7 @@
 """`assay scale`: pass@n and the majority vote beyond what a pool holds, checked on themselves.
 
     assay scale runs/demo                       # to 10 000 candidates
-    assay scale runs/small runs/large to=1000   # one after the other
+    assay scale runs/small runs/large frontier=flops    # and the best of both at each budget
 
 The fits are in `assay.selection.scaling`; every table ends with what the same fits would have said
 of the whole pool from an eighth of it.
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.evaluation.frontier import compute_optimal, frontier_lines
 from assay.evaluation.of_run import estimable, graded, open_run, unfinished
 from assay.evaluation.scaling import MODELS, Extrapolation, ScaleConfig, extrapolate
 from assay.evaluation.terminal import SIGNED, interval_cell, table_footer
@@ -39,6 +40,8 @@ MEASURES = {"pass": "pass@n", "majority": "majority vote"}
 class ScaleRunConfig(ScaleConfig):
     """What `assay scale` reads."""
 
+    frontier: str = ""
+    """flops | tokens: also the best of all runs, rules, n and stopping rules at each budget"""
     grading: str = "ours"
     """whose labels count: ours, or theirs where labels came along with imported candidates"""
     json: bool = False
@@ -54,8 +57,11 @@ def run_scale(config: ScaleRunConfig) -> None:
     check_grading(config.grading)
     settings = fields_of(ScaleConfig, config)
     found: dict[str, Extrapolation] = {}
-    for path in config.runs:
-        run = open_run(path)
+    runs = {path: open_run(path) for path in config.runs}
+    best = []
+    if config.frontier:
+        best = compute_optimal(runs, config.frontier, config.seed, config.grading)
+    for path, run in runs.items():
         frame, limits = estimable(load_frame(run), run)
         pool = PoolArrays.from_frame(graded(frame, run, config.grading), unfinished(run))
         found[path] = extrapolate(pool, settings)
@@ -63,8 +69,13 @@ def run_scale(config: ScaleRunConfig) -> None:
             title = [f"{path}\n"] if len(config.runs) > 1 else []
             notes = table_footer(None, [*limits, *note_on(frame, config.grading)])
             print("\n".join([*title, table(found[path]), *notes, ""]))
+    if best and not (config.json or config.csv):
+        print("\n".join(frontier_lines(best, config.frontier)))
     if config.json:
         dicts: list[Any] = [{"run": path, **each.to_dict()} for path, each in found.items()]
+        if best:
+            rows = [{**row, "accuracy": vars(row["accuracy"])} for row in best]
+            dicts[0]["frontier"] = rows
         print(json.dumps(dicts[0] if len(dicts) == 1 else dicts, indent=2, ensure_ascii=False))
     elif config.csv:
         import pandas as pd

@@ -233,6 +233,9 @@ def part_size(config: SampleConfig, origins: Mapping[str, Origin], opened: Run) 
     if config.problems_per_part:
         return config.problems_per_part
     most = max(1, *(count for origin in origins.values() for count in origin.modes.values()))
+    if config.until.rule:
+        # A round shall fill the engine, though many of its problems are decided.
+        most = max(1, config.until.round // len(asked_modes(config.modes)))
     return max(1, round(max(batch_samples(o.engine) for o in origins.values()) / most))
 
 

@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 
 from assay import command_line
+from assay.evaluation.frontier import compute_optimal, frontier_lines
 from assay.evaluation.scale import table
 from assay.evaluation.scaling import ScaleConfig, extrapolate
+from assay.pools.frame import load_frame
+from assay.pools.run import Run
+from assay.settings.errors import UserError
 from tests.evaluation.test_compare import make_run
 from tests.selection.test_scaling import make_pool
 
@@ -73,3 +77,23 @@ def test_what_is_refused(tmp_path, words, told, capsys):
     run = make_run(tmp_path, "a", 0.5, range(2)) if words else ""
     assert command_line.main(["scale", *(run if word == "RUN" else word for word in words)]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_the_best_of_two_runs_at_each_budget(tmp_path, capsys, monkeypatch):
+    """The second run is right more often for as many tokens: it is chosen wherever both can be."""
+    monkeypatch.setattr("assay.evaluation.frontier._DRAWS", 5)
+    runs = [make_run(tmp_path, "a", 0.3, range(12)), make_run(tmp_path, "b", 0.9, range(12))]
+    monkeypatch.setattr(
+        "assay.evaluation.frontier.load_frame",
+        lambda run: load_frame(run).assign(tokens=10, prompt_tokens=5),
+    )
+    rows = compute_optimal({"a": Run.open(runs[0]), "b": Run.open(runs[1])}, "tokens")
+    assert len(rows) > 3
+    assert all(row["option"].startswith("b: ") for row in rows)
+    assert [row["budget"] for row in rows] == sorted(row["budget"] for row in rows)
+    assert rows[-1]["accuracy"].value > 0.9
+    assert max(map(len, frontier_lines(rows, "tokens"))) <= 80
+    with pytest.raises(UserError, match="frontier=flops: not known of"):
+        compute_optimal({"a": Run.open(runs[0])}, "flops")
+    assert command_line.main(["scale", runs[0], "frontier=seconds"]) == 2
+    assert "frontier=seconds: expected one of flops, tokens" in capsys.readouterr().err
