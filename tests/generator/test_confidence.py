@@ -10,11 +10,11 @@ from assay.generator.engines import EngineConfig, Request, SamplingParams
 from assay.generator.engines.confidence import (
     TOKEN_SCORES,
     free_scores,
-    token_scores,
     top_scores,
     window,
 )
 from assay.generator.engines.hf import TransformersEngine
+from assay.generator.engines.token_scores import token_scores
 from assay.selection.free import FREE_SCORES
 
 QUESTIONS = [[40], [50, 60, 70], [33] * 20]
