@@ -136,7 +136,10 @@ def test_samples_against_a_forward_pass(own, temperature, make_lm, byte_tokenize
 
 
 def test_free_scores_do_not_depend_on_the_batch(make_lm, byte_tokenizer):
-    lm, params = make_lm(positions=64), SamplingParams(max_new_tokens=30, confidence=True)
+    lm, params = (
+        make_lm(vocab=700, positions=64),
+        SamplingParams(max_new_tokens=30, confidence=True),
+    )
     whole = sampled(TransformersEngine(lm, byte_tokenizer, EngineConfig(batch_size=9)), params)
     narrow = sampled(TransformersEngine(lm, byte_tokenizer, EngineConfig(batch_size=1)), params)
     for place, completion in whole.items():
