@@ -21,7 +21,7 @@ import numpy as np
 from assay.generator.candidates import asked_modes, sample_candidates
 from assay.pools.frame import joined_classes
 from assay.pools.grading import grade_candidates
-from assay.pools.rows import Candidate, candidates_table
+from assay.pools.rows import Candidate, candidate_of, candidates_table
 from assay.pools.run import Part, Run
 from assay.problems.problem import Problem
 from assay.problems.prompts import Prompter, Shots
@@ -118,7 +118,7 @@ class _Slice:
         """The samples of one mode in one round."""
         if part in self.present:
             rows = self.opened.read("candidates", part).to_pylist()
-            return [Candidate(**row) for row in rows]
+            return [candidate_of(row) for row in rows]
         start = time.perf_counter()
         engine = self.engines.get(self.origin)
         prompter = Prompter(self.origin.prompt, engine.tokenizer, self.shots)
