@@ -97,6 +97,8 @@ def _options(name: str, run: Run, axis: str, seed: int, grading: str) -> list[_O
     mix = evaluation.mixes[-1]
     rows = evaluation.frame[evaluation.frame["modes"] == mix]
     rows = rows[~rows["rule"].isin(("pass", "single", "hybrid"))]
+    # With one candidate all rules are the same.
+    rows = rows[(rows["n"] > 1) | (rows["rule"] == "majority")]
     if axis not in rows or rows[axis].isna().any():
         raise UserError(f"scale: frontier={axis}: not known of {run.path}")
     before = f"{name}: " if name else ""
