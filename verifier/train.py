@@ -53,7 +53,7 @@ from assay.verifier.parallel import (
     start,
     under_deepspeed,
 )
-from assay.verifier.schedule import ADAPTATION, Epoch, Schedule
+from assay.verifier.schedule import ADAPTATION, JOINT, Epoch, Schedule
 from assay.verifier.validate import Validation, is_as_good, measure_problems, score_problems
 from assay.verifier.weights import load_trained, optimizer_of, trained_state
 
@@ -109,6 +109,8 @@ def train_verifier(config: TrainVerifierConfig, data: Sequence[VerifierProblem])
     schedule = Schedule(config, groups)
     counts |= schedule.counts
     verifier.set_base_rate(counts["right"] / counts["candidates"])
+    if verifier.reads_likelihood and not under_deepspeed(accelerator):
+        verifier.start_from_likelihood(_first_batches(config, schedule, verifier.device))
     held_out = fitting(held_out, prompter, verifier.max_length, config.append_output)
     loop = _Loop(config, folder, accelerator, verifier, tokenizer, prompter, held_out)
     loop.run(schedule)
@@ -142,6 +144,16 @@ def _groups(
     if not groups:
         raise UserError("train-verifier: the data has no labelled candidates to train on")
     return groups, counts
+
+
+def _first_batches(
+    config: TrainVerifierConfig, schedule: Schedule, device: torch.device
+) -> list[Batch]:
+    """The batches of the first step with sampled solutions, whole: in every process the same."""
+    packs = schedule.steps(next(e for e in schedule.epochs if e.phase == JOINT))[0]
+    parts = micro_batches(packs, config.micro_batch_tokens)
+    level, last_weight = config.model.level, config.model.last_weight
+    return [packed_batch(part, level, last_weight).to(device) for part in parts]
 
 
 def _key(config: TrainVerifierConfig, data: Sequence[VerifierProblem]) -> dict[str, Any]:
@@ -243,7 +255,8 @@ class _Loop:
         own = micro_batches(deal(packs, rank, world), config.micro_batch_tokens)
         if under_deepspeed(accelerator):
             own += [[idle(packs[0])]] * (most(accelerator, len(own)) - len(own))
-        batches = [packed_batch(part, config.model.level) for part in own]
+        model = config.model
+        batches = [packed_batch(part, model.level, model.last_weight) for part in own]
         value_tokens = self._sum(float(batch.value_weight.sum()) for batch in batches)
         language_tokens = self._sum(float(batch.language_weight.sum()) for batch in batches)
         dealt = self._sum(float(pack.count) for part in own for pack in part)

@@ -61,7 +61,8 @@ def test_auc_within_problem_and_mode_by_hand():
     """Programs above words, whatever is right: among candidates of one mode nothing is gained."""
     rows = [
         ("a", "cot", 0, 0, True, 0.2), ("a", "cot", 1, 1, False, 0.3),
-        ("a", "pot", 0, 0, True, 0.9), ("a", "pot", 1, 0, True, 0.8), ("a", "pot", 2, 1, False, 0.7),
+        ("a", "pot", 0, 0, True, 0.9), ("a", "pot", 1, 0, True, 0.8),
+        ("a", "pot", 2, 1, False, 0.7),
         ("b", "cot", 0, 0, True, 0.4), ("b", "cot", 1, 1, False, 0.1),
         ("b", "pot", 0, 1, False, 0.9), ("b", "pot", 1, 1, False, 0.6),
     ]  # fmt: skip
