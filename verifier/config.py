@@ -134,6 +134,9 @@ class TrainVerifierConfig:
     """the last step is kept that is no more than so many standard errors worse than the best one:
     the best of many noisy validations is partly luck, and the rates fall until the end. 0 = the
     best one itself"""
+    calibrate: bool = False
+    """scale and shift the values on the held-out problems once training is over, so that they are
+    probabilities (Platt scaling); ranking stays as it is. With `balance` they are none otherwise"""
     seed: int = 0
     """seed of the held-out split, the order and the dropout"""
     save_every_seconds: float = 60.0

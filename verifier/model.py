@@ -262,6 +262,15 @@ class Verifier(nn.Module):
         """Log p, shape (tokens,), of tokens `ids` after hidden states (tokens, width)."""
         return -self.vocabulary(before, ids)
 
+    @torch.no_grad()
+    def rescale(self, scale: float, shift: float) -> None:
+        """Makes scale · value + shift of every value, or of its logit where loss=bce."""
+        head = self.head_parameters()
+        with gathered(head.values(), write=True):
+            for parameter in head.values():
+                parameter *= scale
+            self.bias += shift
+
     def forward(self, batch: Batch) -> LossSums:
         """Both losses' weighted sums over one batch."""
         hidden = self.hidden(batch.input_ids, batch.positions, batch.layout).flatten(0, 1)
@@ -295,6 +304,7 @@ class Verifier(nn.Module):
         has in its middle.
         """
         self.likelihood[0] = 1.0 if self.settings.loss == "bce" else 0.25
+        self.eval()
         total = weight = 0.0
         for batch in batches:
             hidden = self.hidden(batch.input_ids, batch.positions, batch.layout).flatten(0, 1)

@@ -36,6 +36,7 @@ from assay.pools.progress import TrainingBar
 from assay.problems.prompts import Prompter
 from assay.settings.errors import UserError
 from assay.storage.places import local_folder
+from assay.verifier.calibrate import fit
 from assay.verifier.checkpoint import VerifierFolder
 from assay.verifier.config import TrainVerifierConfig, check_choice, check_training
 from assay.verifier.data import Group, VerifierProblem, fingerprint_of, fitting, make_groups, split
@@ -53,8 +54,14 @@ from assay.verifier.parallel import (
     start,
     under_deepspeed,
 )
-from assay.verifier.schedule import ADAPTATION, JOINT, Epoch, Schedule
-from assay.verifier.validate import Validation, is_as_good, measure_problems, score_problems
+from assay.verifier.schedule import ADAPTATION, Epoch, Schedule
+from assay.verifier.validate import (
+    Validation,
+    is_as_good,
+    measure_problems,
+    score_problems,
+    told,
+)
 from assay.verifier.weights import load_trained, optimizer_of, trained_state
 
 __all__ = ["train_verifier"]
@@ -116,6 +123,7 @@ def train_verifier(config: TrainVerifierConfig, data: Sequence[VerifierProblem])
     loop.run(schedule)
     if accelerator.is_main_process or under_deepspeed(accelerator):
         loop.load_kept()
+        loop.calibrate()
         verifier.save_pretrained(folder.path, tokenizer)
     if accelerator.is_main_process:
         folder.finish(_record(config, loop, counts))
@@ -150,8 +158,7 @@ def _first_batches(
     config: TrainVerifierConfig, schedule: Schedule, device: torch.device
 ) -> list[Batch]:
     """The batches of the first step with sampled solutions, whole: in every process the same."""
-    packs = schedule.steps(next(e for e in schedule.epochs if e.phase == JOINT))[0]
-    parts = micro_batches(packs, config.micro_batch_tokens)
+    parts = micro_batches(schedule.first_joint_step(), config.micro_batch_tokens)
     level, last_weight = config.model.level, config.model.last_weight
     return [packed_batch(part, level, last_weight).to(device) for part in parts]
 
@@ -178,6 +185,7 @@ def _record(config: TrainVerifierConfig, loop: _Loop, counts: dict[str, int]) ->
         "history": progress.history,
         "validations": progress.validations,
         "kept": loop.kept(),
+        "calibration": loop.calibration,
     }
 
 
@@ -198,6 +206,7 @@ class _Loop:
         self.verifier, self.tokenizer, self.prompter = verifier, tokenizer, prompter
         self.held_out = held_out
         self.progress = _Progress()
+        self.calibration: dict[str, float] | None = None
         optimizer = optimizer_of(config, verifier)
         state = folder.load_state()
         if state is not None:
@@ -330,7 +339,7 @@ class _Loop:
         measured = measure_problems(gather_object(own) if world > 1 else own, items)
         row = {"step": self.progress.step, **dataclasses.asdict(measured)}
         self.progress.validations.append(row)
-        bar.note(_summary(measured))
+        bar.note(told(measured))
         if self.config.keep == "best":
             self._keep_if_good(measured)
         self.accelerator.wait_for_everyone()
@@ -374,6 +383,17 @@ class _Loop:
         if step != self.progress.step:
             load_trained(self.verifier, self.folder.load_best(step))
 
+    def calibrate(self) -> None:
+        """Makes probabilities of the kept weights' values, where that is asked for."""
+        if not (self.config.calibrate and self.held_out):
+            return
+        reader = (self.verifier, self.tokenizer, self.prompter)
+        scores = score_problems(*reader, self.held_out, self.config.micro_batch_tokens)
+        labels = np.array([c.label for item in self.held_out for c in item.candidates])
+        scale, shift = fit(np.concatenate(scores), labels, self.config.loss)
+        self.verifier.rescale(scale, shift)
+        self.calibration = {"scale": scale, "shift": shift, "candidates": len(labels)}
+
     def _save(self, *, at_once: bool) -> None:
         accelerator, parts = self.accelerator, self.folder.training
         due = time.monotonic() - self._saved >= self.config.save_every_seconds
@@ -407,14 +427,6 @@ def _seed(*parts: int) -> None:
     """Seeds torch from a tuple of numbers, so that no random state need be stored."""
     state = np.random.SeedSequence(parts).generate_state(2)
     torch.manual_seed(int(state[0]) << 31 | int(state[1]) >> 1)
-
-
-def _summary(measured: Validation) -> str:
-    auc = "–" if measured.auc_within is None else f"{measured.auc_within:.3f}"
-    text = f"held out: AUC within {auc}, best-of-n {100 * measured.best_of_n:.0f} %"
-    if measured.majority is None:
-        return f"{text}, one sample {100 * measured.share_right:.0f} %"
-    return f"{text}, majority {100 * measured.majority:.0f} %"
 
 
 @contextlib.contextmanager
