@@ -268,8 +268,8 @@ class Verifier(nn.Module):
         head = self.head_parameters()
         with gathered(head.values(), write=True):
             for parameter in head.values():
-                parameter *= scale
-            self.bias += shift
+                parameter.mul_(scale)
+            self.bias.add_(shift)
 
     def forward(self, batch: Batch) -> LossSums:
         """Both losses' weighted sums over one batch."""
@@ -313,7 +313,7 @@ class Verifier(nn.Module):
             added = numbers @ self.likelihood.to(numbers.dtype)
             total += float(added @ batch.value_weight)
             weight += float(batch.value_weight.sum())
-        self.bias -= total / weight
+        self.bias.sub_(total / weight)
 
     def _raw_values(self, hidden: Tensor, likelihood: Tensor | None) -> Tensor:
         with torch.autocast(hidden.device.type, enabled=False):
