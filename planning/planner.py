@@ -42,7 +42,7 @@ __all__ = ["Choices", "Planner"]
 
 # Of the candidates, what `balance` leaves of an epoch: 3646 of 9120 and 8618 of 18,240 in two forms
 # of the quick start.
-_BALANCED = 0.43
+_BALANCED = 0.4
 # Where a verifier's pools do not exist yet: GSM8K's training problems, 100 samples of each
 # (Cobbe et al. 2021).
 _POOL = ("gsm8k", {"cot": 50, "pot": 50})
