@@ -316,6 +316,7 @@ class Verifier(nn.Module):
         self.bias.sub_(total / weight)
 
     def _raw_values(self, hidden: Tensor, likelihood: Tensor | None) -> Tensor:
+        # Half precision would cost three digits of the one number that counts.
         with torch.autocast(hidden.device.type, enabled=False):
             hidden = hidden.to(torch.promote_types(hidden.dtype, torch.float32))
             if self.settings.head == "linear":
