@@ -229,7 +229,7 @@ def _key_value_heads(config: Mapping[str, Any], heads: int) -> int:
     return _first(config, "num_key_value_heads", "num_kv_heads", default=heads)
 
 
-def _windows(config: Mapping[str, Any], layers: int) -> dict[str, int]:
+def _windows(config: Mapping[str, Any], layers: int) -> dict[str, Any]:
     """The sliding window, and in how many layers: those that are named, else in all."""
     window = config.get("sliding_window") or config.get("window_size")
     if not window or config.get("use_sliding_window") is False:
@@ -239,7 +239,7 @@ def _windows(config: Mapping[str, Any], layers: int) -> dict[str, int]:
     return {"sliding_window": int(window), "sliding_layers": sliding} if sliding else {}
 
 
-def _experts(config: Mapping[str, Any], layers: int) -> dict[str, int]:
+def _experts(config: Mapping[str, Any], layers: int) -> dict[str, Any]:
     """The entries of a mixture of experts; none for a dense model."""
     experts = config.get("num_local_experts") or config.get("num_experts")
     if not experts:
