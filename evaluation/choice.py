@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +61,14 @@ class RatedRule:
 
 @dataclass(frozen=True)
 class UsedScorer:
-    """Whose scores a rule goes by: where it lies, and the key of its scores."""
+    """Whose scores a rule goes by: where it lies, and the key of its scores.
+
+    Of a ranker `reads` are the folders of the verifiers that it reads, by its names for them.
+    """
 
     path: str
     key: Mapping[str, Any]
+    reads: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -98,12 +102,14 @@ class Choice:
         """The majority vote, which always competes."""
         return self.rules[0]
 
-    def named(self, rule: str, k: int = 0, scorer: str = "") -> RatedRule | None:
-        """The most accurate of the rules of this name (with these voters, by this scorer)."""
+    def best(self, rule: str, k: int, scorers: Collection[str]) -> RatedRule | None:
+        """The most accurate rule by these scorers ("": by none), of a name and a k where given."""
         found = [
             each
             for each in self.rules
-            if each.spec.name == rule and k in (0, each.spec.k) and scorer in ("", each.spec.scorer)
+            if each.spec.scorer in scorers
+            and rule in ("", each.spec.name)
+            and k in (0, each.spec.k)
         ]
         return max(found, key=lambda each: each.accuracy.value, default=None)
 
@@ -171,7 +177,11 @@ def choice_of(
 def write_choice(path: Place, choice: Choice) -> None:
     """Writes the record, whole or not at all; scorers beneath its folder by their paths from it."""
     scorers = {
-        name: {"path": _relative(used.path, path), "key": dict(used.key)}
+        name: {
+            "path": _relative(used.path, path),
+            "key": dict(used.key),
+            "reads": {read: _relative(folder, path) for read, folder in used.reads.items()},
+        }
         for name, used in choice.scorers.items()
     }
     content = {
@@ -202,7 +212,11 @@ def read_choice(path: str | Place) -> Choice:
         raise UserError(f"{path}: expected version {VERSION}, found {content.get('version')}")
     try:
         scorers = {
-            str(name): UsedScorer(_absolute(str(used["path"]), where), dict(used["key"]))
+            str(name): UsedScorer(
+                _absolute(str(used["path"]), where),
+                dict(used["key"]),
+                {read: _absolute(folder, where) for read, folder in used["reads"].items()},
+            )
             for name, used in content["scorers"].items()
         }
         return Choice(

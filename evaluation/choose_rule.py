@@ -118,12 +118,17 @@ def _mix(pool: PoolArrays, modes: str, opened: Run) -> Mix:
 
 def _scorers(opened: Run, names: set[str]) -> dict[str, UsedScorer]:
     """Whose scores these are, from what the run's stages were registered with."""
-    found = {}
-    for name in opened.verifiers():
-        if name in names:
-            stage = opened.record["stages"][f"scores/{name}"]
-            found[name] = UsedScorer(_path(stage["config"]), stage["key"])
-    return found
+    stages = opened.record["stages"]
+    configs = {name: stages[f"scores/{name}"]["config"] for name in opened.verifiers()}
+    return {
+        name: UsedScorer(
+            _path(config),
+            opened.key(f"scores/{name}"),
+            {read: _path(configs[own]) for read, own in config.get("reads", {}).items()},
+        )
+        for name, config in configs.items()
+        if name in names
+    }
 
 
 def _path(config: Mapping[str, Any]) -> str:

@@ -72,10 +72,12 @@ class Confidence:
         """What `to_dict` wrote. Raises `UserError` where it is none."""
         try:
             names = tuple(map(str, found["names"]))
-            numbers = [tuple(map(float, found[key])) for key in ("means", "scales", "weights")]
-            if any(len(each) != len(names) for each in numbers):
+            means, scales, weights = (
+                tuple(map(float, found[key])) for key in ("means", "scales", "weights")
+            )
+            if any(len(each) != len(names) for each in (means, scales, weights)):
                 raise ValueError("lists of different length")
-            return cls(names, *numbers, float(found["intercept"]))
+            return cls(names, means, scales, weights, float(found["intercept"]))
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"confidence: not readable ({error!r})") from error
 

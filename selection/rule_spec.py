@@ -80,6 +80,11 @@ class RuleSpec:
             "weighted_top_k": Vote(self.transform, self.k, self.temperature),
         }.get(self.name)
 
+    def voters(self, n: int) -> int:
+        """How many of n candidates vote at most."""
+        vote = self.vote
+        return 1 if vote is None else vote.voters(n)
+
     def numbers(self, pool: PoolArrays) -> NDArray[Any] | None:
         """What the rule goes by, shape (P, S): scores, or another number; `None`: votes alone.
 
