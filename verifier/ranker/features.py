@@ -70,10 +70,10 @@ def candidate_features(frame: pd.DataFrame, verifiers: Sequence[str] = ()) -> pd
         **{name: _numbers(frame[name]) for name in FREE_SCORES if name in frame},
         "tokens": tokens,
         "lines": np.array([text.strip().count("\n") + 1.0 for text in frame["text"]]),
-        "cut_off": (frame["stop"] == "length").to_numpy(np.float64),
+        "cut_off": (frame["stop"] == "length").to_numpy().astype(np.float64),
         "program": program.astype(np.float64),
         "ran": np.where(program, frame["outcome"] == "ok", np.nan),
-        "answered": (frame["answer_class"] >= 0).to_numpy(np.float64),
+        "answered": (frame["answer_class"] >= 0).to_numpy().astype(np.float64),
     }
     forms: dict[str, tuple[float, ...]] = {}
     answers = [answer if isinstance(answer, str) else "" for answer in frame["answer"]]

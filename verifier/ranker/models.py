@@ -34,7 +34,7 @@ class Model(Protocol):
     def to_json(self) -> dict[str, Any]: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trees:
     """Boosted regression trees over the rows of features; NaN goes the way that was learned.
 
@@ -128,7 +128,7 @@ class Trees:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Logistic:
     """Logistic regression over standardised features and marks of those that are missing.
 
