@@ -113,14 +113,16 @@ def told_rule(setup: Setup) -> list[str]:
     if rated is None or choice is None:
         return [f"  no probability: {setup.why_not}"] if setup.where else []
     right = f"{100 * rated.accuracy.value:.1f} %"
-    text = f"  {rated.spec.label(setup.n)}: {right} on {_number(choice)} held-out problems"
+    text = f"  {rated.spec.label(setup.n)}: {right} on {_held_out(choice)}"
     if rated.spec.name != "majority":
         text += f", majority {100 * choice.majority.accuracy.value:.1f} %"
     return [text]
 
 
-def _number(choice: Choice) -> str:
-    return f"{int(choice.held_out['problems']):,}"
+def _held_out(choice: Choice) -> str:
+    name = choice.held_out.get("set")
+    problems = f"{int(choice.held_out['problems']):,} held-out problems"
+    return f"{problems} of {name}" if name else problems
 
 
 def _told(probability: float) -> str:
@@ -168,7 +170,8 @@ def _answer_lines(solved: Solved, least: float) -> list[str]:
         return [f"  {withheld(solved, least)}", line]
     if np.isnan(solved.confidence):
         return [line]
-    return [line, f"  it is right with a probability of {_told(solved.confidence)}"]
+    told = _told(solved.confidence)
+    return [line, f"  probability that it is right: {told}, of problems like the held-out ones"]
 
 
 def _rank(member: Member) -> tuple[float, str, int]:
