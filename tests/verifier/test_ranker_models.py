@@ -27,6 +27,8 @@ from assay.verifier.ranker.measure import auc_within
 from assay.verifier.ranker.models import Logistic, Trees, fit_model, model_of
 from assay.verifier.ranker.pool_features import pool_features
 
+NAMES = ["logprob", "tokens", "score:v", "lines", "entropy"]
+
 
 @pytest.fixture(scope="module")
 def rows():
@@ -56,7 +58,7 @@ def test_trees_are_those_of_scikit_learn(rows, monkeypatch):
 
 def test_logistic_regression_is_that_of_scikit_learn(rows):
     x, labels = rows
-    model = fit_model(TrainRankerConfig(model="logistic", l2=2.0), x, labels)
+    model = fit_model(TrainRankerConfig(model="logistic", l2=2.0), x, labels, NAMES)
     assert isinstance(model, Logistic)
     mean, std = np.nanmean(x, axis=0), np.nanstd(x, axis=0)
     std[3] = 1.0
@@ -68,13 +70,26 @@ def test_logistic_regression_is_that_of_scikit_learn(rows):
 @pytest.mark.parametrize("kind", ["trees", "logistic"])
 def test_models_survive_json_to_the_last_bit(rows, kind):
     x, labels = rows
-    model = fit_model(TrainRankerConfig(model=kind, rounds=10), x, labels)
+    model = fit_model(TrainRankerConfig(model=kind, rounds=10), x, labels, NAMES)
     again = model_of(json.loads(json.dumps(model.to_json(), allow_nan=False)))
     np.testing.assert_array_equal(again.margins(x), model.margins(x))
 
 
+def test_trees_go_in_known_directions_alone(rows):
+    x, labels = rows
+    for monotone in (True, False):
+        config = TrainRankerConfig(rounds=30, min_leaf=5, monotone=monotone)
+        model = fit_model(config, x, labels, NAMES)
+        steps = []
+        for place, sign in ((0, 1), (2, 1), (4, -1)):
+            rising = np.repeat(x[:50], 20, axis=0)
+            rising[:, place] = np.tile(np.linspace(-3, 3, 20), 50)
+            steps.append(sign * np.diff(model.margins(rising).reshape(50, 20), axis=1))
+        assert bool((np.stack(steps) >= 0).all()) is monotone
+
+
 def test_trees_with_children_that_are_not_there_are_refused(rows):
-    content = fit_model(TrainRankerConfig(rounds=2), *rows).to_json()
+    content = fit_model(TrainRankerConfig(rounds=2), *rows, NAMES).to_json()
     with pytest.raises(ValueError, match="left has nodes beyond"):
         model_of({**content, "left": [999, *content["left"][1:]]})
 
