@@ -199,7 +199,7 @@ def _confidence_lines(choice: Choice) -> list[str]:
     }
     return [
         "  confidence that an answer is right (by cross-fitting)",
-        f"  {'Brier score':<{LABELS}}{_small(brier)}   (the accuracy alone: {told.base:.3f})",
+        f"  {f'Brier score (constant: {told.base:.3f})':<{LABELS}}{_small(brier)}",
         f"  {'calibration error':<{LABELS}}{_small(error)}",
         f"  {'min_confidence':<{LABELS - 1}}{levels}",
         *(

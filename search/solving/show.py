@@ -29,7 +29,7 @@ from assay.selection.rule_spec import RuleSpec
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["decoded_by", "show", "show_one", "support", "told_rule", "withheld"]
+__all__ = ["decoded_by", "members_in", "show", "show_one", "support", "told_rule", "withheld"]
 
 
 def show_one(
@@ -54,7 +54,7 @@ def show_one(
         frame = _first(frame, share(choice.n, choice.modes))
     best: tuple[int, Solved] | None = None
     for problem_id, rows in frame.groupby("problem_id", sort=False):
-        members = _members(rows, spec.scorer or verifier)
+        members = members_in(rows, spec.scorer or verifier)
         solved = choose(by_id[str(problem_id)], members, spec, confidence)
         vote = choose(by_id[str(problem_id)], members, RuleSpec("majority"))
         interest = 2 if solved.right and not vote.right else int(bool(solved.right))
@@ -70,7 +70,7 @@ def _first(frame: pd.DataFrame, counts: Mapping[str, int]) -> pd.DataFrame:
     return frame[place < frame["mode"].map(counts).fillna(0)]
 
 
-def _members(rows: pd.DataFrame, verifier: str) -> list[Member]:
+def members_in(rows: pd.DataFrame, verifier: str) -> list[Member]:
     """A problem's rows of `load_frame`, with texts, as members."""
     import pandas as pd
 

@@ -36,7 +36,7 @@ def test_features_by_hand():
 def test_probabilities_are_right_so_often_on_fresh_problems():
     weights = bootstrap_weights(300, 50)
     for spec in (WEIGHTED, RuleSpec("majority")):
-        fitted = fit_confidence(drawn_pool(300, 1), spec, "both", 32, weights)
+        fitted = fit_confidence(drawn_pool(300, 3), spec, "both", 32, weights)
         fresh = drawn_pool(3000, 2)
         chosen = spec.choose(fresh)
         told = fitted.confidence.of(features(spec, fresh, chosen))
