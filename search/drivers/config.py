@@ -17,7 +17,7 @@ from assay.selection.choosing import LEAST, ChooseConfig
 from assay.selection.request import EvaluateConfig
 from assay.settings.errors import UserError
 from assay.verifier.config import ScoreConfig, TrainVerifierConfig, VerifierModelConfig
-from assay.verifier.ranker.config import TrainRankerConfig
+from assay.verifier.ranker.config import TrainRankerConfig, check_ranker
 
 __all__ = ["HeldOut", "LoopConfig", "Split", "check_loop", "held_split", "split_of"]
 
@@ -118,6 +118,8 @@ def check_loop(config: LoopConfig) -> None:
         raise UserError(f"held.limit={config.held.limit}: expected {LEAST} or more, or 0 for none")
     if config.mixture:
         raise UserError("held: no rule can be chosen for a mixture, which solve cannot sample")
+    if config.train_ranker:
+        check_ranker(dataclasses.replace(config.ranker, output=config.output, pools=["held"]))
     held_split(config)
     most = sum((config.held_modes or config.modes).values())
     if config.choose.n > most:

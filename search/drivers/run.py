@@ -84,9 +84,9 @@ def run(config: LoopConfig) -> None:
     ranker, choice = None, None
     if config.held.limit:
         runs["held"] = scored("held")
-        sampled["held"] = runs["held"].tokens()
+        sampled["held"] = _tokens(runs["held"])
         if config.train_ranker:
-            ranker = steps.do("train the ranker", partial(_ranker, config, verifier))
+            ranker = steps.do("train the ranker", partial(_ranker, config, verifier, runs["held"]))
         choice = steps.do("choose the rule", partial(_choose, config))
     for name in config.tests:
         runs[name] = scored(name)
@@ -97,14 +97,31 @@ def run(config: LoopConfig) -> None:
     print(f'\nsolve:  assay solve generator={generator}{needed} "QUESTION"')
 
 
+def _tokens(run: Run) -> int:
+    """The tokens of a run's candidates."""
+    parts = run.parts("candidates")
+    return sum(
+        sum(run.read("candidates", part, ["tokens"])["tokens"].to_pylist()) for part in parts
+    )
+
+
 def _step_count(config: LoopConfig) -> int:
     ranks = bool(config.held.limit and config.train_ranker)
     held = 4 + ranks if config.held.limit else 0
     return 4 + held + (3 + ranks) * len(config.tests)
 
 
-def _ranker(config: LoopConfig, verifier: Path) -> Path:
-    """Trains the ranker on the held-out problems, whose scores by it are out of fold."""
+def _ranker(config: LoopConfig, verifier: Path, held: Run) -> Path | None:
+    """Trains the ranker on the held-out problems, whose scores by it are out of fold.
+
+    `None` where too few of them have right candidates, or wrong ones, for cross-fitting.
+    """
+    frame = load_frame(held)
+    for name, label in (("right", True), ("wrong", False)):
+        there = frame.loc[frame["label"].eq(label).fillna(False), "problem_id"].nunique()
+        if there < 2 * config.ranker.folds:
+            print(f"      no ranker: {there} problems have {name} candidates", flush=True)
+            return None
     output = Path(config.output)
     training = dataclasses.replace(
         config.ranker,
@@ -113,7 +130,7 @@ def _ranker(config: LoopConfig, verifier: Path) -> Path:
         verifiers=config.ranker.verifiers or [verifier.name],
         name="ranker",
     )
-    return train_ranker(training).path.parent
+    return Path(train_ranker(training).path)
 
 
 def _choose(config: LoopConfig) -> Choice:

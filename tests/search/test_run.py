@@ -5,13 +5,16 @@ And that it reads nothing twice.
 
 import dataclasses
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 from assay import command_line
 from assay.evaluation.choice import read_choice
+from assay.generator.engines import Completion
 from assay.pools.rows import scores_table
 from assay.pools.run import Run
 from assay.problems import sets
@@ -23,6 +26,7 @@ from assay.search.stages import score as stages
 from assay.settings.errors import UserError
 from assay.settings.schema import load
 from assay.verifier.training_problems import write_training_problems
+from tests.search.characters import Characters
 
 LONG = "Tom buys 12 red apples and 30 green apples and gives 9 of them to his sister"
 
@@ -103,7 +107,7 @@ def trained(folder):
 def scored(config):
     """A run with a score for every candidate, by no model."""
     run = Run.open(config.run)
-    run.register("scores/verifier", {"verifier": "v"}, {"verifier": {"name": "verifier"}})
+    run.register("scores/verifier", {"verifier": "v"}, {"verifier": {"name": config.verifier.name}})
     for part in run.missing("scores/verifier", run.parts("answers")):
         rows = run.read("answers", part, ["problem_id", "origin", "mode", "sample"]).to_pylist()
         scores = [{**row, "score": (row["sample"] + 1) / 10} for row in rows]
@@ -173,9 +177,33 @@ def test_every_split_is_loaded_once_and_every_pool_read_once(tmp_path, monkeypat
     assert set(reads.values()) == {1}
 
 
+class Guesses:
+    """An engine that knows the answers of most problems, and gives two of three in words."""
+
+    tokenizer = Characters()
+
+    def __init__(self):
+        splits = {s: sets.ProblemsConfig(name="gsm_symbolic", split=s) for s in ("train", "test")}
+        problems = [
+            problem
+            for config in splits.values()
+            for problem in sets.load_problems(dataclasses.replace(config, limit=16))
+        ]
+        self.answers = {problem.id: problem.answer for problem in problems}
+
+    def sample(self, requests, params):
+        for i, request in enumerate(requests):
+            name, mode = request.key.split("/")[:2]
+            for sample in range(request.count):
+                known = (int(name[-2:]) + sample + (mode == "pot")) % 3
+                answer = self.answers[name] if known else "0"
+                text = f"print({answer})" if mode == "pot" else f"#### {answer}"
+                yield Completion(i, sample, text, [7], -2.0 + known, "eos")
+
+
 @pytest.fixture
 def loop_words(tmp_path, monkeypatch):
-    """A loop whose trainings take no time: candidates by the embedded base, scores by no model."""
+    """A loop that takes no time: nothing is trained but the ranker, no model is asked."""
     output = tmp_path / "loop"
     embedded = Path(loop.__file__).resolve().parents[2] / "generator" / "embedded"
     (output / "generator").mkdir(parents=True)
@@ -192,6 +220,9 @@ def loop_words(tmp_path, monkeypatch):
     def score(config):
         return stages.score(config) if config.ranker else scored(config)
 
+    guesses = Guesses()
+    monkeypatch.setattr(sampling, "make_engine", lambda *_: guesses)
+    monkeypatch.setattr(Figure, "savefig", lambda _, stream, **__: stream.write(b"<svg></svg>"))
     monkeypatch.setattr(loop, "train_generator", lambda *_: output / "generator")
     monkeypatch.setattr(loop, "verifier_training", lambda *_: None)
     monkeypatch.setattr(loop, "train_verifier", verified)
@@ -228,7 +259,10 @@ def test_held_out_problems_train_the_ranker_and_choose_the_rule(loop_words, tmp_
     choice = read_choice(str(output / "choice.json"))
     assert (choice.n, choice.held_out["problems"]) == (2, 10)
     used = choice.scorers["ranker"]
-    assert (used.path, used.reads) == (str(output / "ranker"), {"verifier": "verifier"})
+    assert (used.path, used.reads) == (
+        str(output / "ranker"),
+        {"verifier": str(output / "verifier")},
+    )
     assert f"by {choice.chosen.spec.label(2)})" in shown  # one problem, solved
     assert "held: sample" in shown.split("worker seconds")[1]
     last = shown.splitlines()[-1]
@@ -240,6 +274,13 @@ def test_held_out_problems_train_the_ranker_and_choose_the_rule(loop_words, tmp_
     assert made == {path: path.stat().st_mtime_ns for path in output.rglob("part-*.parquet")}
     again = read_choice(str(output / "choice.json"))
     assert (again.chosen, again.rules) == (choice.chosen, choice.rules)
+
+
+def test_without_enough_right_candidates_there_is_no_ranker(loop_words, capsys):
+    assert command_line.main(["run", *loop_words, "ranker.folds=5"]) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"no ranker: \d problems have (right|wrong) candidates", shown)
+    assert "test: rank" not in shown
 
 
 def test_a_loop_without_held_out_problems_goes_on_with_them(loop_words, tmp_path, capsys):
