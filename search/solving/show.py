@@ -18,7 +18,7 @@ import numpy as np
 from assay.evaluation.choice import Choice
 from assay.evaluation.of_run import usable
 from assay.pools.frame import load_frame
-from assay.pools.rows import Candidate, Graded
+from assay.pools.rows import Graded, candidate_of
 from assay.pools.run import Run
 from assay.search.solving.decide import Member, Solved, choose
 from assay.search.solving.setup import Setup, share
@@ -78,7 +78,7 @@ def members_in(rows: pd.DataFrame, verifier: str) -> list[Member]:
     for row in rows.to_dict("records"):
         values = {str(name): value for name, value in row.items()}
         values["label"] = None if pd.isna(row["label"]) else bool(row["label"])
-        candidate = Candidate(**{f.name: values[f.name] for f in dataclasses.fields(Candidate)})
+        candidate = candidate_of(values)
         graded = Graded(**{f.name: values[f.name] for f in dataclasses.fields(Graded)})
         members.append(Member(candidate, graded, float(values.get(f"score:{verifier}", "nan"))))
     return members
