@@ -65,8 +65,9 @@ class ChooseConfig:
     """candidates per problem that the rule will choose from; 0 = 32 as in assay solve, or all where
     the run has fewer"""
     rules: list[str] = field(default_factory=list)
-    """majority, weighted, top_k, weighted_top_k, best_of_n, logprob, shortest; empty = all but
-    shortest that the run has the numbers for. The majority always competes"""
+    """majority, weighted, top_k, weighted_top_k, best_of_n, logprob, shortest, and the free scores
+    by name (self_certainty, …); empty = all but shortest that the run has the numbers for. The
+    majority always competes"""
     scorers: list[str] = field(default_factory=list)
     """whose scores, the simplest first; empty = all that the run has, in its order"""
     k: list[int] = field(default_factory=list)

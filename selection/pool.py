@@ -156,6 +156,7 @@ class PoolArrays:
             **taken,
             problem_ids=[self.problem_ids[p] for p in problems],
             scores={name: array[problems] for name, array in self.scores.items()},
+            free={name: array[problems] for name, array in self.free.items()},
         )
 
     def select(self, kept: NDArray[np.bool_]) -> PoolArrays:

@@ -117,6 +117,15 @@ def test_the_rules_that_compete_simplest_first():
     ]
 
 
+def test_a_free_score_competes_by_name():
+    pool = dataclasses.replace(drawn_pool(60, 0, samples=8, strength=0.0), free={})
+    pool.free["entropy"] = np.where(pool.labels, 0.1, 0.9).astype(np.float32)  # low is good
+    found = choose_rule(pool, dataclasses.replace(QUICK, scorers=[]))
+    assert found.spec == RuleSpec("entropy")
+    kept = pool.take(np.array([3, 3, 5]))
+    assert (kept.free["entropy"][1] == pool.free["entropy"][3]).all()
+
+
 def test_without_a_number_for_every_answer_a_rule_does_not_compete():
     pool = drawn_pool(20, 0, samples=8)
     pool.logprobs[0, 0] = np.nan
