@@ -8,8 +8,10 @@ import pytest
 
 from assay import command_line
 from assay.generator.engines import Completion
+from assay.pools.rows import Graded
 from assay.problems.problem import Problem
 from assay.search.solving import solver as solve
+from assay.search.solving.decide import Member
 from assay.search.solving.rounds import members_until
 from assay.selection.until import UntilConfig
 from tests.search.characters import Characters
@@ -67,9 +69,9 @@ def test_scores_decide_where_there_are_some():
     """The best score is enough for one problem in the first round, for the other never."""
 
     def member(sample, score):
-        graded = solve.Graded("", "", "", 0.0, "2", "phrase", 0, None)
+        graded = Graded("", "", "", 0.0, "2", "phrase", 0, None)
         candidate = SimpleNamespace(sample=sample, mode="cot")
-        return solve.Member(candidate, graded, score)
+        return Member(candidate, graded, score)
 
     asked = []
 
