@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from assay.pools.classes import chains
 from assay.pools.imported import with_imported
 from assay.pools.rows import KEY, VALUES
 from assay.pools.run import Part, Run
@@ -54,7 +55,7 @@ def load_frame(
 ) -> pd.DataFrame:
     """Everything known of a run's graded candidates, one row each, in the order of the problems.
 
-    `parts`: only these, graded ones; classes are consistent where all parts of a problem are there.
+    `parts`: only these, graded ones. Classes are those of the whole run.
 
     Columns: problem_id, origin (the member of a mixture, else empty), mode, sample, answer,
     answer_class (consistent within a problem), label (`<NA>` where undecided), tokens,
@@ -79,6 +80,7 @@ def load_frame(
         candidates = to_frame(run.read("candidates", part).select([*KEY, *left]))
         answers = to_frame(run.read("answers", part).select([*KEY, *right]))
         answers["label"] = answers["label"].astype("boolean")
+        answers["answer_class"] = answers["answer_class"].astype("int64")
         answers["part"] = part.filename
         frames.append(candidates.merge(answers, on=list(KEY), validate="one_to_one"))
     frame = pd.concat(frames, ignore_index=True)
@@ -88,7 +90,7 @@ def load_frame(
     order = {problem.id: i for i, problem in enumerate(run.problems)}
     frame["_order"] = frame["problem_id"].map(order)
     frame = frame.sort_values(["_order", "mode", "origin", "sample"], ignore_index=True)
-    _merge_classes(frame, run)
+    _merge_loose(frame, run)
     return frame.drop(columns="_order")
 
 
@@ -135,15 +137,24 @@ def joined_classes(
     return [joined.get(candidate, -1) for candidate in zip(groups, numbers, strict=True)]
 
 
-def _merge_classes(frame: pd.DataFrame, run: Run) -> None:
-    """Makes classes, which count within a part, count within the problem."""
+def _merge_loose(frame: pd.DataFrame, run: Run) -> None:
+    """Joins classes that were numbered apart (`pools/classes.py`), within their problems."""
+    loose = {
+        part.filename
+        for chain in chains(run.footers("answers")).values()
+        if chain.loose
+        for part in (*chain.parts, *chain.loose)
+    }
+    apart = frame[frame["part"].isin(loose)]
+    if apart.empty:
+        return
     options = {problem.id: problem.options for problem in run.problems}
-    columns = [frame[name].to_numpy() for name in ("part", "answer_class", "answer")]
-    merged = np.full(len(frame), -1, np.int64)
-    for problem_id, rows in frame.groupby("problem_id", sort=False).indices.items():
+    columns = [apart[name].to_numpy() for name in ("part", "answer_class", "answer")]
+    merged = apart["answer_class"].to_numpy(np.int64, copy=True)
+    for problem_id, rows in apart.groupby("problem_id", sort=False).indices.items():
         parts, numbers, answers = (column[rows].tolist() for column in columns)
         merged[rows] = joined_classes(parts, numbers, answers, options[str(problem_id)])
-    frame["answer_class"] = merged
+    frame.loc[apart.index, "answer_class"] = merged
 
 
 def pool_line(run: Run) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from assay.pools.classes import AFTER, follow, link
 from assay.pools.grading import GRADER, grade_candidates
 from assay.pools.rows import Candidate, answers_table
 from assay.pools.run import Part, Run, Shard
@@ -88,7 +89,12 @@ def grade(config: GradeConfig) -> Run:
 
 
 def _launch(config: GradeConfig) -> Launched:
-    return launch("grade", config, partial(_remaining, config))
+    launched = launch("grade", config, partial(_remaining, config))
+    if launched.awaited:
+        renumbered = link(launched.run, Shard.parse(config.shard))
+        if renumbered:
+            print(f"answer classes of {renumbered} parts were numbered anew: they had been apart")
+    return launched
 
 
 def _remaining(config: GradeConfig) -> tuple[Run, list[Work]]:
@@ -121,8 +127,9 @@ def open_worker(config: GradeConfig, record: dict[str, Any]) -> Do:
         candidates = opened.read("candidates", part)
         rows = [Candidate(**row) for row in candidates.to_pylist()]
         graded = grade_candidates(opened.slice(part), rows, sandbox)
+        graded, after = follow(opened, part, [row.problem_id for row in rows], graded)
         table = answers_table(rows, graded)
-        opened.write("answers", part, table, time.perf_counter() - start)
+        opened.write("answers", part, table, time.perf_counter() - start, {AFTER: after})
         report(len(rows), 0)
 
     return do
