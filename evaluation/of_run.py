@@ -65,7 +65,10 @@ def unfinished(run: Run) -> dict[str, str]:
 
 def _score_command(run: Run, name: str) -> str:
     """The command that goes on with a verifier's scores."""
-    config = run.record["stages"][f"scores/{name}"]["config"]
+    entry = run.record["stages"][f"scores/{name}"]
+    if "attached" in entry["key"]:
+        return f"assay attach {run.path} FILE name={name}"
+    config = entry["config"]
     model = (config.get("verifier") or {}).get("name") or "VERIFIER"
     named = "" if Path(model).name == name else f" name={name}"
     return f"assay score {run.path} verifier={model}{named}"
