@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from assay.evaluation.of_run import unfinished
+from assay.evaluation.of_run import pool_of
 from assay.evaluation.terminal import SIGNED, interval_cell, table_footer
 from assay.pools.frame import load_frame
 from assay.pools.run import Run
@@ -28,7 +28,6 @@ from assay.selection.estimates import Cell
 from assay.selection.evaluate import Evaluation, evaluate
 from assay.selection.intervals import Interval, bootstrap_weights, paired
 from assay.selection.names import MIX_LABELS, RULE_LABELS, count, rule_label
-from assay.selection.pool import PoolArrays
 from assay.selection.request import EvaluateConfig, check_config, numbers
 from assay.settings.errors import UserError
 from assay.settings.schema import fields_of
@@ -130,7 +129,7 @@ def compare_runs(config: CompareConfig) -> Comparison:
     settings = _settings(config)
     evaluations = [
         evaluate(
-            PoolArrays.from_frame(frame[frame["problem_id"].isin(shared)], unfinished(each)),
+            pool_of(frame[frame["problem_id"].isin(shared)], each),
             dataclasses.replace(settings, verifier=verifier),
         )
         for frame, each, verifier in zip(
@@ -196,7 +195,7 @@ def compare_rules(config: CompareConfig) -> Comparison:
     if config.verifiers:
         settings.verifier = config.verifiers[0]
     run = Run.open(config.runs[0])
-    pool = PoolArrays.from_frame(load_frame(run), unfinished(run))
+    pool = pool_of(load_frame(run), run)
     evaluation = evaluate(pool, settings)
     head, *others = config.rules
     pairs = [

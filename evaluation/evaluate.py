@@ -14,13 +14,12 @@ from dataclasses import dataclass, field
 
 from assay.evaluation.costs import with_costs
 from assay.evaluation.gradings import gradings
-from assay.evaluation.of_run import as_json, graded, open_run, tuning_pool, unfinished, with_notes
+from assay.evaluation.of_run import as_json, open_run, pool_of, tuning_pool, with_notes
 from assay.evaluation.table import table
 from assay.evaluation.verifier_table import comparison, frame_of
 from assay.pools.frame import load_frame, stage_seconds
 from assay.pools.imported import check_grading, note_on
 from assay.selection.evaluate import evaluate
-from assay.selection.pool import PoolArrays
 from assay.selection.request import EvaluateConfig
 from assay.settings.errors import UserError
 from assay.settings.schema import fields_of
@@ -56,7 +55,7 @@ def run_evaluate(config: EvaluateRunConfig) -> None:
     check_grading(config.grading)
     frame, tune = load_frame(run), tuning_pool(run, config.tune, config.grading)
     grading_table = gradings(frame)
-    pool = PoolArrays.from_frame(graded(frame, run, config.grading), unfinished(run))
+    pool = pool_of(frame, run, config.grading)
     names = [config.verifier] if config.verifier else config.verifiers or list(pool.scores)
     evaluations = [
         with_notes(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay.evaluation.costs import equal_flops, with_costs
 from assay.evaluation.gradings import agreement
-from assay.pools.frame import load_frame
+from assay.pools.frame import load_frame, score_scales
 from assay.pools.imported import graded_by_them, note_on
 from assay.pools.run import Run
 from assay.selection.evaluate import Evaluation, evaluate
@@ -32,6 +32,7 @@ __all__ = [
     "evaluate_run",
     "graded",
     "open_run",
+    "pool_of",
     "tuning_pool",
     "unfinished",
     "usable",
@@ -42,6 +43,15 @@ __all__ = [
 def graded(frame: pd.DataFrame, run: Run, grading: str) -> pd.DataFrame:
     """The frame with the labels that count. Raises `UserError` where a run has none of theirs."""
     return graded_by_them(frame, run) if grading == "theirs" else frame
+
+
+def pool_of(frame: pd.DataFrame, run: Run, grading: str = "ours") -> PoolArrays:
+    """The arrays of what `load_frame` gave of a run, or of some of its problems.
+
+    Verifiers that have not scored all graded parts are left out. Raises `UserError` where a run has
+    no labels of theirs.
+    """
+    return PoolArrays.from_frame(graded(frame, run, grading), unfinished(run), score_scales(run))
 
 
 def with_notes(evaluation: Evaluation, notes: Sequence[str]) -> Evaluation:
@@ -101,7 +111,7 @@ def tuning_pool(run: Run, path: str, grading: str = "ours") -> PoolArrays | None
         raise UserError(
             f"tune={path}: {shared} of its problems are in {run.path} too; expected held-out ones"
         )
-    return PoolArrays.from_frame(graded(load_frame(other), other, grading), unfinished(other))
+    return pool_of(load_frame(other), other, grading)
 
 
 def evaluate_run(
@@ -119,7 +129,7 @@ def evaluate_run(
     frame = load_frame(run) if frame is None else frame
     both = agreement(frame)
     notes = (*note_on(frame, grading), *([both] if both else []))
-    pool = PoolArrays.from_frame(graded(frame, run, grading), unfinished(run))
+    pool = pool_of(frame, run, grading)
     check_config(config)
     more = [by for by in possible(pool, grids(pool, config)[1], config.seed) if by not in config.by]
     verifier = config.verifier or next(iter(pool.scores), "")

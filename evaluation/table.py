@@ -240,10 +240,12 @@ def _quality_lines(evaluation: Evaluation) -> list[str]:
     if quality is None:
         return []
     lines = ["", f"  scores by {evaluation.verifier} ({count(quality.candidates, 'candidate')})"]
-    for measure, name in MEASURES.items():
-        value = getattr(quality, measure)
+    for measure, value in quality.measures.items():
         cell = f"{value.value:>6.3f} [{value.low:.3f}, {value.high:.3f}]"
-        lines.append(table_line(name, [cell if value.value == value.value else " not defined"]))
+        known = value.value == value.value
+        lines.append(table_line(MEASURES[measure], [cell if known else " not defined"]))
+    if quality.calibrated:
+        lines.append(f"    Brier score and calibration after {quality.calibrated}")
     for over in quality.over:
         if over.modes == evaluation.mixes[-1] and over.peak < over.n:
             p = p_text(over.drop.p, evaluation.config.bootstrap)

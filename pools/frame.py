@@ -30,6 +30,7 @@ __all__ = [
     "joined_classes",
     "load_frame",
     "pool_line",
+    "score_scales",
     "scored_by",
     "stage_seconds",
 ]
@@ -41,6 +42,20 @@ _SCORES = ["score", "verifier_tokens", "verifier_prompt_tokens"]
 def scored_by(run: Run) -> list[str]:
     """The verifiers of which a run holds scores (one may have been stopped before that)."""
     return [name for name in run.verifiers() if run.parts(f"scores/{name}")]
+
+
+def score_scales(run: Run) -> dict[str, str]:
+    """What the scores of verifiers are, where that is known: `selection/scale.py` has the words.
+
+    Verifiers of ours predict labels, so that their scores are probabilities; of scores that came
+    along with an import or were attached nothing is known but their numbers.
+    """
+    keys = {name: run.key(f"scores/{name}") for name in run.verifiers()}
+    return {
+        name: key.get("scale", "probability")
+        for name, key in keys.items()
+        if "import" not in key and "attached" not in key
+    }
 
 
 def stage_seconds(run: Run) -> dict[str, float]:

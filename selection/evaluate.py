@@ -13,7 +13,7 @@ paired.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,7 @@ from assay.selection.request import (
     scores_of,
     voter_notes,
 )
+from assay.selection.scale import Scale, scale_of, weighting
 from assay.selection.tuning import FOLDS, FoldVotes
 from assay.settings.errors import UserError
 
@@ -184,10 +185,23 @@ def evaluate(
     verifier, scores = scores_of(pool, config.verifier)
     sizes, grid, notes = grids(pool, config)
     names, left_out = applicable(pool, scores, config)
+    scale = None if scores is None else scale_of(scores, pool.scales.get(verifier, ""))
+    config, weighed = _weighed(config, scale, verifier, names)
     held_out = None if tune is None else _held_out(tune, verifier, names)
     design = with_votes(Design(tuple(names), grid, verifier, config), pool, held_out)
     measured = measure(pool, design)
     weights = bootstrap_weights(len(pool.problem_ids), config.bootstrap, config.seed)
+    worth = None
+    if scores is not None and scale is not None:
+        worth = quality(
+            pool,
+            scores,
+            measured.per_problem,
+            weights,
+            scale,
+            calibration=config.calibration,
+            seed=config.seed,
+        )
     return Evaluation(
         frame=_frame(pool, measured, design, weights),
         differences=_differences(measured.per_problem, weights),
@@ -202,14 +216,34 @@ def evaluate(
             *notes,
             *left_out,
             *score_notes(pool, verifier),
+            *weighed,
+            *([_UNCALIBRATED] if worth and not worth.is_probable else []),
             *voter_notes(config, grid, names),
             *_notes(pool, names),
             *_chosen(design, [*grid][-1], tune is not None),
         ),
         groups=groups(pool, design, weights) if config.by else None,
-        quality=None if scores is None else quality(pool, scores, measured.per_problem, weights),
+        quality=worth,
         votes=design.votes,
     )
+
+
+_UNCALIBRATED = (
+    "Brier score and calibration left out: the scores are no probabilities; calibration=platt or "
+    "calibration=isotonic makes such of them"
+)
+
+
+def _weighed(
+    config: EvaluateConfig, scale: Scale | None, verifier: str, names: list[str]
+) -> tuple[EvaluateConfig, list[str]]:
+    """The configuration with the transform that the scores take, and notes on it."""
+    if scale is None:
+        transform = "none" if config.transform == "auto" else config.transform
+        return replace(config, transform=transform), []
+    transform, notes = weighting(config.transform, scale, verifier)
+    told = notes if {"weighted", "weighted_top_k"} & set(names) else []
+    return replace(config, transform=transform), told
 
 
 def _held_out(tune: PoolArrays, verifier: str, names: list[str]) -> PoolArrays | None:

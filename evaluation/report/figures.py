@@ -86,8 +86,10 @@ def plot_calibration(
     runs: Runs, path: Path | str, *, formats: Sequence[str] = FORMATS
 ) -> list[Path]:
     """The share right against the score, a panel for each run, over bars of how many there are."""
-    known = {name: each.quality.bins for name, each in runs.items() if each.quality}
-    if not any(known.values()):
+    known = {
+        name: each.quality.bins for name, each in runs.items() if each.quality and each.quality.bins
+    }
+    if not known:
         return []
 
     def draw(panel: Any, name: str) -> None:
@@ -119,7 +121,9 @@ def plot_calibration(
         panel.set_title(name if len(runs) > 1 else f"scores by {runs[name].verifier}")
         panel.set_xlim(0, 1)
         panel.set_ylim(0, 100)
-        panel.set_xlabel("score of the verifier")
+        worth = runs[name].quality
+        calibrated = worth is not None and worth.calibrated
+        panel.set_xlabel("calibrated score" if calibrated else "score of the verifier")
 
     return draw_figure(list(known), draw, "candidates that are right (%)", path, formats)
 
