@@ -57,6 +57,8 @@ class CompareConfig(EvaluateConfig):
     match: str = "id"
     """how the problems of two runs find each other: by id (and then have the same question), or by
     question"""
+    cut: str = "count"
+    """candidates that were cut off by the length limit: count (they may answer) | drop"""
     json: bool = False
     """print everything as JSON instead of the table"""
     csv: bool = False
@@ -129,7 +131,7 @@ def compare_runs(config: CompareConfig) -> Comparison:
     settings = _settings(config)
     evaluations = [
         evaluate(
-            pool_of(frame[frame["problem_id"].isin(shared)], each),
+            pool_of(frame[frame["problem_id"].isin(shared)], each, cut=config.cut),
             dataclasses.replace(settings, verifier=verifier),
         )
         for frame, each, verifier in zip(
@@ -195,7 +197,7 @@ def compare_rules(config: CompareConfig) -> Comparison:
     if config.verifiers:
         settings.verifier = config.verifiers[0]
     run = Run.open(config.runs[0])
-    pool = pool_of(load_frame(run), run)
+    pool = pool_of(load_frame(run), run, cut=config.cut)
     evaluation = evaluate(pool, settings)
     head, *others = config.rules
     pairs = [

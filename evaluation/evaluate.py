@@ -14,7 +14,14 @@ from dataclasses import dataclass, field
 
 from assay.evaluation.costs import with_costs
 from assay.evaluation.gradings import gradings
-from assay.evaluation.of_run import as_json, open_run, pool_of, tuning_pool, with_notes
+from assay.evaluation.of_run import (
+    as_json,
+    open_run,
+    pool_of,
+    tuning_pool,
+    with_finishing,
+    with_notes,
+)
 from assay.evaluation.table import table
 from assay.evaluation.verifier_table import comparison, frame_of
 from assay.pools.frame import load_frame, stage_seconds
@@ -44,6 +51,8 @@ class EvaluateRunConfig(EvaluateConfig):
     """print a row per rule, modes and n as CSV instead of the table"""
     grading: str = "ours"
     """whose labels count: ours, or theirs where labels came along with imported candidates"""
+    cut: str = "count"
+    """candidates that were cut off by the length limit: count (they may answer) | drop"""
 
 
 def run_evaluate(config: EvaluateRunConfig) -> None:
@@ -53,9 +62,9 @@ def run_evaluate(config: EvaluateRunConfig) -> None:
         raise UserError("verifiers: give verifier (one) or verifiers (several), not both")
     settings = fields_of(EvaluateConfig, config)
     check_grading(config.grading)
-    frame, tune = load_frame(run), tuning_pool(run, config.tune, config.grading)
+    frame, tune = load_frame(run), tuning_pool(run, config.tune, config.grading, config.cut)
     grading_table = gradings(frame)
-    pool = pool_of(frame, run, config.grading)
+    pool = pool_of(frame, run, config.grading, config.cut)
     names = [config.verifier] if config.verifier else config.verifiers or list(pool.scores)
     evaluations = [
         with_notes(
@@ -64,6 +73,7 @@ def run_evaluate(config: EvaluateRunConfig) -> None:
         )
         for v in names or [""]
     ]
+    evaluations = [with_finishing(each, frame, config.cut) for each in evaluations]
     # One whose scores cannot be used is told of in the notes of the others.
     evaluations = [each for each in evaluations if each.verifier] or evaluations[:1]
     if config.json:

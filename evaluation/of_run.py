@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay.evaluation.costs import equal_flops, with_costs
 from assay.evaluation.gradings import agreement
+from assay.pools.finishing import check_cut, cut_notes, unfinished_shares, without_cut
 from assay.pools.frame import load_frame, score_scales
 from assay.pools.imported import graded_by_them, note_on
 from assay.pools.run import Run
@@ -36,6 +37,7 @@ __all__ = [
     "tuning_pool",
     "unfinished",
     "usable",
+    "with_finishing",
     "with_notes",
 ]
 
@@ -45,13 +47,23 @@ def graded(frame: pd.DataFrame, run: Run, grading: str) -> pd.DataFrame:
     return graded_by_them(frame, run) if grading == "theirs" else frame
 
 
-def pool_of(frame: pd.DataFrame, run: Run, grading: str = "ours") -> PoolArrays:
+def pool_of(frame: pd.DataFrame, run: Run, grading: str = "ours", cut: str = "count") -> PoolArrays:
     """The arrays of what `load_frame` gave of a run, or of some of its problems.
 
-    Verifiers that have not scored all graded parts are left out. Raises `UserError` where a run has
-    no labels of theirs.
+    Verifiers that have not scored all graded parts are left out. `cut` says whether candidates that
+    reached the length limit may answer (`assay.pools.finishing`). Raises `UserError` where a run
+    has no labels of theirs.
     """
-    return PoolArrays.from_frame(graded(frame, run, grading), unfinished(run), score_scales(run))
+    check_cut(cut)
+    counted = without_cut(graded(frame, run, grading), cut)
+    return PoolArrays.from_frame(counted, unfinished(run), score_scales(run))
+
+
+def with_finishing(evaluation: Evaluation, frame: pd.DataFrame, cut: str) -> Evaluation:
+    """The evaluation with the shares of unfinished candidates of its frame, and notes on them."""
+    shares = unfinished_shares(frame)
+    told = cut_notes(shares, cut)
+    return dataclasses.replace(evaluation, unfinished=shares, notes=(*told, *evaluation.notes))
 
 
 def with_notes(evaluation: Evaluation, notes: Sequence[str]) -> Evaluation:
@@ -97,7 +109,9 @@ def open_run(path: str) -> Run:
     return Run.open(path)
 
 
-def tuning_pool(run: Run, path: str, grading: str = "ours") -> PoolArrays | None:
+def tuning_pool(
+    run: Run, path: str, grading: str = "ours", cut: str = "count"
+) -> PoolArrays | None:
     """The pool of the run at `path`, None for "". Raises `UserError` where it shares problems.
 
     Constants must not be chosen by the problems that they are judged on.
@@ -111,7 +125,7 @@ def tuning_pool(run: Run, path: str, grading: str = "ours") -> PoolArrays | None
         raise UserError(
             f"tune={path}: {shared} of its problems are in {run.path} too; expected held-out ones"
         )
-    return pool_of(load_frame(other), other, grading)
+    return pool_of(load_frame(other), other, grading, cut)
 
 
 def evaluate_run(
@@ -120,6 +134,7 @@ def evaluate_run(
     tune: PoolArrays | None = None,
     grading: str = "ours",
     frame: pd.DataFrame | None = None,
+    cut: str = "count",
 ) -> Evaluation:
     """Every rule at every n on a run's pool, with what it costs, broken down wherever it can be.
 
@@ -129,12 +144,13 @@ def evaluate_run(
     frame = load_frame(run) if frame is None else frame
     both = agreement(frame)
     notes = (*note_on(frame, grading), *([both] if both else []))
-    pool = pool_of(frame, run, grading)
+    pool = pool_of(frame, run, grading, cut)
     check_config(config)
     more = [by for by in possible(pool, grids(pool, config)[1], config.seed) if by not in config.by]
     verifier = config.verifier or next(iter(pool.scores), "")
     config = dataclasses.replace(config, by=[*config.by, *more], verifier=verifier)
-    return with_notes(with_costs(evaluate(pool, config, tune), run, frame), notes)
+    evaluation = with_costs(evaluate(pool, config, tune), run, frame)
+    return with_notes(with_finishing(evaluation, frame, cut), notes)
 
 
 def as_json(evaluation: Evaluation) -> dict[str, Any]:

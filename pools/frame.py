@@ -74,7 +74,8 @@ def load_frame(
 
     Columns: problem_id, origin (the member of a mixture, else empty), mode, sample, answer,
     answer_class (consistent within a problem), label (`<NA>` where undecided), tokens,
-    prompt_tokens, logprob, outcome, part (the file's name); for each verifier `score:NAME` (NaN
+    prompt_tokens, logprob, outcome, unclosed (whether a thought never ended, `<NA>` where that was
+    not recorded), part (the file's name); for each verifier `score:NAME` (NaN
     where the candidate has no finite score) and the tokens that it read, `verifier_tokens:NAME` and
     `verifier_prompt_tokens:NAME` (NaN where they were not recorded); where they came by import
     imported_answer and imported_label. With `texts` also text, output, message, token_ids and,
@@ -93,7 +94,12 @@ def load_frame(
     frames = []
     for part in parts:
         candidates = to_frame(run.read("candidates", part).select([*KEY, *left]))
-        answers = to_frame(run.read("answers", part).select([*KEY, *right]))
+        table = run.read("answers", part)
+        answers = to_frame(table.select([*KEY, *right]))
+        # Parts from before open thoughts were recorded lack the column.
+        known = "unclosed" in table.column_names
+        answers["unclosed"] = to_frame(table.select(["unclosed"]))["unclosed"] if known else None
+        answers["unclosed"] = answers["unclosed"].astype("boolean")
         answers["label"] = answers["label"].astype("boolean")
         answers["answer_class"] = answers["answer_class"].astype("int64")
         answers["part"] = part.filename

@@ -70,6 +70,8 @@ class Evaluation:
     number (`problems`).
     `table_n` is the largest n that every modes' pool can give. `quality` tells what the scores are
     worth; None without scores. `votes` holds the vote that each rule is at each n ≥ 2.
+    `unfinished` holds by modes the shares of candidates that were cut off, silent, or still in
+    thought, where that is known (`assay.pools.finishing`).
     The hybrid has one point, ("hybrid", "both", 2), and is none of `rules`, which have one at every
     n (the single sample at n = 1 alone).
     """
@@ -86,6 +88,7 @@ class Evaluation:
     groups: pd.DataFrame | None = None
     quality: Quality | None = None
     votes: Mapping[Cell, FoldVotes] = field(default_factory=dict)
+    unfinished: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def mixes(self) -> list[Mix]:
@@ -158,6 +161,7 @@ class Evaluation:
             "differences": _records(self.differences),
             "groups": [] if self.groups is None else _records(self.groups),
             "quality": None if self.quality is None else self.quality.to_dict(),
+            "unfinished": {mix: dict(shares) for mix, shares in self.unfinished.items()},
             "notes": list(self.notes),
         }
 

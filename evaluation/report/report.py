@@ -82,6 +82,8 @@ class ReportConfig(EvaluateConfig):
     cross-fitting"""
     grading: str = "ours"
     """whose labels count: ours, or theirs where labels came along with imported candidates"""
+    cut: str = "count"
+    """candidates that were cut off by the length limit: count (they may answer) | drop"""
 
 
 def run_report(config: ReportConfig) -> None:
@@ -104,8 +106,8 @@ def run_report(config: ReportConfig) -> None:
     evaluations = {}
     for name, run in runs.items():
         settings = fields_of(EvaluateConfig, config)
-        tune = tuning_pool(run, config.tune, config.grading)
-        evaluations[name] = evaluate_run(run, settings, tune, config.grading)
+        tune = tuning_pool(run, config.tune, config.grading, config.cut)
+        evaluations[name] = evaluate_run(run, settings, tune, config.grading, cut=config.cut)
         if len(runs) > 1:
             print(f"{name}\n")
         print(table(_asked(evaluations[name], config), seconds=stage_seconds(run)))

@@ -33,7 +33,7 @@ from assay.problems.prompts import Prompter
 from assay.problems.sets import ProblemsConfig
 from assay.problems.shots import FewShotConfig, choose_shots
 from assay.sandbox import Limits, Sandbox
-from assay.search.stages.mixture import prompt_of
+from assay.search.stages.mixture import check_length, prompt_of
 from assay.search.stages.sample import batch_samples
 from assay.selection import rules
 from assay.settings.errors import UserError
@@ -267,10 +267,12 @@ def _with_defaults(config: SolveConfig) -> SolveConfig:
         if not verifier.name and (trained / "verifier.json").is_file():
             verifier = dataclasses.replace(verifier, name=str(trained))
     scored = verifier.name not in ("", "none")
+    prompt = prompt_of(generator, config.prompt)
+    check_length(config.sampling, generator, prompt)
     return dataclasses.replace(
         config,
         generator=generator,
         verifier=verifier,
-        prompt=prompt_of(generator, config.prompt),
+        prompt=prompt,
         rule=config.rule or ("top_k" if scored else "majority"),
     )

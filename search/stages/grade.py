@@ -53,6 +53,7 @@ def run(config: GradeConfig) -> str | None:
 
 def _print_summary(graded: Run) -> None:
     from assay.evaluation.gradings import gradings
+    from assay.pools.finishing import cut_notes, finishing_line, unfinished_shares
     from assay.pools.frame import frame_line, load_frame
 
     parts = graded.parts("answers")
@@ -60,6 +61,9 @@ def _print_summary(graded: Run) -> None:
     if parts:
         frame = load_frame(graded)
         print(frame_line(frame))
+        print(f"      {finishing_line(frame)}")
+        for note in cut_notes(unfinished_shares(frame), "count"):
+            print(f"note: {note}")
         both = gradings(frame)
         if both:
             print(f"\n{both}\n")
