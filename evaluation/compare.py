@@ -26,7 +26,7 @@ from assay.problems.problem import Problem
 from assay.selection.curves import Mix
 from assay.selection.estimates import Cell
 from assay.selection.evaluate import Evaluation, evaluate
-from assay.selection.intervals import Interval, bootstrap_weights, paired
+from assay.selection.intervals import Interval, bootstrap_weights, p_text, paired
 from assay.selection.names import MIX_LABELS, RULE_LABELS, count, rule_label
 from assay.selection.request import EvaluateConfig, check_config, numbers
 from assay.settings.errors import UserError
@@ -52,8 +52,6 @@ class CompareConfig(EvaluateConfig):
     """cot, pot or both; empty = all, and in the table the last that there is"""
     verifiers: list[str] = field(default_factory=list)
     """verifier whose scores to use, one name per run; empty = the only one"""
-    bootstrap: int = 10_000
-    """resamples of the problems for intervals and p-values, which are at least 2 / (this + 1)"""
     match: str = "id"
     """how the problems of two runs find each other: by id (and then have the same question), or by
     question"""
@@ -71,13 +69,14 @@ class Comparison:
 
     `frame` has a row per rule, modes and n: `first` and `second` (accuracies), `difference`, `low`,
     `high` (fractions), `p` and the number of `problems` that have such candidates on both sides; of
-    one run's rules also `against`.
+    one run's rules also `against`. `resamples` is how many there were of the problems.
     """
 
     names: tuple[str, str]
     frame: pd.DataFrame
     problems: int
     notes: tuple[str, ...]
+    resamples: int
 
     def of(self, modes: str) -> Comparison:
         """The rows of these modes. Raises `UserError` where there are none."""
@@ -153,7 +152,7 @@ def compare_runs(config: CompareConfig) -> Comparison:
     ]
     frame = _frame(first, second, pairs, config).drop(columns="against")
     names = (config.runs[0], config.runs[1])
-    return Comparison(names, frame, len(shared), tuple(notes))
+    return Comparison(names, frame, len(shared), tuple(notes), config.bootstrap)
 
 
 def _common_cells(first: Evaluation, second: Evaluation, config: CompareConfig) -> list[Cell]:
@@ -217,6 +216,7 @@ def compare_rules(config: CompareConfig) -> Comparison:
         _frame(evaluation, evaluation, pairs, config),
         len(pool.problem_ids),
         evaluation.notes,
+        config.bootstrap,
     )
 
 
@@ -339,7 +339,7 @@ def table(comparison: Comparison) -> str:
         lines.append(
             f"  {'' if label == before else label:<{NAME}}{row['n']:>{NUMBER}}"
             f"{100 * row['first']:>{NUMBER}.1f}{100 * row['second']:>{NUMBER}.1f}   "
-            f"{interval_cell(difference, '+')}{_p(row['p']):>{NUMBER}}"
+            f"{interval_cell(difference, '+')}{_p(row['p'], comparison.resamples):>{NUMBER}}"
         )
         before = label
     others = [f"modes={each}" for each in modes[:-1]]
@@ -347,5 +347,5 @@ def table(comparison: Comparison) -> str:
     return "\n".join([*lines, *table_footer(None, notes)])
 
 
-def _p(p: float) -> str:
-    return f"{p:.3f}" if p >= 0.001 else "< 0.001"
+def _p(p: float, resamples: int) -> str:
+    return p_text(p, resamples).removeprefix("p ").removeprefix("= ")

@@ -66,7 +66,8 @@ class EvaluateConfig:
     """wanted standard error of what is estimated over subsets: as many more are drawn, up to a
     hundred times draws; 0 = draws as they are"""
     bootstrap: int = 1000
-    """bootstrap resamples of the problems for the 95 % intervals"""
+    """bootstrap resamples of the problems for the 95 % intervals and the p-values, which are at
+    least 2 / (this + 1)"""
     short: str = "use"
     """problems with fewer candidates than the others: use (all that they have) | refuse"""
     by: list[str] = field(default_factory=list)

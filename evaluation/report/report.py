@@ -21,6 +21,8 @@ import numpy as np
 
 from assay.evaluation.of_run import as_json, evaluate_run, graded, tuning_pool, usable
 from assay.evaluation.report.page import Page, PageRun, write_page
+from assay.evaluation.report.paper import latex, markdown, paper_tables
+from assay.evaluation.report.style import FORMATS, FigureStyle
 from assay.evaluation.report.tidy import tidy_tables
 from assay.evaluation.table import table
 from assay.pools.frame import load_frame, stage_seconds
@@ -29,7 +31,7 @@ from assay.pools.run import Run
 from assay.selection.evaluate import Evaluation
 from assay.selection.request import EvaluateConfig
 from assay.settings.errors import UserError
-from assay.settings.schema import fields_of
+from assay.settings.schema import as_dict, fields_of, merge, read_yaml
 from assay.storage.files import atomic_file, write_json
 from assay.storage.places import Place, names_below, place
 
@@ -54,7 +56,8 @@ _PAGE = "index.html"
 # Files of a report that another one may lack: figures, tables, candidates beside the page.
 _OURS = re.compile(
     r"(accuracy|calibration|curves|differences|difficulty|equal_flops|groups|over_optimisation"
-    r"|problems|quality)\.(csv|parquet|pdf|png|svg)|data-[0-9a-f]{12}/problems-[^/]+\.js"
+    r"|problems|quality)\.(csv|parquet|pdf|png|svg|eps)"
+    r"|(accuracy|curves|differences)(-[\w-]+)?\.(tex|md)|data-[0-9a-f]{12}/problems-[^/]+\.js"
 )
 _VALUES = ["values", "starts", "ends"]
 
@@ -77,6 +80,10 @@ class ReportConfig(EvaluateConfig):
     """everything in one file; empty = where it stays below 5 MB, else candidates beside the page"""
     x: str = "n"
     """what the figures draw accuracy against: n | tokens | flops | seconds (docs/costs.md)"""
+    style: str = ""
+    """YAML file of how figures and tables for papers look: keys of `figures`"""
+    figures: FigureStyle = field(default_factory=FigureStyle)
+    """single keys of it, over those of the file"""
     tune: str = ""
     """a graded and scored run of held-out problems to choose what is auto by; empty =
     cross-fitting"""
@@ -101,6 +108,7 @@ def run_report(config: ReportConfig) -> None:
     if config.candidates < 0:
         raise UserError(f"candidates: {config.candidates}, expected 0 (all) or more")
     check_grading(config.grading)
+    style = _style(config)
     runs = {name: Run.open(path) for name, path in zip(_names(paths), paths, strict=True)}
     _check_same_questions(runs)
     evaluations = {}
@@ -124,9 +132,19 @@ def run_report(config: ReportConfig) -> None:
             single=config.single,
             x=config.x,
             grading=config.grading,
+            style=style,
         )
     page = dataclasses.replace(page, path=folder / page.path.name)
     print(f"\nreport written to {page}")
+
+
+def _style(config: ReportConfig) -> FigureStyle:
+    """The file's style with the keys that are given singly over it."""
+    default = as_dict(FigureStyle())
+    single = {k: v for k, v in as_dict(config.figures).items() if v != default[k]}
+    style = merge(FigureStyle, [read_yaml(Path(config.style)) if config.style else {}, single])
+    style.check()
+    return style
 
 
 def report_run(
@@ -181,17 +199,20 @@ def write_report(
     single: bool | None = None,
     x: str = "n",
     grading: str = "ours",
+    style: FigureStyle | None = None,
     frames: Mapping[str, pd.DataFrame] | None = None,
 ) -> Page:
-    """Writes the page, the figures (SVG, PDF, PNG) and the tables (text, CSV, Parquet, JSON).
+    """Writes the page, the figures and the tables (text, CSV, Parquet, JSON, LaTeX, Markdown).
 
     `runs` and `evaluations` have the same names. Tables of several runs have a column `run`.
     `frames` are the candidates with their texts; those of a run that is not in it are read when the
     page comes to them.
     """
+    style = style or FigureStyle()
     folder.mkdir(parents=True, exist_ok=True)
-    _draw_figures(evaluations, folder, x)
+    _draw_figures(evaluations, folder, x, style)
     _write_tables(tidy_tables(evaluations), folder)
+    _write_paper_tables(evaluations, folder, style)
     texts = [
         (f"{name}\n\n" if len(runs) > 1 else "")
         + table(evaluations[name], bold=False, seconds=stage_seconds(run))
@@ -220,26 +241,27 @@ def write_report(
     )
 
 
-def _draw_figures(evaluations: Mapping[str, Evaluation], folder: Path, x: str) -> None:
+def _draw_figures(
+    evaluations: Mapping[str, Evaluation], folder: Path, x: str, style: FigureStyle
+) -> None:
     """The curves against `x`, and beside them every figure that the evaluations have data for."""
     from assay.evaluation.report import figures
     from assay.evaluation.report.curve_figures import plot_curves, plot_runs
-    from assay.evaluation.report.drawing import FORMATS
 
     if len(evaluations) == 1:
         (evaluation,) = evaluations.values()
-        plot_curves(evaluation, folder / "curves", x=x)
+        plot_curves(evaluation, folder / "curves", x=x, style=style)
     else:
-        plot_runs(evaluations, folder / "curves", x=x)
+        plot_runs(evaluations, folder / "curves", x=x, style=style)
     more = {
         "difficulty": figures.plot_difficulty,
         "calibration": figures.plot_calibration,
         "over_optimisation": figures.plot_over_optimisation,
     }
     for name, plot in more.items():
-        if not plot(evaluations, folder / name):
+        if not plot(evaluations, folder / name, style=style):
             # An earlier report may have had one.
-            for suffix in FORMATS:
+            for suffix in (*FORMATS, "eps"):
                 (folder / f"{name}.{suffix}").unlink(missing_ok=True)
 
 
@@ -255,6 +277,20 @@ def _write_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
             frame.to_csv(stream, index=False)
         with atomic_file(targets[1], "wb") as stream:
             frame.to_parquet(stream, index=False)
+
+
+def _write_paper_tables(
+    evaluations: Mapping[str, Evaluation], folder: Path, style: FigureStyle
+) -> None:
+    """Each as LaTeX and Markdown; those of an earlier report of other runs go."""
+    tables = paper_tables(list(evaluations.items()), style)
+    for suffix, written in (("tex", latex), ("md", markdown)):
+        for old in folder.glob(f"*.{suffix}"):
+            if old.stem not in tables and _OURS.fullmatch(old.name):
+                old.unlink()
+        for name, content in tables.items():
+            with atomic_file(folder / f"{name}.{suffix}") as stream:
+                stream.write(written(content))
 
 
 def _names(paths: Sequence[Place]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -13,11 +14,12 @@ from assay.generator.engines import Completion, EngineConfig, SamplingParams
 from assay.generator.models import ModelConfig
 from assay.pools.frame import load_frame, pool_line
 from assay.pools.run import Part, Run
+from assay.problems.prompts import PromptConfig
 from assay.problems.sets import ProblemsConfig
 from assay.problems.shots import FewShotConfig
 from assay.search.drivers import run as loop
 from assay.search.stages import sample as sampling
-from assay.search.stages.mixture import Origin, origins_of
+from assay.search.stages.mixture import Origin, check_length, origins_of
 from assay.settings.errors import UserError
 from assay.settings.schema import load
 from tests.search.characters import Characters
