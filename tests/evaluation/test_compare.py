@@ -180,3 +180,19 @@ def test_bad_input_is_one_clear_line(words, expected, runs, folder, capsys):
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1
     assert expected in lines[0]
+
+
+def test_a_pair_has_one_interval_wherever_it_is_told(runs, capsys):
+    """`evaluate` and `compare` draw the same subsets and the same resamples by default."""
+    assert command_line.main(["evaluate", runs[0], "n=[4]", "--json"]) == 0
+    (told,) = [
+        row
+        for row in json.loads(capsys.readouterr().out)["differences"]
+        if row["rule"] == "weighted"
+    ]
+    words = ["compare", runs[0], "n=[4]", "rules=[weighted,majority]", "--json"]
+    assert command_line.main(words) == 0
+    (found,) = json.loads(capsys.readouterr().out)["differences"]
+    assert {name: found[name] for name in ("difference", "low", "high", "p")} == {
+        name: told[name] for name in ("difference", "low", "high", "p")
+    }
