@@ -70,12 +70,12 @@ def unfinished_shares(frame: pd.DataFrame) -> dict[str, dict[str, float]]:
         marks["unclosed"] = frame["unclosed"].eq(True).fillna(False)
     marks = marks.astype(float)
     means = marks.groupby(frame["mode"]).mean()
-    shares = {mode: means.loc[mode].to_dict() for mode in MODES if mode in means.index}
-    if len(shares) == len(MODES):
-        shares["both"] = marks.mean().to_dict()
-    return {
-        mix: {str(kind): float(share) for kind, share in own.items()} for mix, own in shares.items()
-    }
+    there: list[str] = [mode for mode in MODES if mode in means.index]
+    kinds = [kind for kind in KINDS if kind in marks]
+    shares = {mode: {kind: float(means[kind][mode]) for kind in kinds} for mode in there}
+    if len(there) == len(MODES):
+        shares["both"] = {kind: float(marks[kind].mean()) for kind in kinds}
+    return shares
 
 
 def finishing_line(frame: pd.DataFrame) -> str:

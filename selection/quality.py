@@ -132,25 +132,25 @@ def quality(
     shares, calibrated = probabilities(
         scores, pool.labels, kept, scale or scale_of(scores), calibration, seed
     )
-    if shares is None:
-        undefined = Interval(np.nan, np.nan, np.nan)
-        probable = {"brier": undefined, "calibration_error": undefined, "bins": ()}
-    else:
+    probable: list[Interval] = [Interval(np.nan, np.nan, np.nan)] * 2
+    bins: list[Bin] = []
+    if shares is not None:
         known = kept & np.isfinite(shares)
-        probable = {
-            "brier": _measured(brier(shares, pool.labels, known), rows),
-            "calibration_error": _measured(
-                calibration_error(shares, pool.labels, known, BINS), rows
-            ),
-            "bins": tuple(calibration_bins(shares, pool.labels, known, weights)),
-        }
+        statistics = (
+            brier(shares, pool.labels, known),
+            calibration_error(shares, pool.labels, known, BINS),
+        )
+        probable = [_measured(each, rows) for each in statistics]
+        bins = calibration_bins(shares, pool.labels, known, weights)
     return Quality(
         auc=_measured(pooled_auc(scores, pool.labels, kept), rows),
         within=_measured(auc_within(scores, pool.labels, [kept]), rows),
         over=tuple(over_optimisation(per_problem, weights)),
         candidates=int(kept.sum()),
         calibrated=calibrated,
-        **probable,
+        brier=probable[0],
+        calibration_error=probable[1],
+        bins=tuple(bins),
     )
 
 

@@ -178,8 +178,8 @@ def draw_axes(
         panel.set_xscale("log")
         panel.set_xlabel(style.label(x, AXES[x]))
         low, high = panel.get_xlim()
-        ticks = amounts(low, high)
-        panel.set_xticks(ticks, [amount(tick) for tick in ticks])
+        places = amounts(low, high)
+        panel.set_xticks(places, [amount(place) for place in places])
     panel.minorticks_off()
 
 

@@ -154,9 +154,9 @@ def attach(config: AttachConfig) -> tuple[Run, _Attached]:
             for stage in stages:
                 before = opened.read(stage, part).to_pylist() if part in held[stage] else []
                 values = {key: each[stage] for key, each in found.items() if stage in each}
-                rows, changed = _joined(opened, stage, candidates, before, values)
+                joined, changed = _joined(opened, stage, candidates, before, values)
                 if changed or not before:
-                    opened.write(stage, part, _table(stage, rows), 0.0)
+                    opened.write(stage, part, _table(stage, joined), 0.0)
                 for key in (tuple(row[name] for name in KEY) for row in candidates):
                     if key in values:
                         attached.add(stage, values[key])
