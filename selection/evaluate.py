@@ -41,7 +41,7 @@ from assay.selection.request import (
     scores_of,
     voter_notes,
 )
-from assay.selection.scale import Scale, scale_of, weighting
+from assay.selection.scale import scale_of, weighting
 from assay.selection.tuning import FOLDS, FoldVotes
 from assay.settings.errors import UserError
 
@@ -189,23 +189,12 @@ def evaluate(
     verifier, scores = scores_of(pool, config.verifier)
     sizes, grid, notes = grids(pool, config)
     names, left_out = applicable(pool, scores, config)
-    scale = None if scores is None else scale_of(scores, pool.scales.get(verifier, ""))
-    config, weighed = _weighed(config, scale, verifier, names)
+    config, weighed = _weighed(config, pool, verifier, names)
     held_out = None if tune is None else _held_out(tune, verifier, names)
     design = with_votes(Design(tuple(names), grid, verifier, config), pool, held_out)
     measured = measure(pool, design)
     weights = bootstrap_weights(len(pool.problem_ids), config.bootstrap, config.seed)
-    worth = None
-    if scores is not None and scale is not None:
-        worth = quality(
-            pool,
-            scores,
-            measured.per_problem,
-            weights,
-            scale,
-            calibration=config.calibration,
-            seed=config.seed,
-        )
+    worth = _worth(pool, verifier, measured, weights, config)
     return Evaluation(
         frame=_frame(pool, measured, design, weights),
         differences=_differences(measured.per_problem, weights),
@@ -238,13 +227,35 @@ _UNCALIBRATED = (
 )
 
 
+def _worth(
+    pool: PoolArrays,
+    verifier: str,
+    measured: Measured,
+    weights: Floats,
+    config: EvaluateConfig,
+) -> Quality | None:
+    """What the scores are worth; None without."""
+    if not verifier:
+        return None
+    return quality(
+        pool,
+        pool.scores[verifier],
+        measured.per_problem,
+        weights,
+        scale_of(pool.scores[verifier], pool.scales.get(verifier, "")),
+        calibration=config.calibration,
+        seed=config.seed,
+    )
+
+
 def _weighed(
-    config: EvaluateConfig, scale: Scale | None, verifier: str, names: list[str]
+    config: EvaluateConfig, pool: PoolArrays, verifier: str, names: list[str]
 ) -> tuple[EvaluateConfig, list[str]]:
     """The configuration with the transform that the scores take, and notes on it."""
-    if scale is None:
+    if not verifier:
         transform = "none" if config.transform == "auto" else config.transform
         return replace(config, transform=transform), []
+    scale = scale_of(pool.scores[verifier], pool.scales.get(verifier, ""))
     transform, notes = weighting(config.transform, scale, verifier)
     told = notes if {"weighted", "weighted_top_k"} & set(names) else []
     return replace(config, transform=transform), told

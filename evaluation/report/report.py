@@ -25,6 +25,7 @@ from assay.evaluation.report.paper import latex, markdown, paper_tables
 from assay.evaluation.report.style import FORMATS, FigureStyle
 from assay.evaluation.report.tidy import tidy_tables
 from assay.evaluation.table import table
+from assay.pools.finishing import without_cut
 from assay.pools.frame import load_frame, stage_seconds
 from assay.pools.imported import check_grading
 from assay.pools.run import Run
@@ -133,6 +134,7 @@ def run_report(config: ReportConfig) -> None:
             single=config.single,
             x=config.x,
             grading=config.grading,
+            cut=config.cut,
             style=style,
         )
     page = dataclasses.replace(page, path=folder / page.path.name)
@@ -200,6 +202,7 @@ def write_report(
     single: bool | None = None,
     x: str = "n",
     grading: str = "ours",
+    cut: str = "count",
     style: FigureStyle | None = None,
     frames: Mapping[str, pd.DataFrame] | None = None,
 ) -> Page:
@@ -228,7 +231,7 @@ def write_report(
             name,
             evaluations[name],
             _settings(run),
-            page_problems(run, evaluations[name].verifier, grading, (frames or {}).get(name)),
+            page_problems(run, evaluations[name].verifier, grading, (frames or {}).get(name), cut),
             stage_seconds(run),
         )
         for name, run in runs.items()
@@ -259,10 +262,13 @@ def _draw_figures(
         "calibration": figures.plot_calibration,
         "over_optimisation": figures.plot_over_optimisation,
     }
+    written = {f"curves.{suffix}" for suffix in style.formats}
     for name, plot in more.items():
-        if not plot(evaluations, folder / name, style=style):
-            # An earlier report may have had one.
-            for suffix in (*FORMATS, "eps"):
+        written |= {file.name for file in plot(evaluations, folder / name, style=style)}
+    # An earlier report may have had more figures, or in other formats.
+    for name in ("curves", *more):
+        for suffix in (*FORMATS, "eps"):
+            if f"{name}.{suffix}" not in written:
                 (folder / f"{name}.{suffix}").unlink(missing_ok=True)
 
 
@@ -333,11 +339,15 @@ def _settings(run: Run) -> dict[str, Any]:
 
 
 def page_problems(
-    run: Run, verifier: str, grading: str = "ours", frame: pd.DataFrame | None = None
+    run: Run,
+    verifier: str,
+    grading: str = "ours",
+    frame: pd.DataFrame | None = None,
+    cut: str = "count",
 ) -> Iterator[dict[str, Any]]:
     """What the page is made from: each problem with all of its candidates."""
     frame = load_frame(run, texts=True) if frame is None else frame
-    frame = graded(frame, run, grading)
+    frame = without_cut(graded(frame, run, grading), cut)
     groups = dict(iter(frame.groupby("problem_id", sort=False)))
     for problem in run.problems:
         rows = groups.pop(problem.id, None)
