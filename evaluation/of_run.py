@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay.evaluation.costs import equal_flops, with_costs
 from assay.evaluation.gradings import agreement
+from assay.evaluation.whole_pools import for_whole_pools
 from assay.pools.finishing import check_cut, cut_notes, unfinished_shares, without_cut
 from assay.pools.frame import load_frame, score_scales
 from assay.pools.imported import graded_by_them, note_on
@@ -91,9 +92,10 @@ def _score_command(run: Run, name: str) -> str:
     if "attached" in entry["key"]:
         return f"assay attach {run.path} FILE name={name}"
     config = entry["config"]
-    model = (config.get("verifier") or {}).get("name") or "VERIFIER"
+    ranker = config.get("ranker")
+    model = ranker or (config.get("verifier") or {}).get("name") or "VERIFIER"
     named = "" if Path(model).name == name else f" name={name}"
-    return f"assay score {run.path} verifier={model}{named}"
+    return f"assay score {run.path} {'ranker' if ranker else 'verifier'}={model}{named}"
 
 
 def usable(run: Run) -> list[str]:
@@ -146,11 +148,12 @@ def evaluate_run(
     notes = (*note_on(frame, grading), *([both] if both else []))
     pool = pool_of(frame, run, grading, cut)
     check_config(config)
-    more = [by for by in possible(pool, grids(pool, config)[1], config.seed) if by not in config.by]
     verifier = config.verifier or next(iter(pool.scores), "")
+    config, whole = for_whole_pools(run, pool, config, [verifier])
+    more = [by for by in possible(pool, grids(pool, config)[1], config.seed) if by not in config.by]
     config = dataclasses.replace(config, by=[*config.by, *more], verifier=verifier)
     evaluation = with_costs(evaluate(pool, config, tune), run, frame)
-    return with_notes(with_finishing(evaluation, frame, cut), notes)
+    return with_notes(with_finishing(evaluation, frame, cut), (*notes, *whole))
 
 
 def as_json(evaluation: Evaluation) -> dict[str, Any]:

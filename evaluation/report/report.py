@@ -25,11 +25,13 @@ from assay.evaluation.report.paper import latex, markdown, paper_tables
 from assay.evaluation.report.style import FORMATS, FigureStyle
 from assay.evaluation.report.tidy import tidy_tables
 from assay.evaluation.table import table
+from assay.evaluation.whole_pools import about_ranker
 from assay.pools.finishing import without_cut
 from assay.pools.frame import load_frame, stage_seconds
 from assay.pools.imported import check_grading
 from assay.pools.run import Run
 from assay.selection.evaluate import Evaluation
+from assay.selection.free import recorded
 from assay.selection.request import EvaluateConfig
 from assay.settings.errors import UserError
 from assay.settings.schema import as_dict, fields_of, merge, read_yaml
@@ -233,6 +235,7 @@ def write_report(
             _settings(run),
             page_problems(run, evaluations[name].verifier, grading, (frames or {}).get(name), cut),
             stage_seconds(run),
+            about_ranker(run, evaluations[name].verifier).get("importance", ()),
         )
         for name, run in runs.items()
     ]
@@ -331,7 +334,11 @@ def _check_same_questions(runs: Mapping[str, Run]) -> None:
 def _settings(run: Run) -> dict[str, Any]:
     """The resolved configuration of every stage, and the versions that they ran with."""
     stages = run.record["stages"]
-    settings = {name: entry["config"] for name, entry in stages.items()}
+    settings = {
+        # What a ranker tells of itself has a table of its own.
+        name: {key: value for key, value in entry["config"].items() if key != "about"}
+        for name, entry in stages.items()
+    }
     versions = {name: entry.get("versions", {}) for name, entry in stages.items()}
     same = all(each == next(iter(versions.values())) for each in versions.values())
     settings["versions"] = next(iter(versions.values())) if same else versions
@@ -363,6 +370,7 @@ def page_problems(
 def _candidate(row: Mapping[Any, Any], verifier: str) -> dict[str, Any]:
     shown = {name: row[name] for name in _SHOWN if name in row}
     shown["score"] = row.get(f"score:{verifier}")
+    shown["free"] = {name: row[name] for name in recorded(row)}
     if isinstance(row.get(f"values:{verifier}"), np.ndarray):
         shown |= {name: row[f"{name}:{verifier}"] for name in _VALUES}
     return shown

@@ -103,7 +103,7 @@ def import_pool(config: ImportConfig) -> tuple[Run, bool]:
     scores_name = config.scores_name or name
     key = {
         "files": [_hash(Path(file)) for file in config.files],
-        "fields": as_dict(fields),
+        "fields": _fields_key(fields),
         "scores_name": scores_name,
         "aggregate": config.aggregate,
         "join": config.join,
@@ -118,6 +118,8 @@ def import_pool(config: ImportConfig) -> tuple[Run, bool]:
     with _begun(path) as begun:
         opened = Run.open_or_create(begun, counted.problems)
         run_key = {"import": key, "problems_per_part": size}
+        if counted.has_free:
+            run_key["free"] = True
         opened.register("candidates", run_key, {})
         _write(opened, config, fields, counted, scores_name)
         parts = len(opened.parts("candidates"))
@@ -198,6 +200,18 @@ def _mapping(config: ImportConfig) -> tuple[Fields, str, dict[str, str]]:
     return fields, path.stem, asked
 
 
+def _fields_key(fields: Fields) -> dict[str, Any]:
+    """The mapping as the run's key holds it.
+
+    Files of earlier versions hold no free scores: an import of one has the key that it had then.
+    """
+    key = as_dict(fields)
+    del key["ignored"]  # what is not told of changes nothing
+    if fields.free in ("", read_yaml(format_file("assay"))["free"]):
+        del key["free"]
+    return key
+
+
 def _finished(path: Place, key: dict[str, Any]) -> Run | None:
     """The run where it holds just this import; `None` where there is nothing yet."""
     if isinstance(path, Path):
@@ -250,6 +264,7 @@ class _Counted:
     unstepped: int = 0
     has_theirs: bool = False
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    has_free: bool = False
     shared: Counter[str] = field(default_factory=Counter)
 
 
@@ -275,6 +290,7 @@ def _count(config: ImportConfig, fields: Fields, asked: Asked) -> _Counted:
             counted.valued |= set(theirs.values)
             counted.unstepped += bool(fields.steps and theirs.scores and not theirs.values)
             counted.has_theirs |= theirs.answer is not None or theirs.label is not None
+            counted.has_free |= bool(theirs.free)
     if not counted.candidates:
         raise UserError(f"{config.files[0]}: holds no solutions")
     asked.check(config.files[0])
@@ -362,4 +378,5 @@ def _candidate(key: dict[str, Any], theirs: Imported) -> Candidate:
         prompt_tokens=theirs.prompt_tokens,
         logprob=theirs.logprob,
         stop=theirs.stop,
+        free=theirs.free,
     )
