@@ -10,7 +10,7 @@ from assay.pools import classes as classes_module
 from assay.pools.classes import AFTER, Chain, chains, follow, link, numbered_after
 from assay.pools.frame import load_frame
 from assay.pools.grading import grade_candidates
-from assay.pools.rows import Candidate, answers_table, candidates_table
+from assay.pools.rows import Candidate, answers_table, candidate_of, candidates_table
 from assay.pools.run import Part, Run
 from assay.problems.answers import classes
 from assay.problems.problem import Problem
@@ -94,7 +94,7 @@ def apart(run, parts):
     run.register("answers", {"grader": 0}, {})
     tables = {}
     for part in parts:
-        rows = [Candidate(**row) for row in run.read("candidates", part).to_pylist()]
+        rows = [candidate_of(row) for row in run.read("candidates", part).to_pylist()]
         own = grade_candidates(run.problems, rows, None)
         tables[part] = rows, *follow(run, part, [row.problem_id for row in rows], own)
     for part, (rows, own, state) in tables.items():
