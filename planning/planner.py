@@ -30,7 +30,7 @@ from assay.problems.problem import MODES
 from assay.problems.prompts import PromptConfig
 from assay.problems.sets import ProblemsConfig
 from assay.problems.shots import FewShotConfig
-from assay.search.drivers.run import LoopConfig, split_of
+from assay.search.drivers.config import LoopConfig, Split, held_split, split_of
 from assay.search.stages.mixture import Origin, members_of
 from assay.search.stages.sample import SampleConfig
 from assay.search.stages.train import GeneratorTrainingConfig, VerifierTrainingConfig
@@ -40,7 +40,8 @@ from assay.verifier.config import ScoreConfig, TrainVerifierConfig, check_traini
 
 __all__ = ["Choices", "Planner"]
 
-# Of the candidates, what `balance` leaves of an epoch: 3646 of 9120 in the quick start.
+# Of the candidates, what `balance` leaves of an epoch: 3646 of 9120 and 8618 of 18,240 in two forms
+# of the quick start.
 _BALANCED = 0.4
 # Where a verifier's pools do not exist yet: GSM8K's training problems, 100 samples of each
 # (Cobbe et al. 2021).
@@ -115,12 +116,20 @@ class Planner:
         keys = dataclasses.replace(verifier_keys("verifier."), deepspeed="")
         stages.append(self._verifier(verifier, model, pool, "pool", modes, annotations, keys))
         asker = dataclasses.replace(asker, modes=config.modes)
-        for name, split in config.tests.items():
+        held = held_split(config)
+        runs: list[tuple[str, str, Split, Origin, Mapping[str, Any]]] = []
+        if held is not None:
+            of_held = dataclasses.replace(asker, modes=config.held_modes or config.modes)
+            runs.append(("held", "held", held, of_held, {}))
+        runs += [
+            (name, f"tests.{name}", split, asker, config.mixture)
+            for name, split in config.tests.items()
+        ]
+        for name, key, split, own, mixture in runs:
             problems = split_of(config, split)
-            modes = self._modes(asker, config.mixture)
-            asked = (problems, f"tests.{name}")
-            stages += self._sampled(f"{name}: ", asked, asker, config.mixture, annotations)
-            count = problems_in(problems, f"tests.{name}")
+            modes = self._modes(own, mixture)
+            stages += self._sampled(f"{name}: ", (problems, key), own, mixture, annotations)
+            count = problems_in(problems, key)
             lengths = self._lengths(problems, verifier.prompt, annotations)
             stages.append(self._score(name, model, base, count, modes, lengths, config.scoring))
         return stages
@@ -239,6 +248,8 @@ class Planner:
         shared = prompt + reference
         room = max(solution, config.pack_tokens - shared)
         packs = groups * math.ceil(candidates * solution / groups / room)
+        # Tokens that go through the vocabulary.
+        judged = candidates * solution if config.model.head_inputs != "hidden" else 0.0
         tokens = candidates * solution + packs * shared
         literal = candidates * (2 * prompt + solution + reference)
         steps = max(1, round(literal / config.batch_tokens))  # of an epoch
@@ -252,7 +263,7 @@ class Planner:
                 model=model,
                 tokens=tokens * phases,
                 steps=max(1, round(steps * phases)),
-                logit_share=packs * reference / tokens,
+                logit_share=(packs * reference + judged) / tokens,
                 micro_tokens=config.micro_batch_tokens,
                 example_tokens=tokens / packs,
                 precision=precision,
