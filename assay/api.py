@@ -231,7 +231,9 @@ def evaluate(
         classes: integers of shape (P, S): candidates of one problem with equivalent answers have
             the same number (`assay.classes` gives it), −1 is no answer.
         labels: shape (P, S): whether the answer is right; NaN or None where that is unknown.
-        scores: shape (P, S): a verifier's scores, NaN where there is none.
+        scores: shape (P, S): a verifier's scores, NaN where there is none. Where some are below 0
+            or above 1 they are taken for rewards, and weighted votes sum their softmax
+            (`settings={"transform": "none"}` sums them as they are).
         modes: shape (P, S): "cot", "pot", or "" for a place that holds no candidate, where
             problems have fewer than S. Without, all are "cot".
         rules: of "majority", "shortest", "logprob", "best_of_n", "weighted", "top_k" and

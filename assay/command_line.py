@@ -156,12 +156,12 @@ def layers(command: Command, words: list[str]) -> list[str | dict[str, Any]]:
             many.append(word.replace("${", "\\${"))
         elif _is_setting(word, question=free == "question") or _is_braced(command, word):
             out.append(word)
-        elif command.words:
-            many.append(word.replace("${", "\\${"))
         elif free:
             # A layer of its own, so that nothing in a question is taken for YAML or "${…}".
             out.append({free: word.replace("${", "\\${")})
             free = ""
+        elif command.words:
+            many.append(word.replace("${", "\\${"))
         else:
             raise UserError(f"{word}: expected a .yaml file or key=value")
     if many:

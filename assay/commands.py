@@ -15,8 +15,9 @@ __all__ = ["COMMANDS", "GROUPS", "Command"]
 class Command:
     """A sub-command: where its function is, and what a bare word after it means.
 
-    `word` is the key that a bare word sets, `words` the key whose list takes all bare words. With
-    `others`, that list also takes YAML files and settings of keys that are not the command's own.
+    `word` is the key that the first bare word sets, `words` the key whose list takes the others.
+    With `others`, that list also takes YAML files and settings of keys that are not the command's
+    own.
     """
 
     module: str
@@ -116,6 +117,15 @@ COMMANDS = {
         "make a run from candidates that others sampled",
         "assay import FILE.jsonl … run=RUN [format=assay|qwen|hf|…] [key=value …]\n"
         "       assay import FILE.jsonl … run=RUN mapping=MAPPING.yaml [key=value …]",
+        words="files",
+    ),
+    "attach": Command(
+        "assay.pools.exchange.attaching",
+        "run",
+        "AttachConfig",
+        "run",
+        "add scores or labels from a file to a run, as those of one more verifier",
+        "assay attach RUN FILE.jsonl … [name=VERIFIER] [fields.scores=PATH] [key=value …]",
         words="files",
     ),
     "export": Command(
@@ -272,7 +282,7 @@ GROUPS = {
         *("evaluate", "evaluate-suite", "compare", "adapt", "allocate", "scale", "report"),
         "choose-rule",
     ),
-    "move pools": ("import", "export"),
+    "move pools": ("import", "attach", "export"),
     "clusters and planning": ("launch", "plan"),
     "sandbox": ("sandbox", "sandbox run", "sandbox check"),
 }

@@ -24,6 +24,7 @@ from assay.evaluation.adapt_request import (
 )
 from assay.evaluation.costs import candidate_costs
 from assay.evaluation.of_run import unfinished
+from assay.pools.frame import score_scales
 from assay.pools.progress import progress_bar
 from assay.pools.run import Run
 from assay.selection.adaptive import Costs, Outcome, Replay, ReplayPlan, replay_rules
@@ -103,7 +104,7 @@ def replay_run(
 
     `progress` shows a bar. Raises `UserError` as `replay_pool`.
     """
-    pool = PoolArrays.from_frame(frame, unfinished(run))
+    pool = PoolArrays.from_frame(frame, unfinished(run), score_scales(run))
     verifier = scores_of(pool, config.verifier)[0]
     spent, notes = candidate_costs(run, verifier, frame)
     columns = ("tokens", "sampling_flops", "prompt_flops", "scoring_flops", "question_flops")

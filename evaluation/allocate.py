@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.evaluation.adapt_request import AdaptConfig, size_to_replay
-from assay.evaluation.of_run import estimable, graded, open_run, unfinished
+from assay.evaluation.of_run import estimable, open_run, pool_of
 from assay.evaluation.terminal import interval_cell, table_footer
 from assay.pools.frame import load_frame
 from assay.pools.imported import check_grading, note_on
@@ -86,7 +86,7 @@ def run_allocate(config: AllocateConfig) -> None:
     check_grading(config.grading)
     frame, limits = estimable(load_frame(run), run)
     notes = [*limits, *note_on(frame, config.grading)]
-    pool = PoolArrays.from_frame(graded(frame, run, config.grading), unfinished(run))
+    pool = pool_of(frame, run, config.grading)
     found = replay_allocation(pool, config)
     if config.json:
         print(json.dumps(_as_json(found, config), indent=2, ensure_ascii=False))

@@ -25,7 +25,7 @@ from assay.evaluation.choice import (
 )
 from assay.evaluation.of_run import open_run, unfinished
 from assay.evaluation.terminal import SIGNED, WIDE, interval_cell, table_footer
-from assay.pools.frame import load_frame
+from assay.pools.frame import load_frame, score_scales
 from assay.pools.run import Run
 from assay.selection.choosing import ChooseConfig, choose_rule
 from assay.selection.confidence import LEVELS, fit_confidence
@@ -77,7 +77,7 @@ def choose_for_run(opened: Run, config: ChooseConfig, modes: str = "") -> Choice
     if opened.record["stages"].get("candidates", {}).get("members"):
         raise UserError(f"{opened.path}: is a mixture, which `assay solve` cannot sample from")
     left_out = {**unfinished(opened), **_of_other_pools(opened, config.n)}
-    pool = PoolArrays.from_frame(load_frame(opened), left_out)
+    pool = PoolArrays.from_frame(load_frame(opened), left_out, score_scales(opened))
     if not pool.labelled.any():
         raise UserError(f"{opened.path}: no candidate has a label; a rule is chosen by labels")
     mix = _mix(pool, modes, opened)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from assay.evaluation.of_run import estimable, unfinished, with_notes
+from assay.evaluation.of_run import estimable, pool_of, with_notes
 from assay.evaluation.terminal import SIGNED, interval_cell, table_footer
 from assay.evaluation.whole_pools import for_whole_pools
 from assay.pools.frame import load_frame
@@ -27,9 +27,8 @@ from assay.problems.problem import Problem
 from assay.selection.curves import Mix
 from assay.selection.estimates import Cell
 from assay.selection.evaluate import Evaluation, evaluate
-from assay.selection.intervals import Interval, bootstrap_weights, paired
+from assay.selection.intervals import Interval, bootstrap_weights, p_text, paired
 from assay.selection.names import MIX_LABELS, RULE_LABELS, count, rule_label
-from assay.selection.pool import PoolArrays
 from assay.selection.request import EvaluateConfig, check_config, numbers
 from assay.settings.errors import UserError
 from assay.settings.schema import fields_of
@@ -54,11 +53,11 @@ class CompareConfig(EvaluateConfig):
     """cot, pot or both; empty = all, and in the table the last that there is"""
     verifiers: list[str] = field(default_factory=list)
     """verifier whose scores to use, one name per run; empty = the only one"""
-    bootstrap: int = 10_000
-    """resamples of the problems for intervals and p-values, which are at least 2 / (this + 1)"""
     match: str = "id"
     """how the problems of two runs find each other: by id (and then have the same question), or by
     question"""
+    cut: str = "count"
+    """candidates that were cut off by the length limit: count (they may answer) | drop"""
     json: bool = False
     """print everything as JSON instead of the table"""
     csv: bool = False
@@ -71,13 +70,14 @@ class Comparison:
 
     `frame` has a row per rule, modes and n: `first` and `second` (accuracies), `difference`, `low`,
     `high` (fractions), `p` and the number of `problems` that have such candidates on both sides; of
-    one run's rules also `against`.
+    one run's rules also `against`. `resamples` is how many there were of the problems.
     """
 
     names: tuple[str, str]
     frame: pd.DataFrame
     problems: int
     notes: tuple[str, ...]
+    resamples: int
 
     def of(self, modes: str) -> Comparison:
         """The rows of these modes. Raises `UserError` where there are none."""
@@ -131,7 +131,7 @@ def compare_runs(config: CompareConfig) -> Comparison:
         raise UserError(f"{config.runs[0]} and {config.runs[1]}: no problem is graded in both")
     settings = _settings(config)
     evaluations = [
-        _evaluated(each, frame[frame["problem_id"].isin(shared)], settings, verifier)
+        _evaluated(each, frame[frame["problem_id"].isin(shared)], settings, verifier, config.cut)
         for frame, each, verifier in zip(
             frames, opened, config.verifiers or [config.verifier] * 2, strict=True
         )
@@ -156,7 +156,7 @@ def compare_runs(config: CompareConfig) -> Comparison:
     ]
     frame = _frame(first, second, pairs, config).drop(columns="against")
     names = (config.runs[0], config.runs[1])
-    return Comparison(names, frame, len(shared), tuple(notes))
+    return Comparison(names, frame, len(shared), tuple(notes), config.bootstrap)
 
 
 def _common_cells(first: Evaluation, second: Evaluation, config: CompareConfig) -> list[Cell]:
@@ -201,7 +201,8 @@ def compare_rules(config: CompareConfig) -> Comparison:
         settings.verifier = config.verifiers[0]
     run = Run.open(config.runs[0])
     frame, limits = estimable(load_frame(run), run)
-    evaluation = with_notes(_evaluated(run, frame, settings, settings.verifier), limits)
+    evaluated = _evaluated(run, frame, settings, settings.verifier, config.cut)
+    evaluation = with_notes(evaluated, limits)
     head, *others = config.rules
     pairs = [
         ((head, mix, n), (other, mix, n))
@@ -220,14 +221,15 @@ def compare_rules(config: CompareConfig) -> Comparison:
         _frame(evaluation, evaluation, pairs, config),
         len(evaluation.problem_ids),
         evaluation.notes,
+        config.bootstrap,
     )
 
 
 def _evaluated(
-    run: Run, frame: pd.DataFrame, settings: EvaluateConfig, verifier: str
+    run: Run, frame: pd.DataFrame, settings: EvaluateConfig, verifier: str, cut: str
 ) -> Evaluation:
     """The evaluation of these candidates of a run by a verifier; "" is the only one."""
-    pool = PoolArrays.from_frame(frame, unfinished(run))
+    pool = pool_of(frame, run, cut=cut)
     settings, notes = for_whole_pools(run, pool, settings, [verifier])
     evaluated = evaluate(pool, dataclasses.replace(settings, verifier=verifier))
     return with_notes(evaluated, notes)
@@ -352,7 +354,7 @@ def table(comparison: Comparison) -> str:
         lines.append(
             f"  {'' if label == before else label:<{NAME}}{row['n']:>{NUMBER}}"
             f"{100 * row['first']:>{NUMBER}.1f}{100 * row['second']:>{NUMBER}.1f}   "
-            f"{interval_cell(difference, '+')}{_p(row['p']):>{NUMBER}}"
+            f"{interval_cell(difference, '+')}{_p(row['p'], comparison.resamples):>{NUMBER}}"
         )
         before = label
     others = [f"modes={each}" for each in modes[:-1]]
@@ -360,5 +362,5 @@ def table(comparison: Comparison) -> str:
     return "\n".join([*lines, *table_footer(None, notes)])
 
 
-def _p(p: float) -> str:
-    return f"{p:.3f}" if p >= 0.001 else "< 0.001"
+def _p(p: float, resamples: int) -> str:
+    return p_text(p, resamples).removeprefix("p ").removeprefix("= ")

@@ -17,10 +17,10 @@ from assay.evaluation.gradings import gradings
 from assay.evaluation.of_run import (
     as_json,
     estimable,
-    graded,
     open_run,
+    pool_of,
     tuning_pool,
-    unfinished,
+    with_finishing,
     with_notes,
 )
 from assay.evaluation.table import table
@@ -29,7 +29,6 @@ from assay.evaluation.whole_pools import for_whole_pools
 from assay.pools.frame import load_frame, stage_seconds
 from assay.pools.imported import check_grading, note_on
 from assay.selection.evaluate import evaluate
-from assay.selection.pool import PoolArrays
 from assay.selection.request import EvaluateConfig
 from assay.settings.errors import UserError
 from assay.settings.schema import fields_of
@@ -54,6 +53,8 @@ class EvaluateRunConfig(EvaluateConfig):
     """print a row per rule, modes and n as CSV instead of the table"""
     grading: str = "ours"
     """whose labels count: ours, or theirs where labels came along with imported candidates"""
+    cut: str = "count"
+    """candidates that were cut off by the length limit: count (they may answer) | drop"""
 
 
 def run_evaluate(config: EvaluateRunConfig) -> None:
@@ -63,10 +64,10 @@ def run_evaluate(config: EvaluateRunConfig) -> None:
         raise UserError("verifiers: give verifier (one) or verifiers (several), not both")
     settings = fields_of(EvaluateConfig, config)
     check_grading(config.grading)
-    frame, tune = load_frame(run), tuning_pool(run, config.tune, config.grading)
+    frame, tune = load_frame(run), tuning_pool(run, config.tune, config.grading, config.cut)
     grading_table = gradings(frame)
     frame, limits = estimable(frame, run)
-    pool = PoolArrays.from_frame(graded(frame, run, config.grading), unfinished(run))
+    pool = pool_of(frame, run, config.grading, config.cut)
     names = [config.verifier] if config.verifier else config.verifiers or list(pool.scores)
     settings, whole = for_whole_pools(run, pool, settings, names)
     evaluations = [
@@ -76,6 +77,7 @@ def run_evaluate(config: EvaluateRunConfig) -> None:
         )
         for v in names or [""]
     ]
+    evaluations = [with_finishing(each, frame, config.cut) for each in evaluations]
     # One whose scores cannot be used is told of in the notes of the others.
     evaluations = [each for each in evaluations if each.verifier] or evaluations[:1]
     if config.json:

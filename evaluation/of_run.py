@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from assay.evaluation.costs import equal_flops, with_costs
 from assay.evaluation.gradings import agreement
 from assay.evaluation.whole_pools import for_whole_pools
-from assay.pools.frame import load_frame
+from assay.pools.finishing import check_cut, cut_notes, unfinished_shares, without_cut
+from assay.pools.frame import load_frame, score_scales
 from assay.pools.imported import graded_by_them, note_on
 from assay.pools.run import Run
 from assay.selection.evaluate import Evaluation, evaluate
@@ -37,9 +38,11 @@ __all__ = [
     "evaluate_run",
     "graded",
     "open_run",
+    "pool_of",
     "tuning_pool",
     "unfinished",
     "usable",
+    "with_finishing",
     "with_notes",
 ]
 
@@ -74,6 +77,25 @@ def estimable(frame: pd.DataFrame, run: Run) -> tuple[pd.DataFrame, list[str]]:
     return first, [note]
 
 
+def pool_of(frame: pd.DataFrame, run: Run, grading: str = "ours", cut: str = "count") -> PoolArrays:
+    """The arrays of what `load_frame` gave of a run, or of some of its problems.
+
+    Verifiers that have not scored all graded parts are left out. `cut` says whether candidates that
+    reached the length limit may answer (`assay.pools.finishing`). Raises `UserError` where a run
+    has no labels of theirs.
+    """
+    check_cut(cut)
+    counted = without_cut(graded(frame, run, grading), cut)
+    return PoolArrays.from_frame(counted, unfinished(run), score_scales(run))
+
+
+def with_finishing(evaluation: Evaluation, frame: pd.DataFrame, cut: str) -> Evaluation:
+    """The evaluation with the shares of unfinished candidates of its frame, and notes on them."""
+    shares = unfinished_shares(frame)
+    told = cut_notes(shares, cut)
+    return dataclasses.replace(evaluation, unfinished=shares, notes=(*told, *evaluation.notes))
+
+
 def with_notes(evaluation: Evaluation, notes: Sequence[str]) -> Evaluation:
     """The evaluation with these notes before its own."""
     return dataclasses.replace(evaluation, notes=(*notes, *evaluation.notes))
@@ -95,7 +117,10 @@ def unfinished(run: Run) -> dict[str, str]:
 
 def _score_command(run: Run, name: str) -> str:
     """The command that goes on with a verifier's scores."""
-    config = run.record["stages"][f"scores/{name}"]["config"]
+    entry = run.record["stages"][f"scores/{name}"]
+    if "attached" in entry["key"]:
+        return f"assay attach {run.path} FILE name={name}"
+    config = entry["config"]
     ranker = config.get("ranker")
     model = ranker or (config.get("verifier") or {}).get("name") or "VERIFIER"
     named = "" if Path(model).name == name else f" name={name}"
@@ -115,7 +140,9 @@ def open_run(path: str) -> Run:
     return Run.open(path)
 
 
-def tuning_pool(run: Run, path: str, grading: str = "ours") -> PoolArrays | None:
+def tuning_pool(
+    run: Run, path: str, grading: str = "ours", cut: str = "count"
+) -> PoolArrays | None:
     """The pool of the run at `path`, None for "". Raises `UserError` where it shares problems.
 
     Constants must not be chosen by the problems that they are judged on.
@@ -130,7 +157,7 @@ def tuning_pool(run: Run, path: str, grading: str = "ours") -> PoolArrays | None
             f"tune={path}: {shared} of its problems are in {run.path} too; expected held-out ones"
         )
     frame, _ = estimable(load_frame(other), other)
-    return PoolArrays.from_frame(graded(frame, other, grading), unfinished(other))
+    return pool_of(frame, other, grading, cut)
 
 
 def evaluate_run(
@@ -139,6 +166,7 @@ def evaluate_run(
     tune: PoolArrays | None = None,
     grading: str = "ours",
     frame: pd.DataFrame | None = None,
+    cut: str = "count",
 ) -> Evaluation:
     """Every rule at every n on a run's pool, with what it costs, broken down wherever it can be.
 
@@ -149,13 +177,14 @@ def evaluate_run(
     both = agreement(frame)
     frame, limits = estimable(frame, run)
     notes = (*limits, *note_on(frame, grading), *([both] if both else []))
-    pool = PoolArrays.from_frame(graded(frame, run, grading), unfinished(run))
+    pool = pool_of(frame, run, grading, cut)
     check_config(config)
     verifier = config.verifier or next(iter(pool.scores), "")
     config, whole = for_whole_pools(run, pool, config, [verifier])
     more = [by for by in possible(pool, grids(pool, config)[1], config.seed) if by not in config.by]
     config = dataclasses.replace(config, by=[*config.by, *more], verifier=verifier)
-    return with_notes(with_costs(evaluate(pool, config, tune), run, frame), (*notes, *whole))
+    evaluation = with_costs(evaluate(pool, config, tune), run, frame)
+    return with_notes(with_finishing(evaluation, frame, cut), (*notes, *whole))
 
 
 def as_json(evaluation: Evaluation) -> dict[str, Any]:

@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.evaluation.frontier import compute_optimal, frontier_lines
-from assay.evaluation.of_run import estimable, graded, open_run, unfinished
+from assay.evaluation.of_run import estimable, open_run, pool_of
 from assay.evaluation.scaling import MODELS, Extrapolation, ScaleConfig, extrapolate
 from assay.evaluation.terminal import SIGNED, interval_cell, table_footer
 from assay.pools.frame import load_frame
 from assay.pools.imported import check_grading, note_on
 from assay.selection.intervals import Interval
 from assay.selection.names import MIX_LABELS, count
-from assay.selection.pool import PoolArrays
 from assay.settings.errors import UserError
 from assay.settings.schema import fields_of
 
@@ -63,7 +62,7 @@ def run_scale(config: ScaleRunConfig) -> None:
         best = compute_optimal(runs, config.frontier, config.seed, config.grading)
     for path, run in runs.items():
         frame, limits = estimable(load_frame(run), run)
-        pool = PoolArrays.from_frame(graded(frame, run, config.grading), unfinished(run))
+        pool = pool_of(frame, run, config.grading)
         found[path] = extrapolate(pool, settings)
         if not (config.json or config.csv):
             title = [f"{path}\n"] if len(config.runs) > 1 else []

@@ -35,7 +35,7 @@ from assay.selection.names import MIX_LABELS, RULE_LABELS, SCORED_RULES, count, 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["cost_rows", "table"]
+__all__ = ["UNFINISHED", "cost_rows", "table", "unfinished_rows"]
 
 
 def table(
@@ -104,7 +104,22 @@ def _rules_table(evaluation: Evaluation, bold: bool) -> list[str]:
         lines.append(
             table_line("tokens per problem", [f"{spent[mix]:>6,.0f}".ljust(WIDE) for mix in mixes])
         )
-    return [*lines, *(table_line(label, cells) for label, (cells,) in cost_rows([evaluation]))]
+    lines += [table_line(label, cells) for label, (cells,) in cost_rows([evaluation])]
+    return [*lines, *(table_line(*row) for row in unfinished_rows(evaluation))]
+
+
+def unfinished_rows(evaluation: Evaluation) -> list[tuple[str, list[str]]]:
+    """Of each kind of unfinished candidates that there are, their share in % by modes."""
+    shares = evaluation.unfinished
+    rows = []
+    for kind, label in UNFINISHED.items():
+        values = [shares.get(mix, {}).get(kind, 0.0) for mix in evaluation.mixes]
+        if any(values):
+            rows.append((label, [f"{100 * value:>5.1f}".ljust(WIDE) for value in values]))
+    return rows
+
+
+UNFINISHED = {"cut": "cut off, %", "silent": "no answer, %", "unclosed": "open thought, %"}
 
 
 def cost_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, list[list[str]]]]:
@@ -242,7 +257,10 @@ def _quality_lines(evaluation: Evaluation) -> list[str]:
     for measure, name in quality.shown().items():
         value = getattr(quality, measure)
         cell = f"{value.value:>6.3f} [{value.low:.3f}, {value.high:.3f}]"
-        lines.append(table_line(name, [cell if value.value == value.value else " not defined"]))
+        known = value.value == value.value
+        lines.append(table_line(name, [cell if known else " not defined"]))
+    if quality.calibrated:
+        lines.append(f"    Brier score and calibration after {quality.calibrated}")
     for over in quality.over:
         if over.modes == evaluation.mixes[-1] and over.peak < over.n:
             p = p_text(over.drop.p, evaluation.config.bootstrap)

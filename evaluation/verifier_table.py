@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from assay.evaluation.table import cost_rows
+from assay.evaluation.table import cost_rows, unfinished_rows
 from assay.evaluation.terminal import (
     NAMES,
     WIDE,
@@ -61,6 +61,7 @@ def comparison(
         lines.append(f"{INDENT}{label}")
         for each, cells in zip(evaluations, each_cells, strict=True):
             lines.append(table_line(_shown(each.verifier), cells))
+    lines += [table_line(*row) for row in unfinished_rows(first)]
     lines += ["", *_differences(evaluations), *table_footer(seconds, _notes(evaluations))]
     return "\n".join(lines)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from assay.pools.classes import chains
 from assay.pools.imported import with_imported
 from assay.pools.rows import KEY, VALUES
 from assay.pools.run import Part, Run
@@ -31,6 +32,7 @@ __all__ = [
     "joined_classes",
     "load_frame",
     "pool_line",
+    "score_scales",
     "scored_by",
     "stage_seconds",
     "with_free",
@@ -45,6 +47,20 @@ def scored_by(run: Run) -> list[str]:
     return [name for name in run.verifiers() if run.parts(f"scores/{name}")]
 
 
+def score_scales(run: Run) -> dict[str, str]:
+    """What the scores of verifiers are, where that is known: `selection/scale.py` has the words.
+
+    Verifiers of ours predict labels, so that their scores are probabilities; of scores that came
+    along with an import or were attached nothing is known but their numbers.
+    """
+    keys = {name: run.key(f"scores/{name}") for name in run.verifiers()}
+    return {
+        name: key.get("scale", "probability")
+        for name, key in keys.items()
+        if "import" not in key and "attached" not in key
+    }
+
+
 def stage_seconds(run: Run) -> dict[str, float]:
     """Seconds of work by stage, over all workers; without stages that came by import."""
     names = {"candidates": "sample", "answers": "grade"}
@@ -57,11 +73,12 @@ def load_frame(
 ) -> pd.DataFrame:
     """Everything known of a run's graded candidates, one row each, in the order of the problems.
 
-    `parts`: only these, graded ones; classes are consistent where all parts of a problem are there.
+    `parts`: only these, graded ones. Classes are those of the whole run.
 
     Columns: problem_id, origin (the member of a mixture, else empty), mode, sample, answer,
     answer_class (consistent within a problem), label (`<NA>` where undecided), tokens,
-    prompt_tokens, logprob, outcome, part (the file's name); the free scores that were recorded for
+    prompt_tokens, logprob, outcome, unclosed (whether a thought never ended, `<NA>` where that was
+    not recorded), part (the file's name); the free scores that were recorded for
     some candidate (`FREE_SCORES`; NaN for the others); for each verifier `score:NAME` (NaN
     where the candidate has no finite score) and the tokens that it read, `verifier_tokens:NAME` and
     `verifier_prompt_tokens:NAME` (NaN where they were not recorded); where they came by import
@@ -82,8 +99,14 @@ def load_frame(
     for part in parts:
         table = run.read("candidates", part)
         candidates = to_frame(table.select([*KEY, *left, *recorded(table.column_names)]))
-        answers = to_frame(run.read("answers", part).select([*KEY, *right]))
+        table = run.read("answers", part)
+        answers = to_frame(table.select([*KEY, *right]))
+        # Parts from before open thoughts were recorded lack the column.
+        known = "unclosed" in table.column_names
+        answers["unclosed"] = to_frame(table.select(["unclosed"]))["unclosed"] if known else None
+        answers["unclosed"] = answers["unclosed"].astype("boolean")
         answers["label"] = answers["label"].astype("boolean")
+        answers["answer_class"] = answers["answer_class"].astype("int64")
         answers["part"] = part.filename
         frames.append(candidates.merge(answers, on=list(KEY), validate="one_to_one"))
     frame = with_free(pd.concat(frames, ignore_index=True))
@@ -93,7 +116,7 @@ def load_frame(
     order = {problem.id: i for i, problem in enumerate(run.problems)}
     frame["_order"] = frame["problem_id"].map(order)
     frame = frame.sort_values(["_order", "mode", "origin", "sample"], ignore_index=True)
-    _merge_classes(frame, run)
+    _merge_loose(frame, run)
     return frame.drop(columns="_order")
 
 
@@ -155,15 +178,24 @@ def joined_classes(
     return [joined.get(candidate, -1) for candidate in zip(groups, numbers, strict=True)]
 
 
-def _merge_classes(frame: pd.DataFrame, run: Run) -> None:
-    """Makes classes, which count within a part, count within the problem."""
+def _merge_loose(frame: pd.DataFrame, run: Run) -> None:
+    """Joins classes that were numbered apart (`pools/classes.py`), within their problems."""
+    loose = {
+        part.filename
+        for chain in chains(run.footers("answers")).values()
+        if chain.loose
+        for part in (*chain.parts, *chain.loose)
+    }
+    apart = frame[frame["part"].isin(loose)]
+    if apart.empty:
+        return
     options = {problem.id: problem.options for problem in run.problems}
-    columns = [frame[name].to_numpy() for name in ("part", "answer_class", "answer")]
-    merged = np.full(len(frame), -1, np.int64)
-    for problem_id, rows in frame.groupby("problem_id", sort=False).indices.items():
+    columns = [apart[name].to_numpy() for name in ("part", "answer_class", "answer")]
+    merged = apart["answer_class"].to_numpy(np.int64, copy=True)
+    for problem_id, rows in apart.groupby("problem_id", sort=False).indices.items():
         parts, numbers, answers = (column[rows].tolist() for column in columns)
         merged[rows] = joined_classes(parts, numbers, answers, options[str(problem_id)])
-    frame["answer_class"] = merged
+    frame.loc[apart.index, "answer_class"] = merged
 
 
 def pool_line(run: Run) -> str:

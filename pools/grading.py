@@ -13,7 +13,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from assay.pools.rows import Candidate, Graded
-from assay.problems.answers import convention_of, extract, extract_output, judge
+from assay.problems.answers import (
+    convention_of,
+    extract,
+    extract_output,
+    judge,
+    without_thoughts,
+)
 from assay.problems.problem import Problem
 from assay.problems.programs import program_text
 from assay.sandbox import Outcome, Sandbox, clean_program
@@ -50,7 +56,10 @@ def grade_candidates(
         ran = ("", "", "", 0.0)
         if outcome is not None:
             ran = (outcome.status, outcome.output, outcome.message, outcome.seconds)
-        graded.append(Graded(*ran, extracted.answer, extracted.source, numbers[i], labels[i]))
+        unclosed = without_thoughts(candidates[i].text).unclosed
+        graded.append(
+            Graded(*ran, extracted.answer, extracted.source, numbers[i], labels[i], unclosed)
+        )
     return graded
 
 

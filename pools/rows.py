@@ -112,7 +112,8 @@ class Graded:
     """What is known of a candidate once its program has run and its answer was compared.
 
     `outcome` is empty for `cot`; `answer_class` counts within the problem (−1: no answer); `label`
-    is `None` where the comparison was undecided or the problem has no reference answer.
+    is `None` where the comparison was undecided or the problem has no reference answer; `unclosed`
+    says whether a thought in the text never ended (`None`: it was not looked for).
     """
 
     outcome: str
@@ -123,6 +124,7 @@ class Graded:
     source: str
     answer_class: int
     label: bool | None
+    unclosed: bool | None = None
 
 
 def answers_schema() -> pyarrow.Schema:
@@ -139,6 +141,7 @@ def answers_schema() -> pyarrow.Schema:
             "source": pa.string(),
             "answer_class": pa.int32(),
             "label": pa.bool_(),
+            "unclosed": pa.bool_(),
         }
     )
 

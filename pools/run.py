@@ -35,6 +35,7 @@ import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from assay.pools.footers import Footers
@@ -275,7 +276,13 @@ class Run:
 
     def parts(self, stage: str, among: Collection[Part] | None = None) -> list[Part]:
         """The valid parts of a stage (of those `among`); others are named on stderr and removed."""
-        valid = []
+        return sorted(self.footers(stage, among))
+
+    def footers(
+        self, stage: str, among: Collection[Part] | None = None
+    ) -> dict[Part, dict[str, Any]]:
+        """What the valid parts of a stage say of themselves; as `parts`, which see."""
+        valid = {}
         footers = self._footers.of(stage)
         sources = self._footers.of("candidates") if footers and stage != "candidates" else {}
         for name, footer in footers.items():
@@ -283,13 +290,27 @@ class Run:
             if part is None or (among is not None and part not in among):
                 continue
             trouble = self._trouble(stage, part, footer, sources.get(name))
-            if trouble is None:
-                valid.append(part)
+            if trouble is None and footer is not None:
+                valid[part] = footer
             else:
                 path = self.path / stage / name
                 print(f"{path}: {trouble}; it will be recomputed", file=sys.stderr)
                 path.unlink(missing_ok=True)
-        return sorted(valid)
+        return valid
+
+    def footer(self, stage: str, part: Part) -> dict[str, Any] | None:
+        """What one part says of itself, read anew; `None` where it is not there, or not valid."""
+        footer = self._footers.one(stage, part.filename)
+        if footer is None:
+            return None
+        source = None if stage == "candidates" else self._footers.one("candidates", part.filename)
+        return None if self._trouble(stage, part, footer, source) else footer
+
+    def slice_parts(self, stage: str, index: int) -> list[Part]:
+        """The parts of one slice of the problems that a stage has files of, valid or not."""
+        names = file_sizes(self.path / stage)
+        parts = [part for part in map(Part.parse, names) if part is not None]
+        return sorted(part for part in parts if part.index == index)
 
     def missing(self, stage: str, wanted: Iterable[Part], shard: Shard = Shard()) -> list[Part]:
         """The wanted parts of this shard that `stage` does not have yet."""
@@ -337,17 +358,27 @@ class Run:
         """A part's rows, or `columns` of them."""
         return read_table((self.path / stage / part.filename).read_bytes(), columns)
 
-    def write(self, stage: str, part: Part, table: pyarrow.Table, seconds: float) -> None:
+    def write(
+        self,
+        stage: str,
+        part: Part,
+        table: pyarrow.Table,
+        seconds: float,
+        about: Mapping[str, str] = MappingProxyType({}),
+    ) -> str:
         """Writes a part whole: temporary file, flush, rename (in an object store, one put).
 
-        Raises `UserError` where another command has registered other settings in the meantime.
+        `about` is what its footer says besides. Returns the digest of its rows. Raises
+        `UserError` where another command has registered other settings in the meantime.
         """
         import pyarrow.parquet
 
         self._refuse_other_settings(stage, part)
+        digest = _digest(table)
         metadata = {
+            **about,
             "key": self._key_hash(stage, part),
-            "digest": _digest(table),
+            "digest": digest,
             "seconds": seconds,
         }
         if stage != "candidates":
@@ -356,6 +387,7 @@ class Run:
         table = table.replace_schema_metadata({b"assay": json.dumps(metadata).encode()})
         with atomic_file(self.path / stage / part.filename, "wb") as stream:
             pyarrow.parquet.write_table(table, stream, compression="zstd")
+        return digest
 
     def _refuse_other_settings(self, stage: str, part: Part) -> None:
         origin = part.origin if stage == "candidates" else ""

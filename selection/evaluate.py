@@ -13,7 +13,7 @@ paired.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,7 @@ from assay.selection.request import (
     scores_of,
     voter_notes,
 )
+from assay.selection.scale import scale_of, weighting
 from assay.selection.tuning import FOLDS, FoldVotes
 from assay.settings.errors import UserError
 
@@ -70,6 +71,8 @@ class Evaluation:
     number (`problems`).
     `table_n` is the largest n that every modes' pool can give. `quality` tells what the scores are
     worth; None without scores. `votes` holds the vote that each rule is at each n ≥ 2.
+    `unfinished` holds by modes the shares of candidates that were cut off, silent, or still in
+    thought, where that is known (`assay.pools.finishing`).
     The hybrid has one point, ("hybrid", "both", 2), and is none of `rules`, which have one at every
     n (the single sample at n = 1 alone).
     """
@@ -86,6 +89,7 @@ class Evaluation:
     groups: pd.DataFrame | None = None
     quality: Quality | None = None
     votes: Mapping[Cell, FoldVotes] = field(default_factory=dict)
+    unfinished: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def mixes(self) -> list[Mix]:
@@ -158,6 +162,7 @@ class Evaluation:
             "differences": _records(self.differences),
             "groups": [] if self.groups is None else _records(self.groups),
             "quality": None if self.quality is None else self.quality.to_dict(),
+            "unfinished": {mix: dict(shares) for mix, shares in self.unfinished.items()},
             "notes": list(self.notes),
         }
 
@@ -185,10 +190,12 @@ def evaluate(
     verifier, scores = scores_of(pool, config.verifier)
     sizes, grid, notes = grids(pool, config)
     names, left_out = applicable(pool, scores, config)
+    config, weighed = _weighed(config, pool, verifier, names)
     held_out = None if tune is None else _held_out(tune, verifier, names)
     design = with_votes(Design(tuple(names), grid, verifier, config), pool, held_out)
     measured = measure(pool, design)
     weights = bootstrap_weights(len(pool.problem_ids), config.bootstrap, config.seed)
+    worth = _worth(pool, verifier, measured, weights, config)
     return Evaluation(
         frame=_frame(pool, measured, design, weights),
         differences=_differences(measured.per_problem, weights),
@@ -203,14 +210,56 @@ def evaluate(
             *notes,
             *left_out,
             *score_notes(pool, verifier),
+            *weighed,
+            *([_UNCALIBRATED] if worth and not worth.is_probable else []),
             *voter_notes(config, grid, names),
             *_notes(pool, names),
             *_chosen(design, [*grid][-1], tune is not None),
         ),
         groups=groups(pool, design, weights) if config.by else None,
-        quality=None if scores is None else quality(pool, scores, measured.per_problem, weights),
+        quality=worth,
         votes=design.votes,
     )
+
+
+_UNCALIBRATED = (
+    "Brier score and calibration left out: the scores are no probabilities; calibration=platt or "
+    "calibration=isotonic makes such of them"
+)
+
+
+def _worth(
+    pool: PoolArrays,
+    verifier: str,
+    measured: Measured,
+    weights: Floats,
+    config: EvaluateConfig,
+) -> Quality | None:
+    """What the scores are worth; None without."""
+    if not verifier:
+        return None
+    return quality(
+        pool,
+        pool.scores[verifier],
+        measured.per_problem,
+        weights,
+        scale_of(pool.scores[verifier], pool.scales.get(verifier, "")),
+        calibration=config.calibration,
+        seed=config.seed,
+    )
+
+
+def _weighed(
+    config: EvaluateConfig, pool: PoolArrays, verifier: str, names: list[str]
+) -> tuple[EvaluateConfig, list[str]]:
+    """The configuration with the transform that the scores take, and notes on it."""
+    if not verifier:
+        transform = "none" if config.transform == "auto" else config.transform
+        return replace(config, transform=transform), []
+    scale = scale_of(pool.scores[verifier], pool.scales.get(verifier, ""))
+    transform, notes = weighting(config.transform, scale, verifier)
+    told = notes if {"weighted", "weighted_top_k"} & set(names) else []
+    return replace(config, transform=transform), told
 
 
 def _held_out(tune: PoolArrays, verifier: str, names: list[str]) -> PoolArrays | None:

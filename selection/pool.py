@@ -48,7 +48,8 @@ class PoolArrays:
     −1 in padding), `tokens` the number of generated tokens (−1: unknown), `logprobs` their summed
     log-probability in nats (NaN: unknown), `free` the free scores that were recorded, by the names
     of `FREE_SCORES` (NaN: unknown), `present` what is not padding. `left_out` are verifiers whose
-    scores cannot be used, by name, and why.
+    scores cannot be used, by name, and why. `scales` says of verifiers that tell what their scores
+    are (`assay.selection.scale.SCALES`), by name.
     """
 
     problem_ids: list[str]
@@ -63,11 +64,15 @@ class PoolArrays:
     origins: NDArray[np.int32]
     origin_names: list[str]
     left_out: Mapping[str, str] = field(default_factory=dict)
+    scales: Mapping[str, str] = field(default_factory=dict)
     free: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
     @classmethod
     def from_frame(
-        cls, frame: pd.DataFrame, left_out: Mapping[str, str] | None = None
+        cls,
+        frame: pd.DataFrame,
+        left_out: Mapping[str, str] | None = None,
+        scales: Mapping[str, str] | None = None,
     ) -> PoolArrays:
         """The arrays of a frame with one row a candidate, in any order.
 
@@ -79,7 +84,7 @@ class PoolArrays:
         the rows changes nothing. A score that is infinite is none.
 
         The scores of verifiers in `left_out`, by name and why, are not taken, nor are those of one
-        who scored no candidate that has an answer.
+        who scored no candidate that has an answer. `scales` as in `PoolArrays`.
 
         Raises `UserError` for a missing column, an unknown mode, a candidate that is there twice.
         """
@@ -109,6 +114,7 @@ class PoolArrays:
             labelled=spread(label.notna().to_numpy(bool), False, bool),
             scores={name: own for name, own in scores.items() if name not in unused},
             left_out=unused,
+            scales=scales or {},
             free=free,
             modes=spread(frame["_mode"].to_numpy(), -1, np.int8),
             tokens=spread(numbers("tokens", -1), -1, np.int32),

@@ -5,7 +5,9 @@
     found.over[-1].peak, found.over[-1].drop # best-of-n is best at n = peak, and falls by `drop`
 
 Intervals are 95 % bootstrap intervals over problems, with the resamples of all other numbers.
-Scores are cut to 0 … 1 where they are read as probabilities (Brier score, calibration).
+Brier score and calibration are of probabilities: of scores that are none they are left out, or
+computed after a calibration that is named (`selection/scale.py`). Scores that are, are cut to
+0 … 1: a regression may predict a little beyond its labels.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from assay.selection.measures import (
     pooled_auc,
 )
 from assay.selection.pool import PoolArrays
+from assay.selection.scale import Scale, probabilities, scale_of
 
 __all__ = ["MEASURES", "Bin", "Over", "Quality", "calibration_bins", "over_optimisation", "quality"]
 
@@ -86,7 +89,8 @@ class Quality:
     problem and mode, where nothing is gained by telling programs from words, and of one mode alone
     `within_cot` and `within_pot`. `brier`: mean squared difference of score and label.
     `calibration_error`: mean distance of score and share right over `bins` of equal width. NaN
-    where a measure is not defined.
+    where a measure is not defined. `calibrated` says what made probabilities of the scores, empty
+    where nothing did.
     """
 
     auc: Interval
@@ -99,12 +103,24 @@ class Quality:
     bins: tuple[Bin, ...]
     over: tuple[Over, ...]
     candidates: int
+    calibrated: str = ""
+
+    @property
+    def is_probable(self) -> bool:
+        """Whether there are probabilities, which Brier score and calibration are of."""
+        return bool(self.bins) or not self.candidates
+
+    @property
+    def measures(self) -> dict[str, Interval]:
+        """The measures that are one number, by name; of what is no probability not all."""
+        left_out = () if self.is_probable else ("brier", "calibration_error")
+        return {name: getattr(self, name) for name in MEASURES if name not in left_out}
 
     def shown(self) -> dict[str, str]:
         """The measures to show, and their labels: AUC by mode where that is something else."""
         same = np.array_equal(self.within_mode.value, self.within.value, equal_nan=True)
         by_mode = {"within_mode", *(f"within_{mode}" for mode in MODES)} if same else set()
-        return {name: label for name, label in MEASURES.items() if name not in by_mode}
+        return {name: MEASURES[name] for name in self.measures if name not in by_mode}
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types: what is not defined is null."""
@@ -116,6 +132,10 @@ def quality(
     scores: NDArray[Any],
     per_problem: Mapping[Cell, Floats],
     weights: Floats,
+    scale: Scale | None = None,
+    *,
+    calibration: str = "none",
+    seed: int = 0,
 ) -> Quality:
     """The measures of scores (P, S), with intervals from resamples `weights` (draws, P).
 
@@ -124,6 +144,19 @@ def quality(
     kept = pool.labelled & pool.present & np.isfinite(scores)
     equal = np.full((1, len(scores)), 1 / len(scores))
     rows = np.concatenate([equal, weights])
+    shares, calibrated = probabilities(
+        scores, pool.labels, kept, scale or scale_of(scores), calibration, seed
+    )
+    probable: list[Interval] = [Interval(np.nan, np.nan, np.nan)] * 2
+    bins: list[Bin] = []
+    if shares is not None:
+        known = kept & np.isfinite(shares)
+        statistics = (
+            brier(shares, pool.labels, known),
+            calibration_error(shares, pool.labels, known, BINS),
+        )
+        probable = [_measured(each, rows) for each in statistics]
+        bins = calibration_bins(shares, pool.labels, known, weights)
     of_mode = [kept & pool.of_mode(mode) for mode in MODES]
     within = {
         name: _measured(auc_within(scores, pool.labels, groups), rows)
@@ -136,11 +169,12 @@ def quality(
     return Quality(
         auc=_measured(pooled_auc(scores, pool.labels, kept), rows),
         **within,
-        brier=_measured(brier(scores, pool.labels, kept), rows),
-        calibration_error=_measured(calibration_error(scores, pool.labels, kept, BINS), rows),
-        bins=tuple(calibration_bins(scores, pool.labels, kept, weights)),
         over=tuple(over_optimisation(per_problem, weights)),
         candidates=int(kept.sum()),
+        calibrated=calibrated,
+        brier=probable[0],
+        calibration_error=probable[1],
+        bins=tuple(bins),
     )
 
 

@@ -22,6 +22,7 @@ from assay.selection.names import (
     count,
 )
 from assay.selection.pool import PoolArrays, orders
+from assay.selection.scale import CALIBRATIONS
 from assay.settings.errors import UserError
 
 __all__ = [
@@ -53,18 +54,23 @@ class EvaluateConfig:
     k: int | str = 0
     """candidates that vote in top-k; 0 = half the square root of n, at least 3; auto = chosen for
     each n on other problems, those of `tune` or by cross-fitting"""
-    transform: str = "none"
+    transform: str = "auto"
     """of the scores into weights of the weighted votes: none (negative ones count 0) | sigmoid |
-    rank | softmax"""
+    rank | softmax; auto = none of probabilities, sigmoid of log-odds, softmax of rewards (scores
+    below 0 or above 1)"""
     softmax_temperature: float | str = 1.0
     """temperature of the softmax transform; auto = chosen as k is"""
+    calibration: str = "none"
+    """what makes probabilities of scores for the Brier score and the calibration: none (rewards
+    then have neither) | platt | isotonic, both cross-fitted over the problems"""
     draws: int = 200
     """random subsets of each problem's candidates at each n"""
     error: float = 0.0
     """wanted standard error of what is estimated over subsets: as many more are drawn, up to a
     hundred times draws; 0 = draws as they are"""
     bootstrap: int = 1000
-    """bootstrap resamples of the problems for the 95 % intervals"""
+    """bootstrap resamples of the problems for the 95 % intervals and the p-values, which are at
+    least 2 / (this + 1)"""
     short: str = "use"
     """problems with fewer candidates than the others: use (all that they have) | refuse"""
     by: list[str] = field(default_factory=list)
@@ -97,7 +103,8 @@ def check_config(config: EvaluateConfig) -> None:
         if n < 1:
             refuse("n", n, "at least 1")
     choices = {
-        "transform": ([config.transform], selection.TRANSFORMS),
+        "transform": ([config.transform], ("auto", *selection.TRANSFORMS)),
+        "calibration": ([config.calibration], tuple(CALIBRATIONS)),
         "short": ([config.short], ("use", "refuse")),
         "by": (config.by, BREAKDOWNS),
         "rules": (config.rules, tuple(RULE_LABELS)),

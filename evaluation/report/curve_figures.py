@@ -15,14 +15,13 @@ from typing import Any
 
 from assay.evaluation.report.axes import check_axis
 from assay.evaluation.report.drawing import (
-    FORMATS,
-    HEIGHT,
     STYLES,
     common_rule,
     draw_axes,
     draw_figure,
     draw_line,
 )
+from assay.evaluation.report.style import FigureStyle
 from assay.selection.curves import Mix
 from assay.selection.evaluate import Evaluation
 from assay.selection.names import MIX_LABELS, RULE_LABELS
@@ -34,29 +33,33 @@ def plot_curves(
     evaluation: Evaluation,
     path: Path | str,
     *,
-    formats: Sequence[str] = FORMATS,
+    style: FigureStyle | None = None,
     x: str = "n",
 ) -> list[Path]:
     """Writes the figure to `path` with each format as its suffix; returns the files written.
 
-    Formats are those of matplotlib: svg, png, pdf. The same evaluation gives the same bytes. `x` is
+    The same evaluation gives the same bytes. `x` is
     what accuracy is drawn against: n, tokens, flops or seconds; raises `UserError` for another one,
     and where it is not known.
     """
+    style = style or FigureStyle()
     check_axis(evaluation, x)
-    mixes = evaluation.mixes
+    mixes = style.panels(evaluation.mixes)
 
     def draw(panel: Any, mix: Mix) -> None:
         frame = evaluation.frame[evaluation.frame["modes"] == mix]
-        for rule in _drawn(evaluation):
-            draw_line(panel, frame[frame["rule"] == rule], STYLES[rule], x)
-        draw_axes(panel, mix, evaluation.ns(mix), x, halves=evaluation.shares_modes)
-        panel.set_title(evaluation.mix_label(mix))
+        for rule in _drawn(evaluation, style):
+            line = style.line(rule, STYLES[rule])
+            name = style.label(rule, RULE_LABELS[rule])
+            draw_line(panel, frame[frame["rule"] == rule], line, x, style, name)
+        draw_axes(panel, mix, evaluation.ns(mix), x, style, halves=evaluation.shares_modes)
+        panel.set_title(style.label(mix, evaluation.mix_label(mix)))
 
     def label(_: Any, panels: Sequence[Any]) -> None:
-        _label_lines(panels[-1], evaluation, mixes[-1])
+        _label_lines(panels[-1], evaluation, mixes[-1], style)
 
-    return draw_figure(mixes, draw, "accuracy (%)", path, formats, label)
+    at_ends = label if style.legend == "ends" else None
+    return draw_figure(mixes, draw, "accuracy (%)", path, style, at_ends)
 
 
 def plot_runs(
@@ -64,52 +67,58 @@ def plot_runs(
     path: Path | str,
     *,
     rule: str = "",
-    formats: Sequence[str] = FORMATS,
+    style: FigureStyle | None = None,
     x: str = "n",
 ) -> list[Path]:
     """The same for several runs: one rule's accuracy, a line for each run.
 
-    `rule` is by default the weighted vote, where every run has scores, else the majority vote.
+    `rule` is by default the first of the style's, else the weighted vote, where every run has
+    scores, else the majority vote.
     """
+    style = style or FigureStyle()
     for evaluation in evaluations.values():
         check_axis(evaluation, x)
-    rule = rule or common_rule(evaluations)
+    rule = rule or (style.rules or [common_rule(evaluations)])[0]
     mixes = [mix for mix in MIX_LABELS if any(mix in each.mixes for each in evaluations.values())]
+    mixes = style.panels(mixes)
 
     def draw(panel: Any, mix: Mix) -> None:
         ns: set[int] = set()
-        for style, (name, each) in zip(cycle(STYLES.values()), evaluations.items()):
+        for line, (name, each) in zip(cycle(STYLES.values()), evaluations.items()):
             if mix in each.mixes:
                 ns.update(each.ns(mix))
                 frame = each.frame[each.frame["modes"] == mix]
-                draw_line(panel, frame[frame["rule"] == rule], style, x, label=name)
-        draw_axes(panel, mix, sorted(ns), x)
+                rows, line = frame[frame["rule"] == rule], style.line(name, line)
+                draw_line(panel, rows, line, x, style, style.label(name, name))
+        draw_axes(panel, mix, sorted(ns), x, style)
 
-    return draw_figure(mixes, draw, f"accuracy of the {RULE_LABELS[rule]} (%)", path, formats)
-
-
-def _drawn(evaluation: Evaluation) -> list[str]:
-    """The rules in the figure, in the order of `STYLES`."""
-    return [rule for rule in STYLES if rule in evaluation.drawn]
+    told = style.label(rule, RULE_LABELS[rule])
+    return draw_figure(mixes, draw, f"accuracy of the {told} (%)", path, style)
 
 
-def _label_lines(panel: Any, evaluation: Evaluation, mix: Mix) -> None:
+def _drawn(evaluation: Evaluation, style: FigureStyle) -> list[str]:
+    """The rules in the figure, in the order of `STYLES` unless the style has one."""
+    by_default = [rule for rule in STYLES if rule in evaluation.drawn]
+    return style.drawn(by_default, set(evaluation.rules) & set(STYLES))
+
+
+def _label_lines(panel: Any, evaluation: Evaluation, mix: Mix, style: FigureStyle) -> None:
     """Names each line at its right end, in its colour, moved apart where ends are close."""
     frame = evaluation.frame[evaluation.frame["modes"] == mix]
     last = frame[frame["n"] == evaluation.ns(mix)[-1]].set_index("rule")["accuracy"]
-    names = _drawn(evaluation)
+    names = _drawn(evaluation, style)
     low, high = panel.get_ylim()
-    # A line of text of 9 points, in units of the axis.
-    least = 14 / (72 * HEIGHT * 0.78) * (high - low)
+    # A line of text, in units of the axis.
+    least = 1.55 * style.font_size / (72 * style.height * 0.78) * (high - low)
     ends = {rule: 100 * float(last[rule]) for rule in names}
     for rule, place in _apart(ends, least, low, high).items():
         panel.annotate(
-            RULE_LABELS[rule],
+            style.label(rule, RULE_LABELS[rule]),
             xy=(1, ends[rule]),
             xytext=(1.04, place),
             xycoords=("axes fraction", "data"),
             textcoords=("axes fraction", "data"),
-            color=STYLES[rule][0],
+            color=style.line(rule, STYLES[rule])[0],
             va="center",
             annotation_clip=False,
         )

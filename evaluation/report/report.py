@@ -23,9 +23,12 @@ from assay.evaluation.adapt_request import AdaptConfig
 from assay.evaluation.adaptive import Adaptive, replay_run, tidy_replays
 from assay.evaluation.of_run import as_json, estimable, evaluate_run, graded, tuning_pool, usable
 from assay.evaluation.report.page import Page, PageRun, write_page
+from assay.evaluation.report.paper import latex, markdown, paper_tables
+from assay.evaluation.report.style import FORMATS, FigureStyle
 from assay.evaluation.report.tidy import tidy_tables
 from assay.evaluation.table import table
 from assay.evaluation.whole_pools import about_ranker
+from assay.pools.finishing import without_cut
 from assay.pools.frame import load_frame, stage_seconds
 from assay.pools.imported import check_grading
 from assay.pools.run import Run
@@ -33,7 +36,7 @@ from assay.selection.evaluate import Evaluation
 from assay.selection.free import recorded
 from assay.selection.request import EvaluateConfig
 from assay.settings.errors import UserError
-from assay.settings.schema import fields_of
+from assay.settings.schema import as_dict, fields_of, merge, read_yaml
 from assay.storage.files import atomic_file, write_json
 from assay.storage.places import Place, names_below, place
 
@@ -58,7 +61,9 @@ _PAGE = "index.html"
 # Files of a report that another one may lack: figures, tables, candidates beside the page.
 _OURS = re.compile(
     r"(accuracy|calibration|curves|differences|difficulty|equal_flops|groups|over_optimisation"
-    r"|problems|quality|stopping|stopping_difficulty|stopping_savings)\.(csv|parquet|pdf|png|svg)|data-[0-9a-f]{12}/problems-[^/]+\.js"
+    r"|problems|quality|stopping|stopping_difficulty|stopping_savings)"
+    r"\.(csv|parquet|pdf|png|svg|eps)"
+    r"|(accuracy|curves|differences)(-[\w-]+)?\.(tex|md)|data-[0-9a-f]{12}/problems-[^/]+\.js"
 )
 _VALUES = ["values", "starts", "ends"]
 _ORDERS = 50  # of a replay for the page: its error is far below the intervals
@@ -79,9 +84,14 @@ class ReportConfig(EvaluateConfig):
     candidates: int = 100
     """candidates of each problem that the page shows; 0 = all (votes always count all)"""
     single: bool | None = None
-    """everything in one file; empty = where it stays below 5 MB, else candidates beside the page"""
+    """true: one HTML file that holds everything, to send by mail; false: the candidates in a folder
+    beside it, which opens faster; empty = one file where its candidates take less than 5 MB"""
     x: str = "n"
     """what the figures draw accuracy against: n | tokens | flops | seconds (docs/costs.md)"""
+    style: str = ""
+    """YAML file of how figures and tables for papers look: keys of `figures`"""
+    figures: FigureStyle = field(default_factory=FigureStyle)
+    """single keys of it, over those of the file"""
     tune: str = ""
     """a graded and scored run of held-out problems to choose what is auto by; empty =
     cross-fitting"""
@@ -89,6 +99,8 @@ class ReportConfig(EvaluateConfig):
     """whose labels count: ours, or theirs where labels came along with imported candidates"""
     adapt: bool = True
     """replay stopping rules on each pool, over 50 random orders (docs/adaptive.md)"""
+    cut: str = "count"
+    """candidates that were cut off by the length limit: count (they may answer) | drop"""
 
 
 def run_report(config: ReportConfig) -> None:
@@ -106,17 +118,19 @@ def run_report(config: ReportConfig) -> None:
     if config.candidates < 0:
         raise UserError(f"candidates: {config.candidates}, expected 0 (all) or more")
     check_grading(config.grading)
+    style = _style(config)
     runs = {name: Run.open(path) for name, path in zip(_names(paths), paths, strict=True)}
     _check_same_questions(runs)
     evaluations: dict[str, Evaluation] = {}
     adaptive: dict[str, Adaptive] = {}
     for name, run in runs.items():
         settings = fields_of(EvaluateConfig, config)
-        tune = tuning_pool(run, config.tune, config.grading)
+        tune = tuning_pool(run, config.tune, config.grading, config.cut)
         frame = load_frame(run)
-        evaluations[name] = evaluate_run(run, settings, tune, config.grading, frame)
+        evaluations[name] = evaluate_run(run, settings, tune, config.grading, frame, config.cut)
         if config.adapt:
             frame, _ = estimable(graded(frame, run, config.grading), run)
+            frame = without_cut(frame, config.cut)
             adaptive |= _replayed(name, run, evaluations[name], settings, frame)
         if len(runs) > 1:
             print(f"{name}\n")
@@ -134,10 +148,21 @@ def run_report(config: ReportConfig) -> None:
             single=config.single,
             x=config.x,
             grading=config.grading,
+            cut=config.cut,
+            style=style,
             adaptive=adaptive,
         )
     page = dataclasses.replace(page, path=folder / page.path.name)
     print(f"\nreport written to {page}")
+
+
+def _style(config: ReportConfig) -> FigureStyle:
+    """The file's style with the keys that are given singly over it."""
+    default = as_dict(FigureStyle())
+    single = {k: v for k, v in as_dict(config.figures).items() if v != default[k]}
+    style = merge(FigureStyle, [read_yaml(Path(config.style)) if config.style else {}, single])
+    style.check()
+    return style
 
 
 def report_run(
@@ -214,19 +239,23 @@ def write_report(
     single: bool | None = None,
     x: str = "n",
     grading: str = "ours",
+    cut: str = "count",
+    style: FigureStyle | None = None,
     frames: Mapping[str, pd.DataFrame] | None = None,
     adaptive: Mapping[str, Adaptive] | None = None,
 ) -> Page:
-    """Writes the page, the figures (SVG, PDF, PNG) and the tables (text, CSV, Parquet, JSON).
+    """Writes the page, the figures and the tables (text, CSV, Parquet, JSON, LaTeX, Markdown).
 
     `runs` and `evaluations` have the same names. Tables of several runs have a column `run`.
     `frames` are the candidates with their texts; those of a run that is not in it are read when the
     page comes to them. `adaptive` are replays of stopping rules.
     """
     adaptive = adaptive or {}
+    style = style or FigureStyle()
     folder.mkdir(parents=True, exist_ok=True)
-    _draw_figures(evaluations, folder, x, adaptive)
+    _draw_figures(evaluations, folder, x, style, adaptive)
     _write_tables(tidy_tables(evaluations) | tidy_replays(adaptive), folder)
+    _write_paper_tables(evaluations, folder, style)
     texts = [
         (f"{name}\n\n" if len(runs) > 1 else "")
         + table(evaluations[name], bold=False, seconds=stage_seconds(run))
@@ -241,7 +270,7 @@ def write_report(
             name,
             evaluations[name],
             _settings(run),
-            page_problems(run, evaluations[name].verifier, grading, (frames or {}).get(name)),
+            page_problems(run, evaluations[name].verifier, grading, (frames or {}).get(name), cut),
             stage_seconds(run),
             about_ranker(run, evaluations[name].verifier).get("importance", ()),
             adaptive.get(name),
@@ -261,30 +290,33 @@ def _draw_figures(
     evaluations: Mapping[str, Evaluation],
     folder: Path,
     x: str,
+    style: FigureStyle,
     adaptive: Mapping[str, Adaptive],
 ) -> None:
     """The curves against `x`, and beside them every figure that the evaluations have data for."""
     from assay.evaluation.report import figures
     from assay.evaluation.report.curve_figures import plot_curves, plot_runs
-    from assay.evaluation.report.drawing import FORMATS
     from assay.evaluation.report.stopping_figure import plot_stopping
 
     if len(evaluations) == 1:
         (evaluation,) = evaluations.values()
-        plot_curves(evaluation, folder / "curves", x=x)
+        plot_curves(evaluation, folder / "curves", x=x, style=style)
     else:
-        plot_runs(evaluations, folder / "curves", x=x)
+        plot_runs(evaluations, folder / "curves", x=x, style=style)
     more = {
         "difficulty": figures.plot_difficulty,
         "calibration": figures.plot_calibration,
         "over_optimisation": figures.plot_over_optimisation,
     }
-    drawn = {name: plot(evaluations, folder / name) for name, plot in more.items()}
-    drawn["stopping"] = plot_stopping(adaptive, folder / "stopping")
-    for name, files in drawn.items():
-        if not files:
-            # An earlier report may have had one.
-            for suffix in FORMATS:
+    written = {f"curves.{suffix}" for suffix in style.formats}
+    for name, plot in more.items():
+        written |= {file.name for file in plot(evaluations, folder / name, style=style)}
+    stopping = plot_stopping(adaptive, folder / "stopping", style=style)
+    written |= {file.name for file in stopping}
+    # An earlier report may have had more figures, or in other formats.
+    for name in ("curves", *more, "stopping"):
+        for suffix in (*FORMATS, "eps"):
+            if f"{name}.{suffix}" not in written:
                 (folder / f"{name}.{suffix}").unlink(missing_ok=True)
 
 
@@ -300,6 +332,20 @@ def _write_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
             frame.to_csv(stream, index=False)
         with atomic_file(targets[1], "wb") as stream:
             frame.to_parquet(stream, index=False)
+
+
+def _write_paper_tables(
+    evaluations: Mapping[str, Evaluation], folder: Path, style: FigureStyle
+) -> None:
+    """Each as LaTeX and Markdown; those of an earlier report of other runs go."""
+    tables = paper_tables(list(evaluations.items()), style)
+    for suffix, written in (("tex", latex), ("md", markdown)):
+        for old in folder.glob(f"*.{suffix}"):
+            if old.stem not in tables and _OURS.fullmatch(old.name):
+                old.unlink()
+        for name, content in tables.items():
+            with atomic_file(folder / f"{name}.{suffix}") as stream:
+                stream.write(written(content))
 
 
 def _names(paths: Sequence[Place]) -> list[str]:
@@ -345,11 +391,15 @@ def _settings(run: Run) -> dict[str, Any]:
 
 
 def page_problems(
-    run: Run, verifier: str, grading: str = "ours", frame: pd.DataFrame | None = None
+    run: Run,
+    verifier: str,
+    grading: str = "ours",
+    frame: pd.DataFrame | None = None,
+    cut: str = "count",
 ) -> Iterator[dict[str, Any]]:
     """What the page is made from: each problem with all of its candidates."""
     frame = load_frame(run, texts=True) if frame is None else frame
-    frame = graded(frame, run, grading)
+    frame = without_cut(graded(frame, run, grading), cut)
     groups = dict(iter(frame.groupby("problem_id", sort=False)))
     for problem in run.problems:
         rows = groups.pop(problem.id, None)

@@ -7,13 +7,14 @@ A panel a run; the fixed number of candidates is dashed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from assay.evaluation.adapt import stopping_label
 from assay.evaluation.adaptive import Adaptive
-from assay.evaluation.report.drawing import FORMATS, STYLES, draw_figure
+from assay.evaluation.report.drawing import STYLES, draw_figure, draw_line
+from assay.evaluation.report.style import FigureStyle
 from assay.selection.names import RULE_LABELS
 from assay.selection.savings import FIXED
 from assay.selection.stopping import RULES
@@ -24,12 +25,13 @@ COLOURS = [style for rule, style in STYLES.items() if rule != "pass"]
 
 
 def plot_stopping(
-    found: Mapping[str, Adaptive], path: Path | str, *, formats: Sequence[str] = FORMATS
+    found: Mapping[str, Adaptive], path: Path | str, *, style: FigureStyle | None = None
 ) -> list[Path]:
     """Accuracy of every rule over its thresholds; of rules that need scores where there are some.
 
     Returns the files written; none where nothing was replayed.
     """
+    style = style or FigureStyle()
     panels = [
         (name, chooses) for name, each in found.items() for chooses in each.replay.plan.chooses
     ]
@@ -45,29 +47,13 @@ def plot_stopping(
             if own.empty:
                 continue
             colour, marker, _ = COLOURS[[FIXED, *RULES].index(rule) % len(COLOURS)]
-            fixed = rule == FIXED
-            panel.fill_between(
-                own["samples"],
-                100 * own["low"],
-                100 * own["high"],
-                color="#6E6E6E" if fixed else colour,
-                alpha=0.08,
-                linewidth=0,
-            )
-            panel.plot(
-                own["samples"],
-                100 * own["accuracy"],
-                color="#6E6E6E" if fixed else colour,
-                linestyle=(0, (5, 2)) if fixed else "-",
-                linewidth=1.4,
-                marker=marker,
-                markersize=3.2,
-                label=stopping_label(rule),
-            )
-        label = RULE_LABELS[chooses]
+            line = ("#6E6E6E", "", (0, (5, 2))) if rule == FIXED else (colour, marker, "-")
+            told = style.label(rule, stopping_label(rule))
+            draw_line(panel, own, style.line(rule, line), "samples", style, told)
+        label = style.label(chooses, RULE_LABELS[chooses])
         panel.set_title(label if len(found) == 1 else f"{name}: {label}")
         panel.set_xscale("log", base=2)
         panel.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         panel.set_xlabel("mean candidates per problem")
 
-    return draw_figure(panels, draw, "accuracy (%)", path, formats)
+    return draw_figure(panels, draw, "accuracy (%)", path, style)

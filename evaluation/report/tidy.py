@@ -17,7 +17,6 @@ import numpy as np
 from assay.evaluation.costs import equal_flops
 from assay.evaluation.report.sections.differences import run_differences
 from assay.selection.evaluate import Evaluation
-from assay.selection.quality import MEASURES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,13 +68,17 @@ def _quality(evaluation: Evaluation) -> pd.DataFrame:
     import pandas as pd
 
     found = evaluation.quality
-    measures = {} if found is None else {name: getattr(found, name) for name in MEASURES}
+    measures = {} if found is None else found.measures
+    calibrated = "" if found is None else found.calibrated
     return pd.DataFrame(
         [
-            (evaluation.verifier, name, each.value, each.low, each.high)
+            (
+                *(evaluation.verifier, name, each.value, each.low, each.high),
+                calibrated if name in ("brier", "calibration_error") else "",
+            )
             for name, each in measures.items()
         ],
-        columns=pd.Index(["verifier", "measure", "value", "low", "high"]),
+        columns=pd.Index(["verifier", "measure", "value", "low", "high", "calibrated"]),
     )
 
 

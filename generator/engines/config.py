@@ -7,7 +7,10 @@ from typing import Any
 
 from assay.settings.errors import UserError
 
-__all__ = ["EngineConfig", "SamplingParams", "ServerConfig", "VllmConfig"]
+__all__ = ["MAX_NEW_TOKENS", "EngineConfig", "SamplingParams", "ServerConfig", "VllmConfig"]
+
+MAX_NEW_TOKENS = 400
+"""The default: what a solution of a grade-school problem takes, and no thought."""
 
 
 @dataclass
@@ -22,8 +25,9 @@ class SamplingParams:
     """keep only this many of the most likely tokens; 0 = off"""
     min_p: float = 0.0
     """keep only tokens this probable relative to the most likely one; 0 = off"""
-    max_new_tokens: int = 400
-    """maximum length of a sample in tokens, including its end token"""
+    max_new_tokens: int = MAX_NEW_TOKENS
+    """maximum length of a sample in tokens, including its end token; of a model that thinks before
+    it answers it must be given (its authors' is often 32768)"""
     seed: int = 0
     stop: list[str] = field(default_factory=list)
     """strings that end a sample; they are not included in it"""

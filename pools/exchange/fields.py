@@ -66,6 +66,8 @@ class Fields:
     steps: str = ""
     """what stands between two steps, for example "\\n\\n": where a solution has as many steps as
     scores, these are kept as values at its steps"""
+    ignored: list[str] = field(default_factory=list)
+    """paths that are left out knowingly, and not told of"""
     no_answer: list[str] = field(default_factory=list)
     """texts that stand for no answer, for example ["[invalid]"]"""
     only: dict[str, str] = field(default_factory=dict)

@@ -19,7 +19,7 @@ import re
 import shutil
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from assay.pools.exchange.cells import AGGREGATES
 from assay.pools.exchange.fields import Fields
 from assay.pools.exchange.mapping import Imported
 from assay.pools.exchange.reading import format_file, formats, read_placed
+from assay.pools.exchange.unread import Asked, Unread, asked_for
 from assay.pools.progress import progress_bar
 from assay.pools.rows import KEY, Candidate, candidates_table, imported_table, scores_table
 from assay.pools.run import Part, Run
@@ -91,7 +92,7 @@ def import_pool(config: ImportConfig) -> tuple[Run, bool]:
     Raises `UserError` naming file and line for what cannot be read or mapped, and where the run's
     folder holds anything else.
     """
-    fields, name = _mapping(config)
+    fields, name, asked = _mapping(config)
     if not config.files:
         raise UserError("files: expected a file, for example assay import FILE.jsonl run=runs/x")
     if not config.run:
@@ -110,7 +111,7 @@ def import_pool(config: ImportConfig) -> tuple[Run, bool]:
     finished = _finished(path, key)
     if finished is not None:
         return finished, False
-    counted = _count(config, fields)
+    counted = _count(config, fields, Asked(asked))
     size = config.problems_per_part or max(
         1, round(PART * len(counted.problems) / counted.candidates.total())
     )
@@ -123,6 +124,12 @@ def import_pool(config: ImportConfig) -> tuple[Run, bool]:
         _write(opened, config, fields, counted, scores_name)
         parts = len(opened.parts("candidates"))
         opened.register("candidates", run_key, {**as_dict(config), "parts": parts})
+    _tell(counted, fields, scores_name)
+    return Run.open(path), True
+
+
+def _tell(counted: _Counted, fields: Fields, scores_name: str) -> None:
+    """Prints what the import made of the files, and what it did not take."""
     for column, count in counted.shared.items():
         print(f"note: {column} left out in {count} rows: one value for several solutions")
     for file, count in counted.renamed.items():
@@ -136,7 +143,13 @@ def import_pool(config: ImportConfig) -> tuple[Run, bool]:
             f"note: {counted.unstepped} of {counted.candidates.total()} candidates have not as "
             f"many steps between {fields.steps!r} as scores: these count, but stand at no step"
         )
-    return Run.open(path), True
+    for verifier, (low, high) in counted.ranges.items():
+        beyond = "" if low >= 0 and high <= 1 else ": no probabilities (docs/curves.md)"
+        print(f"scores by {verifier or scores_name}: from {low:.4g} to {high:.4g}{beyond}")
+    left = counted.unread.lines()
+    if left:
+        print("not imported, as no part of the mapping reads it:")
+        print("\n".join(f"  {line}" for line in left))
 
 
 @contextlib.contextmanager
@@ -167,8 +180,8 @@ def _begun(path: Place) -> Iterator[Path]:
             raise UserError(f"{path}: another command has made this run meanwhile") from error
 
 
-def _mapping(config: ImportConfig) -> tuple[Fields, str]:
-    """The mapping to use, and its name."""
+def _mapping(config: ImportConfig) -> tuple[Fields, str, dict[str, str]]:
+    """The mapping to use, its name, and the paths in it that were asked for."""
     if config.mapping:
         path = Path(config.mapping)
     else:
@@ -177,7 +190,14 @@ def _mapping(config: ImportConfig) -> tuple[Fields, str]:
         path = format_file(config.format)
     default = Fields()
     changed = {k: v for k, v in as_dict(config.fields).items() if v != getattr(default, k)}
-    return merge(Fields, [read_yaml(path), changed]), path.stem
+    theirs = read_yaml(path)
+    fields = merge(Fields, [theirs, changed])
+    asked = asked_for(fields, changed, "fields.")
+    if config.mapping:
+        # What has alternatives is for files of several kinds.
+        own = asked_for(fields, set(theirs) - set(changed), f"{path.name}, ")
+        asked |= {name: text for name, text in own.items() if " | " not in text}
+    return fields, path.stem, asked
 
 
 def _fields_key(fields: Fields) -> dict[str, Any]:
@@ -186,6 +206,7 @@ def _fields_key(fields: Fields) -> dict[str, Any]:
     Files of earlier versions hold no free scores: an import of one has the key that it had then.
     """
     key = as_dict(fields)
+    del key["ignored"]  # what is not told of changes nothing
     if fields.free in ("", read_yaml(format_file("assay"))["free"]):
         del key["free"]
     return key
@@ -229,37 +250,50 @@ class _Counted:
     """What the first reading found; `candidates` counts them by the number of their problem.
 
     `valued` are the names of scores that have values, `unstepped` counts the scored candidates
-    whose steps these could not be found for, `renamed` the problems named after their file.
+    whose steps these could not be found for, `renamed` the problems named after their file,
+    `ranges` the least and the largest score by each name.
     """
 
     problems: list[Problem]
     renamed: Counter[str]
+    unread: Unread
     candidates: Counter[int] = field(default_factory=Counter)
     origins: set[str] = field(default_factory=set)
     scores: set[str] = field(default_factory=set)
     valued: set[str] = field(default_factory=set)
     unstepped: int = 0
     has_theirs: bool = False
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     has_free: bool = False
     shared: Counter[str] = field(default_factory=Counter)
 
 
-def _count(config: ImportConfig, fields: Fields) -> _Counted:
+def _count(config: ImportConfig, fields: Fields, asked: Asked) -> _Counted:
     book = Book(join=config.join)
-    counted = _Counted(book.problems, renamed=book.renamed)
-    for row, placed in read_placed(config.files, fields, config.aggregate, book):
+    counted = _Counted(book.problems, book.renamed, Unread(fields))
+
+    def seen(raw: Mapping[str, Any]) -> None:
+        counted.unread.add(raw)
+        asked.add(raw)
+
+    for row, placed in read_placed(config.files, fields, config.aggregate, book, seen):
         counted.shared.update(row.shared)
         for each in placed:
             theirs = each.candidate
             counted.candidates[each.problem] += 1
             counted.origins.add(theirs.origin)
             counted.scores |= set(theirs.scores)
+            for name, score in theirs.scores.items():
+                if math.isfinite(score):
+                    low, high = counted.ranges.get(name, (score, score))
+                    counted.ranges[name] = min(low, score), max(high, score)
             counted.valued |= set(theirs.values)
             counted.unstepped += bool(fields.steps and theirs.scores and not theirs.values)
             counted.has_theirs |= theirs.answer is not None or theirs.label is not None
             counted.has_free |= bool(theirs.free)
     if not counted.candidates:
         raise UserError(f"{config.files[0]}: holds no solutions")
+    asked.check(config.files[0])
     return counted
 
 

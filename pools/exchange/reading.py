@@ -9,7 +9,7 @@ What cannot be used is refused with the file and the line:
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +53,16 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def read_placed(
-    files: Sequence[str], fields: Fields, aggregate: str, book: Book
+    files: Sequence[str],
+    fields: Fields,
+    aggregate: str,
+    book: Book,
+    seen: Callable[[Mapping[str, Any]], None] = lambda _: None,
 ) -> Iterator[tuple[Row, list[Placed]]]:
     """Every row that the mapping takes, with its candidates in their places.
 
-    Raises `UserError` for a row that does not fit, naming the formats that would, and for none.
+    Each, as the file has it, is given to `seen` before it is mapped. Raises `UserError` for a row
+    that does not fit, naming the formats that would, and for none.
     """
     only = dict(fields.only)
     taken = 0
@@ -67,6 +72,7 @@ def read_placed(
             _resolve(only, raw)
             if not selected(raw, only):
                 continue
+            seen(raw)
             try:
                 row = convert(raw, fields, where, aggregate)
             except UnmappedError as error:

@@ -22,7 +22,7 @@ from assay.problems.answers.conventions import (
 )
 from assay.problems.answers.equivalence import equivalent, is_answer, label
 from assay.problems.answers.extraction.extract import Extracted, extract, extract_output
-from assay.problems.answers.extraction.thoughts import Reply, without_thoughts
+from assay.problems.answers.extraction.thoughts import Reply, may_think, without_thoughts
 from assay.problems.answers.grouping import Judged, classes, judge
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "is_answer",
     "judge",
     "label",
+    "may_think",
     "options_in",
     "without_thoughts",
 ]

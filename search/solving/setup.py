@@ -25,7 +25,7 @@ from assay.problems.problem import MODES
 from assay.problems.shots import choose_shots
 from assay.search.solving.config import SolveConfig
 from assay.search.solving.scoring import Source, identity_of
-from assay.search.stages.mixture import Origin, prompt_of
+from assay.search.stages.mixture import Origin, check_length, prompt_of
 from assay.search.stages.sample import sampling_key
 from assay.selection.names import RULE_LABELS, SCORED_RULES
 from assay.selection.rule_spec import RuleSpec
@@ -93,10 +93,10 @@ def set_up(config: SolveConfig) -> Setup:
                 "or give generator=PATH_OR_HUB_ID"
             )
         generator = dataclasses.replace(generator, name=str(QUICKSTART / "generator"))
-    config = dataclasses.replace(
-        config, generator=generator, prompt=prompt_of(generator, config.prompt)
-    )
+    prompt = prompt_of(generator, config.prompt)
+    config = dataclasses.replace(config, generator=generator, prompt=prompt)
     setup = _greedy(config) if config.rule == "hybrid" else _by_choice(config)
+    check_length(setup.sampling, generator, prompt)
     if config.min_confidence and setup.known is None:
         raise UserError(
             f"min_confidence={config.min_confidence}: needs a rule chosen on held-out problems "

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from assay.pools.classes import AFTER, follow, link
 from assay.pools.grading import GRADER, grade_candidates
 from assay.pools.rows import answers_table, candidate_of
 from assay.pools.run import Part, Run, Shard
@@ -52,6 +53,7 @@ def run(config: GradeConfig) -> str | None:
 
 def _print_summary(graded: Run) -> None:
     from assay.evaluation.gradings import gradings
+    from assay.pools.finishing import cut_notes, finishing_line, unfinished_shares
     from assay.pools.frame import frame_line, load_frame
 
     parts = graded.parts("answers")
@@ -59,6 +61,9 @@ def _print_summary(graded: Run) -> None:
     if parts:
         frame = load_frame(graded)
         print(frame_line(frame))
+        print(f"      {finishing_line(frame)}")
+        for note in cut_notes(unfinished_shares(frame), "count"):
+            print(f"note: {note}")
         both = gradings(frame)
         if both:
             print(f"\n{both}\n")
@@ -88,7 +93,12 @@ def grade(config: GradeConfig) -> Run:
 
 
 def _launch(config: GradeConfig) -> Launched:
-    return launch("grade", config, partial(_remaining, config))
+    launched = launch("grade", config, partial(_remaining, config))
+    if launched.awaited:
+        renumbered = link(launched.run, Shard.parse(config.shard))
+        if renumbered:
+            print(f"answer classes of {renumbered} parts were numbered anew: they had been apart")
+    return launched
 
 
 def _remaining(config: GradeConfig) -> tuple[Run, list[Work]]:
@@ -121,8 +131,9 @@ def open_worker(config: GradeConfig, record: dict[str, Any]) -> Do:
         candidates = opened.read("candidates", part)
         rows = [candidate_of(row) for row in candidates.to_pylist()]
         graded = grade_candidates(opened.slice(part), rows, sandbox)
+        graded, after = follow(opened, part, [row.problem_id for row in rows], graded)
         table = answers_table(rows, graded)
-        opened.write("answers", part, table, time.perf_counter() - start)
+        opened.write("answers", part, table, time.perf_counter() - start, {AFTER: after})
         report(len(rows), 0)
 
     return do

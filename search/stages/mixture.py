@@ -20,15 +20,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from assay.generator.engines import EngineConfig, SamplingParams
+from assay.generator.engines.config import MAX_NEW_TOKENS
 from assay.generator.models import ModelConfig, load_tokenizer, pinned, resolve
 from assay.pools.run import ORIGIN
+from assay.problems.answers import may_think
 from assay.problems.problem import MODES
 from assay.problems.prompts import PromptConfig
 from assay.problems.shots import FewShotConfig
 from assay.settings.errors import UserError
 from assay.settings.schema import as_dict, merge
 
-__all__ = ["Origin", "members_of", "origins_of", "prompt_of"]
+__all__ = ["Origin", "check_length", "members_of", "origins_of", "prompt_of"]
 
 P = TypeVar("P", bound=PromptConfig)
 
@@ -87,9 +89,22 @@ def members_of(base: Origin, mixture: Mapping[str, Any]) -> dict[str, Origin]:
 def _resolved(origin: Origin) -> Origin:
     # Workers load what the key names, even if the hub's branch moves meanwhile.
     generator = pinned(origin.generator)
-    return dataclasses.replace(
-        origin, generator=generator, prompt=prompt_of(generator, origin.prompt)
-    )
+    prompt = prompt_of(generator, origin.prompt)
+    check_length(origin.sampling, generator, prompt)
+    return dataclasses.replace(origin, generator=generator, prompt=prompt)
+
+
+def check_length(sampling: SamplingParams, generator: ModelConfig, prompt: PromptConfig) -> None:
+    """Raises `UserError` where a thinking model would be given the default limit: it is none."""
+    if prompt.form != "chat" or sampling.max_new_tokens != MAX_NEW_TOKENS:
+        return
+    template = getattr(load_tokenizer(generator), "chat_template", None)
+    if template and may_think(str(template)):
+        raise UserError(
+            f"sampling.max_new_tokens: {generator.name} thinks before it answers, and "
+            f"{MAX_NEW_TOKENS} tokens would cut its thoughts off; give as many as it may take, for "
+            "example sampling.max_new_tokens=16384"
+        )
 
 
 def prompt_of(generator: ModelConfig, prompt: P) -> P:

@@ -53,7 +53,7 @@ def single(run, ids):
 
 
 def test_runs_are_compared_over_the_problems_that_both_have(runs):
-    found = compare_runs(CompareConfig(runs=runs, n=[1, 4], draws=20))
+    found = compare_runs(CompareConfig(runs=runs, n=[1, 4], draws=20, bootstrap=10_000))
     assert found.problems == 30
     assert found.notes[:2] == (
         f"10 problems of {runs[0]} left out: not in the other",
@@ -122,7 +122,7 @@ def test_the_table(runs, capsys):
         ["pass@n", "(ceiling)"],
     ]
     assert all(len(line) <= 100 for line in lines[3:8])
-    assert lines[6].endswith("< 0.001")
+    assert lines[6].endswith("≤ 0.002")  # of 1000 resamples
 
 
 def test_json_and_csv(runs, capsys):
@@ -180,3 +180,19 @@ def test_bad_input_is_one_clear_line(words, expected, runs, folder, capsys):
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1
     assert expected in lines[0]
+
+
+def test_a_pair_has_one_interval_wherever_it_is_told(runs, capsys):
+    """`evaluate` and `compare` draw the same subsets and the same resamples by default."""
+    assert command_line.main(["evaluate", runs[0], "n=[4]", "--json"]) == 0
+    (told,) = [
+        row
+        for row in json.loads(capsys.readouterr().out)["differences"]
+        if row["rule"] == "weighted"
+    ]
+    words = ["compare", runs[0], "n=[4]", "rules=[weighted,majority]", "--json"]
+    assert command_line.main(words) == 0
+    (found,) = json.loads(capsys.readouterr().out)["differences"]
+    assert {name: found[name] for name in ("difference", "low", "high", "p")} == {
+        name: told[name] for name in ("difference", "low", "high", "p")
+    }

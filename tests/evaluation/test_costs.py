@@ -14,6 +14,7 @@ from assay.evaluation.of_run import evaluate_run
 from assay.evaluation.report.axes import AXES
 from assay.evaluation.report.curve_figures import plot_curves
 from assay.evaluation.report.report import ReportConfig, run_report
+from assay.evaluation.report.style import FigureStyle
 from assay.evaluation.table import table
 from assay.generator.flops import ModelShape
 from assay.pools.rows import Candidate, candidates_table, scores_table
@@ -41,6 +42,8 @@ PRICES = (
     "grading_seconds",
     "scoring_seconds",
 )
+
+SVG = FigureStyle(formats=["svg"])
 
 
 def evaluation_of(frame, n=()):
@@ -307,7 +310,7 @@ def test_unknown_shapes_and_seconds_are_said(make_run, tmp_path):
     ):
         with pytest.raises(UserError, match=message):
             plot_curves(evaluation, tmp_path / "curves", x=x)
-    plot_curves(evaluation, tmp_path / "curves", formats=["svg"], x="tokens")
+    plot_curves(evaluation, tmp_path / "curves", style=SVG, x="tokens")
     assert "generated tokens per problem" in (tmp_path / "curves.svg").read_text()
 
 

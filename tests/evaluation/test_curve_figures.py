@@ -8,9 +8,12 @@ import pytest
 
 from assay.evaluation.report.curve_figures import _apart, plot_curves, plot_runs
 from assay.evaluation.report.drawing import _ticks
+from assay.evaluation.report.style import FigureStyle
 from assay.selection.evaluate import evaluate
 from assay.selection.pool import PoolArrays
 from assay.selection.request import EvaluateConfig
+
+SVG = FigureStyle(formats=["svg"])
 
 
 @pytest.fixture(scope="module")
@@ -47,21 +50,21 @@ def test_the_same_evaluation_gives_the_same_bytes(evaluation, tmp_path):
 
 def test_several_runs_are_lines_of_one_rule(evaluation, tmp_path):
     runs = {"small": evaluation, "large": evaluation}
-    file = plot_runs(runs, tmp_path / "runs", formats=["svg"])[0]
+    file = plot_runs(runs, tmp_path / "runs", style=SVG)[0]
     text = file.read_text()
     for words in ("small", "large", "accuracy of the weighted vote (%)", "PoT only"):
         assert words in text
     assert "majority vote" not in text
-    text = plot_runs(runs, tmp_path / "runs", rule="majority", formats=["svg"])[0].read_text()
+    text = plot_runs(runs, tmp_path / "runs", rule="majority", style=SVG)[0].read_text()
     assert "accuracy of the majority vote (%)" in text
 
 
 def test_more_lines_where_they_are_asked_for(evaluation, tmp_path):
-    plain = plot_curves(evaluation, tmp_path / "plain", formats=["svg"])[0].read_text()
+    plain = plot_curves(evaluation, tmp_path / "plain", style=SVG)[0].read_text()
     assert "shortest" not in plain
     config = dataclasses.replace(evaluation.config, rules=["shortest", "weighted_top_k"])
     asked = dataclasses.replace(evaluation, config=config)
-    more = plot_curves(asked, tmp_path / "more", formats=["svg"])[0].read_text()
+    more = plot_curves(asked, tmp_path / "more", style=SVG)[0].read_text()
     assert "shortest" in more
     assert "weighted top-k vote" in more
 

@@ -45,10 +45,11 @@ def make_run(folder, right=(0, 3), problems=3, temperature=0.7, question="What i
 TABLES = ["accuracy", "calibration", "differences", "over_optimisation", "problems", "quality"]
 TABLES += ["stopping", "stopping_savings"]
 FIGURES = ["calibration", "curves", "over_optimisation", "stopping"]
+PAPER = [f"{name}.{end}" for name in ("accuracy", "curves", "differences") for end in ("md", "tex")]
 FILES = sorted(
     [f"{name}.{suffix}" for name in TABLES for suffix in ("csv", "parquet")]
     + [f"{name}.{suffix}" for name in FIGURES for suffix in ("svg", "pdf", "png")]
-    + ["evaluation.json", "index.html", "table.txt"]
+    + ["evaluation.json", "index.html", "table.txt", *PAPER]
 )
 
 
@@ -139,7 +140,15 @@ def test_several_runs(tmp_path, capsys):
     other = make_run(tmp_path / "b" / "test", right=(0, 1, 3), problems=2, temperature=1.0)
     output = tmp_path / "both"
     assert command_line.main(["report", str(one), str(other), f"output={output}"]) == 0
-    assert sorted(file.name for file in output.iterdir()) == FILES
+    several = [
+        f"{name}.{end}"
+        for name in (
+            "accuracy-cot",
+            *(f"{kind}-{run}-test-cot" for kind in ("curves", "differences") for run in "ab"),
+        )
+        for end in ("md", "tex")
+    ]
+    assert {file.name for file in output.iterdir()} == {*set(FILES) - set(PAPER), *several}
     assert set(json.loads((output / "evaluation.json").read_text())) == {"a/test", "b/test"}
     differences = pd.read_csv(output / "differences.csv")
     between = differences[differences["against"] == "a/test"]

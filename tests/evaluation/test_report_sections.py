@@ -14,10 +14,13 @@ from assay.evaluation.report.figures import (
 )
 from assay.evaluation.report.page import PageRun, write_page
 from assay.evaluation.report.sections import accuracy, curves, differences, groups, scores
+from assay.evaluation.report.style import FigureStyle
 from assay.selection.evaluate import evaluate
 from assay.selection.groups import FIFTHS
 from assay.selection.pool import PoolArrays
 from assay.selection.request import EvaluateConfig
+
+SVG = FigureStyle(formats=["svg"])
 
 
 def make_frame(problems=10, candidates=8, modes=("cot", "pot"), seed=0):
@@ -184,7 +187,7 @@ def test_figures_have_each_format_and_the_same_bytes(plot, evaluation, tmp_path)
 
 def test_figures_of_several_runs_name_them(evaluation, tmp_path):
     runs = {"small": evaluation, "large": evaluation}
-    texts = [plot(runs, tmp_path / "f", formats=["svg"])[0].read_text() for plot in PLOTS]
+    texts = [plot(runs, tmp_path / "f", style=SVG)[0].read_text() for plot in PLOTS]
     for text in texts:
         assert "small" in text
         assert "large" in text

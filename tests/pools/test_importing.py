@@ -620,6 +620,82 @@ def test_one_number_twice_in_a_file_is_still_refused(tmp_path):
         ]}, format="lm-eval", fields=Fields(only={}))  # fmt: skip
 
 
+REWARDED = [
+    {
+        "question": q,
+        "answer": a,
+        "meta": {"level": 3, "source": "x"},
+        "note": None if a == "2" else "hm",
+        "outputs": [{"text": f"#### {a}", "quality": 1.0}, {"text": "#### 0", "quality": -2.5}],
+    }
+    for q, a in (("1+1?", "2"), ("2*3?", "6"), ("1+2?", "3"))
+]
+
+
+def imports(tmp_path, capsys, rows, *words):
+    path = written(tmp_path / "pool.jsonl", rows)
+    code = command_line.main(["import", path, f"run={tmp_path / 'run'}", *words])
+    out = capsys.readouterr()
+    return code, out.out.replace(str(tmp_path), "DIR") + out.err.replace(str(tmp_path), "DIR")
+
+
+def test_what_an_import_did_not_take_is_listed(tmp_path, capsys):
+    rows = [json.loads(json.dumps(row).replace("quality", "num_tokens")) for row in REWARDED]
+    code, out = imports(tmp_path, capsys, rows, "format=vllm")
+    assert code == 0
+    assert out.splitlines()[:4] == [
+        "not imported, as no part of the mapping reads it:",
+        "  outputs[].num_tokens        3 rows   fields.tokens=outputs.*.num_tokens takes it",
+        "  meta                        3 rows",
+        "  note                        2 rows",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "expected"),
+    [
+        ("reward", lambda r: r, [1.5, -2.0]),
+        ("rm_score", lambda r: r, [1.5, -2.0]),
+        # Qwen2.5-Math: a list of one number for each sample.
+        ("pred_score", lambda r: [r], [1.5, -2.0]),
+        ("prm_scores", lambda r: [0.5, r], [1.5, -2.0]),
+    ],
+)
+def test_rewards_are_known_by_their_names(tmp_path, capsys, name, column, expected):
+    numbers = [column(1.5), column(-2.0)]
+    pool = [{"problem": "1+1?", "answer": "2", "completions": ["a", "b"], name: numbers}]
+    code, out = imports(tmp_path, capsys, pool, "format=hf")
+    assert code == 0
+    assert scores(Run.open(tmp_path / "run"), "hf") == expected
+    assert "scores by hf: from -2 to 1.5: no probabilities (docs/curves.md)\n" in out
+    assert "not imported" not in out
+
+
+def test_rewards_inside_outputs_are_known(tmp_path, capsys):
+    rows = [json.loads(json.dumps(row).replace("quality", "reward")) for row in REWARDED]
+    assert imports(tmp_path, capsys, rows, "format=vllm")[0] == 0
+    assert scores(Run.open(tmp_path / "run"), "vllm") == [1.0, -2.5] * 3
+
+
+def test_a_path_that_was_asked_for_and_matches_nothing_is_an_error(tmp_path, capsys):
+    code, out = imports(tmp_path, capsys, REWARDED, "format=vllm", "fields.scores=outputs.*.qualty")
+    assert code == 2
+    assert out == (
+        "assay: DIR/pool.jsonl: fields.scores=outputs.*.qualty: no row has it; is "
+        "outputs.*.quality meant? (found: question, answer, meta.level, meta.source, "
+        "outputs[].text, outputs[].quality, note)\n"
+    )
+    assert not (tmp_path / "run").exists()
+    mapping = tmp_path / "mine.yaml"
+    mapping.write_text("question: question\nsolutions: outputs.*.text\nlabels: right\n")
+    assert (
+        "mine.yaml, labels=right: no row has it"
+        in imports(tmp_path, capsys, REWARDED, f"mapping={mapping}")[1]
+    )
+    mapping.write_text("question: question\nsolutions: outputs.*.text\nlabels: right | ok\n")
+    assert imports(tmp_path, capsys, REWARDED, f"mapping={mapping}")[0] == 0
+
+
 @pytest.mark.parametrize("written", [{"luck": 1}, [1], 0.5])
 def test_free_scores_have_their_names(written):
     with pytest.raises(UserError, match=r"a, line 1: expected names of min_logprob, .* in 'free'"):

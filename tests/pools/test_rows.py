@@ -50,6 +50,7 @@ def test_types_on_disk():
         {
             **{"outcome": text, "output": text, "message": text, "program_seconds": number},
             **{"answer": text, "source": text, "answer_class": integer, "label": truth},
+            "unclosed": truth,
         },
         {"imported_answer": text, "imported_label": truth},
         scored,

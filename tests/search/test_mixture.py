@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -13,11 +14,12 @@ from assay.generator.engines import Completion, EngineConfig, SamplingParams
 from assay.generator.models import ModelConfig
 from assay.pools.frame import load_frame, pool_line
 from assay.pools.run import Part, Run
+from assay.problems.prompts import PromptConfig
 from assay.problems.sets import ProblemsConfig
 from assay.problems.shots import FewShotConfig
 from assay.search.drivers import run as loop
 from assay.search.stages import sample as sampling
-from assay.search.stages.mixture import Origin, origins_of
+from assay.search.stages.mixture import Origin, check_length, origins_of
 from assay.settings.errors import UserError
 from assay.settings.schema import load
 from tests.search.characters import Characters
@@ -245,3 +247,15 @@ def test_the_loop_has_one_for_its_pool_and_one_for_its_tests(monkeypatch, tmp_pa
     for name in ("train", "test"):
         loop.sample_split(load(loop.LoopConfig, words), name, tmp_path)
     assert [config.mixture for config in asked] == [{"b": {}, "c": {}}, {"a": {}}]
+
+
+def test_of_a_thinking_model_the_length_is_asked_for(monkeypatch):
+    template = SimpleNamespace(chat_template="{{ m }}<think>")
+    monkeypatch.setattr("assay.search.stages.mixture.load_tokenizer", lambda _: template)
+    model, chat = ModelConfig(name="org/r1"), PromptConfig(form="chat")
+    with pytest.raises(UserError, match="org/r1 thinks before it answers, and 400 tokens would"):
+        check_length(SamplingParams(), model, chat)
+    check_length(SamplingParams(max_new_tokens=16384), model, chat)
+    check_length(SamplingParams(), model, PromptConfig(form="alpaca"))
+    template.chat_template = "{{ m }}"
+    check_length(SamplingParams(), model, chat)

@@ -309,7 +309,7 @@ def test_labels_of_rules():
         (lambda f: f, {"k": -1}, "k=-1, expected at least 0"),
         (lambda f: f, {"k": "many"}, "k=many, expected a number or auto"),
         (lambda f: f, {"softmax_temperature": 0.0}, "softmax_temperature=0.0, expected a number"),
-        (lambda f: f, {"transform": "square"}, "transform=square, expected one of none, sigmoid"),
+        (lambda f: f, {"transform": "square"}, "transform=square, expected one of auto, none"),
         (lambda f: f, {"short": "pad"}, "short=pad, expected one of use, refuse"),
         (lambda f: f, {"rules": ["best"]}, "rules=best, expected one of single, hybrid"),
         (

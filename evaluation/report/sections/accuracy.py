@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from assay.evaluation.report.sections.texts import Runs, interval_texts
+from assay.evaluation.table import UNFINISHED
 from assay.selection.curves import Mix
 from assay.selection.estimates import Cell
 from assay.selection.evaluate import Evaluation, best_rules
@@ -72,7 +73,19 @@ def _accuracy_table(columns: Sequence[tuple[str, Evaluation, Mix]], n: int) -> d
         "rows": rows,
         "tokens": [f"{spent:,.0f}" if spent == spent else "—" for spent in tokens],
         "tokens_known": any(spent == spent for spent in tokens),
+        "unfinished": _unfinished(columns),
     }
+
+
+def _unfinished(columns: Sequence[tuple[str, Evaluation, Mix]]) -> list[dict[str, Any]]:
+    """Of each kind of unfinished candidates that some column has, its share in each."""
+    rows = []
+    for kind, label in UNFINISHED.items():
+        shares = [each.unfinished.get(mix, {}).get(kind) for _, each, mix in columns]
+        if any(shares):
+            cells = ["—" if share is None else f"{100 * share:.1f}" for share in shares]
+            rows.append({"label": label, "cells": cells})
+    return rows
 
 
 def _tokens(evaluation: Evaluation, mix: Mix, n: int) -> float:

@@ -47,11 +47,21 @@ def quality_table(runs: Runs) -> dict[str, Any]:
     columns = [
         {
             "name": name if len(runs) > 1 else each.verifier,
-            "candidates": count(each.quality.candidates, "candidate") if each.quality else "",
+            "candidates": _counted(each),
         }
         for name, each in scored
     ]
-    return {"columns": columns, "rows": rows}
+    drawn = any(each.quality and each.quality.bins for _, each in scored)
+    return {"columns": columns, "rows": rows, "calibration": drawn}
+
+
+def _counted(evaluation: Evaluation) -> str:
+    """How many candidates the measures are over, and what made probabilities of their scores."""
+    found = evaluation.quality
+    if found is None:
+        return ""
+    after = f"; Brier score and calibration after {found.calibrated}" if found.calibrated else ""
+    return f"{count(found.candidates, 'candidate')}{after}"
 
 
 def _measure(found: Interval) -> dict[str, str] | None:

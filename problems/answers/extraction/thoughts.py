@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-__all__ = ["Reply", "without_thoughts"]
+__all__ = ["Reply", "may_think", "without_thoughts"]
 
 
 class Reply(NamedTuple):
@@ -46,6 +46,8 @@ _MARK = re.compile(
     "|".join(f"({opening})|({closing})" for opening, closing in _PAIRS),
     re.IGNORECASE,
 )
+# Of templates that write no mark themselves.
+_SIGNS = ("enable_thinking", "reasoning_content", "<|channel|>")
 _NAMES = ("think", "thought", "reasoning", "scratchpad")
 _QUOTES = "`\"'"
 
@@ -76,6 +78,15 @@ def without_thoughts(text: str) -> Reply:
         return Reply("", True)
     folded = text.lower()
     return _outside_marks(text) if any(name in folded for name in _NAMES) else Reply(text, False)
+
+
+def may_think(template: str) -> bool:
+    r"""Whether a chat template is of a model that thinks before it replies.
+
+    >>> may_think("{{ message }}<|im_start|>assistant\\n<think>\\n"), may_think("{{ message }}")
+    (True, False)
+    """
+    return bool(_MARK.search(template)) or any(sign in template for sign in _SIGNS)
 
 
 def _final_channel(text: str) -> Reply:

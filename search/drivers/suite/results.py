@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.pools.frame import load_frame
+from assay.pools.frame import load_frame, score_scales
 from assay.problems.problem import MODES, Mode
 from assay.search.drivers.suite.published import CITATION, PUBLISHED_SETS, PublishedRow, nearest
 from assay.search.drivers.suite.sets import SUITE
@@ -314,7 +314,7 @@ def _any(where: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _votes(run: Run, config: EvaluateConfig, verifier: str) -> tuple[int, dict[str, Floats]]:
     """The number of candidates that vote, and each problem's accuracy by rule."""
-    pool = PoolArrays.from_frame(load_frame(run))
+    pool = PoolArrays.from_frame(load_frame(run), scales=score_scales(run))
     n = [*sizes_of(pool).values()][-1]
     settings = dataclasses.replace(config, n=[1, n], verifier=verifier)
     evaluation = evaluate(pool, settings)
