@@ -89,7 +89,7 @@ class GeneratorLoraConfig(LoraConfig):
         return bool(self.rank) and (self.bits == 4 or not self.merge)
 
 
-def add_adapters(lm: Any, settings: LoraConfig, seed: int, key: str = "model.lora") -> Any:
+def add_adapters(lm: Any, settings: LoraConfig, seed: int, key: str = "lora") -> Any:
     """Freezes `lm` and puts adapters, drawn from `seed`, on the layers that `settings` name.
 
     Returns peft's configuration of them. Raises `UserError` (naming `key`) without peft, and for

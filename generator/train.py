@@ -2,8 +2,8 @@
 
 Supervised, the loss on the response alone (Yue et al. 2023, arXiv 2309.05653, section 2.3), for two
 epochs by default, since coverage falls with more (Cobbe et al. 2021, arXiv 2110.14168, section
-4.1). Built on Transformers' Trainer: every field of its TrainingArguments can be set under
-`trainer`, for example `trainer.deepspeed=zero3.json` or `trainer.report_to=wandb`.
+4.1). Built on Transformers' Trainer: every field of its TrainingArguments that has no key of its
+own here can be set under `trainer`, for example `trainer.optim=adamw_bnb_8bit`.
 
     config = TrainGeneratorConfig(output="runs/generator", learning_rate=1e-3)
     train_generator(config, load_problems(ProblemsConfig(name="gsm_symbolic", limit=1000)))
@@ -22,7 +22,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from assay.generator.coverage import Coverage, CoverageConfig, measure_coverage
 from assay.generator.lora import GeneratorLoraConfig, add_adapters, check_base, load_quantized
@@ -62,6 +62,9 @@ _OURS = {
     "num_train_epochs": "epochs",
     "learning_rate": "learning_rate",
     "seed": "seed",
+    "deepspeed": "deepspeed",
+    "gradient_checkpointing": "gradient_checkpointing",
+    "report_to": "report_to",
     "remove_unused_columns": "",
     "per_device_eval_batch_size": "",
 }
@@ -70,6 +73,8 @@ _OURS = {
 @dataclass
 class TrainGeneratorConfig:
     """How a generator is fine-tuned (an OmegaConf schema)."""
+
+    RENAMED: ClassVar[dict[str, str]] = {"pack_length": "pack_tokens"}
 
     model: ModelConfig = field(default_factory=ModelConfig)
     """the model to fine-tune"""
@@ -85,8 +90,8 @@ class TrainGeneratorConfig:
     """fraction of the training during which the learning rate rises"""
     batch_size: int = 32
     """solutions in an optimizer step, on average (whole packed rows are taken)"""
-    pack_length: int = 1024
-    """tokens in a packed row; longer solutions are left out"""
+    pack_tokens: int = 1024
+    """tokens in a packed row; solutions that are longer with their question are left out"""
     order: str = "shuffled"
     """of the solutions: shuffled anew each epoch | given (a curriculum: as the problems stand)"""
     seed: int = 0
@@ -96,15 +101,22 @@ class TrainGeneratorConfig:
     """chooses the epoch by pass@n on held-out problems"""
     lora: GeneratorLoraConfig = field(default_factory=GeneratorLoraConfig)
     """train adapters instead; they need a larger learning_rate, for example 2e-4"""
+    deepspeed: str = ""
+    """DeepSpeed's configuration, for example configs/deepspeed/zero3.json; start with torchrun"""
+    gradient_checkpointing: bool = False
+    """keep each layer's input alone and compute the rest again: far less memory for activations,
+    a third more computing"""
+    report_to: list[str] = field(default_factory=list)
+    """where losses are reported besides the terminal: tensorboard, wandb, mlflow, …"""
     trainer: dict[str, Any] = field(default_factory=dict)
-    """any field of transformers.TrainingArguments: bf16, deepspeed, report_to,
-    gradient_checkpointing, per_device_train_batch_size (packed rows) …"""
+    """any other field of transformers.TrainingArguments: bf16, optim, fsdp,
+    per_device_train_batch_size (packed rows) …"""
 
     def check(self) -> None:
         """Raises `UserError` naming the field that is out of range."""
         if not self.output:
             raise UserError("output: expected a folder, for example output=runs/generator")
-        for name in ("epochs", "learning_rate", "batch_size", "pack_length"):
+        for name in ("epochs", "learning_rate", "batch_size", "pack_tokens"):
             if not getattr(self, name) > 0:
                 raise UserError(f"{name}={getattr(self, name)}: expected a number above 0")
         if self.order not in ("shuffled", "given"):
@@ -131,7 +143,7 @@ def train_generator(
     prompter = Prompter(config.prompt, tokenizer)
     problems, held_out = _held_out(problems, validation, config.coverage)
     examples, left_out = _fitting(
-        build_examples(problems, prompter, config.rationales), config.pack_length
+        build_examples(problems, prompter, config.rationales), config.pack_tokens
     )
     counts = {**tell(problems, examples), "too_long": left_out}
     folder = GeneratorFolder(
@@ -145,7 +157,7 @@ def train_generator(
         print(_told(counts), file=sys.stderr)
     if config.order == "shuffled":
         random.Random(config.seed).shuffle(examples)
-    rows = pack(examples, config.pack_length)
+    rows = pack(examples, config.pack_tokens)
     with quiet():
         _train(config, folder, arguments, rows, counts, prompter, held_out)
     return folder.path
@@ -174,7 +186,7 @@ def _fitting(examples: list[Example], longest: int) -> tuple[list[Example], int]
     """The examples of at most `longest` tokens, and how many others there were."""
     fitting = [example for example in examples if len(example) <= longest]
     if not fitting:
-        raise UserError(f"pack_length={longest}: every solution is longer; make it larger")
+        raise UserError(f"pack_tokens={longest}: every solution is longer; make it larger")
     return fitting, len(examples) - len(fitting)
 
 
@@ -183,8 +195,13 @@ def _key(
 ) -> dict[str, Any]:
     """Everything that changes the weights: the model by its content, the data by theirs."""
     settings = dataclasses.asdict(config)
-    for name in ("model", "output", "save_every_seconds"):
+    for name in ("model", "output", "save_every_seconds", "report_to"):
         del settings[name]
+    # As trainings from before these keys had their names were recorded.
+    settings["pack_length"] = settings.pop("pack_tokens")
+    for name in ("deepspeed", "gradient_checkpointing"):
+        if value := settings.pop(name):
+            settings["trainer"][name] = value
     if not config.lora.rank:
         del settings["lora"]
     # Trainings from before there was a choice have no such key.
@@ -209,7 +226,7 @@ def _told(counts: dict[str, int]) -> str:
     if counts["without"]:
         text += f"; {counts['without']} problems have none that can be used"
     if counts["too_long"]:
-        text += f"; {counts['too_long']} solutions are longer than pack_length and left out"
+        text += f"; {counts['too_long']} solutions are longer than pack_tokens and left out"
     return text
 
 
@@ -240,7 +257,8 @@ def _arguments(config: TrainGeneratorConfig, folder: GeneratorFolder) -> Trainin
         "bf16": cuda and config.model.dtype == "auto",
         "dataloader_pin_memory": cuda,
         "ddp_find_unused_parameters": False,
-        "report_to": "none",
+        "report_to": config.report_to or "none",
+        "gradient_checkpointing": config.gradient_checkpointing,
         "save_strategy": "no",
         "logging_steps": 1,
         "logging_nan_inf_filter": False,
@@ -250,8 +268,8 @@ def _arguments(config: TrainGeneratorConfig, folder: GeneratorFolder) -> Trainin
     if config.order == "given":
         settings["train_sampling_strategy"] = "sequential"
     settings |= config.trainer
-    if settings.get("deepspeed"):
-        settings["deepspeed"] = prepare_deepspeed(settings["deepspeed"], device)
+    if config.deepspeed:
+        settings["deepspeed"] = prepare_deepspeed(config.deepspeed, device)
     try:
         return TrainingArguments(output_dir=str(folder.training), **settings)
     except (ValueError, TypeError, ImportError, RuntimeError) as error:
@@ -351,11 +369,11 @@ def _split_batch(
         least = math.ceil(arguments.world_size * examples / len(rows))
         raise UserError(
             f"batch_size={config.batch_size}: fills {step} packed rows, fewer than the "
-            f"{arguments.world_size} processes; make it {least} or more, or pack_length smaller"
+            f"{arguments.world_size} processes; make it {least} or more, or pack_tokens smaller"
         )
     own = max(1, round(step / arguments.world_size))
     if "per_device_train_batch_size" not in config.trainer:
-        most = max(1, _tokens_at_once(model) // config.pack_length)
+        most = max(1, _tokens_at_once(model) // config.pack_tokens)
         parts = config.trainer.get("gradient_accumulation_steps", math.ceil(own / most))
         arguments.per_device_train_batch_size = math.ceil(own / parts)
     if "gradient_accumulation_steps" not in config.trainer:
@@ -393,5 +411,5 @@ def _check_divided(config: TrainGeneratorConfig) -> None:
     if config.lora.bits == 4:
         raise UserError(
             "lora.bits=4: weights of 4 bits cannot be divided over processes; train data-parallel "
-            "(trainer.deepspeed=null, no FSDP): each process holds them whole"
+            "(deepspeed=, no FSDP): each process holds them whole"
         )

@@ -176,7 +176,7 @@ class Planner:
         steps = self._packed_steps(config, examples, tokens)
         trainer = config.trainer
         at_once = trainer.get("per_device_train_batch_size") or max(
-            1, self._tokens_at_once(model) // config.pack_length
+            1, self._tokens_at_once(model) // config.pack_tokens
         )
         parallel = self._parallel(trainer.get("deepspeed") or "", trainer.get("fsdp"))
         return training_estimate(
@@ -186,7 +186,7 @@ class Planner:
                 tokens=tokens * config.epochs,
                 steps=steps,
                 logit_share=responses / tokens,
-                micro_tokens=int(at_once * config.pack_length),
+                micro_tokens=int(at_once * config.pack_tokens),
                 example_tokens=tokens / examples,
                 precision=self._precision(
                     config.model, "master" if "zero" in parallel else "autocast"
@@ -202,7 +202,7 @@ class Planner:
 
     def _packed_steps(self, config: TrainGeneratorConfig, examples: float, tokens: float) -> int:
         """Steps over packed rows, as `generator.train` divides them: whole rows, one a process."""
-        rows = math.ceil(tokens / config.pack_length)
+        rows = math.ceil(tokens / config.pack_tokens)
         world = self.choices.machine.training.count
         wanted = round(config.batch_size * rows / examples)
         step = max(world, wanted)
@@ -210,7 +210,7 @@ class Planner:
             self._note(
                 f"a step reads a packed row on each of {world} devices, about "
                 f"{step * examples / rows:.0f} examples and not batch_size={config.batch_size}: a "
-                "smaller pack_length keeps to that"
+                "smaller pack_tokens keeps to that"
             )
         return math.ceil(math.ceil(rows / step) * config.epochs)
 

@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from assay.settings.errors import UserError
+from assay.settings.files import CONFIGS, packaged
 
 __all__ = ["as_dict", "fields_of", "find_config", "load", "merge", "read_yaml"]
 
 T = TypeVar("T")
-CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 
 
 def load(schema: type[T], words: Sequence[str | Mapping[str, Any]]) -> T:
@@ -67,10 +67,9 @@ def fields_of(schema: type[T], config: Any) -> T:
 
 def find_config(name: str) -> Path:
     """The YAML file `name`: as given, else among the configurations that come with Assay."""
-    shipped = CONFIGS / name.removeprefix("configs/")
-    for path in (Path(name), shipped):
-        if path.is_file():
-            return path
+    path = packaged(name)
+    if path.is_file():
+        return path
     # These are no command's configuration.
     shipped_all = [p.relative_to(CONFIGS) for p in CONFIGS.rglob("*.yaml")]
     others = ("accelerate", "imports")
@@ -91,7 +90,8 @@ def _read(word: str) -> dict[str, Any]:
     # Not `Path.is_file`: that raises for words longer than a path may be.
     is_setting = re.match(r"[A-Za-z_][\w.]*=", word) and not os.path.isfile(word)
     if word.endswith((".yaml", ".yml")) and not is_setting:
-        return read_yaml(find_config(word))
+        file = find_config(word)
+        return _beside(read_yaml(file), file.parent)
     if "=" not in word:
         raise UserError(f"{word}: expected a .yaml file or key=value")
     try:
@@ -101,6 +101,16 @@ def _read(word: str) -> dict[str, Any]:
     except (OmegaConfBaseException, YAMLError, ValueError) as error:
         raise UserError(f"{word}: expected key=value ({str(error).splitlines()[0]})") from error
     return _plain(node, word)
+
+
+def _beside(layer: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The layer, its DeepSpeed file looked for beside the layer's own where it is nowhere else."""
+    for key, value in layer.items():
+        if isinstance(value, dict):
+            _beside(value, folder)
+        elif key == "deepspeed" and isinstance(value, str) and not packaged(value).is_file():
+            layer[key] = str(folder / value) if (folder / value).is_file() else value
+    return layer
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -185,7 +195,19 @@ def _node(schema: type[Any], value: Any, where: str) -> dict[str, Any]:
     raise UserError(f"{where}: expected keys and values, found {value!r}")
 
 
+def _renamed(schema: type[Any], key: str, prefix: str) -> str | None:
+    """What a key is called now; a name that begins with "^" stands one level further out."""
+    name = getattr(schema, "RENAMED", {}).get(key)
+    if name is None or not name.startswith("^"):
+        return name and f"{prefix}{name}"
+    outer = prefix.rstrip(".").rpartition(".")[0]
+    return f"{outer}.{name[1:]}" if outer else str(name[1:])
+
+
 def _unknown(schema: type[Any], key: str, prefix: str) -> str:
+    renamed = _renamed(schema, key, prefix)
+    if renamed is not None:
+        return f"{prefix}{key}: is called {renamed} now"
     known = list(_names(schema))
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     if not near:

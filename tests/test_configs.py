@@ -72,7 +72,7 @@ def test_generators(name):
     assert config.trainer["bf16"] is True
     known = {field.name for field in dataclasses.fields(TrainingArguments)}
     assert set(config.trainer) <= known
-    zero = deepspeed_settings(config.trainer["deepspeed"], "trainer.deepspeed", GENERATOR_OURS)
+    zero = deepspeed_settings(config.deepspeed, "deepspeed", GENERATOR_OURS)
     assert zero["zero_optimization"]["stage"] == 3
 
 
@@ -95,8 +95,8 @@ def test_generators_on_one_gpu(add_on):
         ["configs/generator/mammoth_70b.yaml", f"configs/generator/{add_on}.yaml"],
     )
     config.check()
-    assert config.trainer["deepspeed"] is None
-    assert config.trainer["gradient_checkpointing"] is True
+    assert config.deepspeed == ""
+    assert config.gradient_checkpointing is True
     assert (config.lora.rank, config.lora.bits) == (64, 4 if add_on == "qlora" else 16)
     assert config.lora.alone == (add_on == "qlora")
 
@@ -105,7 +105,7 @@ def test_a_verifier_on_one_gpu():
     words = ["configs/verifier/mammoth_7b.yaml", "configs/verifier/lora.yaml"]
     config = load(VerifierTrainingConfig, words)
     check_training(fields_of(TrainVerifierConfig, config))
-    assert (config.model.lora.rank, config.deepspeed) == (64, "")
+    assert (config.lora.rank, config.deepspeed) == (64, "")
 
 
 @pytest.mark.parametrize("file", files("mathinstruct"), ids=lambda file: file.stem)
@@ -136,7 +136,7 @@ def test_deepspeed(name, stage, offload):
     assert set(zero) <= ZERO_KEYS
     assert set(settings) <= {"zero_force_ds_cpu_optimizer"}
     assert (zero["stage"], "offload_optimizer" in zero) == (stage, offload)
-    for key, ours in (("trainer.deepspeed", GENERATOR_OURS), ("deepspeed", VERIFIER_OURS)):
+    for key, ours in (("deepspeed", GENERATOR_OURS), ("deepspeed", VERIFIER_OURS)):
         assert deepspeed_settings(str(file), key, ours)["zero_optimization"] == zero
 
 

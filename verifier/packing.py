@@ -48,6 +48,7 @@ __all__ = [
     "Batch",
     "Pack",
     "deal",
+    "divided",
     "idle",
     "joint_steps",
     "micro_batches",
@@ -62,16 +63,20 @@ _SLACK = 1.3
 
 @dataclass(frozen=True)
 class Pack:
-    """A prompt, some of its sampled solutions, and the references that they are paired with."""
+    """A prompt, some of its sampled solutions, and the references that they are paired with.
+
+    Of a pack that is divided (`divided`), `paired` says how often each reference counts.
+    """
 
     prompt: Ids
     sampled: tuple[Sampled, ...]
     references: tuple[Ids, ...]
+    paired: float | None = None
 
     @property
     def count(self) -> int:
         """Sampled solutions, repetitions counted."""
-        return sum(s.count for s in self.sampled)
+        return sum(s.candidates for s in self.sampled)
 
     @property
     def length(self) -> int:
@@ -82,6 +87,8 @@ class Pack:
     @property
     def copies(self) -> float:
         """How often each reference counts: once a sample, in equal shares; else once."""
+        if self.paired is not None:
+            return self.paired
         return self.count / len(self.references) if self.sampled else 1.0
 
     @property
@@ -190,19 +197,44 @@ def deal(packs: Sequence[Pack], rank: int, world: int) -> list[Pack]:
 
 
 def idle(pack: Pack) -> Pack:
-    """The pack with samples that count zero times: something to compute that changes nothing."""
+    """A sample of the pack that counts zero times: something to compute that changes nothing."""
     sampled = pack.sampled or (Sampled(pack.references[0], False, 1, np.zeros(1, np.int64)),)
-    return Pack(pack.prompt, tuple(replace(s, count=0) for s in sampled), ())
+    shortest = min(sampled, key=lambda s: len(s.ids))
+    return Pack(pack.prompt, (replace(shortest, count=0),), ())
+
+
+def divided(pack: Pack, tokens: int) -> list[Pack]:
+    """The pack as several of at most `tokens` tokens, which together have its losses.
+
+    Solutions do not see each other, so any may stand alone behind the question; one that is longer
+    than that with its question does.
+    """
+    if pack.length <= tokens:
+        return [pack]
+    parts: list[Pack] = []
+    empty = replace(pack, sampled=(), references=(), paired=pack.copies if pack.references else 0.0)
+    for one in (
+        *(replace(empty, sampled=(sampled,)) for sampled in pack.sampled),
+        *(replace(empty, references=(reference,)) for reference in pack.references),
+    ):
+        last = parts[-1] if parts else None
+        if last is None or last.length + one.length - len(pack.prompt) > tokens:
+            parts.append(one)
+            continue
+        together = (last.sampled + one.sampled, last.references + one.references)
+        parts[-1] = replace(last, sampled=together[0], references=together[1])
+    return parts
 
 
 def micro_batches(packs: Sequence[Pack], tokens: int) -> list[list[Pack]]:
     """Batches of at most `tokens` tokens, packs of similar length together.
 
-    A pack that is longer stands alone.
+    A pack that is longer is divided; a single solution that is longer stands alone.
     """
     batches: list[list[Pack]] = []
     room = 0
-    for pack in sorted(packs, key=lambda pack: -pack.length):
+    parts = [part for pack in packs for part in divided(pack, tokens)]
+    for pack in sorted(parts, key=lambda pack: -pack.length):
         if not batches or pack.length > room:
             batches.append([])
             room = tokens
@@ -290,9 +322,9 @@ class _Targets:
 
     def add_sampled(self, at: int, sampled: Sampled, weight: float) -> None:
         """A sampled solution whose first token is read at position `at`."""
-        index = np.arange(at, at + len(sampled.ids))
+        index = np.arange(at + sampled.context, at + len(sampled.ids))
         if self.level == "solution":
-            index = index[-1:]
+            index = index[len(index) - sampled.ends :]
         elif self.level == "step":
             assert sampled.line_ends is not None
             index = at + sampled.line_ends

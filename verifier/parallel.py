@@ -74,8 +74,19 @@ def start(config: TrainVerifierConfig, bfloat16: bool) -> Accelerator:
                 "train-verifier: the launcher asks for DeepSpeed; start with torchrun and "
                 "deepspeed=FILE.json instead"
             )
-        return Accelerator(cpu=device.type == "cpu")
-    return _start_deepspeed(config, device, bfloat16)
+        accelerator = Accelerator(cpu=device.type == "cpu", **_tracked(config))
+    else:
+        accelerator = _start_deepspeed(config, device, bfloat16)
+    if config.report_to:
+        accelerator.init_trackers("assay")
+    return accelerator
+
+
+def _tracked(config: TrainVerifierConfig) -> dict[str, Any]:
+    """What an `Accelerator` is told of `report_to`; trackers that write files do so in OUTPUT."""
+    if not config.report_to:
+        return {}
+    return {"log_with": list(config.report_to), "project_dir": f"{config.output}/reports"}
 
 
 def _start_deepspeed(
@@ -105,7 +116,7 @@ def _start_deepspeed(
         # Without a GPU accelerate starts no other processes for DeepSpeed: they are joined before.
         PartialState(cpu=True)
     plugin = DeepSpeedPlugin(hf_ds_config=settings)
-    accelerator = Accelerator(deepspeed_plugin=plugin)
+    accelerator = Accelerator(deepspeed_plugin=plugin, **_tracked(config))
     # Models are from now on divided while they are loaded.
     plugin.set_deepspeed_weakref()
     world = int(os.environ["WORLD_SIZE"])

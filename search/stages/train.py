@@ -34,7 +34,7 @@ from assay.settings.schema import fields_of
 from assay.verifier.config import TrainVerifierConfig
 from assay.verifier.data import LabelledCandidate, VerifierProblem
 from assay.verifier.train import train_verifier
-from assay.verifier.validate import validation_table
+from assay.verifier.validate import overlong_line, validation_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,8 +108,9 @@ def training_summary(path: Path) -> str:
         return ""
     record = json.loads(file.read_text(encoding="utf-8"))
     kept = record["kept"]
+    long = overlong_line(record["data"], record["config"].get("overlong", "skip"))
     table = validation_table(record["validations"], kept["step"])
-    return f"{table}\n" * bool(table) + f"kept: step {kept['step']}, {kept['why']}\n"
+    return long + f"{table}\n" * bool(table) + f"kept: step {kept['step']}, {kept['why']}\n"
 
 
 def training_pool(

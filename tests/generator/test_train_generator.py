@@ -64,7 +64,7 @@ def configure(base, tmp_path):
             **{
                 "learning_rate": 3e-3,
                 "batch_size": 4,
-                "pack_length": 128,
+                "pack_tokens": 128,
                 "save_every_seconds": 0.0,
                 **more,
             },
@@ -140,7 +140,7 @@ def test_solutions_in_their_order_or_in_none(configure, monkeypatch, order):
     config = configure(order=order, batch_size=1, epochs=1)
     path = train_generator(config, sums(20))
     prompter = Prompter(config.prompt, load_tokenizer(config.model))
-    rows = pack(build_examples(sums(20), prompter, config.rationales), config.pack_length)
+    rows = pack(build_examples(sums(20), prompter, config.rationales), config.pack_tokens)
     given = [row.input_ids for row in rows]
     assert (seen == given) == (order == "given")
     # The same key as before there was a choice, so that what was trained then is found again.
@@ -283,7 +283,7 @@ SCRIPT = """
         prompt=PromptConfig(form="plain"),
         output=output,
         learning_rate=3e-3,
-        pack_length=128,
+        pack_tokens=128,
         save_every_seconds=0.0,
         **json.loads(more),
     )
@@ -387,7 +387,7 @@ def test_micro_batches_do_not_change_what_is_learnt(configure, base):
         ({"epochs": 0}, "epochs=0: expected a number above 0"),
         ({"warmup_ratio": 1.0}, "warmup_ratio=1.0"),
         ({"order": "sorted"}, "order=sorted: expected shuffled or given"),
-        ({"pack_length": 10}, "pack_length=10: every solution is longer"),
+        ({"pack_tokens": 10}, "pack_tokens=10: every solution is longer"),
         ({"coverage": CoverageConfig(problems=8)}, "coverage.problems=8: there are only 8"),
     ],
 )

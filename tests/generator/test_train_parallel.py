@@ -82,7 +82,7 @@ SCRIPT = """
         epochs=1,
         batch_size=8,
         learning_rate=3e-3,
-        pack_length=128,
+        pack_tokens=128,
         save_every_seconds=0.0,
         lora=GeneratorLoraConfig(**lora),
         trainer=dict(dataloader_drop_last=True, **trainer),
@@ -326,7 +326,7 @@ class Engine(torch.nn.Linear):
             "asked for zero-3 .* found zero-2",
         ),
         ({}, {"ACCELERATE_USE_FSDP": "true"}, torch.nn.Linear(1, 1), "found plain"),
-        ({}, {"ACCELERATE_USE_DEEPSPEED": "true"}, Engine(1, 1), "trainer.deepspeed=FILE.json"),
+        ({}, {"ACCELERATE_USE_DEEPSPEED": "true"}, Engine(1, 1), "deepspeed=FILE.json"),
     ],
 )
 def test_launches_that_are_something_else(monkeypatch, asked, environment, model, message):
@@ -372,7 +372,7 @@ def test_deepspeed_files_that_do_not_fit(tmp_path, settings, message):
     file = tmp_path / "ds.json"
     file.write_text(settings)
     with pytest.raises(UserError, match=message):
-        deepspeed_settings(str(file), "trainer.deepspeed", {"train_batch_size": "x"})
+        deepspeed_settings(str(file), "deepspeed", {"train_batch_size": "x"})
 
 
 def test_shipped_files_are_found_from_anywhere(tmp_path, monkeypatch):

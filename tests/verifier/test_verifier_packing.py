@@ -8,6 +8,7 @@ from assay.verifier.attention import pack_mask
 from assay.verifier.config import VerifierSettings
 from assay.verifier.data import Group, Sampled, make_groups
 from assay.verifier.model import Verifier
+from assay.verifier.overlong import Reading
 from assay.verifier.packing import (
     Pack,
     _buckets,
@@ -364,7 +365,7 @@ def test_a_pack_without_references_has_no_language_loss(make_lm):
 
 
 def test_groups_become_packs_of_both_modes(toy_data, prompter):
-    groups, _ = make_groups(toy_data, prompter, max_length=512)
+    groups, _ = make_groups(toy_data, prompter, Reading(512))
     steps = joint_steps(groups, pack_tokens=1000, batch_tokens=10**6, rng=np.random.default_rng(0))
     assert sum(pack.count for pack in steps[0]) == 9
     assert sum(len(pack.references) for pack in steps[0]) == 3
