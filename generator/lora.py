@@ -19,7 +19,7 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from assay.generator.models import (
     ModelConfig,
@@ -50,6 +50,8 @@ __all__ = [
 @dataclass
 class LoraConfig:
     """Low-rank adapters, trained in place of the language model's weights."""
+
+    FOLDED: ClassVar[bool] = True
 
     rank: int = 0
     """rank of the adapters; 0 = no adapters: all weights are trained"""

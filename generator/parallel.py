@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.settings.errors import UserError
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from transformers import TrainingArguments
 
 __all__ = [
+    "OURS",
     "check_launch",
     "deepspeed_settings",
     "kind_of",
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 # Settings of DeepSpeed that follow from ours.
-_OURS = {
+OURS = {
     "optimizer": "learning_rate and trainer.optim",
     "scheduler": "schedule and warmup_ratio",
     "gradient_clipping": "trainer.max_grad_norm",
@@ -74,7 +74,7 @@ def prepare_deepspeed(name: str, device: str) -> dict[str, Any]:
     Raises `UserError` where the file does not fit, DeepSpeed is missing, or this process was not
     started by a launcher.
     """
-    settings = deepspeed_settings(name, "deepspeed", _OURS)
+    settings = deepspeed_settings(name, "deepspeed", OURS)
     if "LOCAL_RANK" not in os.environ:
         raise UserError(
             f"deepspeed={name}: start with torchrun, for example "

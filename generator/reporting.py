@@ -1,6 +1,6 @@
 """Where a training's losses are reported besides the terminal, by accelerate's trackers.
 
-    check_report_to(["tensorboard"])
+check_report_to(["tensorboard"])
 """
 
 from __future__ import annotations

@@ -16,7 +16,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import hashlib
-import math
 import random
 import sys
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from assay.generator.batches import rows_of_a_step, split_batch
 from assay.generator.coverage import Coverage, CoverageConfig, measure_coverage
 from assay.generator.lora import GeneratorLoraConfig, add_adapters, check_base, load_quantized
 from assay.generator.models import (
@@ -39,8 +39,9 @@ from assay.generator.output import GeneratorFolder
 from assay.generator.packing import IGNORED, Packed, pack
 from assay.generator.parallel import prepare_deepspeed, settle_batch, under_fsdp
 from assay.generator.rationales import Example, RationalesConfig, build_examples, tell
+from assay.generator.reporting import check_report_to
 from assay.problems.problem import Problem
-from assay.problems.prompts import PromptConfig, Prompter
+from assay.problems.prompts import PromptConfig, Prompter, prompt_key
 from assay.settings.errors import UserError
 from assay.storage.places import local_folder
 
@@ -49,13 +50,8 @@ if TYPE_CHECKING:
 
     from assay.generator.trainer import GeneratorTrainer
 
-__all__ = ["TrainGeneratorConfig", "tokens_at_once", "train_generator"]
+__all__ = ["TrainGeneratorConfig", "left_to_train", "train_generator"]
 
-# A micro-batch: so many tokens keep the processor busy, as long as they fit the memory.
-_TOKENS = {"cpu": 4096, "cuda": 16384}
-_BYTES = {"cpu": 1 << 30, "cuda": 8 << 30}
-# Dividing a step over processes may change its size by this part, in silence.
-_BATCH_ERROR = 0.1
 # Fields of TrainingArguments that are set elsewhere.
 _OURS = {
     "output_dir": "output",
@@ -123,6 +119,9 @@ class TrainGeneratorConfig:
             raise UserError(f"order={self.order}: expected shuffled or given")
         if not 0 <= self.warmup_ratio < 1:
             raise UserError(f"warmup_ratio={self.warmup_ratio}: expected a number in [0, 1)")
+        for name in self.trainer.keys() & _OURS.keys():
+            instead = f"; set {_OURS[name]} instead" if _OURS[name] else ""
+            raise UserError(f"trainer.{name}: is set by Assay{instead}")
         self.rationales.check()
         self.coverage.check()
         self.lora.check()
@@ -137,7 +136,56 @@ def train_generator(
     out. Raises `UserError` for settings that do not fit, for problems without solutions, and where
     the output folder holds something else.
     """
+    work = _prepared(config, problems, validation)
+    folder, examples = work.folder, work.examples
+    if folder.finished():
+        return folder.path
+    arguments = _arguments(config, folder)
+    if arguments.process_index == 0:
+        folder.begin()
+        print(_told(work.counts), file=sys.stderr)
+    if config.order == "shuffled":
+        random.Random(config.seed).shuffle(examples)
+    rows = pack(examples, config.pack_tokens)
+    with quiet():
+        _train(config, folder, arguments, rows, work.counts, work.prompter, work.held_out)
+    return folder.path
+
+
+def left_to_train(
+    config: TrainGeneratorConfig,
+    problems: list[Problem],
+    validation: Sequence[Problem],
+    processes: int,
+) -> bool:
+    """Whether `train_generator` would train, with so many processes; nothing is written.
+
+    Raises what it would raise before the first step, as far as that can be known without the model.
+    """
+    work = _prepared(config, problems, validation)
+    if work.folder.finished():
+        return False
+    rows = pack(work.examples, config.pack_tokens)
+    rows_of_a_step(config, len(rows), len(work.examples), processes)
+    return True
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What is known of a training before its model is loaded."""
+
+    folder: GeneratorFolder
+    prompter: Prompter
+    examples: list[Example]
+    held_out: list[Problem]
+    counts: dict[str, int]
+
+
+def _prepared(
+    config: TrainGeneratorConfig, problems: list[Problem], validation: Sequence[Problem]
+) -> _Prepared:
     config.check()
+    check_report_to(config.report_to)
     check_base(config.model, config.lora)
     tokenizer = load_tokenizer(config.model)
     prompter = Prompter(config.prompt, tokenizer)
@@ -149,18 +197,7 @@ def train_generator(
     folder = GeneratorFolder(
         local_folder(config.output, "output"), _key(config, examples, held_out)
     )
-    if folder.finished():
-        return folder.path
-    arguments = _arguments(config, folder)
-    if arguments.process_index == 0:
-        folder.begin()
-        print(_told(counts), file=sys.stderr)
-    if config.order == "shuffled":
-        random.Random(config.seed).shuffle(examples)
-    rows = pack(examples, config.pack_tokens)
-    with quiet():
-        _train(config, folder, arguments, rows, counts, prompter, held_out)
-    return folder.path
+    return _Prepared(folder, prompter, examples, held_out, counts)
 
 
 def _held_out(
@@ -197,6 +234,7 @@ def _key(
     settings = dataclasses.asdict(config)
     for name in ("model", "output", "save_every_seconds", "report_to"):
         del settings[name]
+    settings["prompt"] = prompt_key(config.prompt)
     # As trainings from before these keys had their names were recorded.
     settings["pack_length"] = settings.pop("pack_tokens")
     for name in ("deepspeed", "gradient_checkpointing"):
@@ -236,12 +274,10 @@ def _arguments(config: TrainGeneratorConfig, folder: GeneratorFolder) -> Trainin
 
     known = {f.name for f in dataclasses.fields(TrainingArguments) if f.init}
     for name in config.trainer:
-        if name in _OURS:
-            instead = f"; set {_OURS[name]} instead" if _OURS[name] else ""
-            raise UserError(f"trainer.{name}: is set by Assay{instead}")
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f"; did you mean trainer.{near[0]}?" if near else ""
+            meant = [_OURS.get(name) or f"trainer.{name}" for name in near]
+            hint = f"; did you mean {meant[0]}?" if near else ""
             raise UserError(f"trainer.{name}: no such field of TrainingArguments{hint}")
     device = device_of(config.model).type
     cuda = device == "cuda"
@@ -299,7 +335,7 @@ def _train(
     model = load_quantized(base) if config.lora.bits == 4 else load_model(base)
     check_vocabulary(model, prompter.tokenizer, config.model.name)
     adapters = add_adapters(model, config.lora, config.seed, "lora") if config.lora.rank else None
-    _split_batch(config, arguments, rows, model, counts["cot"] + counts["pot"])
+    split_batch(config, arguments, rows, model, counts["cot"] + counts["pot"])
     settle_batch(arguments)
     trainer = GeneratorTrainer(model, arguments, rows, folder, config.save_every_seconds)
     if adapters is not None:
@@ -354,54 +390,6 @@ def _record(
             if "loss" in log
         ],
     }
-
-
-def _split_batch(
-    config: TrainGeneratorConfig,
-    arguments: TrainingArguments,
-    rows: Sequence[Packed],
-    model: Any,
-    examples: int,
-) -> None:
-    """Divides an optimizer step over processes and micro-batches, unless the user has."""
-    step = max(1, round(config.batch_size * len(rows) / examples))
-    if step < arguments.world_size:
-        least = math.ceil(arguments.world_size * examples / len(rows))
-        raise UserError(
-            f"batch_size={config.batch_size}: fills {step} packed rows, fewer than the "
-            f"{arguments.world_size} processes; make it {least} or more, or pack_tokens smaller"
-        )
-    own = max(1, round(step / arguments.world_size))
-    if "per_device_train_batch_size" not in config.trainer:
-        most = max(1, _tokens_at_once(model) // config.pack_tokens)
-        parts = config.trainer.get("gradient_accumulation_steps", math.ceil(own / most))
-        arguments.per_device_train_batch_size = math.ceil(own / parts)
-    if "gradient_accumulation_steps" not in config.trainer:
-        parts = round(own / arguments.per_device_train_batch_size)
-        arguments.gradient_accumulation_steps = max(1, parts)
-    own = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps
-    taken = own * arguments.world_size
-    if abs(taken / step - 1) > _BATCH_ERROR and arguments.process_index == 0:
-        print(
-            f"train generator: steps of {taken * examples / len(rows):.0f} solutions on average, "
-            f"not {config.batch_size}: {arguments.world_size} × {own} packed rows",
-            file=sys.stderr,
-        )
-
-
-def _tokens_at_once(model: Any) -> int:
-    """Tokens of a micro-batch: its activations and logits shall fit a fixed memory."""
-    config = model.config.get_text_config()
-    wide = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
-    sizes = (config.num_hidden_layers, config.hidden_size, wide, config.vocab_size)
-    return tokens_at_once(*sizes, model.device.type)
-
-
-def tokens_at_once(layers: int, hidden: int, wide: int, vocabulary: int, kind: str) -> int:
-    """Tokens of a micro-batch of a model of these sizes on a device of this kind."""
-    # What a layer keeps for its backward pass, and the logits of the responses, in float32.
-    token = 4 * (layers * (12 * hidden + 4 * wide) + 2 * vocabulary)
-    return int(min(_TOKENS.get(kind, 4096), _BYTES.get(kind, 1 << 30) // token))
 
 
 def _check_divided(config: TrainGeneratorConfig) -> None:

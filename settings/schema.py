@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from assay.settings.errors import UserError
+from assay.settings.explain import told, told_file, told_word
 from assay.settings.files import CONFIGS, packaged
 
 __all__ = ["as_dict", "fields_of", "find_config", "load", "merge", "read_yaml"]
@@ -51,13 +52,11 @@ def merge(schema: type[T], layers: Sequence[Mapping[str, Any]]) -> T:
         try:
             merged = OmegaConf.merge(merged, OmegaConf.create(plain))
         except OmegaConfBaseException as error:
-            key = getattr(error, "full_key", None) or "configuration"
-            reason = str(error).splitlines()[0]
-            raise UserError(f"{key}: {reason}") from error
+            raise UserError(told(error)) from error
     try:
         return typing.cast(T, OmegaConf.to_object(merged))
     except OmegaConfBaseException as error:
-        raise UserError(f"configuration: {str(error).splitlines()[0]}") from error
+        raise UserError(told(error)) from error
 
 
 def fields_of(schema: type[T], config: Any) -> T:
@@ -99,7 +98,7 @@ def _read(word: str) -> dict[str, Any]:
     except RecursionError as error:
         raise UserError(f"{word[:60]}…: nested too deep") from error
     except (OmegaConfBaseException, YAMLError, ValueError) as error:
-        raise UserError(f"{word}: expected key=value ({str(error).splitlines()[0]})") from error
+        raise UserError(told_word(word, error)) from error
     return _plain(node, word)
 
 
@@ -124,7 +123,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except RecursionError as error:
         raise UserError(f"{path}: not readable YAML (nested too deep)") from error
     except (OmegaConfBaseException, YAMLError, OSError, ValueError) as error:
-        raise UserError(f"{path}: not readable YAML ({' '.join(str(error).split())})") from error
+        raise UserError(told_file(path, error)) from error
     return _plain(node, str(path))
 
 
@@ -143,11 +142,13 @@ def _expand(schema: type[Any], layer: dict[str, Any], prefix: str) -> dict[str, 
     for key, value in layer.items():
         if key not in hints:
             raise UserError(_unknown(schema, key, prefix))
+        _check_colons(value, f"{prefix}{key}")
         nested = hints[key]
         if not dataclasses.is_dataclass(nested):
             if typing.get_origin(nested) is list and isinstance(value, (str, int, float)):
                 layer[key] = value = [value]
             element = _element(nested)
+            _check_kind(nested, element, value, f"{prefix}{key}")
             if element is not None and isinstance(value, list):
                 value = _named(value, f"{prefix}{key}")
             if element is not None and isinstance(value, dict):
@@ -163,6 +164,23 @@ def _expand(schema: type[Any], layer: dict[str, Any], prefix: str) -> dict[str, 
         assert isinstance(nested, type)
         layer[key] = _expand(nested, _node(nested, value, f"{prefix}{key}"), f"{prefix}{key}.")
     return layer
+
+
+def _check_kind(hint: Any, element: Any, value: Any, where: str) -> None:
+    """Refuses a list or a word where keys and values stand, and the other way round."""
+    if typing.get_origin(hint) is dict and element is None and isinstance(value, (list, str, int)):
+        if not str(value).startswith("${"):
+            raise UserError(f"{where}={value}: expected keys and values, as {where}='{{a: 1}}'")
+    if typing.get_origin(hint) is list and isinstance(value, dict):
+        raise UserError(f"{where}={value}: expected a list, as {where}='[a, b]'")
+
+
+def _check_colons(value: Any, where: str) -> None:
+    """Refuses `{cot:50}`, which YAML reads as a key without a value."""
+    for key in value if isinstance(value, dict) else ():
+        if value[key] is None and isinstance(key, str) and ":" in key:
+            name, _, rest = key.partition(":")
+            raise UserError(f"{where}={{{key}}}: write {{{name}: {rest}}}, with a space")
 
 
 def _named(names: list[Any], where: str) -> dict[str, Any]:

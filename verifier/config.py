@@ -139,8 +139,8 @@ class TrainVerifierConfig:
     measure which problems are easy"""
     keep_margin: float = 1.0
     """how much worse than the best validation a later one may be for its step to be kept instead,
-    in standard errors of `keep_by`; 0 = the best one is kept. (The best of many noisy validations is
-    partly luck, and later steps have lower rates.)"""
+    in standard errors of `keep_by`; 0 = the best one is kept. (The best of many noisy validations
+    is partly luck, and later steps have lower rates.)"""
     seed: int = 0
     """seed of the held-out split, the order and the dropout"""
     save_every_seconds: float = 60.0

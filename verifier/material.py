@@ -1,8 +1,8 @@
 """What a verifier's training learns from, and by what it is known again.
 
-    groups, counts = groups_of(config, training, prompter, Reading(4096))
-    print(told(config, groups, counts), end="")
-    key = key_of(config, data)        # all that decides the weights
+groups, counts = groups_of(config, training, prompter, Reading(4096))
+print(told(config, groups, counts), end="")
+key = key_of(config, data)        # all that decides the weights
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from assay.generator.models import fingerprint
-from assay.problems.prompts import Prompter
+from assay.problems.prompts import Prompter, prompt_key
 from assay.settings.errors import UserError
 from assay.verifier.config import TrainVerifierConfig
 from assay.verifier.data import Group, VerifierProblem, fingerprint_of, make_groups
@@ -81,6 +81,7 @@ def key_of(config: TrainVerifierConfig, data: Sequence[VerifierProblem]) -> dict
     for name, value in _LATER.items():
         if settings[name] == value:
             del settings[name]
+    settings["prompt"] = prompt_key(config.prompt)
     # As it was recorded before it had this name.
     model = {**settings.pop("model"), "lora": settings.pop("lora")}
     base = model.pop("base")

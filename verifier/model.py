@@ -40,6 +40,7 @@ from assay.generator.models import (
     load_tokenizer,
     pinned,
     quiet,
+    resolve,
 )
 from assay.generator.partition import divided, first_process, gathered, shape_of
 from assay.problems.prompts import PromptConfig, Prompter
@@ -50,6 +51,7 @@ from assay.verifier.config import (
     HEADS,
     LEVELS,
     LOSSES,
+    OVERLONG,
     VerifierModelConfig,
     VerifierSettings,
     check_model,
@@ -58,7 +60,14 @@ from assay.verifier.dropout import add_residual_dropout, switch_off_own_dropout
 from assay.verifier.packing import Batch
 from assay.verifier.vocabulary import VocabularyLoss
 
-__all__ = ["LossSums", "Verifier", "load_verifier", "read_settings", "reserve_token"]
+__all__ = [
+    "LossSums",
+    "Verifier",
+    "load_verifier",
+    "read_settings",
+    "readable_tokens",
+    "reserve_token",
+]
 
 SETTINGS_FILE = "verifier.json"
 HEAD_FILE = "head.safetensors"
@@ -121,10 +130,7 @@ class Verifier(nn.Module):
     @property
     def readable(self) -> int:
         """Tokens of the longest sequence that the language model can read as a whole."""
-        config = self.lm.config.get_text_config()
-        names = ("max_position_embeddings", "sliding_window")
-        limits = [limit for name in names if (limit := getattr(config, name, None))]
-        return min(limits, default=1 << 30)
+        return _readable(self.lm.config)
 
     @classmethod
     def from_base(
@@ -353,9 +359,30 @@ def read_settings(model: ModelConfig) -> VerifierSettings:
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(f"{path}: not a verifier's settings ({error})") from error
     known = settings.head in HEADS and settings.level in LEVELS and settings.loss in LOSSES
+    known = known and settings.overlong in OVERLONG
     if settings.format != 1 or not known:
         raise UserError(f"{path}: written by another version of Assay")
     return settings
+
+
+def readable_tokens(model: ModelConfig) -> int:
+    """`Verifier.readable` of a folder or hub id, from its configuration alone."""
+    from transformers import AutoConfig
+
+    with quiet():
+        config = AutoConfig.from_pretrained(
+            resolve(model.name),
+            revision=model.revision or None,
+            trust_remote_code=model.trust_remote_code,
+        )
+    return _readable(config)
+
+
+def _readable(config: Any) -> int:
+    config = config.get_text_config()
+    names = ("max_position_embeddings", "sliding_window")
+    limits = [limit for name in names if (limit := getattr(config, name, None))]
+    return min(limits, default=1 << 30)
 
 
 def load_verifier(model: ModelConfig) -> tuple[Verifier, Any, Prompter]:

@@ -79,4 +79,3 @@ def reading_of(settings: VerifierSettings, readable: int, config: ScoreConfig) -
     """How a verifier whose model can read `readable` tokens reads, by `config`, else as trained."""
     limit = config.max_length or settings.max_length or readable
     return Reading(min(limit, readable), config.overlong or settings.overlong)
-

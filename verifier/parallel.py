@@ -31,6 +31,7 @@ from assay.settings.extras import missing_package
 from assay.verifier.config import TrainVerifierConfig
 
 __all__ = [
+    "OURS",
     "backward",
     "check_engine",
     "drop_divided",
@@ -44,7 +45,7 @@ __all__ = [
 ]
 
 # Settings of DeepSpeed that follow from ours.
-_OURS = {
+OURS = {
     "optimizer": "learning_rate and betas",
     "scheduler": "learning_rate and warmup_ratio",
     "gradient_clipping": "max_grad_norm",
@@ -132,7 +133,7 @@ def _start_deepspeed(
 
 
 def _settings(name: str) -> dict[str, Any]:
-    return deepspeed_settings(name, "deepspeed", _OURS)
+    return deepspeed_settings(name, "deepspeed", OURS)
 
 
 def loaded_whole() -> None:

@@ -26,14 +26,14 @@ from assay.problems.problem import Mode, Problem
 from assay.problems.prompts import Prompter
 from assay.settings.errors import UserError
 from assay.verifier.attention import attends_to_layouts
-from assay.verifier.config import ScoreConfig, check_scoring
+from assay.verifier.config import ScoreConfig, VerifierSettings, check_scoring
 from assay.verifier.data import ends_read, read_text
 from assay.verifier.model import Verifier
 from assay.verifier.overlong import Reading, reading_of
 from assay.verifier.prefix import Prefix, order_of, shared_tokens
 from assay.verifier.steps import line_ends, token_offsets
 
-__all__ = ["Scorable", "Scored", "score", "token_values"]
+__all__ = ["Scorable", "Scored", "check_reads", "score", "token_values"]
 
 
 class Scorable(Protocol):
@@ -52,8 +52,9 @@ class Scored:
     """Scores, one a candidate; and on request what happened at each token of each candidate.
 
     A candidate that with its question is longer than the verifier reads, and is skipped, has no
-    score (NaN) and no values; one whose end is cut off has values up to there. `values[i]` (float16) are the values after each token, the end token last; `offsets[i]`
-    (int32, shape (tokens, 2)) say which characters of the candidate's text the token stands for.
+    score (NaN) and no values; one whose end is cut off has values up to there. `values[i]`
+    (float16) are the values after each token, the end token last; `offsets[i]` (int32, shape
+    (tokens, 2)) say which characters of the candidate's text the token stands for.
     Tokens that stand for none (the end, an appended output) have the text's end twice. `tokens` and
     `prompt_tokens` count the verifier's tokens of each candidate and of the question before it.
     """
@@ -84,16 +85,12 @@ def score(
     """Scores the candidates of one problem; equals the plain padded way within 1e-4 (float32).
 
     What is longer than the verifier reads, with its question, is read as `config.overlong` says, by
-    default as the verifier was trained. Raises `UserError` for an aggregate over positions at which the verifier
-    was not trained.
+    default as the verifier was trained. Raises `UserError` for an aggregate over positions at
+    which the verifier was not trained.
     """
     check_scoring(config)
     settings = verifier.settings
-    if settings.level == "solution" and config.aggregate != "last":
-        raise UserError(
-            f"scoring.aggregate={config.aggregate}: this verifier was trained at the last token "
-            "alone (level=solution); use last"
-        )
+    check_reads(settings, config)
     spans = config.values or config.aggregate != "last"
     texts = [
         (c.mode, c.text, read_text(c.mode, c.text, c.output, settings.append_output))
@@ -121,6 +118,15 @@ def score(
         np.array([len(r.ids) for r, _ in rows], dtype=np.int32),
         np.array([prompts[mode] for mode, _, _ in texts], dtype=np.int32),
     )
+
+
+def check_reads(settings: VerifierSettings, config: ScoreConfig) -> None:
+    """Raises `UserError` where scores would be read where this verifier was not trained."""
+    if settings.level == "solution" and config.aggregate != "last":
+        raise UserError(
+            f"scoring.aggregate={config.aggregate}: this verifier was trained at the last token "
+            "alone (level=solution); use last"
+        )
 
 
 def _read(

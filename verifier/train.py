@@ -61,10 +61,22 @@ from assay.verifier.schedule import ADAPTATION, Epoch, Schedule
 from assay.verifier.validate import Validation, is_as_good, measure_problems, score_problems
 from assay.verifier.weights import load_trained, optimizer_of, trained_state
 
-__all__ = ["train_verifier"]
+__all__ = ["left_to_train", "train_verifier"]
 
 # Points of the loss history that are kept.
 _HISTORY = 200
+
+
+def left_to_train(config: TrainVerifierConfig, data: Sequence[VerifierProblem]) -> bool:
+    """Whether `train_verifier` would train; nothing is written. Raises what it would at once."""
+    return not _folder(config, data).finished()
+
+
+def _folder(config: TrainVerifierConfig, data: Sequence[VerifierProblem]) -> VerifierFolder:
+    check_training(config)
+    check_choice("model.base.attention", config.model.base.attention, ("sdpa", "eager"))
+    check_report_to(config.report_to)
+    return VerifierFolder(local_folder(config.output, "output"), key_of(config, data))
 
 
 @dataclass
@@ -89,10 +101,7 @@ def train_verifier(config: TrainVerifierConfig, data: Sequence[VerifierProblem])
     where it holds an interrupted training of them. Raises `UserError` where it holds anything else,
     where a setting does not fit, and where the data has no candidates.
     """
-    check_training(config)
-    check_choice("model.base.attention", config.model.base.attention, ("sdpa", "eager"))
-    check_report_to(config.report_to)
-    folder = VerifierFolder(local_folder(config.output, "output"), key_of(config, data))
+    folder = _folder(config, data)
     if folder.finished():
         return folder.path
     # First of all: with several GPUs, it decides which one is this process's own.

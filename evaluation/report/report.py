@@ -74,7 +74,8 @@ class ReportConfig(EvaluateConfig):
     candidates: int = 100
     """candidates of each problem that the page shows; 0 = all (votes always count all)"""
     single: bool | None = None
-    """everything in one file; empty = where it stays below 5 MB, else candidates beside the page"""
+    """true (the page holds everything) | false (the candidates are in files beside it) | null (as
+    true where that stays below 5 MB, else as false)"""
     x: str = "n"
     """what the figures draw accuracy against: n | tokens | flops | seconds (docs/costs.md)"""
     tune: str = ""

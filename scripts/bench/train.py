@@ -46,12 +46,12 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
 
+from assay.generator.batches import model_tokens_at_once  # noqa: E402
 from assay.generator.documents import collate, within_documents  # noqa: E402
 from assay.generator.lora import LoraConfig, add_adapters  # noqa: E402
 from assay.generator.models import ModelConfig, load_model, load_tokenizer  # noqa: E402
 from assay.generator.packing import IGNORED, pack  # noqa: E402
 from assay.generator.rationales import Example, RationalesConfig, build_examples  # noqa: E402
-from assay.generator.train import _tokens_at_once  # noqa: E402
 from assay.problems.prompts import PromptConfig, Prompter  # noqa: E402
 from assay.problems.sets import ProblemsConfig, load_problems  # noqa: E402
 from scripts.bench.machine import machine  # noqa: E402
@@ -143,7 +143,7 @@ def drawn(count: int, vocabulary: int, seed: int) -> list[Example]:
 def packed_step(examples: Sequence[Example], model: Any, given: dict[str, str]) -> Step:
     """One step as it is trained."""
     length = int(given["pack_tokens"])
-    most = int(given["micro_batch_tokens"]) or _tokens_at_once(model)
+    most = int(given["micro_batch_tokens"]) or model_tokens_at_once(model)
     rows, at_once = pack(examples, length), max(1, most // length)
     return [collate(rows[i : i + at_once]) for i in range(0, len(rows), at_once)]
 

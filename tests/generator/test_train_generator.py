@@ -375,12 +375,17 @@ def test_micro_batches_do_not_change_what_is_learnt(configure, base):
     [
         (
             {"trainer": {"gradient_chekpointing": True}},
-            "did you mean trainer.gradient_checkpointing",
+            r"did you mean gradient_checkpointing\?",
         ),
         (
             {"trainer": {"output_dir": "x"}},
             "trainer.output_dir: is set by Assay; set output instead",
         ),
+        (
+            {"trainer": {"deepspeed": "zero3.json"}},
+            "trainer.deepspeed: is set by Assay; set deepspeed instead",
+        ),
+        ({"report_to": ["wndb"]}, "report_to=wndb: expected one of aim, tensorboard, wandb"),
         ({"schedule": "zigzag"}, "trainer: .*zigzag"),
         ({"trainer": {"optim": "nope"}}, "trainer: .*nope"),
         ({"output": ""}, "output: expected a folder"),

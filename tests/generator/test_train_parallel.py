@@ -11,11 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from assay.generator.batches import split_batch
 from assay.generator.coverage import CoverageConfig
 from assay.generator.lora import GeneratorLoraConfig
 from assay.generator.models import ModelConfig, load_model
 from assay.generator.parallel import check_launch, deepspeed_settings, kind_of
-from assay.generator.train import _split_batch, train_generator
+from assay.generator.train import train_generator
 from assay.generator.trainer import GeneratorTrainer
 from assay.settings.errors import UserError
 from tests import warm
@@ -85,6 +86,7 @@ SCRIPT = """
         pack_tokens=128,
         save_every_seconds=0.0,
         lora=GeneratorLoraConfig(**lora),
+        deepspeed=trainer.pop("deepspeed", ""),
         trainer=dict(dataloader_drop_last=True, **trainer),
     )
     train_generator(config, sums(60))
@@ -271,7 +273,7 @@ def test_a_step_is_divided(configure, capsys, batch_size, processes, step, told)
     arguments = SimpleNamespace(world_size=processes, process_index=0)
     arguments.per_device_train_batch_size = arguments.gradient_accumulation_steps = 1
     config = configure(batch_size=batch_size)
-    _split_batch(config, arguments, [None] * 100, tiny(), 400)
+    split_batch(config, arguments, [None] * 100, tiny(), 400)
     found = (arguments.per_device_train_batch_size, arguments.gradient_accumulation_steps)
     assert found == step
     assert told in capsys.readouterr().err
@@ -283,9 +285,9 @@ def test_more_processes_than_rows(configure):  # noqa: F811
         "batch_size=32: fills 8 packed rows, fewer than the 9 processes; make it 36 or more, or"
     )
     with pytest.raises(UserError, match=message):
-        _split_batch(configure(batch_size=32), arguments, [None] * 100, tiny(), 400)
+        split_batch(configure(batch_size=32), arguments, [None] * 100, tiny(), 400)
     arguments.gradient_accumulation_steps = 1
-    _split_batch(configure(batch_size=36), arguments, [None] * 100, tiny(), 400)
+    split_batch(configure(batch_size=36), arguments, [None] * 100, tiny(), 400)
 
 
 def tiny():
@@ -349,12 +351,12 @@ def test_launches_that_fit(monkeypatch):
 def test_deepspeed_without_a_launcher_or_the_package(configure, monkeypatch):  # noqa: F811
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     with pytest.raises(UserError, match=r"zero3\.json: start with torchrun"):
-        train_generator(configure(trainer={"deepspeed": ZERO3}), sums(4))
+        train_generator(configure(deepspeed=ZERO3), sums(4))
     monkeypatch.setenv("LOCAL_RANK", "0")
     monkeypatch.setenv("DS_ACCELERATOR", "cpu")
     monkeypatch.setitem(sys.modules, "deepspeed", None)
     with pytest.raises(UserError, match=r"zero3\.json: needs the package deepspeed"):
-        train_generator(configure(trainer={"deepspeed": ZERO3}), sums(4))
+        train_generator(configure(deepspeed=ZERO3), sums(4))
 
 
 @pytest.mark.parametrize(

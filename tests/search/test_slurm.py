@@ -14,7 +14,7 @@ from assay.pools.run import Run
 from assay.problems.sets import ProblemsConfig
 from assay.search.drivers.launch import STAGES
 from assay.search.launch.config import SlurmConfig
-from assay.search.launch.slurm import _frozen, _ranges, script
+from assay.search.launch.slurm import _ranges, frozen, script
 from assay.search.stages.grade import GradeConfig, grade
 from assay.search.stages.sample import SampleConfig, sample
 from assay.settings.schema import load
@@ -246,7 +246,7 @@ def test_tasks_read_the_configuration_that_was_submitted(stage, words, tmp_path)
     words = [word.replace("${", "\\${") for word in words]
     given = load(schema, ["run=/r", *words, "launcher=slurm", "slurm.array=3"])
     path = tmp_path / "stage.yaml"
-    path.write_text(_frozen(given))
+    path.write_text(frozen(given))
     expected = dataclasses.replace(given, launcher="local", slurm=SlurmConfig(), shard="2/3")
     assert load(schema, [str(path), "shard=2/3"]) == expected
 

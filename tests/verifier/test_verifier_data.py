@@ -43,7 +43,8 @@ def test_groups_hold_one_mode_behind_its_prompt(toy_data, prompter, tokenizer):
         [" 6</s>"],
         [],
     ]
-    assert told == {"problems": 2, "candidates": 9, "right": 5, "distinct": 8, "too_long": 0}
+    long = {"overlong": 0, "references_too_long": 0, "too_long": 0}
+    assert told == {"problems": 2, "drawn": 9, "candidates": 9, "right": 5, "distinct": 8, **long}
 
 
 def test_lines_end_where_scoring_reads(toy_data, prompter):

@@ -1,4 +1,4 @@
-"""Solutions longer than a verifier reads: what is read of them, in training and in scoring alike."""
+"""Solutions longer than a verifier reads: what is read of them, in training and scoring."""
 
 import json
 
