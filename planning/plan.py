@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from assay.planning.estimate import StageEstimate
@@ -27,7 +27,7 @@ from assay.search.drivers.run import LoopConfig
 from assay.search.stages.sample import SampleConfig
 from assay.search.stages.train import GeneratorTrainingConfig, VerifierTrainingConfig
 from assay.settings.errors import UserError
-from assay.settings.schema import find_config, load, read_yaml
+from assay.settings.schema import load
 
 __all__ = ["PlanConfig", "plan", "run"]
 
@@ -152,19 +152,19 @@ def _loaded(words: Sequence[str], kind: str) -> tuple[str, Any]:
         if kind not in KINDS:
             raise UserError(f"kind={kind}: expected auto or one of {', '.join(KINDS)}")
         return kind, load(KINDS[kind], words)
-    keys = {key for word in words for key in _keys(word)}
     failures: list[tuple[int, UserError]] = []
     for name, schema in KINDS.items():
         try:
             return name, load(schema, words)
         except UserError as error:
-            known = {f.name for f in fields(schema)}
-            failures.append((len(keys & known), error))
+            failures.append((sum(_fits(schema, word) for word in words), error))
+    # The line is that of the kind which most of the words are of.
     raise max(failures, key=lambda failure: failure[0])[1]
 
 
-def _keys(word: str) -> list[str]:
-    """The top-level keys of a YAML file or of a key=value word."""
-    if word.endswith((".yaml", ".yml")) and "=" not in word:
-        return list(read_yaml(find_config(word)))
-    return [word.partition("=")[0].partition(".")[0]]
+def _fits(schema: type[Any], word: str) -> bool:
+    try:
+        load(schema, [word])
+    except UserError:
+        return False
+    return True

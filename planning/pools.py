@@ -17,12 +17,14 @@ from assay.planning.workload import Lengths
 from assay.problems.problem import MODES
 
 if TYPE_CHECKING:
-    from assay.pools.run import Run
+    from assay.pools.run import Part, Run
 
 __all__ = ["Pool", "pool_of_runs"]
 
-# Of reference solutions, which no generator has counted.
+# Of what no generator has counted: reference solutions, and candidates from elsewhere.
 _CHARACTERS_A_TOKEN = 3.5
+# What a prompt has besides the question.
+_FORM = 24
 
 
 @dataclass(frozen=True)
@@ -66,15 +68,15 @@ def pool_of_runs(paths: Sequence[str], origins: Sequence[str] = ()) -> Pool:
         for part in run.parts("candidates"):
             if origins and part.origin not in origins:
                 continue
-            table = run.read("candidates", part, ["tokens", "prompt_tokens"])
-            written[part.mode].append(table["tokens"].to_numpy())
-            asked[part.mode].append(table["prompt_tokens"].to_numpy())
+            written[part.mode].append(_tokens(run, part))
+            prompts_read = run.read("candidates", part, ["prompt_tokens"])["prompt_tokens"]
+            asked[part.mode].append(_known(prompts_read.to_numpy(), _prompt(run)))
     tokens = {str(mode): np.concatenate(written[mode]) for mode in MODES if written[mode]}
     if not tokens:
         raise UserError(f"pools: {', '.join(paths)}: no candidates there")
     problems = len({problem.question for run in runs for problem in run.problems})
-    solutions = {mode: _mean(own) for mode, own in tokens.items()}
-    prompts = {mode: _mean(np.concatenate(asked[mode])) for mode in tokens}
+    solutions = {mode: float(own.mean()) for mode, own in tokens.items()}
+    prompts = {mode: float(np.concatenate(asked[mode]).mean()) for mode in tokens}
     return Pool(
         problems,
         {mode: len(own) / problems for mode, own in tokens.items()},
@@ -84,10 +86,23 @@ def pool_of_runs(paths: Sequence[str], origins: Sequence[str] = ()) -> Pool:
     )
 
 
-def _mean(tokens: np.ndarray) -> float:
-    """The mean of what is known: imported candidates may not tell (−1)."""
-    known = tokens[tokens > 0]
-    return float(known.mean()) if len(known) else 1.0
+def _tokens(run: Run, part: Part) -> np.ndarray:
+    """Tokens of the candidates of a part; of imported ones that do not tell, by their texts."""
+    tokens = run.read("candidates", part, ["tokens"])["tokens"].to_numpy()
+    if (tokens > 0).all():
+        return tokens
+    texts = run.read("candidates", part, ["text"])["text"].to_pylist()
+    return _known(tokens, np.array([len(text) for text in texts]) / _CHARACTERS_A_TOKEN)
+
+
+def _prompt(run: Run) -> float:
+    """Tokens of a prompt where nobody counted them."""
+    mean = sum(len(problem.question) for problem in run.problems) / len(run.problems)
+    return mean / _CHARACTERS_A_TOKEN + _FORM
+
+
+def _known(tokens: np.ndarray, otherwise: np.ndarray | float) -> np.ndarray:
+    return np.where(tokens > 0, tokens, otherwise)
 
 
 def _references(runs: Sequence[Run]) -> float:

@@ -44,7 +44,8 @@ _PCIE, _HOST = 25e9, 100e9
 class Training:
     """A training. `tokens` are those read in all, in `steps` steps; `logit_share` of them have
     logits. A micro-batch has `micro_tokens` tokens, and no fewer than `whole_tokens`, those of the
-    longest row that cannot be divided. `extra_flops` is what else is computed, forward only.
+    longest row that cannot be divided. `rows` are those of a step: where they do not come out even
+    over the devices, some wait; 0 = they do. `extra_flops` is what else is computed, forward only.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Training:
     extra_flops: float = 0.0
     keys: MemoryKeys = NO_KEYS
     whole_tokens: int = 1
+    rows: float = 0.0
     divided_precision: str = "autocast"
     """what ZeRO computes in"""
 
@@ -109,7 +111,7 @@ def _training(work: Training, machine: Machine) -> StageEstimate:
     flops = _training_flops(work)
     rate = device.rate(precision.compute) * device.train
     seconds = {
-        "arithmetic": flops / (rate * count),
+        "arithmetic": flops / (rate * count * _busy(work.rows, count)),
         "kernels": micro_batches * _kernels(work, usual) * device.launch,
         "communication": _exchanged(work, trained, count, micro_batches) / machine.link,
     }
@@ -136,6 +138,11 @@ def _training(work: Training, machine: Machine) -> StageEstimate:
             "lora_bits": work.adapters.bits,
         },
     )
+
+
+def _busy(rows: float, count: int) -> float:
+    """The share of the devices that work, on average, where a step's rows are dealt to them."""
+    return rows / (count * math.ceil(rows / count)) if rows and count > 1 else 1.0
 
 
 def _training_flops(work: Training) -> float:

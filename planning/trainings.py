@@ -183,6 +183,7 @@ class Trainings(Basis):
                 f"train verifier: the longest solution with its question, {whole:,} tokens, goes "
                 "through the model whole and decides the memory (longest_tokens= sets it)"
             )
+        self._deal(config, packs / steps)
         return training_estimate(
             Training(
                 name="train verifier",
@@ -192,6 +193,7 @@ class Trainings(Basis):
                 logit_share=packs * reference / tokens,
                 micro_tokens=config.micro_batch_tokens,
                 whole_tokens=whole,
+                rows=packs / steps,
                 example_tokens=min(tokens / packs, max(prompt + solution, config.pack_tokens)),
                 precision=precision,
                 parallel=self._parallel(config.deepspeed, None, keys),
@@ -203,6 +205,16 @@ class Trainings(Basis):
             ),
             self.choices.machine,
         )
+
+    def _deal(self, config: TrainVerifierConfig, packs: float) -> None:
+        """Warns where a step has fewer packs than there are devices."""
+        count = self.choices.machine.training.count
+        if packs < count:
+            self._warn(
+                f"batch_tokens={config.batch_tokens} binds: a step has {packs:.1f} packs for "
+                f"{count} devices, of which the others wait; "
+                f"{math.ceil(config.batch_tokens * count / packs):,} give each of them one"
+            )
 
     def _read(self, config: TrainVerifierConfig, pool: Pool) -> Pool:
         """The pool as the verifier reads it, within `max_length`."""

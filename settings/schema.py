@@ -144,6 +144,9 @@ def _expand(schema: type[Any], layer: dict[str, Any], prefix: str) -> dict[str, 
             raise UserError(_unknown(schema, key, prefix))
         _check_colons(value, f"{prefix}{key}")
         nested = hints[key]
+        if value is None and nested is str:  # `deepspeed=` on a command line
+            layer[key] = ""
+            continue
         if not dataclasses.is_dataclass(nested):
             if typing.get_origin(nested) is list and isinstance(value, (str, int, float)):
                 layer[key] = value = [value]
@@ -168,9 +171,9 @@ def _expand(schema: type[Any], layer: dict[str, Any], prefix: str) -> dict[str, 
 
 def _check_kind(hint: Any, element: Any, value: Any, where: str) -> None:
     """Refuses a list or a word where keys and values stand, and the other way round."""
-    if typing.get_origin(hint) is dict and element is None and isinstance(value, (list, str, int)):
-        if not str(value).startswith("${"):
-            raise UserError(f"{where}={value}: expected keys and values, as {where}='{{a: 1}}'")
+    wants_keys = typing.get_origin(hint) is dict and element is None
+    if wants_keys and isinstance(value, (list, str, int)) and not str(value).startswith("${"):
+        raise UserError(f"{where}={value}: expected keys and values, as {where}='{{a: 1}}'")
     if typing.get_origin(hint) is list and isinstance(value, dict):
         raise UserError(f"{where}={value}: expected a list, as {where}='[a, b]'")
 

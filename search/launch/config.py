@@ -106,7 +106,8 @@ class TrainingLauncherConfig:
     """What a training runs on (an OmegaConf schema)."""
 
     launcher: str = field(default="local", kw_only=True)
-    """local (this process, or those that torchrun started) | slurm (docs/clusters.md)"""
+    """what the training runs on: local (this process, or those that torchrun started) | slurm (a
+    job: docs/clusters.md)"""
     slurm: TrainingSlurmConfig = field(default_factory=TrainingSlurmConfig, kw_only=True)
 
     def check_launcher(self) -> None:
@@ -122,7 +123,7 @@ class LauncherConfig:
     run: str = ""
     """the run's folder"""
     launcher: str = field(default="local", kw_only=True)
-    """local | slurm | ray: what the parts run on (docs/clusters.md)"""
+    """what the parts run on: local | slurm | ray (docs/clusters.md)"""
     slurm: SlurmConfig = field(default_factory=SlurmConfig, kw_only=True)
     ray: RayConfig = field(default_factory=RayConfig, kw_only=True)
 

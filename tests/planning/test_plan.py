@@ -403,7 +403,16 @@ def test_deepspeeds_configuration_decides_the_division():
         (["hardware=T4", "generator=runs/none/g"], "model runs/none/g: no such folder"),
         (["hardware=T4", "model=embedded", "kind=all"], "kind=all: expected auto or one of"),
         (["hardware=T4", "model=embedded", "parallel=zero9"], "parallel=zero9: expected one of"),
-        (["hardware=T4", "model=embedded", "lora_bits=3"], "lora_bits=3: expected"),
+        (
+            ["hardware=T4", "model=embedded", "lora_rank=4"],
+            "lora_rank: unknown key; did you",
+        ),
+        (["hardware=T4", "model.base=embedded", "lora_rank=4"], "did you mean lora.rank?"),
+        (
+            ["hardware=8xT4", "model.base=embedded", "parallel=fsdp"],
+            "FSDP does not divide",
+        ),
+        (["hardware=8xT4", "configs/quickstart.yaml", "parallel=zero3"], "trains in one process"),
         (["hardware=T4", "model=embedded", "mfu=2"], "mfu=2.0: expected a number in (0, 1]"),
         (["hardware=T4", "model=embedded", "batch_size=0"], "batch_size=0: expected"),
         (
