@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import hashlib
+import os
 import random
 import sys
 from collections.abc import Sequence
@@ -306,6 +307,9 @@ def _arguments(config: TrainGeneratorConfig, folder: GeneratorFolder) -> Trainin
     settings |= config.trainer
     if config.deepspeed:
         settings["deepspeed"] = prepare_deepspeed(config.deepspeed, device)
+    if config.report_to:
+        # By default in the folder of the training, which goes when that is finished.
+        os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(folder.path / "reports"))
     try:
         return TrainingArguments(output_dir=str(folder.training), **settings)
     except (ValueError, TypeError, ImportError, RuntimeError) as error:

@@ -101,8 +101,6 @@ class Basis:
             raise UserError(f"parallel={asked}: expected one of {', '.join(PARALLEL)}")
         if asked == "fsdp" and not keys.bits:
             raise UserError("parallel=fsdp: FSDP does not divide a verifier; zero3 does")
-        if asked != "ddp" and not keys.deepspeed:
-            raise UserError(f"parallel={asked}: assay run trains in one process; expected ddp")
         return asked
 
     def _tokens_at_once(self, model: KnownModel) -> int:

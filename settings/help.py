@@ -70,14 +70,21 @@ def _lines(left: str, text: str, width: int) -> list[str]:
 def _choices(text: str) -> tuple[str, list[str]]:
     """What stands before the choices of a key, and each of them.
 
-    >>> _choices("who works: local (here) | slurm (there)")
-    ('who works:', ['local (here)', 'slurm (there)'])
+    >>> _choices("who works: local (here: now) | slurm (there)")
+    ('who works:', ['local (here: now)', 'slurm (there)'])
+
+    None where they are bare words, which need no lines of their own.
     """
     parts = text.split(" | ")
-    if len(parts) == 1:
+    if len(parts) == 1 or not any("(" in part for part in parts[1:]):
         return text, []
-    lead, colon, first = parts[0].rpartition(": ")
-    return lead + colon.strip(), [first, *parts[1:]]
+    words = parts[0].split(": ")
+    # The last colon that stands in no parentheses.
+    for count in range(len(words) - 1, 0, -1):
+        lead = ": ".join(words[:count])
+        if lead.count("(") == lead.count(")"):
+            return f"{lead}:", [": ".join(words[count:]), *parts[1:]]
+    return "", parts
 
 
 def _groups(config: Any) -> Iterator[tuple[str, Any]]:

@@ -132,11 +132,10 @@ class TrainVerifierConfig:
     """which weights are written: best (of the validated steps; the last without held-out problems)
     | last"""
     keep_by: str = "auc_within"
-    """by which measure: auc_within | auc | mse | calibration_error | best_of_n | weighted. The AUC
-    within problems (and modes) compares every right with every wrong candidate of a problem, which
-    is what choosing among them needs. Accuracies are what counts in the end, but on few problems
-    they are noise: on 30 the standard error is 9 points. MSE and AUC over all candidates mostly
-    measure which problems are easy"""
+    """the measure that decides (the AUC within problems and modes compares every right with every
+    wrong candidate of a problem, which is what choosing among them needs; accuracies are what
+    counts in the end, but noise on few problems, MSE and AUC over all candidates mostly say which
+    problems are easy): auc_within | auc | mse | calibration_error | best_of_n | weighted"""
     keep_margin: float = 1.0
     """how much worse than the best validation a later one may be for its step to be kept instead,
     in standard errors of `keep_by`; 0 = the best one is kept. (The best of many noisy validations

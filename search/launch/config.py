@@ -123,7 +123,7 @@ class LauncherConfig:
     run: str = ""
     """the run's folder"""
     launcher: str = field(default="local", kw_only=True)
-    """what the parts run on: local | slurm | ray (docs/clusters.md)"""
+    """what the parts run on (docs/clusters.md): local | slurm | ray"""
     slurm: SlurmConfig = field(default_factory=SlurmConfig, kw_only=True)
     ray: RayConfig = field(default_factory=RayConfig, kw_only=True)
 

@@ -46,6 +46,7 @@ class SampleConfig(StageConfig):
     """What `assay sample` reads."""
 
     problems: ProblemsConfig = field(default_factory=ProblemsConfig)
+    """the problems to write candidates for"""
     generator: ModelConfig = field(default_factory=ModelConfig)
     prompt: FewShotConfig = field(default_factory=lambda: FewShotConfig(form="auto"))
     """form auto: the one that the generator was made for, else its chat template, else alpaca"""

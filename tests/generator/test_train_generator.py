@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from assay.generator.coverage import Coverage, CoverageConfig, measure_coverage
 from assay.generator.engines import Completion
 from assay.generator.models import ModelConfig, load_model, load_tokenizer
+from assay.generator.output import GeneratorFolder
 from assay.generator.packing import pack
 from assay.generator.rationales import RationalesConfig, build_examples
 from assay.generator.train import TrainGeneratorConfig, train_generator
@@ -368,6 +369,17 @@ def test_micro_batches_do_not_change_what_is_learnt(configure, base):
     for path in paths[1:]:
         for name, tensor in weights(path).items():
             assert torch.allclose(tensor, first[name], atol=2e-4), name
+
+
+def test_a_folder_that_holds_its_slurm_job_is_its_own(tmp_path):
+    folder = GeneratorFolder(tmp_path / "g", {"a": 1})
+    (folder.path / "slurm").mkdir(parents=True)
+    folder.begin()
+    assert (folder.training / "settings.json").exists()
+    (tmp_path / "h").mkdir()
+    (tmp_path / "h/notes.txt").touch()
+    with pytest.raises(UserError, match="already contains something other than a generator"):
+        GeneratorFolder(tmp_path / "h", {"a": 1}).begin()
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,9 @@ def test_what_cannot_be_divided_decides_the_memory():
     short, _, _ = planned(*words, **more)
     long, notes, told = planned(*words, **more, cot_tokens=8000, longest_tokens=16000)
     activations = [s["train verifier"].memory.device["activations"] for s in (short, long)]
-    assert activations[1] / activations[0] == pytest.approx((89 + 16000) / 2048)
+    at_once = [s["train verifier"].settings["micro_batch_tokens"] for s in (short, long)]
+    assert at_once == [1373, 89 + 16000]
+    assert activations[1] / activations[0] == pytest.approx(at_once[1] / at_once[0])
     assert any("16,089 tokens, goes through the model whole" in note for note in notes)
     # Two packs a step for eight devices.
     assert any(line.startswith("batch_tokens=32000 binds: a step has 2.") for line in told)

@@ -310,7 +310,7 @@ def test_a_chains_bad_key_is_named_with_its_stage(tmp_path, capsys):
 def test_the_help_of_every_command_explains_where_parts_are_done(command, capsys):
     assert command_line.main([command, "--help", "all"]) == 0
     words = " ".join(capsys.readouterr().out.split())
-    assert "launcher=local what the parts run on: local | slurm | ray" in words
+    assert "launcher=local what the parts run on (docs/clusters.md): local | slurm | ray" in words
     assert "slurm.array=1 number of tasks; task i does the parts i modulo this number" in words
     assert "ray.retries=3 how often a part is restarted after its worker died" in words
     shared = command == "launch"
