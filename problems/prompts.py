@@ -71,7 +71,7 @@ class PromptConfig:
     \\boxed{}"""
 
 
-def prompt_key(config: PromptConfig) -> dict[str, str]:
+def prompt_key(config: PromptConfig) -> dict[str, Any]:
     """A prompt form for the keys of stages and trainings; older ones know no `cot_suffix`."""
     key = {field.name: getattr(config, field.name) for field in fields(PromptConfig)}
     if not config.cot_suffix:

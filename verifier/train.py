@@ -118,7 +118,9 @@ def train_verifier(config: TrainVerifierConfig, data: Sequence[VerifierProblem])
         seed=config.seed,
     )
     if config.gradient_checkpointing:
-        verifier.lm.gradient_checkpointing_enable({"use_reentrant": False})
+        # Transformers' newer name, where it has one.
+        old = verifier.lm.gradient_checkpointing_enable
+        getattr(verifier.lm, "activation_checkpointing_enable", old)({"use_reentrant": False})
     if under_deepspeed(accelerator):
         loaded_whole()
     prompter = Prompter(config.prompt, tokenizer)
@@ -217,7 +219,9 @@ class _Loop:
                     self._save(at_once=interrupted.is_set())
                     if interrupted.is_set():
                         raise KeyboardInterrupt
-        self.accelerator.end_training()
+        # Not `end_training`, which would end the processes' group as well.
+        for tracker in self.accelerator.trackers if self.accelerator.is_main_process else ():
+            tracker.finish()
         # Writing the verifier's files may be cut short, too.
         self._save(at_once=True)
 

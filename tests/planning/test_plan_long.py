@@ -69,7 +69,7 @@ def test_what_cannot_be_divided_decides_the_memory():
     saved, _, _ = planned(
         *words, "gradient_checkpointing=true", **more, cot_tokens=8000, longest_tokens=16000
     )
-    assert saved["train verifier"].memory.device["activations"] < 0.1 * activations[1]
+    assert saved["train verifier"].memory.device["activations"] < 0.15 * activations[1]
     _, _, told = planned(*words, "max_length=4096", **more, cot_tokens=3000, longest_tokens=9000)
     assert any("max_length=4096 binds: solutions of up to 9,000" in line for line in told)
 
