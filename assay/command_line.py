@@ -201,9 +201,8 @@ def _overview() -> str:
         "",
         "usage: assay COMMAND [CONFIG.yaml] [key=value …]",
         "       assay COMMAND --help [all|GROUP]",
-        "",
-        "a key may be written key=value, --key=value or --key value; --key alone is key=true;",
-        "YAML files and keys are merged in the order in which they stand, later ones winning",
+        "       a key is key=value, --key=value or --key value; --key alone is key=true;",
+        "       YAML files and keys are merged in their order, later ones winning",
     ]
     for group, names in GROUPS.items():
         lines += ["", group]

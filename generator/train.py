@@ -61,6 +61,7 @@ _OURS = {
     "seed": "seed",
     "deepspeed": "deepspeed",
     "gradient_checkpointing": "gradient_checkpointing",
+    "activation_checkpointing": "gradient_checkpointing",
     "report_to": "report_to",
     "remove_unused_columns": "",
     "per_device_eval_batch_size": "",
@@ -295,13 +296,15 @@ def _arguments(config: TrainGeneratorConfig, folder: GeneratorFolder) -> Trainin
         "dataloader_pin_memory": cuda,
         "ddp_find_unused_parameters": False,
         "report_to": config.report_to or "none",
-        "gradient_checkpointing": config.gradient_checkpointing,
         "save_strategy": "no",
         "logging_steps": 1,
         "logging_nan_inf_filter": False,
         "disable_tqdm": True,
         "remove_unused_columns": False,
     }
+    if config.gradient_checkpointing:
+        new = "activation_checkpointing"
+        settings[new if new in known else "gradient_checkpointing"] = True
     if config.order == "given":
         settings["train_sampling_strategy"] = "sequential"
     settings |= config.trainer
