@@ -131,7 +131,7 @@ def training_summary(path: Path) -> str:
         return ""
     record = json.loads(file.read_text(encoding="utf-8"))
     kept = record["kept"]
-    long = overlong_line(record["data"], record["config"].get("overlong", "skip"))
+    long = overlong_line(record.get("data", {}), record.get("config", {}).get("overlong", ""))
     table = validation_table(record["validations"], kept["step"])
     return long + f"{table}\n" * bool(table) + f"kept: step {kept['step']}, {kept['why']}\n"
 
