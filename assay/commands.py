@@ -134,6 +134,14 @@ COMMANDS = {
         "train a verifier on graded runs",
         "assay train-verifier OUTPUT pools=[RUN,…] [CONFIG.yaml] [key=value …]",
     ),
+    "train-ranker": Command(
+        "assay.search.stages.train_ranker",
+        "run",
+        "TrainRankerConfig",
+        "output",
+        "train a small model that ranks candidates by all that is known of them",
+        "assay train-ranker OUTPUT pools=[RUN,…] [verifiers=[NAME,…]] [key=value …]",
+    ),
     "score": Command(
         "assay.search.stages.score",
         "run",
@@ -141,7 +149,8 @@ COMMANDS = {
         "run",
         "score every candidate of a run",
         "assay score RUN verifier=PATH [key=value …]\n"
-        "       assay score RUN verifiers='{NAME: PATH, …}' [key=value …]",
+        "       assay score RUN verifiers='{NAME: PATH, …}' [key=value …]\n"
+        "       assay score RUN ranker=PATH [name=NAME] [key=value …]",
     ),
     "launch": Command(
         "assay.search.drivers.launch",
@@ -225,7 +234,7 @@ COMMANDS = {
 GROUPS = {
     "solve": ("quickstart", "solve", "fetch"),
     "run stages": ("run", "sample", "grade", "score"),
-    "train": ("train-generator", "train-verifier", "check-contamination"),
+    "train": ("train-generator", "train-verifier", "train-ranker", "check-contamination"),
     "evaluate": ("evaluate", "evaluate-suite", "compare", "report"),
     "move pools": ("import", "export"),
     "clusters and planning": ("launch", "plan"),

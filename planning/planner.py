@@ -79,7 +79,8 @@ class Planner(Trainings):
             stages = [grading_estimate("grade", problems * sum(modes.values()))]
         scored = configs.get("score")
         if isinstance(scored, ScoreRunConfig):
-            for one in by_verifier(scored):
+            # A ranker's scores cost next to nothing.
+            for one in by_verifier(scored) if not scored.ranker else ():
                 name = "score" if one is scored else f"score {verifier_name(one)}"
                 model = known_model(one.verifier)
                 work = (problems, modes, lengths)
