@@ -66,6 +66,7 @@ def math_problem(row: Row, identity: str, where: str) -> Problem:
         question=question,
         answer=answer,
         solutions=(Solution("cot", worked),) if isinstance(worked, str) and worked.strip() else (),
+        convention="math",
     )
 
 

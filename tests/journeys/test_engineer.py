@@ -107,6 +107,15 @@ def test_what_is_wrong_is_one_line_before_anything_is_submitted(words, told, fol
     assert not run.exists()
 
 
+def test_what_another_environment_may_have_is_noted(folder, capsys):
+    words = ["sample", f"{folder}/noted", "problems=gsm_symbolic", "problems.limit=2"]
+    words += ["generator=embedded", "generator.device=cpu", "prompt.form=plain", "launcher=slurm"]
+    assay(*words, "engine.name=vllm", "slurm.setup=source elsewhere", "slurm.submit=false")
+    told = capsys.readouterr().out
+    assert told.startswith("note: engine.name=vllm: needs the package vllm, which is not installed")
+    assert "sample: 1 of 1 tasks" in told
+
+
 def test_a_chain_checks_its_last_stage_before_its_first_one(folder, capsys):
     chain = folder / "chain.yaml"
     chain.write_text(
