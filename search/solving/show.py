@@ -16,7 +16,7 @@ import numpy as np
 
 from assay.evaluation.of_run import usable
 from assay.pools.frame import load_frame
-from assay.pools.rows import Candidate, Graded
+from assay.pools.rows import Graded, candidate_of
 from assay.pools.run import Run
 from assay.search.solving.solver import Member, Solved, choose
 from assay.search.solving.summary import CHOICE, FELL_BACK
@@ -58,7 +58,7 @@ def _members(rows: pd.DataFrame, verifier: str) -> list[Member]:
     for row in rows.to_dict("records"):
         values = {str(name): value for name, value in row.items()}
         values["label"] = None if pd.isna(row["label"]) else bool(row["label"])
-        candidate = Candidate(**{f.name: values[f.name] for f in dataclasses.fields(Candidate)})
+        candidate = candidate_of(values)
         graded = Graded(**{f.name: values[f.name] for f in dataclasses.fields(Graded)})
         members.append(Member(candidate, graded, float(values.get(f"score:{verifier}", "nan"))))
     return members
