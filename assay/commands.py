@@ -178,6 +178,14 @@ COMMANDS = {
         "       assay evaluate-suite … modes.cot=16 modes.pot=16 [verifier=PATH] [--json] [--csv]\n"
         "       assay evaluate-suite --show-sets",
     ),
+    "choose-rule": Command(
+        "assay.evaluation.choose_rule",
+        "run",
+        "ChooseRuleConfig",
+        "run",
+        "which rule `solve` shall use, by held-out problems, and how sure its answers are",
+        "assay choose-rule RUN [output=FILE] [rules=[RULE,…]] [scorers=[NAME,…]] [key=value …]",
+    ),
     "compare": Command(
         "assay.evaluation.compare",
         "run",
@@ -235,7 +243,7 @@ GROUPS = {
     "solve": ("quickstart", "solve", "fetch"),
     "run stages": ("run", "sample", "grade", "score"),
     "train": ("train-generator", "train-verifier", "train-ranker", "check-contamination"),
-    "evaluate": ("evaluate", "evaluate-suite", "compare", "report"),
+    "evaluate": ("evaluate", "evaluate-suite", "compare", "report", "choose-rule"),
     "move pools": ("import", "export"),
     "clusters and planning": ("launch", "plan"),
     "sandbox": ("sandbox", "sandbox run", "sandbox check"),

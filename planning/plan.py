@@ -22,8 +22,8 @@ from assay.planning.hardware import machine_of
 from assay.planning.planner import Choices, Planner
 from assay.planning.table import plan_dict, plan_table
 from assay.problems.problem import MODES
+from assay.search.drivers.config import LoopConfig
 from assay.search.drivers.launch import ChainConfig
-from assay.search.drivers.run import LoopConfig
 from assay.search.stages.sample import SampleConfig
 from assay.search.stages.train import GeneratorTrainingConfig, VerifierTrainingConfig
 from assay.settings.errors import UserError

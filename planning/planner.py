@@ -25,8 +25,8 @@ from assay.planning.trainings import Trainings
 from assay.planning.workload import Lengths, problems_in
 from assay.problems.sets import ProblemsConfig
 from assay.problems.shots import FewShotConfig
+from assay.search.drivers.config import LoopConfig, Split, held_split, split_of
 from assay.search.drivers.launch import ChainConfig, stage_configs
-from assay.search.drivers.run import LoopConfig, split_of
 from assay.search.stages.mixture import Origin, members_of
 from assay.search.stages.sample import SampleConfig
 from assay.search.stages.score import ScoreRunConfig, by_verifier, verifier_name
@@ -117,12 +117,20 @@ class Planner(Trainings):
         found = Pool(problems_in(pool, "pool"), {**modes}, lengths, reference, longest)
         stages.append(self._verifier(verifier, model, found, keys))
         asker = dataclasses.replace(asker, modes=config.modes)
-        for name, split in config.tests.items():
+        held = held_split(config)
+        runs: list[tuple[str, str, Split, Origin, Mapping[str, Any]]] = []
+        if held is not None:
+            of_held = dataclasses.replace(asker, modes=config.held_modes or config.modes)
+            runs.append(("held", "held", held, of_held, {}))
+        runs += [
+            (name, f"tests.{name}", split, asker, config.mixture)
+            for name, split in config.tests.items()
+        ]
+        for name, key, split, own, mixture in runs:
             problems = split_of(config, split)
-            modes = self._modes(asker, config.mixture)
-            asked = (problems, f"tests.{name}")
-            stages += self._sampled(f"{name}: ", asked, asker, config.mixture, annotations)
-            count = problems_in(problems, f"tests.{name}")
+            modes = self._modes(own, mixture)
+            stages += self._sampled(f"{name}: ", (problems, key), own, mixture, annotations)
+            count = problems_in(problems, key)
             lengths = self._lengths(problems, verifier.prompt, annotations)
             work = (count, modes, lengths.capped(config.sampling.max_new_tokens))
             stages.append(self._score(f"{name}: score", model, base, work, config.scoring))

@@ -22,7 +22,8 @@ from assay.verifier.config import TrainVerifierConfig, check_training
 
 __all__ = ["Trainings"]
 
-# Of the candidates, what `balance` leaves of an epoch: 3646 of 9120 in the quick start.
+# Of the candidates, what `balance` leaves of an epoch: 3646 of 9120 and 8618 of 18,240 in two forms
+# of the quick start.
 _BALANCED = 0.4
 # Where a verifier's pools do not exist yet: GSM8K's training problems, 100 samples of each
 # (Cobbe et al. 2021).
@@ -167,6 +168,8 @@ class Trainings(Basis):
         shared = prompt + reference
         room = max(solution, config.pack_tokens - shared)
         packs = groups * math.ceil(candidates * solution / groups / room)
+        # Tokens that go through the vocabulary.
+        judged = candidates * solution if config.model.head_inputs != "hidden" else 0.0
         tokens = candidates * solution + packs * shared
         literal = candidates * (2 * prompt + solution + reference)
         steps = max(1, round(literal / config.batch_tokens))  # of an epoch
@@ -190,7 +193,7 @@ class Trainings(Basis):
                 model=model,
                 tokens=tokens * phases,
                 steps=max(1, round(steps * phases)),
-                logit_share=packs * reference / tokens,
+                logit_share=(packs * reference + judged) / tokens,
                 micro_tokens=config.micro_batch_tokens,
                 whole_tokens=whole,
                 rows=packs / steps,

@@ -1,7 +1,7 @@
 """What a verifier's training learns from, and by what it is known again.
 
 groups, counts = groups_of(config, training, prompter, Reading(4096))
-print(told(config, groups, counts), end="")
+print(told_lengths(config, groups, counts), end="")
 key = key_of(config, data)        # all that decides the weights
 """
 
@@ -19,7 +19,7 @@ from assay.verifier.data import Group, VerifierProblem, fingerprint_of, make_gro
 from assay.verifier.overlong import Reading
 from assay.verifier.validate import overlong_line
 
-__all__ = ["groups_of", "key_of", "told"]
+__all__ = ["groups_of", "key_of", "told_lengths"]
 
 # Settings that change neither the weights nor the record.
 _FREE = (
@@ -59,7 +59,9 @@ def groups_of(
     return groups, counts
 
 
-def told(config: TrainVerifierConfig, groups: Sequence[Group], counts: Mapping[str, int]) -> str:
+def told_lengths(
+    config: TrainVerifierConfig, groups: Sequence[Group], counts: Mapping[str, int]
+) -> str:
     """What is told before training of solutions that are long, in lines; nothing of short ones."""
     text = overlong_line(counts, config.overlong)
     longest = max(

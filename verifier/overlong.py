@@ -15,10 +15,12 @@ longer is, in training and in scoring alike, one of
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from assay.generator.models import ModelConfig, quiet, resolve
 from assay.verifier.config import ScoreConfig, VerifierSettings
 
-__all__ = ["Piece", "Reading", "pieces", "reading_of"]
+__all__ = ["Piece", "Reading", "pieces", "readable_in", "readable_tokens", "reading_of"]
 
 
 @dataclass(frozen=True)
@@ -79,3 +81,24 @@ def reading_of(settings: VerifierSettings, readable: int, config: ScoreConfig) -
     """How a verifier whose model can read `readable` tokens reads, by `config`, else as trained."""
     limit = config.max_length or settings.max_length or readable
     return Reading(min(limit, readable), config.overlong or settings.overlong)
+
+
+def readable_tokens(model: ModelConfig) -> int:
+    """`Verifier.readable` of a folder or hub id, from its configuration alone."""
+    from transformers import AutoConfig
+
+    with quiet():
+        config = AutoConfig.from_pretrained(
+            resolve(model.name),
+            revision=model.revision or None,
+            trust_remote_code=model.trust_remote_code,
+        )
+    return readable_in(config)
+
+
+def readable_in(config: Any) -> int:
+    """The same of a configuration of Transformers."""
+    config = config.get_text_config()
+    names = ("max_position_embeddings", "sliding_window")
+    limits = [limit for name in names if (limit := getattr(config, name, None))]
+    return min(limits, default=1 << 30)

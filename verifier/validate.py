@@ -33,6 +33,7 @@ __all__ = [
     "measure_problems",
     "overlong_line",
     "score_problems",
+    "told",
     "validation_table",
 ]
 
@@ -207,6 +208,15 @@ def overlong_line(counts: Mapping[str, int], how: str) -> str:
         f"tokens with their question (overlong={how}): {done}"
     )
     return f"{text}; {references:,} reference solutions are\n" if references else f"{text}\n"
+
+
+def told(measured: Validation) -> str:
+    """One line for a progress bar."""
+    auc = "–" if measured.auc_within is None else f"{measured.auc_within:.3f}"
+    text = f"held out: AUC within {auc}, best-of-n {100 * measured.best_of_n:.0f} %"
+    if measured.majority is None:
+        return f"{text}, one sample {100 * measured.share_right:.0f} %"
+    return f"{text}, majority {100 * measured.majority:.0f} %"
 
 
 def validation_table(validations: Sequence[Mapping[str, Any]], kept: int) -> str:

@@ -33,7 +33,7 @@ from assay.search.stages.checks import check_gpus
 from assay.settings.errors import UserError
 from assay.settings.schema import as_dict
 from assay.verifier.config import ScoreConfig, check_scoring
-from assay.verifier.overlong import reading_of
+from assay.verifier.overlong import readable_tokens, reading_of
 from assay.verifier.scorers.own import Readable, Scorer
 
 __all__ = ["ScoreRunConfig", "Scorers", "check", "run", "score", "verifier_name"]
@@ -113,7 +113,7 @@ def _overlong(config: ScoreRunConfig, opened: Run, stage: str, parts: Sequence[P
     """What the last line says of candidates that were not read as a whole, but scored."""
     if config.ranker:
         return ""
-    from assay.verifier.model import read_settings, readable_tokens
+    from assay.verifier.model import read_settings
 
     reads = reading_of(
         read_settings(config.verifier), readable_tokens(config.verifier), config.scoring
@@ -207,7 +207,15 @@ def _stage(config: ScoreRunConfig) -> str:
 
 def _shape(config: ScoreRunConfig) -> dict[str, Any] | None:
     shape = model_shape(config.verifier)
-    return shape.to_dict() if shape else None
+    if shape is None:
+        return None
+    from assay.verifier.model import read_settings
+
+    try:
+        reads = read_settings(config.verifier).head_inputs != "hidden"
+    except UserError:  # another kind of verifier
+        reads = False
+    return dataclasses.replace(shape, reads_likelihood=reads).to_dict()
 
 
 def _work(opened: Run, config: ScoreRunConfig, scorers: Scorers) -> Work:
