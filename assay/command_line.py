@@ -166,7 +166,7 @@ def layers(command: Command, words: list[str]) -> list[str | dict[str, Any]]:
             out.append(f"{key.replace('-', '_')}={value if equals else 'true'}")
         elif command.others and not _is_own(command, word):
             many.append(word.replace("${", "\\${"))
-        elif _is_setting(word, question=free == "question"):
+        elif _is_setting(word, question=free == "question") or _is_braced(command, word):
             out.append(word)
         elif command.words:
             many.append(word.replace("${", "\\${"))
@@ -185,6 +185,11 @@ def _is_own(command: Command, word: str) -> bool:
     """Whether a word sets one of the command's own keys."""
     schema = getattr(importlib.import_module(command.module), command.schema)
     return re.split("[.=]", word)[0] in {field.name for field in dataclasses.fields(schema)}
+
+
+def _is_braced(command: Command, word: str) -> bool:
+    """Whether a word is `key={…}` or `key=[…]` of the command's own, which may hold spaces."""
+    return bool(re.fullmatch(r"[A-Za-z_]\w*=[{\[].*[}\]]", word)) and _is_own(command, word)
 
 
 def _is_setting(word: str, *, question: bool) -> bool:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from assay.evaluation.of_run import unfinished, with_notes
+from assay.evaluation.of_run import estimable, unfinished, with_notes
 from assay.evaluation.terminal import SIGNED, interval_cell, table_footer
 from assay.evaluation.whole_pools import for_whole_pools
 from assay.pools.frame import load_frame
@@ -122,7 +122,8 @@ def compare_runs(config: CompareConfig) -> Comparison:
         raise UserError(f"match={config.match}: expected one of {', '.join(MATCHES)}")
     opened = [Run.open(path) for path in config.runs]
     common = matched(opened[0], opened[1], config.match)
-    frames = [load_frame(each) for each in opened]
+    limited = [estimable(load_frame(each), each) for each in opened]
+    frames = [frame for frame, _ in limited]
     frames[1] = frames[1].assign(problem_id=frames[1]["problem_id"].map(common))
     # A problem of which one run has no candidates yet is none that both have.
     shared = set.intersection(*(set(frame["problem_id"].dropna()) for frame in frames))
@@ -143,6 +144,11 @@ def compare_runs(config: CompareConfig) -> Comparison:
         if len(each.problems) > len(shared)
     ]
     notes += _only_one(first, second, config)
+    notes += [
+        f"{path}: {note}"
+        for (_, told), path in zip(limited, config.runs, strict=True)
+        for note in told
+    ]
     notes += [
         f"{path}: {note}"
         for each, path in zip(evaluations, config.runs, strict=True)
@@ -194,7 +200,8 @@ def compare_rules(config: CompareConfig) -> Comparison:
     if config.verifiers:
         settings.verifier = config.verifiers[0]
     run = Run.open(config.runs[0])
-    evaluation = _evaluated(run, load_frame(run), settings, settings.verifier)
+    frame, limits = estimable(load_frame(run), run)
+    evaluation = with_notes(_evaluated(run, frame, settings, settings.verifier), limits)
     head, *others = config.rules
     pairs = [
         ((head, mix, n), (other, mix, n))

@@ -14,7 +14,15 @@ from dataclasses import dataclass, field
 
 from assay.evaluation.costs import with_costs
 from assay.evaluation.gradings import gradings
-from assay.evaluation.of_run import as_json, graded, open_run, tuning_pool, unfinished, with_notes
+from assay.evaluation.of_run import (
+    as_json,
+    estimable,
+    graded,
+    open_run,
+    tuning_pool,
+    unfinished,
+    with_notes,
+)
 from assay.evaluation.table import table
 from assay.evaluation.verifier_table import comparison, frame_of
 from assay.evaluation.whole_pools import for_whole_pools
@@ -57,13 +65,14 @@ def run_evaluate(config: EvaluateRunConfig) -> None:
     check_grading(config.grading)
     frame, tune = load_frame(run), tuning_pool(run, config.tune, config.grading)
     grading_table = gradings(frame)
+    frame, limits = estimable(frame, run)
     pool = PoolArrays.from_frame(graded(frame, run, config.grading), unfinished(run))
     names = [config.verifier] if config.verifier else config.verifiers or list(pool.scores)
     settings, whole = for_whole_pools(run, pool, settings, names)
     evaluations = [
         with_notes(
             with_costs(evaluate(pool, dataclasses.replace(settings, verifier=v), tune), run, frame),
-            (*note_on(frame, config.grading), *whole),
+            [*limits, *note_on(frame, config.grading), *whole],
         )
         for v in names or [""]
     ]

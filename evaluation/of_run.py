@@ -21,8 +21,11 @@ from assay.pools.imported import graded_by_them, note_on
 from assay.pools.run import Run
 from assay.selection.evaluate import Evaluation, evaluate
 from assay.selection.groups import possible
+from assay.selection.intervals import bootstrap_weights, interval
 from assay.selection.pool import PoolArrays
 from assay.selection.request import EvaluateConfig, check_config, grids
+from assay.selection.scaling import majority_of_all
+from assay.selection.until import UntilConfig, told
 from assay.settings.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "as_json",
+    "estimable",
     "evaluate_run",
     "graded",
     "open_run",
@@ -43,6 +47,31 @@ __all__ = [
 def graded(frame: pd.DataFrame, run: Run, grading: str) -> pd.DataFrame:
     """The frame with the labels that count. Raises `UserError` where a run has none of theirs."""
     return graded_by_them(frame, run) if grading == "theirs" else frame
+
+
+def estimable(frame: pd.DataFrame, run: Run) -> tuple[pd.DataFrame, list[str]]:
+    """What of a run's candidates is a random subset of what could be sampled, and notes.
+
+    All, but where sampling went on until a rule had decided: beyond the first round the candidates
+    that there are depend on the answers of those before, and no estimate at a fixed n would be one.
+    The note tells how the run did as it was sampled.
+    """
+    asked = run.key("candidates").get("until")
+    if not asked:
+        return frame, []
+    until = UntilConfig(**asked)
+    modes = frame["mode"].nunique()
+    first = frame[frame["sample"] < until.round // modes]
+    pool = PoolArrays.from_frame(frame)
+    right = majority_of_all(pool, pool.present)
+    accuracy = interval(right, bootstrap_weights(len(right)))
+    note = (
+        f"sampled until {told(until)}: {len(frame) / len(right):.1f} candidates per problem, of "
+        f"which the majority vote is right for {100 * accuracy.value:.1f} % "
+        f"[{100 * accuracy.low:.1f}, {100 * accuracy.high:.1f}]. Beyond the first round they are "
+        f"no random subset: everything else here is of the first {until.round} of each problem"
+    )
+    return first, [note]
 
 
 def with_notes(evaluation: Evaluation, notes: Sequence[str]) -> Evaluation:
@@ -100,7 +129,8 @@ def tuning_pool(run: Run, path: str, grading: str = "ours") -> PoolArrays | None
         raise UserError(
             f"tune={path}: {shared} of its problems are in {run.path} too; expected held-out ones"
         )
-    return PoolArrays.from_frame(graded(load_frame(other), other, grading), unfinished(other))
+    frame, _ = estimable(load_frame(other), other)
+    return PoolArrays.from_frame(graded(frame, other, grading), unfinished(other))
 
 
 def evaluate_run(
@@ -117,7 +147,8 @@ def evaluate_run(
     """
     frame = load_frame(run) if frame is None else frame
     both = agreement(frame)
-    notes = (*note_on(frame, grading), *([both] if both else []))
+    frame, limits = estimable(frame, run)
+    notes = (*limits, *note_on(frame, grading), *([both] if both else []))
     pool = PoolArrays.from_frame(graded(frame, run, grading), unfinished(run))
     check_config(config)
     verifier = config.verifier or next(iter(pool.scores), "")

@@ -14,7 +14,7 @@ rows padded at the end, where `present` is False.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-__all__ = ["SCORE_PREFIX", "PoolArrays", "orders"]
+__all__ = ["SCORE_PREFIX", "PoolArrays", "arranged", "orders"]
 
 
 SCORE_PREFIX = "score:"
@@ -86,17 +86,8 @@ class PoolArrays:
         import pandas as pd
 
         frame = _in_order(frame)
+        problem_ids, spread = _spread(frame)
         origins, origin_names = pd.factorize(frame["origin"], sort=True)
-        rows, problem_ids = pd.factorize(frame["problem_id"])
-        starts = np.searchsorted(rows, np.arange(len(problem_ids)))
-        columns = np.arange(len(frame)) - starts[rows]
-        shape = (len(problem_ids), int(columns.max()) + 1)
-
-        def spread(values: Any, fill: Any, dtype: Any) -> NDArray[Any]:
-            array = np.full(shape, fill, dtype)
-            array[rows, columns] = values
-            return array
-
         numbers = partial(_numbers, frame)
         classes = spread(numbers("answer_class", -1), -1, np.int32)
         label = _boolean(frame["label"])
@@ -111,7 +102,7 @@ class PoolArrays:
         }
         unused = {**_without_scores(scores, classes), **(left_out or {})}
         return cls(
-            problem_ids=[str(problem_id) for problem_id in problem_ids],
+            problem_ids=problem_ids,
             classes=classes,
             # A candidate without an answer can be neither chosen nor right.
             labels=labels & (classes >= 0),
@@ -179,12 +170,40 @@ class PoolArrays:
         return replace(self, **moved, scores=scores, free=free)
 
 
+def arranged(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """Columns of numbers of a frame in the places that its candidates have in its pool, (P, S).
+
+    NaN where a number is missing or there is no candidate. Raises `UserError` as
+    `PoolArrays.from_frame`.
+    """
+    frame = _in_order(frame)
+    _, spread = _spread(frame)
+    return {name: spread(_numbers(frame, name), np.nan, np.float64) for name in names}
+
+
 def orders(pool: PoolArrays, scores: NDArray[Any] | None) -> dict[str, NDArray[Any]]:
     """For each rule that takes the highest, its numbers, shape (P, S); NaN where unknown."""
     known = np.where(pool.tokens > 0, pool.tokens, np.nan)
     found = {"shortest": -known, "logprob": pool.logprobs / known}
     found |= {name: FREE_SCORES[name] * own for name, own in pool.free.items()}
     return found if scores is None else {**found, "best_of_n": scores}
+
+
+def _spread(frame: pd.DataFrame) -> tuple[list[str], Callable[[Any, Any, Any], NDArray[Any]]]:
+    """The problems of a frame `_in_order`, and what puts a column into an array (P, S)."""
+    import pandas as pd
+
+    rows, problem_ids = pd.factorize(frame["problem_id"])
+    starts = np.searchsorted(rows, np.arange(len(problem_ids)))
+    columns = np.arange(len(frame)) - starts[rows]
+    shape = (len(problem_ids), int(columns.max()) + 1)
+
+    def spread(values: Any, fill: Any, dtype: Any) -> NDArray[Any]:
+        array = np.full(shape, fill, dtype)
+        array[rows, columns] = values
+        return array
+
+    return [str(problem_id) for problem_id in problem_ids], spread
 
 
 def _finite(scores: NDArray[np.float64]) -> NDArray[np.float64]:

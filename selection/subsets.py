@@ -30,7 +30,17 @@ from assay.selection import rules
 from assay.selection.curves import Estimate, Floats, Integers, Mix, has, splits
 from assay.selection.pool import PoolArrays
 
-__all__ = ["MAJORITY", "Rule", "Subset", "Vote", "estimate", "expected_accuracy"]
+__all__ = [
+    "MAJORITY",
+    "Block",
+    "Rule",
+    "Subset",
+    "Vote",
+    "arrivals",
+    "chunks",
+    "estimate",
+    "expected_accuracy",
+]
 
 # (classes, scores, ties) of shape (…, n) -> index of the chosen candidate, −1 for none.
 Rule: TypeAlias = Callable[[Any, Any, Any], NDArray[np.intp]]
@@ -166,11 +176,11 @@ def _draw_batch(
 ) -> None:
     """Adds `draws` draws of every problem to the sums."""
     ns = sorted(asked, reverse=True)
-    for number, (problems, counts) in enumerate(_chunks(pool, mix, draws)):
+    for number, (problems, counts) in enumerate(chunks(pool, mix, draws)):
         # A stream for each chunk, the same whatever the scores: evaluations by two verifiers see
         # the same subsets.
         generator = np.random.default_rng([*seed, number])
-        block = _Block(pool, scores, problems, counts)
+        block = Block(pool, scores, problems, counts)
         for n, ways in _subsets(block, mix, ns, draws, generator):
             for name, rule in asked[n].items():
                 right = sum(
@@ -183,7 +193,7 @@ def _draw_batch(
             sums[name, n].draws += draws
 
 
-def _chunks(
+def chunks(
     pool: PoolArrays, mix: Mix, draws: int
 ) -> Iterator[tuple[NDArray[np.intp], tuple[int, ...]]]:
     """Problems, and how many candidates of each mode each of them has: arrays without padding.
@@ -204,7 +214,7 @@ def _chunks(
             yield problems[start : start + step], tuple(int(count) for count in held)
 
 
-class _Block:
+class Block:
     """Some problems with equally many candidates (W of each, CoT first), as arrays (P, W)."""
 
     def __init__(
@@ -220,7 +230,7 @@ class _Block:
             # Stable: what is of the mode first, in the pool's order.
             there = pool.of_mode(mode)[problems]
             parts.append(np.argsort(~there, axis=1, kind="stable")[:, :drawn])
-        columns = np.concatenate(parts, axis=1)
+        self.columns = columns = np.concatenate(parts, axis=1)
         rows = problems[:, None]
         self.problems, self.width = columns.shape
         self.classes = pool.classes[rows, columns]
@@ -257,7 +267,7 @@ class _Block:
         return bool(np.isin(words, programs).any())
 
     @cached_property
-    def heard(self) -> _Block:
+    def heard(self) -> Block:
         """The block as rules that need scores see it: without a score is as without an answer."""
         if ((self.classes >= 0) == self.eligible).all():
             return self
@@ -273,20 +283,16 @@ class _Block:
 
 
 def _subsets(
-    block: _Block, mix: Mix, ns: Sequence[int], draws: int, generator: np.random.Generator
+    block: Block, mix: Mix, ns: Sequence[int], draws: int, generator: np.random.Generator
 ) -> Iterator[tuple[int, list[Subset]]]:
     """The subsets of each n (descending), one for each way to split n over the modes.
 
     A candidate in a draw is one integer: rank, tie-break, arrival, column, from the highest bits
     down. There is a tie-break only where a score is shared across modes.
     """
-    bits = max(1, (block.width - 1).bit_length())
-    time_bits = 31 - bits
+    bits, time_bits = _bits(block)
     shape = (block.problems, draws, block.width)
-    arrival = generator.integers(0, 1 << 32, shape, np.uint32).astype(np.int64)
-    arrival >>= 32 - time_bits
-    arrival <<= bits
-    arrival |= np.arange(block.width)  # no two arrive together
+    arrival = arrivals(block, draws, generator)
     cot = block.counts[0]
     times = [np.sort(part, axis=-1) for part in (arrival[..., :cot], arrival[..., cot:])]
     keys = arrival
@@ -324,6 +330,26 @@ def _subsets(
         yield n, [Subset(block, first(way) & column, n) for way in ways]
 
 
+def _bits(block: Block) -> tuple[int, int]:
+    """How many of an arrival's 31 bits are its column and how many its time."""
+    bits = max(1, (block.width - 1).bit_length())
+    return bits, 31 - bits
+
+
+def arrivals(block: Block, draws: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """A random arrival of every candidate in every draw, shape (P, draws, W).
+
+    The candidate's column is in the lowest bits.
+    """
+    bits, time_bits = _bits(block)
+    shape = (block.problems, draws, block.width)
+    arrival = generator.integers(0, 1 << 32, shape, np.uint32).astype(np.int64)
+    arrival >>= 32 - time_bits
+    arrival <<= bits
+    arrival |= np.arange(block.width)  # no two arrive together
+    return arrival
+
+
 class Subset:
     """Subsets of a block's problems, the best-scored first; arrays of shape (P, draws, m).
 
@@ -331,7 +357,7 @@ class Subset:
     an answer or without a score stand last.
     """
 
-    def __init__(self, block: _Block, columns: NDArray[np.int64], n: int) -> None:
+    def __init__(self, block: Block, columns: NDArray[np.int64], n: int) -> None:
         self.block, self.n = block, n
         self.columns = columns
         self.problems, self.draws, self.size = columns.shape

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from assay.evaluation.adaptive import Adaptive
 from assay.evaluation.report.axes import AXES
 from assay.evaluation.report.problem import choosing_rules, describe, pack
 from assay.evaluation.report.sections import (
@@ -32,6 +33,7 @@ from assay.evaluation.report.sections import (
     groups,
     run_settings,
     scores,
+    stopping,
 )
 from assay.selection.evaluate import Evaluation
 from assay.selection.names import RULE_LABELS
@@ -41,7 +43,7 @@ from assay.storage.places import Place
 __all__ = ["Page", "PageRun", "write_page"]
 
 TEMPLATES = Path(__file__).parent / "templates"
-SCRIPTS = ("base.js", "charts.js", "curves.js", "findings.js", "problems.js")
+SCRIPTS = ("base.js", "charts.js", "curves.js", "findings.js", "stopping.js", "problems.js")
 SINGLE = 5_000_000  # bytes of candidates up to which they stand in the page itself
 BLOCK = 300_000  # bytes of candidates that are loaded together
 
@@ -56,7 +58,8 @@ class PageRun:
     `label` (or None), and where known `outcome`, `output`, `message` (of a program), `origin`,
     `score` (by the evaluation's verifier), and `values` with `starts` and `ends`: the value at each
     token and the token's place in `text`. Nulls of pandas are understood. `importance` are rows of
-    a ranker's features (`name`, `features`, `drop`, `error`), where one made the scores.
+    a ranker's features (`name`, `features`, `drop`, `error`), where one made the scores; `adaptive`
+    is the replay of stopping rules on the run's pool, where there is one.
     """
 
     name: str
@@ -65,6 +68,7 @@ class PageRun:
     problems: Iterable[Mapping[str, Any]]
     seconds: Mapping[str, float] = field(default_factory=dict)
     importance: Sequence[Mapping[str, Any]] = ()
+    adaptive: Adaptive | None = None
 
 
 @dataclass(frozen=True)
@@ -167,6 +171,7 @@ def _data(runs: Sequence[PageRun], lists: Sequence[_List]) -> dict[str, Any]:
                 "difficulty": groups.difficulty(run.evaluation),
                 "calibration": scores.calibration(run.evaluation),
                 "over": scores.over_optimisation(run.evaluation),
+                "stopping": stopping.frontier(run.adaptive),
                 "places": [index[line["id"]] for line in each.lines],
                 "starts": starts,
                 "share": [line["share"] for line in each.lines],
@@ -256,6 +261,7 @@ def _render(
             for run in runs
             if run.importance
         ],
+        stopping=stopping.stopping_tables([(run.name, run.adaptive) for run in runs]),
         differing=run_settings.differing_settings([run.settings for run in runs]),
         folder=data["folder"],
         data=Markup(_script_json(data)),

@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.evaluation.of_run import as_json, evaluate_run, graded, tuning_pool, usable
+from assay.evaluation.adapt_request import AdaptConfig
+from assay.evaluation.adaptive import Adaptive, replay_run, tidy_replays
+from assay.evaluation.of_run import as_json, estimable, evaluate_run, graded, tuning_pool, usable
 from assay.evaluation.report.page import Page, PageRun, write_page
 from assay.evaluation.report.tidy import tidy_tables
 from assay.evaluation.table import table
@@ -56,9 +58,10 @@ _PAGE = "index.html"
 # Files of a report that another one may lack: figures, tables, candidates beside the page.
 _OURS = re.compile(
     r"(accuracy|calibration|curves|differences|difficulty|equal_flops|groups|over_optimisation"
-    r"|problems|quality)\.(csv|parquet|pdf|png|svg)|data-[0-9a-f]{12}/problems-[^/]+\.js"
+    r"|problems|quality|stopping|stopping_difficulty|stopping_savings)\.(csv|parquet|pdf|png|svg)|data-[0-9a-f]{12}/problems-[^/]+\.js"
 )
 _VALUES = ["values", "starts", "ends"]
+_ORDERS = 50  # of a replay for the page: its error is far below the intervals
 
 
 @dataclass
@@ -85,6 +88,8 @@ class ReportConfig(EvaluateConfig):
     cross-fitting"""
     grading: str = "ours"
     """whose labels count: ours, or theirs where labels came along with imported candidates"""
+    adapt: bool = True
+    """replay stopping rules on each pool, over 50 random orders (docs/adaptive.md)"""
 
 
 def run_report(config: ReportConfig) -> None:
@@ -104,11 +109,16 @@ def run_report(config: ReportConfig) -> None:
     check_grading(config.grading)
     runs = {name: Run.open(path) for name, path in zip(_names(paths), paths, strict=True)}
     _check_same_questions(runs)
-    evaluations = {}
+    evaluations: dict[str, Evaluation] = {}
+    adaptive: dict[str, Adaptive] = {}
     for name, run in runs.items():
         settings = fields_of(EvaluateConfig, config)
         tune = tuning_pool(run, config.tune, config.grading)
-        evaluations[name] = evaluate_run(run, settings, tune, config.grading)
+        frame = load_frame(run)
+        evaluations[name] = evaluate_run(run, settings, tune, config.grading, frame)
+        if config.adapt:
+            frame, _ = estimable(graded(frame, run, config.grading), run)
+            adaptive |= _replayed(name, run, evaluations[name], settings, frame)
         if len(runs) > 1:
             print(f"{name}\n")
         print(table(_asked(evaluations[name], config), seconds=stage_seconds(run)))
@@ -125,6 +135,7 @@ def run_report(config: ReportConfig) -> None:
             single=config.single,
             x=config.x,
             grading=config.grading,
+            adaptive=adaptive,
         )
     page = dataclasses.replace(page, path=folder / page.path.name)
     print(f"\nreport written to {page}")
@@ -141,8 +152,30 @@ def report_run(
     evaluation = evaluate_run(run, config, frame=frame)
     name = run.path.name
     with _to_write(run.path / "report") as folder:
-        write_report({name: run}, {name: evaluation}, folder, title=title, frames={name: frame})
+        write_report(
+            {name: run},
+            {name: evaluation},
+            folder,
+            title=title,
+            frames={name: frame},
+            adaptive=_replayed(name, run, evaluation, config, estimable(frame, run)[0]),
+        )
     return table(_asked(evaluation, config))
+
+
+def _replayed(
+    name: str, run: Run, evaluation: Evaluation, config: EvaluateConfig, frame: pd.DataFrame
+) -> dict[str, Adaptive]:
+    """The replay of stopping rules by the run's name; empty where there is nothing to stop."""
+    if max(evaluation.sizes.values()) < 2:
+        return {}
+    settings = AdaptConfig(
+        draws=min(config.draws, _ORDERS),
+        bootstrap=config.bootstrap,
+        seed=config.seed,
+        verifier=evaluation.verifier,
+    )
+    return {name: replay_run(run, settings, frame)}
 
 
 @contextlib.contextmanager
@@ -183,16 +216,18 @@ def write_report(
     x: str = "n",
     grading: str = "ours",
     frames: Mapping[str, pd.DataFrame] | None = None,
+    adaptive: Mapping[str, Adaptive] | None = None,
 ) -> Page:
     """Writes the page, the figures (SVG, PDF, PNG) and the tables (text, CSV, Parquet, JSON).
 
     `runs` and `evaluations` have the same names. Tables of several runs have a column `run`.
     `frames` are the candidates with their texts; those of a run that is not in it are read when the
-    page comes to them.
+    page comes to them. `adaptive` are replays of stopping rules.
     """
+    adaptive = adaptive or {}
     folder.mkdir(parents=True, exist_ok=True)
-    _draw_figures(evaluations, folder, x)
-    _write_tables(tidy_tables(evaluations), folder)
+    _draw_figures(evaluations, folder, x, adaptive)
+    _write_tables(tidy_tables(evaluations) | tidy_replays(adaptive), folder)
     texts = [
         (f"{name}\n\n" if len(runs) > 1 else "")
         + table(evaluations[name], bold=False, seconds=stage_seconds(run))
@@ -210,6 +245,7 @@ def write_report(
             page_problems(run, evaluations[name].verifier, grading, (frames or {}).get(name)),
             stage_seconds(run),
             about_ranker(run, evaluations[name].verifier).get("importance", ()),
+            adaptive.get(name),
         )
         for name, run in runs.items()
     ]
@@ -222,11 +258,17 @@ def write_report(
     )
 
 
-def _draw_figures(evaluations: Mapping[str, Evaluation], folder: Path, x: str) -> None:
+def _draw_figures(
+    evaluations: Mapping[str, Evaluation],
+    folder: Path,
+    x: str,
+    adaptive: Mapping[str, Adaptive],
+) -> None:
     """The curves against `x`, and beside them every figure that the evaluations have data for."""
     from assay.evaluation.report import figures
     from assay.evaluation.report.curve_figures import plot_curves, plot_runs
     from assay.evaluation.report.drawing import FORMATS
+    from assay.evaluation.report.stopping_figure import plot_stopping
 
     if len(evaluations) == 1:
         (evaluation,) = evaluations.values()
@@ -238,8 +280,10 @@ def _draw_figures(evaluations: Mapping[str, Evaluation], folder: Path, x: str) -
         "calibration": figures.plot_calibration,
         "over_optimisation": figures.plot_over_optimisation,
     }
-    for name, plot in more.items():
-        if not plot(evaluations, folder / name):
+    drawn = {name: plot(evaluations, folder / name) for name, plot in more.items()}
+    drawn["stopping"] = plot_stopping(adaptive, folder / "stopping")
+    for name, files in drawn.items():
+        if not files:
             # An earlier report may have had one.
             for suffix in FORMATS:
                 (folder / f"{name}.{suffix}").unlink(missing_ok=True)

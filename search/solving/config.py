@@ -10,6 +10,7 @@ from assay.generator.models import ModelConfig
 from assay.problems.sets import ProblemsConfig
 from assay.problems.shots import FewShotConfig
 from assay.sandbox import Limits
+from assay.selection.until import UntilConfig
 
 __all__ = ["SolveConfig"]
 
@@ -56,5 +57,7 @@ class SolveConfig:
     not given is as in the choice"""
     engine: EngineConfig = field(default_factory=EngineConfig)
     limits: Limits = field(default_factory=Limits)
+    until: UntilConfig = field(default_factory=UntilConfig)
+    """a stopping rule: a problem that is decided gets no more candidates, at most n"""
     show: bool = False
     """print every candidate"""

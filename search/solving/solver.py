@@ -13,7 +13,9 @@ Nothing is kept on disk but the answers; for pools that are to be studied there 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain, islice
 
 from assay.generator.candidates import asked_modes, sample_candidates
@@ -27,11 +29,27 @@ from assay.problems.shots import choose_shots
 from assay.sandbox import Sandbox
 from assay.search.solving.config import SolveConfig
 from assay.search.solving.decide import Member, Solved, choose
+from assay.search.solving.rounds import members_until
 from assay.search.solving.scoring import PoolScorer
-from assay.search.solving.setup import set_up
+from assay.search.solving.setup import Setup, set_up
 from assay.search.stages.sample import batch_samples
+from assay.selection.until import UntilConfig, resolved
+from assay.settings.errors import UserError
 
 __all__ = ["Solver"]
+
+
+def _stopping(setup: Setup) -> tuple[Setup, UntilConfig]:
+    """The stopping rule, and the setup without probabilities, which are of a fixed number."""
+    config = setup.config
+    if setup.spec.name == "hybrid":
+        raise UserError("until: not with rule=hybrid, which asks for no more than two")
+    if config.min_confidence:
+        raise UserError("until: not with min_confidence, whose probabilities are of a fixed n")
+    modes = len(asked_modes(setup.counts))
+    until = resolved(config.until, config.n, modes, scored=setup.source is not None)
+    why_not = "until: a stopping rule decides how many candidates there are"
+    return dataclasses.replace(setup, known=None, why_not=why_not), until
 
 
 def _any_answer(members: Sequence[Member]) -> bool:
@@ -49,6 +67,9 @@ class Solver:
         self.progress = progress
         self.setup = set_up(config)
         self.config = config = self.setup.config
+        self.until = None
+        if config.until.rule:
+            self.setup, self.until = _stopping(self.setup)
         shots = choose_shots(config.prompt, config.problems, asked_modes(self.setup.counts))
         self.engine: Engine = make_engine(config.engine, config.generator)
         self.prompter = Prompter(config.prompt, self.engine.tokenizer, shots)
@@ -69,30 +90,39 @@ class Solver:
                     yield choose(problem, members[problem.id], setup.spec, confidence, least)
 
     def _decode(self, problems: Sequence[Problem], sandbox: Sandbox) -> dict[str, list[Member]]:
-        return self._members(problems, self.setup.counts, sandbox)
+        counts = self.setup.counts
+        if self.until is None:
+            return self._members(problems, counts, sandbox=sandbox)
+        more = partial(self._members, sandbox=sandbox)
+        return members_until(self.until, problems, asked_modes(counts), more)
 
     def _decode_hybrid(
         self, problems: Sequence[Problem], sandbox: Sandbox
     ) -> dict[str, list[Member]]:
         """A program of each open-ended problem; words where that has no answer, and of the rest."""
         open_ended = [problem for problem in problems if not problem.options]
-        members = self._members(open_ended, {"pot": 1}, sandbox)
+        members = self._members(open_ended, {"pot": 1}, sandbox=sandbox)
         rest = [p for p in problems if not _any_answer(members.get(p.id, []))]
-        for problem_id, words in self._members(rest, {"cot": 1}, sandbox).items():
+        for problem_id, words in self._members(rest, {"cot": 1}, sandbox=sandbox).items():
             members.setdefault(problem_id, []).extend(words)
         return members
 
     def _members(
-        self, problems: Sequence[Problem], counts: Mapping[str, int], sandbox: Sandbox
+        self,
+        problems: Sequence[Problem],
+        counts: Mapping[str, int],
+        first: int = 0,
+        *,
+        sandbox: Sandbox,
     ) -> dict[str, list[Member]]:
-        """The problems' candidates, graded and scored, by problem id."""
+        """The problems' candidates from index `first`, graded and scored, by problem id."""
         if not problems:
             return {}
         sampled: dict[str, list[Candidate]] = {problem.id: [] for problem in problems}
         total = len(problems) * sum(counts.values())
         with progress_bar(total, "sample", shown=self.progress) as progress:
             for candidate in sample_candidates(
-                self.engine, self.prompter, problems, counts, self.setup.sampling
+                self.engine, self.prompter, problems, counts, self.setup.sampling, first
             ):
                 sampled[candidate.problem_id].append(candidate)
                 progress.update(1)

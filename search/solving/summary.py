@@ -34,6 +34,9 @@ def summary(rows: Rows, spec: RuleSpec) -> list[str]:
         lines.append(f"{withheld} of {count(len(rows), 'problem')} not answered")
     if spec.name == "hybrid":
         lines += hybrid_lines(rows)
+    elif len({row["n"] for row in rows}) > 1:
+        mean = sum(row["n"] for row in rows) / len(rows)
+        lines.append(f"{mean:.1f} candidates per problem, at most {max(r['n'] for r in rows)}")
     return lines + [f"  note: {note}" for note in notes(rows, spec)]
 
 

@@ -11,15 +11,14 @@ more samples, and by further members of a mixture (`search/stages/mixture.py`).
 from __future__ import annotations
 
 import dataclasses
-import gc
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from assay.generator.candidates import asked_modes, sample_candidates
-from assay.generator.engines import Engine, EngineConfig, SamplingParams, make_engine
+from assay.generator.engines import EngineConfig, SamplingParams
 from assay.generator.engines.factory import identity
 from assay.generator.flops import model_shape
 from assay.generator.models import ModelConfig, fingerprint
@@ -34,7 +33,10 @@ from assay.search.launch.devices import gpu_shares, workers_for
 from assay.search.launch.launchers import Launched, launch
 from assay.search.launch.work import Do, Report, Work
 from assay.search.stages.checks import check_origins
+from assay.search.stages.engines import Engines, model_of
 from assay.search.stages.mixture import Origin, members_of, origins_of, prompt_of
+from assay.search.stages.rounds import open_rounds_worker, slices_left, until_of
+from assay.selection.until import UntilConfig
 from assay.settings.errors import UserError
 from assay.settings.schema import as_dict, fields_of
 
@@ -57,6 +59,8 @@ class SampleConfig(StageConfig):
     mixture: dict[str, Any] = field(default_factory=dict)
     """several origins in one pool: name -> its own settings of generator, prompt, modes, sampling
     and engine, for example '{cool: {}, hot: {sampling: {temperature: 1.0}}}'"""
+    until: UntilConfig = field(default_factory=UntilConfig)
+    """a stopping rule: problems that are decided get no more samples"""
     problems_per_part: int = 0
     """problems per part, the unit of resuming and of sharding; 0 = the number that the run was
     begun with; for a new run, enough for about 512 samples per part"""
@@ -72,33 +76,6 @@ def run(config: SampleConfig) -> str | None:
         count = len(opened.parts("candidates"))
         print(f"{count} parts of candidates in {opened.path / 'candidates'}")
     return launched.job
-
-
-class Engines:
-    """Keeps the engine used last, so that consecutive users of one model load it once.
-
-    A process that it is sent to starts without an engine.
-    """
-
-    def __init__(self) -> None:
-        self._engine: Engine | None = None
-        self._loaded: tuple[ModelConfig, EngineConfig] | None = None
-
-    def get(self, origin: Origin) -> Engine:
-        """The engine of an origin, loaded unless it is the one used last."""
-        if self._engine is None or self._loaded != _model(origin):
-            self.release()
-            self._engine = make_engine(origin.engine, origin.generator)
-            self._loaded = _model(origin)
-        return self._engine
-
-    def release(self) -> None:
-        """Drops the engine, so that two models need not fit into memory."""
-        self._engine = None
-        gc.collect()
-
-    def __reduce__(self) -> tuple[type[Engines], tuple[()]]:
-        return Engines, ()
 
 
 def sample(
@@ -129,6 +106,11 @@ def _remaining(
 ) -> tuple[Run, list[Work]]:
     """Makes or opens the run, registers the stage and says what of it is left to do."""
     check(config)
+    if config.until.rule:
+        until = until_of(config.until, config.modes, config.mixture)
+        asked_for = asked_modes(config.modes)
+        modes: dict[str, int] = {mode: until.most // len(asked_for) for mode in asked_for}
+        config = dataclasses.replace(config, until=until, modes=modes)
     origins = origins_of(fields_of(Origin, config), config.mixture)
     problems = load_problems(config.problems) if problems is None else problems
     shots = {
@@ -146,12 +128,34 @@ def _remaining(
     ]
     missing = opened.missing("candidates", asked, Shard.parse(config.shard))
     sampled = list(origins.values())
+    total = sum(len(opened.slice(part, size)) * (part.end - part.first) for part in missing)
+    prepare: Callable[..., Do] = open_worker
+    arguments: tuple[Any, ...] = (
+        config.run,
+        opened.record,
+        size,
+        origins,
+        shots,
+        engines or Engines(),
+    )
+    if config.until.rule:
+        (origin,), (own,) = origins.values(), shots.values()
+        prepare, missing = open_rounds_worker, slices_left(missing)
+        arguments = (
+            config.run,
+            opened.record,
+            size,
+            origin,
+            own,
+            config.until,
+            engines or Engines(),
+        )
     workers, devices, gpus = _hardware(config.workers, sampled) if missing else (1, [], 0)
     work = Work(
         missing,
-        open_worker,
-        (config.run, opened.record, size, origins, shots, engines or Engines()),
-        total=sum(len(opened.slice(part, size)) * (part.end - part.first) for part in missing),
+        prepare,
+        arguments,
+        total=total,
         description="sample",
         workers=workers,
         devices=devices,
@@ -216,12 +220,8 @@ def _with_confidence(origin: Origin, opened: Run, name: str) -> Origin:
 
 def _by_model(origins: Mapping[str, Origin]) -> list[str]:
     """The names of the origins, those of one model together: a worker then loads it once."""
-    models = [_model(origin) for origin in origins.values()]
-    return sorted(origins, key=lambda name: models.index(_model(origins[name])))
-
-
-def _model(origin: Origin) -> tuple[ModelConfig, EngineConfig]:
-    return origin.generator, origin.engine
+    models = [model_of(origin) for origin in origins.values()]
+    return sorted(origins, key=lambda name: models.index(model_of(origins[name])))
 
 
 def _register(
@@ -235,6 +235,8 @@ def _register(
     # All are checked before the first one is sampled for hours.
     for name, origin in origins.items():
         key = sampling_key(origin, shots[name], config.problems_per_part)
+        if config.until.rule:
+            key["until"] = as_dict(config.until)
         settings = (
             origin
             if name
@@ -261,6 +263,9 @@ def part_size(config: SampleConfig, origins: Mapping[str, Origin], opened: Run) 
     if config.problems_per_part:
         return config.problems_per_part
     most = max(1, *(count for origin in origins.values() for count in origin.modes.values()))
+    if config.until.rule:
+        # A round shall fill the engine, though many of its problems are decided.
+        most = max(1, config.until.round // len(asked_modes(config.modes)))
     return max(1, round(max(batch_samples(o.engine) for o in origins.values()) / most))
 
 

@@ -249,6 +249,8 @@ def open_worker(config: ScoreRunConfig, record: dict[str, Any], scorers: Scorers
         rows = []
         for problem in opened.slice(part):
             own = members[problem.id]
+            if not own:
+                continue  # a stopping rule had decided this problem before
             readable = [Readable(c["mode"], c["text"], output) for c, output in own]
             scored = scorer.score(problem, readable, config.scoring)
             rows += [_row(candidate, scored, i) for i, (candidate, _) in enumerate(own)]

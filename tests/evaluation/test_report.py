@@ -43,7 +43,8 @@ def make_run(folder, right=(0, 3), problems=3, temperature=0.7, question="What i
 
 
 TABLES = ["accuracy", "calibration", "differences", "over_optimisation", "problems", "quality"]
-FIGURES = ["calibration", "curves", "over_optimisation"]
+TABLES += ["stopping", "stopping_savings"]
+FIGURES = ["calibration", "curves", "over_optimisation", "stopping"]
 FILES = sorted(
     [f"{name}.{suffix}" for name in TABLES for suffix in ("csv", "parquet")]
     + [f"{name}.{suffix}" for name in FIGURES for suffix in ("svg", "pdf", "png")]
@@ -78,6 +79,8 @@ def test_difficulty_is_on_the_page_and_in_files_but_printed_only_when_asked(tmp_
         *(f"difficulty.{suffix}" for suffix in ("svg", "pdf", "png")),
         "groups.csv",
         "groups.parquet",
+        "stopping_difficulty.csv",
+        "stopping_difficulty.parquet",
     }
     groups = pd.read_csv(report / "groups.csv")
     # Two of four candidates are right, so that half of them reach n = 2.
