@@ -106,10 +106,13 @@ def _dispatch(words: list[str]) -> int:
         return 2
     module = importlib.import_module(command.module)
     schema = getattr(module, command.schema)
-    if "--help" in rest or "-h" in rest:
-        print(_help(name, command, schema))
-        return 0
     from assay.settings.schema import load
+
+    if asked := {"--help", "-h"} & set(rest):
+        topic = rest[rest.index(asked.pop()) + 1 :]
+        defaults = load(schema, command.configs)
+        print(_help(name, command, defaults, topic[0] if topic else ""))
+        return 0
 
     config = load(schema, [*command.configs, *layers(command, with_values(rest, schema))])
     code = getattr(module, command.function)(config)
@@ -127,18 +130,27 @@ def _name(words: list[str]) -> tuple[str, list[str]]:
 
 def with_values(words: list[str], schema: Any) -> list[str]:
     """Joins `--format qwen` to `--format=qwen`, unless the key is a switch."""
-    valued = {
-        field.name for field in dataclasses.fields(schema) if field.type not in ("bool", bool)
-    }
     out: list[str] = []
     for word in words:
         before = out[-1] if out else ""
-        is_key = before.startswith("--") and before[2:].replace("-", "_") in valued
+        is_key = before.startswith("--") and _takes_value(schema, before[2:].replace("-", "_"))
         if is_key and not word.startswith("--"):
             out[-1] = f"{before}={word}"
         else:
             out.append(word)
     return out
+
+
+def _takes_value(schema: Any, key: str) -> bool:
+    """Whether `key`, perhaps a nested one, is a key of `schema` and no switch."""
+    import typing
+
+    hint: Any = schema
+    for name in key.split("."):
+        if not dataclasses.is_dataclass(hint):
+            return typing.get_origin(hint) is dict
+        hint = typing.get_type_hints(hint).get(name)
+    return hint is not None and hint is not bool
 
 
 def layers(command: Command, words: list[str]) -> list[str | dict[str, Any]]:
@@ -193,7 +205,9 @@ def _overview() -> str:
         "assay: solve mathematical problems by sampling many candidates and verifying them",
         "",
         "usage: assay COMMAND [CONFIG.yaml] [key=value …]",
-        "       assay COMMAND --help",
+        "       assay COMMAND --help [all|GROUP]",
+        "       a key is key=value, --key=value or --key value; --key alone is key=true;",
+        "       YAML files and keys are merged in their order, later ones winning",
     ]
     for group, names in GROUPS.items():
         lines += ["", group]
@@ -201,10 +215,12 @@ def _overview() -> str:
     return "\n".join(lines)
 
 
-def _help(name: str, command: Command, schema: Any) -> str:
+def _help(name: str, command: Command, defaults: Any, topic: str) -> str:
     from assay.settings.help import describe
 
+    text = describe(type(defaults), defaults, topic)
+    more = "" if topic else f"\n\nall keys: assay {name} --help all"
     return (
         f"assay {name}: {command.summary}\n\nusage: {command.usage}\n\n"
-        f"keys, with their defaults:\n{describe(schema)}"
+        f"keys, with their defaults:\n{text}{more if '--help ' in text else ''}"
     )

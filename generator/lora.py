@@ -19,7 +19,7 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from assay.generator.models import (
     ModelConfig,
@@ -50,6 +50,8 @@ __all__ = [
 @dataclass
 class LoraConfig:
     """Low-rank adapters, trained in place of the language model's weights."""
+
+    FOLDED: ClassVar[bool] = True
 
     rank: int = 0
     """rank of the adapters; 0 = no adapters: all weights are trained"""
@@ -89,7 +91,7 @@ class GeneratorLoraConfig(LoraConfig):
         return bool(self.rank) and (self.bits == 4 or not self.merge)
 
 
-def add_adapters(lm: Any, settings: LoraConfig, seed: int, key: str = "model.lora") -> Any:
+def add_adapters(lm: Any, settings: LoraConfig, seed: int, key: str = "lora") -> Any:
     """Freezes `lm` and puts adapters, drawn from `seed`, on the layers that `settings` name.
 
     Returns peft's configuration of them. Raises `UserError` (naming `key`) without peft, and for

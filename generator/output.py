@@ -28,6 +28,8 @@ __all__ = ["GeneratorFolder"]
 
 _COMPLETE = "complete.json"
 _PREFIX = "checkpoint-"
+# What a folder holds before its training begins: where it was, its Slurm job, its reports.
+_OURS = ("training", "slurm", "reports")
 
 
 class GeneratorFolder(OutputFolder):
@@ -44,7 +46,7 @@ class GeneratorFolder(OutputFolder):
                 if not (checkpoint / _COMPLETE).exists():
                     shutil.rmtree(checkpoint)
             return
-        if self.path.exists() and any(p.name != "training" for p in self.path.iterdir()):
+        if self.path.exists() and any(p.name not in _OURS for p in self.path.iterdir()):
             raise self.foreign()
         self.training.mkdir(parents=True, exist_ok=True)
         write_json(settings, self.key)

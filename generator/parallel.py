@@ -15,17 +15,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.settings.errors import UserError
 from assay.settings.extras import missing_package
+from assay.settings.files import packaged
 from assay.storage.jsonl import parse_json
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
 
 __all__ = [
+    "OURS",
     "check_launch",
     "deepspeed_settings",
     "kind_of",
@@ -36,7 +37,7 @@ __all__ = [
 ]
 
 # Settings of DeepSpeed that follow from ours.
-_OURS = {
+OURS = {
     "optimizer": "learning_rate and trainer.optim",
     "scheduler": "schedule and warmup_ratio",
     "gradient_clipping": "trainer.max_grad_norm",
@@ -54,7 +55,7 @@ def deepspeed_settings(name: str, key: str, ours: Mapping[str, str]) -> dict[str
     `ours` gives for each of those what to set instead. Raises `UserError` naming `key`.
     """
     try:
-        settings = parse_json(_found(name).read_bytes())
+        settings = parse_json(packaged(name).read_bytes())
         stage = settings["zero_optimization"]["stage"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
@@ -67,24 +68,16 @@ def deepspeed_settings(name: str, key: str, ours: Mapping[str, str]) -> dict[str
     return dict(settings)
 
 
-def _found(name: str) -> Path:
-    """The file as it is named, else among the configurations that come with Assay."""
-    shipped = Path(__file__).resolve().parent.parent / name
-    return shipped if not Path(name).exists() and shipped.is_file() else Path(name)
-
-
-def prepare_deepspeed(name: Any, device: str) -> dict[str, Any]:
+def prepare_deepspeed(name: str, device: str) -> dict[str, Any]:
     """What the Trainer is given as `deepspeed`: the file's settings and what follows from ours.
 
     Raises `UserError` where the file does not fit, DeepSpeed is missing, or this process was not
     started by a launcher.
     """
-    if not isinstance(name, str):
-        raise UserError("trainer.deepspeed: expected the name of a JSON file")
-    settings = deepspeed_settings(name, "trainer.deepspeed", _OURS)
+    settings = deepspeed_settings(name, "deepspeed", OURS)
     if "LOCAL_RANK" not in os.environ:
         raise UserError(
-            f"trainer.deepspeed={name}: start with torchrun, for example "
+            f"deepspeed={name}: start with torchrun, for example "
             "torchrun --nproc_per_node 8 -m assay train-generator …"
         )
     # Else DeepSpeed looks for a GPU of its own, and finds one of another kind or none.
@@ -92,7 +85,7 @@ def prepare_deepspeed(name: Any, device: str) -> dict[str, Any]:
     try:
         import deepspeed  # noqa: F401
     except ImportError as error:
-        what = f"trainer.deepspeed={name}"
+        what = f"deepspeed={name}"
         raise missing_package(what, "deepspeed", extra="deepspeed") from error
     zero = dict(settings["zero_optimization"])
     if zero["stage"] == 3:
@@ -164,7 +157,7 @@ def _wanted(settings: Mapping[str, Any], world: int) -> Collection[str]:
         stage = settings["deepspeed"]["zero_optimization"]["stage"]
         return (f"zero-{stage}",)
     if launched_deepspeed():
-        return ("zero, by trainer.deepspeed=FILE.json",)
+        return ("zero, by deepspeed=FILE.json",)
     if settings.get("fsdp") or under_fsdp():
         return ("fsdp",)
     return ("ddp",) if world > 1 else ("plain",)

@@ -2,8 +2,8 @@
 
 Supervised, the loss on the response alone (Yue et al. 2023, arXiv 2309.05653, section 2.3), for two
 epochs by default, since coverage falls with more (Cobbe et al. 2021, arXiv 2110.14168, section
-4.1). Built on Transformers' Trainer: every field of its TrainingArguments can be set under
-`trainer`, for example `trainer.deepspeed=zero3.json` or `trainer.report_to=wandb`.
+4.1). Built on Transformers' Trainer: every field of its TrainingArguments that has no key of its
+own here can be set under `trainer`, for example `trainer.optim=adamw_bnb_8bit`.
 
     config = TrainGeneratorConfig(output="runs/generator", learning_rate=1e-3)
     train_generator(config, load_problems(ProblemsConfig(name="gsm_symbolic", limit=1000)))
@@ -16,14 +16,15 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import hashlib
-import math
+import os
 import random
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from assay.generator.batches import rows_of_a_step, split_batch
 from assay.generator.coverage import Coverage, CoverageConfig, measure_coverage
 from assay.generator.lora import GeneratorLoraConfig, add_adapters, check_base, load_quantized
 from assay.generator.models import (
@@ -39,8 +40,9 @@ from assay.generator.output import GeneratorFolder
 from assay.generator.packing import IGNORED, Packed, pack
 from assay.generator.parallel import prepare_deepspeed, settle_batch, under_fsdp
 from assay.generator.rationales import Example, RationalesConfig, build_examples, tell
+from assay.generator.reporting import check_report_to
 from assay.problems.problem import Problem
-from assay.problems.prompts import PromptConfig, Prompter
+from assay.problems.prompts import PromptConfig, Prompter, prompt_key
 from assay.settings.errors import UserError
 from assay.storage.places import local_folder
 
@@ -49,19 +51,18 @@ if TYPE_CHECKING:
 
     from assay.generator.trainer import GeneratorTrainer
 
-__all__ = ["TrainGeneratorConfig", "tokens_at_once", "train_generator"]
+__all__ = ["TrainGeneratorConfig", "left_to_train", "train_generator"]
 
-# A micro-batch: so many tokens keep the processor busy, as long as they fit the memory.
-_TOKENS = {"cpu": 4096, "cuda": 16384}
-_BYTES = {"cpu": 1 << 30, "cuda": 8 << 30}
-# Dividing a step over processes may change its size by this part, in silence.
-_BATCH_ERROR = 0.1
 # Fields of TrainingArguments that are set elsewhere.
 _OURS = {
     "output_dir": "output",
     "num_train_epochs": "epochs",
     "learning_rate": "learning_rate",
     "seed": "seed",
+    "deepspeed": "deepspeed",
+    "gradient_checkpointing": "gradient_checkpointing",
+    "activation_checkpointing": "gradient_checkpointing",
+    "report_to": "report_to",
     "remove_unused_columns": "",
     "per_device_eval_batch_size": "",
 }
@@ -70,6 +71,8 @@ _OURS = {
 @dataclass
 class TrainGeneratorConfig:
     """How a generator is fine-tuned (an OmegaConf schema)."""
+
+    RENAMED: ClassVar[dict[str, str]] = {"pack_length": "pack_tokens"}
 
     model: ModelConfig = field(default_factory=ModelConfig)
     """the model to fine-tune"""
@@ -85,8 +88,8 @@ class TrainGeneratorConfig:
     """fraction of the training during which the learning rate rises"""
     batch_size: int = 32
     """solutions in an optimizer step, on average (whole packed rows are taken)"""
-    pack_length: int = 1024
-    """tokens in a packed row; longer solutions are left out"""
+    pack_tokens: int = 1024
+    """tokens in a packed row; solutions that are longer with their question are left out"""
     order: str = "shuffled"
     """of the solutions: shuffled anew each epoch | given (a curriculum: as the problems stand)"""
     seed: int = 0
@@ -96,21 +99,31 @@ class TrainGeneratorConfig:
     """chooses the epoch by pass@n on held-out problems"""
     lora: GeneratorLoraConfig = field(default_factory=GeneratorLoraConfig)
     """train adapters instead; they need a larger learning_rate, for example 2e-4"""
+    deepspeed: str = ""
+    """DeepSpeed's configuration, for example configs/deepspeed/zero3.json; start with torchrun"""
+    gradient_checkpointing: bool = False
+    """keep each layer's input alone and compute the rest again: far less memory for activations,
+    a third more computing"""
+    report_to: list[str] = field(default_factory=list)
+    """where losses are reported besides the terminal: tensorboard, wandb, mlflow, …"""
     trainer: dict[str, Any] = field(default_factory=dict)
-    """any field of transformers.TrainingArguments: bf16, deepspeed, report_to,
-    gradient_checkpointing, per_device_train_batch_size (packed rows) …"""
+    """any other field of transformers.TrainingArguments: bf16, optim, fsdp,
+    per_device_train_batch_size (packed rows) …"""
 
     def check(self) -> None:
         """Raises `UserError` naming the field that is out of range."""
         if not self.output:
             raise UserError("output: expected a folder, for example output=runs/generator")
-        for name in ("epochs", "learning_rate", "batch_size", "pack_length"):
+        for name in ("epochs", "learning_rate", "batch_size", "pack_tokens"):
             if not getattr(self, name) > 0:
                 raise UserError(f"{name}={getattr(self, name)}: expected a number above 0")
         if self.order not in ("shuffled", "given"):
             raise UserError(f"order={self.order}: expected shuffled or given")
         if not 0 <= self.warmup_ratio < 1:
             raise UserError(f"warmup_ratio={self.warmup_ratio}: expected a number in [0, 1)")
+        for name in self.trainer.keys() & _OURS.keys():
+            instead = f"; set {_OURS[name]} instead" if _OURS[name] else ""
+            raise UserError(f"trainer.{name}: is set by Assay{instead}")
         self.rationales.check()
         self.coverage.check()
         self.lora.check()
@@ -125,30 +138,68 @@ def train_generator(
     out. Raises `UserError` for settings that do not fit, for problems without solutions, and where
     the output folder holds something else.
     """
-    config.check()
-    check_base(config.model, config.lora)
-    tokenizer = load_tokenizer(config.model)
-    prompter = Prompter(config.prompt, tokenizer)
-    problems, held_out = _held_out(problems, validation, config.coverage)
-    examples, left_out = _fitting(
-        build_examples(problems, prompter, config.rationales), config.pack_length
-    )
-    counts = {**tell(problems, examples), "too_long": left_out}
-    folder = GeneratorFolder(
-        local_folder(config.output, "output"), _key(config, examples, held_out)
-    )
+    work = _prepared(config, problems, validation)
+    folder, examples = work.folder, work.examples
     if folder.finished():
         return folder.path
     arguments = _arguments(config, folder)
     if arguments.process_index == 0:
         folder.begin()
-        print(_told(counts), file=sys.stderr)
+        print(_told(work.counts), file=sys.stderr)
     if config.order == "shuffled":
         random.Random(config.seed).shuffle(examples)
-    rows = pack(examples, config.pack_length)
+    rows = pack(examples, config.pack_tokens)
     with quiet():
-        _train(config, folder, arguments, rows, counts, prompter, held_out)
+        _train(config, folder, arguments, rows, work.counts, work.prompter, work.held_out)
     return folder.path
+
+
+def left_to_train(
+    config: TrainGeneratorConfig,
+    problems: list[Problem],
+    validation: Sequence[Problem],
+    processes: int,
+) -> bool:
+    """Whether `train_generator` would train, with so many processes; nothing is written.
+
+    Raises what it would raise before the first step, as far as that can be known without the model.
+    """
+    work = _prepared(config, problems, validation)
+    if work.folder.finished():
+        return False
+    rows = pack(work.examples, config.pack_tokens)
+    rows_of_a_step(config, len(rows), len(work.examples), processes)
+    return True
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What is known of a training before its model is loaded."""
+
+    folder: GeneratorFolder
+    prompter: Prompter
+    examples: list[Example]
+    held_out: list[Problem]
+    counts: dict[str, int]
+
+
+def _prepared(
+    config: TrainGeneratorConfig, problems: list[Problem], validation: Sequence[Problem]
+) -> _Prepared:
+    config.check()
+    check_report_to(config.report_to)
+    check_base(config.model, config.lora)
+    tokenizer = load_tokenizer(config.model)
+    prompter = Prompter(config.prompt, tokenizer)
+    problems, held_out = _held_out(problems, validation, config.coverage)
+    examples, left_out = _fitting(
+        build_examples(problems, prompter, config.rationales), config.pack_tokens
+    )
+    counts = {**tell(problems, examples), "too_long": left_out}
+    folder = GeneratorFolder(
+        local_folder(config.output, "output"), _key(config, examples, held_out)
+    )
+    return _Prepared(folder, prompter, examples, held_out, counts)
 
 
 def _held_out(
@@ -174,7 +225,7 @@ def _fitting(examples: list[Example], longest: int) -> tuple[list[Example], int]
     """The examples of at most `longest` tokens, and how many others there were."""
     fitting = [example for example in examples if len(example) <= longest]
     if not fitting:
-        raise UserError(f"pack_length={longest}: every solution is longer; make it larger")
+        raise UserError(f"pack_tokens={longest}: every solution is longer; make it larger")
     return fitting, len(examples) - len(fitting)
 
 
@@ -183,8 +234,14 @@ def _key(
 ) -> dict[str, Any]:
     """Everything that changes the weights: the model by its content, the data by theirs."""
     settings = dataclasses.asdict(config)
-    for name in ("model", "output", "save_every_seconds"):
+    for name in ("model", "output", "save_every_seconds", "report_to"):
         del settings[name]
+    settings["prompt"] = prompt_key(config.prompt)
+    # As trainings from before these keys had their names were recorded.
+    settings["pack_length"] = settings.pop("pack_tokens")
+    for name in ("deepspeed", "gradient_checkpointing"):
+        if value := settings.pop(name):
+            settings["trainer"][name] = value
     if not config.lora.rank:
         del settings["lora"]
     # Trainings from before there was a choice have no such key.
@@ -209,7 +266,7 @@ def _told(counts: dict[str, int]) -> str:
     if counts["without"]:
         text += f"; {counts['without']} problems have none that can be used"
     if counts["too_long"]:
-        text += f"; {counts['too_long']} solutions are longer than pack_length and left out"
+        text += f"; {counts['too_long']} solutions are longer than pack_tokens and left out"
     return text
 
 
@@ -219,12 +276,10 @@ def _arguments(config: TrainGeneratorConfig, folder: GeneratorFolder) -> Trainin
 
     known = {f.name for f in dataclasses.fields(TrainingArguments) if f.init}
     for name in config.trainer:
-        if name in _OURS:
-            instead = f"; set {_OURS[name]} instead" if _OURS[name] else ""
-            raise UserError(f"trainer.{name}: is set by Assay{instead}")
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f"; did you mean trainer.{near[0]}?" if near else ""
+            meant = [_OURS.get(name) or f"trainer.{name}" for name in near]
+            hint = f"; did you mean {meant[0]}?" if near else ""
             raise UserError(f"trainer.{name}: no such field of TrainingArguments{hint}")
     device = device_of(config.model).type
     cuda = device == "cuda"
@@ -240,18 +295,24 @@ def _arguments(config: TrainGeneratorConfig, folder: GeneratorFolder) -> Trainin
         "bf16": cuda and config.model.dtype == "auto",
         "dataloader_pin_memory": cuda,
         "ddp_find_unused_parameters": False,
-        "report_to": "none",
+        "report_to": config.report_to or "none",
         "save_strategy": "no",
         "logging_steps": 1,
         "logging_nan_inf_filter": False,
         "disable_tqdm": True,
         "remove_unused_columns": False,
     }
+    if config.gradient_checkpointing:
+        new = "activation_checkpointing"
+        settings[new if new in known else "gradient_checkpointing"] = True
     if config.order == "given":
         settings["train_sampling_strategy"] = "sequential"
     settings |= config.trainer
-    if settings.get("deepspeed"):
-        settings["deepspeed"] = prepare_deepspeed(settings["deepspeed"], device)
+    if config.deepspeed:
+        settings["deepspeed"] = prepare_deepspeed(config.deepspeed, device)
+    if config.report_to:
+        # By default in the folder of the training, which goes when that is finished.
+        os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(folder.path / "reports"))
     try:
         return TrainingArguments(output_dir=str(folder.training), **settings)
     except (ValueError, TypeError, ImportError, RuntimeError) as error:
@@ -281,7 +342,7 @@ def _train(
     model = load_quantized(base) if config.lora.bits == 4 else load_model(base)
     check_vocabulary(model, prompter.tokenizer, config.model.name)
     adapters = add_adapters(model, config.lora, config.seed, "lora") if config.lora.rank else None
-    _split_batch(config, arguments, rows, model, counts["cot"] + counts["pot"])
+    split_batch(config, arguments, rows, model, counts["cot"] + counts["pot"])
     settle_batch(arguments)
     trainer = GeneratorTrainer(model, arguments, rows, folder, config.save_every_seconds)
     if adapters is not None:
@@ -338,54 +399,6 @@ def _record(
     }
 
 
-def _split_batch(
-    config: TrainGeneratorConfig,
-    arguments: TrainingArguments,
-    rows: Sequence[Packed],
-    model: Any,
-    examples: int,
-) -> None:
-    """Divides an optimizer step over processes and micro-batches, unless the user has."""
-    step = max(1, round(config.batch_size * len(rows) / examples))
-    if step < arguments.world_size:
-        least = math.ceil(arguments.world_size * examples / len(rows))
-        raise UserError(
-            f"batch_size={config.batch_size}: fills {step} packed rows, fewer than the "
-            f"{arguments.world_size} processes; make it {least} or more, or pack_length smaller"
-        )
-    own = max(1, round(step / arguments.world_size))
-    if "per_device_train_batch_size" not in config.trainer:
-        most = max(1, _tokens_at_once(model) // config.pack_length)
-        parts = config.trainer.get("gradient_accumulation_steps", math.ceil(own / most))
-        arguments.per_device_train_batch_size = math.ceil(own / parts)
-    if "gradient_accumulation_steps" not in config.trainer:
-        parts = round(own / arguments.per_device_train_batch_size)
-        arguments.gradient_accumulation_steps = max(1, parts)
-    own = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps
-    taken = own * arguments.world_size
-    if abs(taken / step - 1) > _BATCH_ERROR and arguments.process_index == 0:
-        print(
-            f"train generator: steps of {taken * examples / len(rows):.0f} solutions on average, "
-            f"not {config.batch_size}: {arguments.world_size} × {own} packed rows",
-            file=sys.stderr,
-        )
-
-
-def _tokens_at_once(model: Any) -> int:
-    """Tokens of a micro-batch: its activations and logits shall fit a fixed memory."""
-    config = model.config.get_text_config()
-    wide = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
-    sizes = (config.num_hidden_layers, config.hidden_size, wide, config.vocab_size)
-    return tokens_at_once(*sizes, model.device.type)
-
-
-def tokens_at_once(layers: int, hidden: int, wide: int, vocabulary: int, kind: str) -> int:
-    """Tokens of a micro-batch of a model of these sizes on a device of this kind."""
-    # What a layer keeps for its backward pass, and the logits of the responses, in float32.
-    token = 4 * (layers * (12 * hidden + 4 * wide) + 2 * vocabulary)
-    return int(min(_TOKENS.get(kind, 4096), _BYTES.get(kind, 1 << 30) // token))
-
-
 def _check_divided(config: TrainGeneratorConfig) -> None:
     """Refuses what weights that are divided over processes do not allow."""
     if config.coverage.problems:
@@ -393,5 +406,5 @@ def _check_divided(config: TrainGeneratorConfig) -> None:
     if config.lora.bits == 4:
         raise UserError(
             "lora.bits=4: weights of 4 bits cannot be divided over processes; train data-parallel "
-            "(trainer.deepspeed=null, no FSDP): each process holds them whole"
+            "(deepspeed=, no FSDP): each process holds them whole"
         )

@@ -23,14 +23,15 @@ __all__ = ["FORWARD_KERNELS", "OVERHEAD", "StageEstimate", "estimate_of", "gradi
 OVERHEAD = 1.5 * GIB
 # Kernels of a layer, forward.
 FORWARD_KERNELS = 25
-# Candidates a second that are run, compared and labelled.
-_GRADED = 2000.0
+# Candidates a second that are run, compared and labelled, on so many cores.
+_GRADED, _GRADING_CORES = 2000.0, 16
 
 
 @dataclass(frozen=True)
 class StageEstimate:
     """An estimate. `memory` is of one device, `capacity` what it has, `host_capacity` its share of
-    the host's memory, all in bytes; 0 where neither says anything. `settings`: what was planned
+    the host's memory, all in bytes; 0 where neither says anything. `cores`: of a stage that needs
+    none of the devices, the processor cores that it is billed for. `settings`: what was planned
     with. `advice`: what would fit where this does not.
     """
 
@@ -47,6 +48,7 @@ class StageEstimate:
     flops: float = 0.0
     seconds: float = 0.0
     bound: str = ""
+    cores: int = 0
     settings: dict[str, Any] = field(default_factory=dict)
     advice: tuple[str, ...] = ()
 
@@ -72,6 +74,7 @@ def estimate_of(
     )
 
 
-def grading_estimate(name: str, candidates: int) -> StageEstimate:
-    """The estimate of running programs and labelling answers, on the host's processor."""
-    return StageEstimate(name, seconds=candidates / _GRADED, bound="programs")
+def grading_estimate(name: str, candidates: float) -> StageEstimate:
+    """The estimate of running programs and labelling answers, on a processor."""
+    seconds = candidates / _GRADED
+    return StageEstimate(name, seconds=seconds, bound="programs", cores=_GRADING_CORES)

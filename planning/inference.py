@@ -48,7 +48,7 @@ class Scoring:
     candidates: int
     prompt: float
     tokens: float
-    batch_tokens: int
+    micro_batch_tokens: int
     element: int
 
 
@@ -158,15 +158,15 @@ def scoring_estimate(work: Scoring, machine: Machine) -> StageEstimate:
     """The estimate of scoring: one prompt's candidates at a time, on every device its own parts."""
     device, shape, size = machine.device, work.model.shape, work.model.size
     tokens = work.candidates * work.tokens
-    together = min(work.batch_tokens, work.candidates / max(1, work.prompts) * work.tokens)
+    together = min(work.micro_batch_tokens, work.candidates / max(1, work.prompts) * work.tokens)
     # In a forward pass the widest layer's tensors live, and the question's keys.
     width = 4 * shape.hidden_size + 4 * max(shape.intermediate_size, shape.expert_size)
     token = key_value_bytes(shape, work.element)
     memory = Memory(
         {
             "weights": float(size.total * work.element),
-            "activations": float(work.batch_tokens * width * work.element),
-            "kv cache": token * (work.prompt + work.batch_tokens),
+            "activations": float(work.micro_batch_tokens * width * work.element),
+            "kv cache": token * (work.prompt + work.micro_batch_tokens),
             "other": 0.0 if device.is_cpu else OVERHEAD,
         }
     )
@@ -192,5 +192,5 @@ def scoring_estimate(work: Scoring, machine: Machine) -> StageEstimate:
         flops=flops,
         seconds=seconds[bound],
         bound=bound,
-        settings={"batch_tokens": work.batch_tokens},
+        settings={"micro_batch_tokens": work.micro_batch_tokens},
     )

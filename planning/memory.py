@@ -23,6 +23,7 @@ __all__ = [
     "NO_ADAPTERS",
     "PARALLEL",
     "PRECISIONS",
+    "STATES_16_BIT",
     "Adapters",
     "Memory",
     "Parallel",
@@ -50,12 +51,16 @@ class Precision:
     copies: int = 0
 
 
+STATES_16_BIT = ", states in bfloat16"
+"""what the names of precisions end with whose optimiser's states have 16 bits"""
 PRECISIONS = {
     "float32": Precision(4, 4, 8, 4, 4),
     # torch's autocast over float32 weights: how Assay trains on a GPU unless told otherwise.
     "autocast": Precision(4, 4, 8, 2, 4, copies=2),
     # DeepSpeed's bf16: 16-bit weights and gradients, float32 weights among the optimiser's states.
     "master": Precision(2, 2, 12, 2, 2),
+    "float32" + STATES_16_BIT: Precision(4, 4, 4, 4, 4),
+    "autocast" + STATES_16_BIT: Precision(4, 4, 4, 2, 4, copies=2),
     # Everything in 16 bits, Adam's states too.
     "16-bit": Precision(2, 2, 4, 2, 2),
 }

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from assay.generator.train import TrainGeneratorConfig
 from assay.planning.memory import PARALLEL
 from assay.settings.errors import UserError
+from assay.settings.files import packaged
 from assay.storage.jsonl import parse_json
 
 __all__ = ["NO_KEYS", "MemoryKeys", "deepspeed_name", "generator_keys", "verifier_keys"]
@@ -28,8 +28,8 @@ class MemoryKeys:
     checkpointing: str = ""
     rank: str = ""
     bits: str = ""
+    states: str = ""
     dtype: str = ""
-    no_deepspeed: str = "null"
 
 
 NO_KEYS = MemoryKeys()
@@ -39,9 +39,9 @@ def generator_keys(config: TrainGeneratorConfig, prefix: str) -> MemoryKeys:
     """How `assay train-generator` asks for less memory; `prefix` where its keys are nested."""
     return MemoryKeys(
         micro=f"{prefix}trainer.per_device_train_batch_size",
-        micro_unit=config.pack_length,
-        deepspeed=f"{prefix}trainer.deepspeed",
-        checkpointing=f"{prefix}trainer.gradient_checkpointing",
+        micro_unit=config.pack_tokens,
+        deepspeed=f"{prefix}deepspeed",
+        checkpointing=f"{prefix}gradient_checkpointing",
         rank=f"{prefix}lora.rank",
         bits=f"{prefix}lora.bits",
         dtype=f"{prefix}model.dtype",
@@ -53,9 +53,10 @@ def verifier_keys(prefix: str) -> MemoryKeys:
     return MemoryKeys(
         micro=f"{prefix}micro_batch_tokens",
         deepspeed=f"{prefix}deepspeed",
-        rank=f"{prefix}model.lora.rank",
+        checkpointing=f"{prefix}gradient_checkpointing",
+        states=f"{prefix}optimizer_states",
+        rank=f"{prefix}lora.rank",
         dtype=f"{prefix}model.base.dtype",
-        no_deepspeed="",
     )
 
 
@@ -63,7 +64,7 @@ def deepspeed_name(settings: str | Mapping[str, Any]) -> str:
     """The name in `PARALLEL` of a DeepSpeed configuration. Raises `UserError`."""
     try:
         if isinstance(settings, str):
-            settings = dict(parse_json(Path(settings).read_bytes()))
+            settings = dict(parse_json(packaged(settings).read_bytes()))
         zero = settings["zero_optimization"]
         name = f"zero{zero['stage']}"
         offload = zero.get("offload_optimizer") or {}

@@ -2,10 +2,11 @@
 
     assay plan configs/quickstart.yaml hardware=2xcpu
     assay plan model=meta-llama/Llama-2-7b-hf problems=gsm8k hardware=8xH100-80G parallel=zero3
+    assay plan model.base=Qwen2.5-7B pools=[runs/pool] hardware=4x8xH100-80G
 
-Takes the configurations of `assay run`, `train-generator`, `train-verifier` and `sample`. No
-weights are loaded and no problems: shapes decide (`generator/shapes.py`, `planning/memory.py`),
-lengths are means (`planning/workload.py`), the hardware's rates assumptions
+Takes the configurations of `assay run`, `train-generator`, `train-verifier`, `sample` and
+`launch`. No weights are loaded and no problems: shapes decide (`generator/shapes.py`,
+`planning/memory.py`), lengths are means (`planning/workload.py`), the hardware's rates assumptions
 (`planning/hardware.py`).
 """
 
@@ -13,19 +14,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from assay.planning.estimate import StageEstimate
 from assay.planning.hardware import machine_of
-from assay.planning.memory import Adapters
 from assay.planning.planner import Choices, Planner
 from assay.planning.table import plan_dict, plan_table
+from assay.problems.problem import MODES
 from assay.search.drivers.config import LoopConfig
+from assay.search.drivers.launch import ChainConfig
 from assay.search.stages.sample import SampleConfig
 from assay.search.stages.train import GeneratorTrainingConfig, VerifierTrainingConfig
 from assay.settings.errors import UserError
-from assay.settings.schema import find_config, load, read_yaml
+from assay.settings.schema import load
 
 __all__ = ["PlanConfig", "plan", "run"]
 
@@ -34,12 +36,14 @@ KINDS: dict[str, type[Any]] = {
     "generator": GeneratorTrainingConfig,
     "verifier": VerifierTrainingConfig,
     "sample": SampleConfig,
+    "launch": ChainConfig,
     "run": LoopConfig,
 }
 COMMANDS = {
     "generator": "train-generator",
     "verifier": "train-verifier",
     "sample": "sample",
+    "launch": "launch",
     "run": "run",
 }
 
@@ -51,7 +55,7 @@ class PlanConfig:
     config: list[str] = field(default_factory=list)
     """the YAML files and key=value words of what is planned: all that are none of the keys here"""
     kind: str = "auto"
-    """auto (whose keys they are) | run | generator | verifier | sample"""
+    """auto (whose keys they are) | run | generator | verifier | sample | launch"""
     hardware: str = ""
     """COUNTxNAME: H100-80G, H200-141G, A100-40G, A100-80G, L40S, 4090-24G, 3090, T4, cpu (cores);
     NODESxCOUNTxNAME of several nodes, for example 4x8xH100-80G"""
@@ -66,21 +70,22 @@ class PlanConfig:
     host_memory: float = 0.0
     """GiB of the host's memory, for each device; 0 = planning/hardware.py's"""
     parallel: str = ""
-    """of trainings: ddp | zero2 | zero3 | zero2-offload | zero3-offload | fsdp; empty = as
-    configured, else ddp"""
-    checkpointing: bool | None = None
-    """of trainings: keep the layers' inputs alone and compute the rest again; null = as configured
-    """
-    lora_rank: int = 0
-    """of trainings: adapters of this rank; 0 = as configured"""
-    lora_bits: int = 0
-    """bits of the frozen weights below adapters: 16 | 4 (QLoRA); 0 = by the dtype"""
+    """of trainings: ddp | zero2 | zero3 | zero2-offload | zero3-offload | fsdp (generators alone);
+    empty = as configured, else ddp"""
     prompt_tokens: float = 0.0
     """mean tokens of a prompt; 0 = planning/workload.py's for the problem set"""
     cot_tokens: float = 0.0
     """mean tokens of a solution in words; 0 = planning/workload.py's"""
     pot_tokens: float = 0.0
     """mean tokens of a program; 0 = planning/workload.py's"""
+    longest_tokens: float = 0.0
+    """tokens of the longest solution, which decides a verifier's memory; 0 = the pool's,
+    max_new_tokens, or the mean where neither is known"""
+    pool_problems: int = 0
+    """problems that train-verifier will learn from, where its pools are not there yet; 0 = as the
+    runs in pools= hold them"""
+    pool_samples: dict[str, int] = field(default_factory=dict)
+    """candidates of each of them by mode, for example {cot: 100}"""
     json: bool = False
     """print JSON: bytes, seconds, dollars"""
 
@@ -90,9 +95,10 @@ def run(config: PlanConfig) -> None:
     title, stages, planner = plan(config)
     machine = planner.choices.machine
     if config.json:
-        print(json.dumps(plan_dict(title, stages, machine, planner.notes), indent=1))
+        found = plan_dict(title, stages, machine, planner.notes, planner.warnings)
+        print(json.dumps(found, indent=1))
     else:
-        print(plan_table(title, stages, machine, planner.notes))
+        print(plan_table(title, stages, machine, planner.notes, planner.warnings))
 
 
 def plan(config: PlanConfig) -> tuple[str, list[StageEstimate], Planner]:
@@ -103,6 +109,7 @@ def plan(config: PlanConfig) -> tuple[str, list[StageEstimate], Planner]:
         "generator": planner.generator,
         "verifier": planner.verifier,
         "sample": planner.sample,
+        "launch": planner.chain,
         "run": planner.loop,
     }
     stages = makers[kind](planned)
@@ -119,19 +126,21 @@ def _choices(config: PlanConfig) -> Choices:
         network=config.network,
         host_memory=config.host_memory,
     )
-    for name in ("lora_rank", "prompt_tokens", "cot_tokens", "pot_tokens"):
+    for name in ("prompt_tokens", "cot_tokens", "pot_tokens", "longest_tokens", "pool_problems"):
         if getattr(config, name) < 0:
             raise UserError(f"{name}={getattr(config, name)}: expected 0 or more")
-    if config.lora_bits not in (0, 4, 16):
-        raise UserError(f"lora_bits={config.lora_bits}: expected 4, 16 or 0")
+    for mode, count in config.pool_samples.items():
+        if mode not in MODES or count < 0:
+            raise UserError(f"pool_samples.{mode}={count}: expected cot or pot, 0 or more")
     return Choices(
         machine,
         config.parallel,
-        config.checkpointing,
-        Adapters(config.lora_rank, config.lora_bits),
         config.prompt_tokens,
         config.cot_tokens,
         config.pot_tokens,
+        config.longest_tokens,
+        config.pool_problems,
+        {mode: count for mode, count in config.pool_samples.items() if count},
     )
 
 
@@ -143,19 +152,19 @@ def _loaded(words: Sequence[str], kind: str) -> tuple[str, Any]:
         if kind not in KINDS:
             raise UserError(f"kind={kind}: expected auto or one of {', '.join(KINDS)}")
         return kind, load(KINDS[kind], words)
-    keys = {key for word in words for key in _keys(word)}
     failures: list[tuple[int, UserError]] = []
     for name, schema in KINDS.items():
         try:
             return name, load(schema, words)
         except UserError as error:
-            known = {f.name for f in fields(schema)}
-            failures.append((len(keys & known), error))
+            failures.append((sum(_fits(schema, word) for word in words), error))
+    # The line is that of the kind which most of the words are of.
     raise max(failures, key=lambda failure: failure[0])[1]
 
 
-def _keys(word: str) -> list[str]:
-    """The top-level keys of a YAML file or of a key=value word."""
-    if word.endswith((".yaml", ".yml")) and "=" not in word:
-        return list(read_yaml(find_config(word)))
-    return [word.partition("=")[0].partition(".")[0]]
+def _fits(schema: type[Any], word: str) -> bool:
+    try:
+        load(schema, [word])
+    except UserError:
+        return False
+    return True

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from assay.planning.estimate import StageEstimate
-from assay.planning.hardware import GIB, Machine
+from assay.planning.hardware import DEVICES, GIB, Machine
 
 __all__ = ["plan_dict", "plan_table"]
 
@@ -28,9 +28,13 @@ PARTS = {
 
 
 def plan_table(
-    title: str, stages: Sequence[StageEstimate], machine: Machine, notes: Sequence[str]
+    title: str,
+    stages: Sequence[StageEstimate],
+    machine: Machine,
+    notes: Sequence[str],
+    warnings: Sequence[str] = (),
 ) -> str:
-    """The whole plan as lines."""
+    """The whole plan as lines. `warnings` say what the configuration does that few would want."""
     device = machine.device
     head = f"{title} on {machine.text}: ${device.price:.2f} an hour for each"
     lines = [
@@ -43,6 +47,9 @@ def plan_table(
         *_work(stages, machine),
         "",
     ]
+    for warning in warnings:
+        lines += textwrap.wrap(warning, WIDTH, initial_indent="! ", subsequent_indent="  ")
+    lines += [""] * bool(warnings)
     for stage in stages:
         lines += _advice(stage)
     lines += ["taken for granted (each can be set; docs/plan.md):"]
@@ -52,13 +59,17 @@ def plan_table(
 
 
 def plan_dict(
-    title: str, stages: Sequence[StageEstimate], machine: Machine, notes: Sequence[str]
+    title: str,
+    stages: Sequence[StageEstimate],
+    machine: Machine,
+    notes: Sequence[str],
+    warnings: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The whole plan as JSON types: bytes, seconds, US dollars."""
     rows = [
         dataclasses.asdict(stage)
         | {"fits": stage.fits, "memory_total": stage.memory.total}
-        | {"dollars": _dollars(stage.seconds, machine)}
+        | {"dollars": _dollars(stage, machine)}
         for stage in stages
     ]
     seconds = sum(stage.seconds for stage in stages)
@@ -67,9 +78,10 @@ def plan_dict(
         "hardware": {"count": machine.count, **dataclasses.asdict(machine.device)},
         "stages": rows,
         "seconds": seconds,
-        "dollars": _dollars(seconds, machine),
+        "dollars": sum(_dollars(stage, machine) for stage in stages),
         "fits": all(stage.fits for stage in stages),
         "notes": list(notes),
+        "warnings": list(warnings),
     }
 
 
@@ -127,14 +139,15 @@ def _work(stages: Sequence[StageEstimate], machine: Machine) -> list[str]:
             _count(stage.steps),
             f"{stage.flops:.1e}" if stage.flops else "",
             duration(stage.seconds),
-            _price(stage.seconds, machine),
+            _price(_dollars(stage, machine)),
         )
         row = "".join(f"{cell:>9}" for cell in cells)
         lines.append(f"  {stage.name[:NAMES]:<{NAMES}}{row}  {stage.bound}")
     if len(stages) > 1:
         seconds = sum(stage.seconds for stage in stages)
         flops = f"{sum(stage.flops for stage in stages):.1e}"
-        cells = ("", "", "", flops, duration(seconds), _price(seconds, machine))
+        dollars = sum(_dollars(stage, machine) for stage in stages)
+        cells = ("", "", "", flops, duration(seconds), _price(dollars))
         lines.append(f"  {'in all':<{NAMES}}" + "".join(f"{cell:>9}" for cell in cells))
     return lines
 
@@ -182,12 +195,15 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds >= 1 or not seconds else f"{seconds:.1g} s"
 
 
-def _dollars(seconds: float, machine: Machine) -> float:
-    return seconds / 3600 * machine.count * machine.device.price
+def _dollars(stage: StageEstimate, machine: Machine) -> float:
+    """What a stage costs: all devices while it runs, or the cores that are all that it needs."""
+    hourly = machine.count * machine.device.price
+    if stage.cores and not machine.device.is_cpu:
+        hourly = stage.cores * DEVICES["cpu"].price
+    return stage.seconds / 3600 * hourly
 
 
-def _price(seconds: float, machine: Machine) -> str:
-    dollars = _dollars(seconds, machine)
+def _price(dollars: float) -> str:
     return f"${dollars:,.0f}" if dollars >= 100 else f"${dollars:.2f}"
 
 

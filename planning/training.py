@@ -19,6 +19,7 @@ from assay.planning.memory import (
     NO_ADAPTERS,
     PARALLEL,
     PRECISIONS,
+    STATES_16_BIT,
     Adapters,
     trained_parameters,
     training_memory,
@@ -42,8 +43,9 @@ _PCIE, _HOST = 25e9, 100e9
 @dataclass(frozen=True)
 class Training:
     """A training. `tokens` are those read in all, in `steps` steps; `logit_share` of them have
-    logits. A micro-batch has `micro_tokens` tokens in `micro_examples` examples. `extra_flops` is
-    what else is computed, forward only.
+    logits. A micro-batch has `micro_tokens` tokens, and no fewer than `whole_tokens`, those of the
+    longest row that cannot be divided. `rows` are those of a step: where they do not come out even
+    over the devices, some wait; 0 = they do. `extra_flops` is what else is computed, forward only.
     """
 
     name: str
@@ -59,6 +61,8 @@ class Training:
     adapters: Adapters = NO_ADAPTERS
     extra_flops: float = 0.0
     keys: MemoryKeys = NO_KEYS
+    whole_tokens: int = 1
+    rows: float = 0.0
     divided_precision: str = "autocast"
     """what ZeRO computes in"""
 
@@ -88,7 +92,8 @@ def _training(work: Training, machine: Machine) -> StageEstimate:
     count, device, model = machine.count, machine.device, work.model
     precision, parallel = PRECISIONS[work.precision], PARALLEL[work.parallel]
     step_tokens = work.tokens / max(1, work.steps)
-    micro_tokens = max(1, min(work.micro_tokens, math.ceil(step_tokens / count)))
+    micro_tokens = min(work.micro_tokens, math.ceil(step_tokens / count))
+    micro_tokens = max(work.whole_tokens, micro_tokens)
     memory = training_memory(
         model.size, model.shape, precision, parallel,
         devices=count,
@@ -100,12 +105,14 @@ def _training(work: Training, machine: Machine) -> StageEstimate:
     if not device.is_cpu:
         memory = dataclasses.replace(memory, device=memory.device | {"other": OVERHEAD})
     trained = trained_parameters(model.size, work.adapters)
-    micro_batches = math.ceil(step_tokens / count / micro_tokens) * work.steps
+    # The memory is that of the longest row; how many micro-batches there are, the mean's.
+    usual = max(work.example_tokens, min(work.micro_tokens, step_tokens / count), 1.0)
+    micro_batches = math.ceil(step_tokens / count / usual) * work.steps
     flops = _training_flops(work)
     rate = device.rate(precision.compute) * device.train
     seconds = {
-        "arithmetic": flops / (rate * count),
-        "kernels": micro_batches * _kernels(work, micro_tokens) * device.launch,
+        "arithmetic": flops / (rate * count * _busy(work.rows, count)),
+        "kernels": micro_batches * _kernels(work, usual) * device.launch,
         "communication": _exchanged(work, trained, count, micro_batches) / machine.link,
     }
     bound, longest = max(seconds.items(), key=lambda item: item[1])
@@ -133,6 +140,11 @@ def _training(work: Training, machine: Machine) -> StageEstimate:
     )
 
 
+def _busy(rows: float, count: int) -> float:
+    """The share of the devices that work, on average, where a step's rows are dealt to them."""
+    return rows / (count * math.ceil(rows / count)) if rows and count > 1 else 1.0
+
+
 def _training_flops(work: Training) -> float:
     """Backward costs twice forward; with frozen weights once, and checkpointing once forward."""
     shape = work.model.shape
@@ -143,7 +155,7 @@ def _training_flops(work: Training) -> float:
     return passes * forward + (adapters if work.adapters.rank else 0.0) + work.extra_flops
 
 
-def _kernels(work: Training, micro_tokens: int) -> float:
+def _kernels(work: Training, micro_tokens: float) -> float:
     examples = micro_tokens / work.example_tokens
     layer: float = FORWARD_KERNELS * (1 + work.checkpointing) + _BACKWARD_KERNELS
     layer += _ATTENTION_KERNELS * examples
@@ -189,8 +201,11 @@ def _alternatives(work: Training, machine: Machine) -> list[tuple[str, str, Trai
     changes = [("", work)]
     unit = keys.micro_unit
     small = max(unit, work.micro_tokens // 4 // unit * unit)
-    if keys.micro and small < work.micro_tokens:
+    if keys.micro and small < work.micro_tokens and work.whole_tokens < work.micro_tokens:
         changes.append((f"{keys.micro}={small // unit}", replace(work, micro_tokens=small)))
+    if keys.states and work.parallel == "ddp" and work.precision + STATES_16_BIT in PRECISIONS:
+        fewer = replace(work, precision=work.precision + STATES_16_BIT)
+        changes.append((f"{keys.states}=bfloat16", fewer))
     # Weights of 4 bits are not divided.
     if not machine.device.is_cpu and keys.deepspeed and work.adapters.bits != 4:
         for name, file in _DEEPSPEED.items():
@@ -202,7 +217,7 @@ def _alternatives(work: Training, machine: Machine) -> list[tuple[str, str, Trai
         whole = replace(work, parallel="ddp", adapters=Adapters(rank=work.adapters.rank or 16))
         text = f"{keys.rank}={whole.adapters.rank}"
         if keys.deepspeed and work.parallel != "ddp":
-            text += f" {keys.deepspeed}={keys.no_deepspeed}"
+            text += f" {keys.deepspeed}="
         changes.append((f"{text} {keys.dtype}=bfloat16", replace(whole, precision="16-bit")))
         if keys.bits:
             four = replace(whole, adapters=replace(whole.adapters, bits=4), precision="autocast")

@@ -11,6 +11,7 @@ digits (`docs/plan.md` has the command), and are means:
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +19,15 @@ from assay.problems.gsm_symbolic import DEFAULT_SIZE
 from assay.problems.prompts import PromptConfig
 from assay.problems.sets import ProblemsConfig
 from assay.settings.errors import UserError
+from assay.storage.jsonl import read_json_list
 
 __all__ = ["Lengths", "lengths_of", "problems_in", "solutions_in"]
 
 _SIZES = {
     ("gsm8k", "train"): 7473,
     ("gsm8k", "test"): 1319,
+    ("math", "train"): 7500,
+    ("math", "test"): 5000,
     ("mathinstruct", "train"): 262039,
 }
 # Mean tokens of a question in the plain form, a solution in words, and a program.
@@ -31,6 +35,7 @@ _LENGTHS = {
     "gsm8k": (65, 126, 42),
     "gsm_symbolic": (65, 118, 37),
     # Not measured.
+    "math": (90, 260, 110),
     "mathinstruct": (90, 180, 110),
 }
 _OTHER = (80, 200, 80)
@@ -48,11 +53,11 @@ class Lengths:
     prompts: dict[str, float]
     solutions: dict[str, float]
 
-    def mean_solution(self, weights: dict[str, int]) -> float:
+    def mean_solution(self, weights: Mapping[str, float]) -> float:
         """The mean over modes that have these weights."""
         return _mean(self.solutions, weights)
 
-    def mean_prompt(self, weights: dict[str, int]) -> float:
+    def mean_prompt(self, weights: Mapping[str, float]) -> float:
         """The mean over modes that have these weights."""
         return _mean(self.prompts, weights)
 
@@ -63,10 +68,14 @@ class Lengths:
         solutions = {mode: given[mode] or own for mode, own in self.solutions.items()}
         return Lengths(prompts, solutions)
 
-    def capped(self, most: int) -> Lengths:
+    def capped(self, most: float) -> Lengths:
         """No solution longer than `most` tokens."""
         solutions = {mode: min(own, most) for mode, own in self.solutions.items()}
         return dataclasses.replace(self, solutions=solutions)
+
+    def longer(self, most: float, modes: Iterable[str]) -> dict[str, float]:
+        """Those of the modes whose mean solution is longer than `most` tokens, with its length."""
+        return {mode: self.solutions[mode] for mode in modes if self.solutions[mode] > most}
 
 
 def lengths_of(problems: ProblemsConfig, prompt: PromptConfig, annotations: str) -> Lengths:
@@ -90,7 +99,11 @@ def problems_in(problems: ProblemsConfig, key: str) -> int:
     """
     if problems.name == "gsm_symbolic":
         return problems.limit or DEFAULT_SIZE
-    there = _SIZES.get((problems.name, problems.split)) or _lines(problems)
+    there = _rows_in_file(problems)
+    if there is None and not problems.path:
+        there = _SIZES.get((problems.name, problems.split))
+    if there is None and not problems.limit:
+        there = _rows_on_hub(problems)
     if there is None:
         if not problems.limit:
             raise UserError(
@@ -113,17 +126,37 @@ def solutions_in(problems: ProblemsConfig, modes: list[str]) -> dict[str, float]
     return {mode: each[mode] for mode in modes}
 
 
-def _lines(problems: ProblemsConfig) -> int | None:
-    """Lines of a local JSONL file."""
-    path = Path(problems.path) if problems.path else None
+def _rows_in_file(problems: ProblemsConfig) -> int | None:
+    """Rows of a local JSONL or JSON file, or of a folder's; `None` where there is none."""
+    path = Path(problems.path).expanduser() if problems.path else None
     if path is not None and path.is_dir():
-        path = path / f"{problems.split}.jsonl"
-    if path is None or path.suffix != ".jsonl" or not path.is_file():
+        files = [path / f"{problems.split}{suffix}" for suffix in (".jsonl", ".json")]
+        path = next((file for file in files if file.is_file()), None)
+    if path is None or path.suffix not in (".jsonl", ".json") or not path.is_file():
         return None
+    if path.suffix == ".json":
+        return len(list(read_json_list(path)))
     with path.open("rb") as stream:
         return sum(bool(line.strip()) for line in stream)
 
 
-def _mean(of: dict[str, float], weights: dict[str, int]) -> float:
+def _rows_on_hub(problems: ProblemsConfig) -> int | None:
+    """What the hub says of a data set's split, without downloading it."""
+    from assay.generator.models import hub_reachable
+
+    if problems.name == "jsonl" or problems.path.count("/") != 1 or not hub_reachable():
+        return None
+    from datasets import load_dataset_builder
+
+    try:
+        info = load_dataset_builder(
+            problems.path, problems.config or None, revision=problems.revision or None
+        ).info
+        return int(info.splits[problems.split].num_examples)
+    except Exception:  # the hub's client raises a dozen unrelated kinds
+        return None
+
+
+def _mean(of: dict[str, float], weights: Mapping[str, float]) -> float:
     total = sum(weights.values())
     return sum(of[mode] * weight for mode, weight in weights.items()) / total if total else 0.0

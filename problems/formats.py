@@ -1,4 +1,4 @@
-"""From raw rows to problems: GSM8K's format, MathInstruct's, and any other by a field mapping."""
+"""From raw rows to problems: the formats of GSM8K, MATH and MathInstruct, others by a mapping."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from assay.problems.answers.extraction.boxes import boxes_standing
 from assay.problems.calculator import derive_program
 from assay.problems.mathinstruct import source_of
 from assay.problems.problem import Problem, Solution
 from assay.problems.rows import Row
 from assay.settings.errors import UserError
 
-__all__ = ["gsm8k_problem", "mapped_problem", "mathinstruct_problem"]
+__all__ = ["gsm8k_problem", "mapped_problem", "math_problem", "mathinstruct_problem"]
 
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
@@ -46,6 +47,27 @@ def gsm8k_problem(row: Row, identity: str, where: str) -> Problem:
     if program is not None:
         solutions.append(Solution("pot", program))
     return Problem(id=identity, question=question, answer=final, solutions=tuple(solutions))
+
+
+def math_problem(row: Row, identity: str, where: str) -> Problem:
+    r"""A row of MATH (Hendrycks et al. 2021, arXiv 2103.03874): `problem` and worked `solution`.
+
+    The reference answer is what stands in the solution's `\boxed{}`, or `answer` where a copy of
+    the set has it (MATH-500 does). `question` may stand for `problem`, and a row's own id is kept.
+    """
+    question = _text(row, "problem" if "problem" in row else "question", where)
+    worked = row.get("solution")
+    answer = _scalar(row.get("answer"), "answer", where)
+    if answer is None and isinstance(worked, str):
+        answer = ", ".join(boxes_standing(worked).contents) or None
+    own = row.get("id", row.get("unique_id"))
+    return Problem(
+        id=identity if own is None else str(own),
+        question=question,
+        answer=answer,
+        solutions=(Solution("cot", worked),) if isinstance(worked, str) and worked.strip() else (),
+        convention="math",
+    )
 
 
 def mathinstruct_problem(row: Row, identity: str, where: str) -> Problem:

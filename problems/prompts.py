@@ -18,7 +18,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from assay.problems.answers import options_in
@@ -31,6 +31,7 @@ __all__ = [
     "Prompter",
     "Shot",
     "Shots",
+    "prompt_key",
     "same_question",
     "with_options",
 ]
@@ -55,13 +56,27 @@ class PromptConfig:
     """How questions are put (an OmegaConf schema)."""
 
     form: str = "alpaca"
-    """alpaca | chat | plain | template"""
+    """how a question is put to the model: alpaca (MAmmoTH's: "### Instruction:", the question,
+    "### Response:") | chat (the model's own chat template) | plain ("Question: …", "Answer:", for
+    small models) | template (the text in prompt.template) | auto (where a command allows it: as the
+    generator was trained, else chat where it has a template, else alpaca)"""
     template: str = ""
-    """form=template: the whole prompt, with {question} where the question goes"""
+    """of form=template: the whole prompt, with {question} where the question goes"""
     system: str = ""
-    """form=chat: the system message; empty = the template's own"""
+    """of form=chat: the system message; empty = the template's own"""
     pot_suffix: str = " Let's write a program."
     """appended to the question when a program is asked for"""
+    cot_suffix: str = ""
+    """appended to the question when words are asked for, for example that the answer shall stand in
+    \\boxed{}"""
+
+
+def prompt_key(config: PromptConfig) -> dict[str, Any]:
+    """A prompt form for the keys of stages and trainings; older ones know no `cot_suffix`."""
+    key = {field.name: getattr(config, field.name) for field in fields(PromptConfig)}
+    if not config.cot_suffix:
+        del key["cot_suffix"]
+    return key
 
 
 @dataclass(frozen=True)
@@ -260,7 +275,7 @@ class Prompter:
 
     def _question(self, problem: Problem, mode: Mode) -> str:
         question = with_options(problem.question.strip(), problem.options)
-        return question + self.config.pot_suffix if mode == "pot" else question
+        return question + (self.config.pot_suffix if mode == "pot" else self.config.cot_suffix)
 
     def _lead(self, mode: Mode) -> str:
         return _PLAIN_LEADS[mode] if self.config.form == "plain" else ""

@@ -1,4 +1,4 @@
-"""Problem sets by name: GSM8K, GSM-Symbolic, MathInstruct, any JSONL file, any hub data set.
+"""Problem sets by name: GSM8K, MATH, GSM-Symbolic, MathInstruct, a JSONL file, a hub data set.
 
 What a set is called, and which of its problems are taken:
 
@@ -17,11 +17,16 @@ import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
 from assay.problems import gsm_symbolic
 from assay.problems.answers import convention_name, convention_of, options_in
-from assay.problems.formats import gsm8k_problem, mapped_problem, mathinstruct_problem
+from assay.problems.formats import (
+    gsm8k_problem,
+    mapped_problem,
+    math_problem,
+    mathinstruct_problem,
+)
 from assay.problems.mathinstruct import SourcesConfig, mixed, source_of
 from assay.problems.problem import Problem
 from assay.problems.rows import Row, Where, read_rows
@@ -29,18 +34,25 @@ from assay.settings.errors import UserError
 
 __all__ = ["SETS", "ProblemsConfig", "load_problems"]
 
-SETS = ("gsm8k", "gsm_symbolic", "mathinstruct", "jsonl", "hub")
+SETS = ("gsm8k", "math", "gsm_symbolic", "mathinstruct", "jsonl", "hub")
 
 # Where a set is on the Hugging Face hub: (data set, configuration).
-_HUB_HOMES = {"gsm8k": ("openai/gsm8k", "main"), "mathinstruct": ("TIGER-Lab/MathInstruct", "")}
+_HUB_HOMES = {
+    "gsm8k": ("openai/gsm8k", "main"),
+    "math": ("DigitalLearningGmbH/MATH-lighteval", "default"),
+    "mathinstruct": ("TIGER-Lab/MathInstruct", ""),
+}
 
 
 @dataclass
 class ProblemsConfig:
     """Which problems to load (an OmegaConf schema)."""
 
+    FOLDED: ClassVar[bool] = True
+
     name: str = "gsm8k"
-    """gsm8k | gsm_symbolic | mathinstruct | jsonl | hub"""
+    """gsm8k | math | gsm_symbolic (generated, as many as are wanted) | mathinstruct | jsonl (a
+    file, named by path) | hub (any data set, named by path)"""
     path: str = ""
     """a file, a folder that holds {split}.jsonl, or a hub data set; empty = the set's own on the
     hub"""
@@ -55,7 +67,8 @@ class ProblemsConfig:
     offset: int = 0
     """number of problems to skip first"""
     shuffle: bool = False
-    """shuffle before skipping and limiting (gsm_symbolic, which is endless: after)"""
+    """put the problems in a random order (drawn by `seed`) before offset and limit take theirs; of
+    gsm_symbolic, which has no end, those that were taken"""
     seed: int = 0
     """seed of the shuffle, of gsm_symbolic's draws, and of those by weights"""
     fields: dict[str, str] = field(default_factory=dict)
@@ -115,7 +128,8 @@ def _symbolic(config: ProblemsConfig) -> list[Problem]:
 
 def _converted(config: ProblemsConfig) -> list[Problem]:
     """The chosen rows as problems; the others are not converted, which would cost seconds."""
-    prefix = f"gsm8k-{config.split}" if config.name == "gsm8k" else config.name
+    by_split = config.name in ("gsm8k", "math")
+    prefix = f"{config.name}-{config.split}" if by_split else config.name
     width = 6 if config.name == "mathinstruct" else 5
     rows: Iterable[tuple[str, str, Row]] = (
         (f"{prefix}-{index:0{width}d}", where, row)
@@ -165,6 +179,8 @@ def _rows(config: ProblemsConfig) -> Iterator[tuple[str, Row]]:
 def _problem(row: Row, identity: str, where: str, config: ProblemsConfig) -> Problem:
     if config.name == "gsm8k":
         problem = gsm8k_problem(row, identity, where)
+    elif config.name == "math":
+        problem = math_problem(row, identity, where)
     elif config.name == "mathinstruct":
         problem = mathinstruct_problem(row, identity, where)
     else:

@@ -6,7 +6,7 @@ installed from the project's folder, under the exact versions of `constraints.tx
     try:
         import peft
     except ImportError as error:
-        raise missing_package("model.lora.rank=4", "peft", extra="lora") from error
+        raise missing_package("lora.rank=4", "peft", extra="lora") from error
 """
 
 from __future__ import annotations

@@ -23,11 +23,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from assay.settings.errors import UserError
+from assay.settings.explain import told, told_file, told_word
+from assay.settings.files import CONFIGS, packaged
 
 __all__ = ["as_dict", "fields_of", "find_config", "load", "merge", "read_yaml"]
 
 T = TypeVar("T")
-CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 
 
 def load(schema: type[T], words: Sequence[str | Mapping[str, Any]]) -> T:
@@ -51,13 +52,11 @@ def merge(schema: type[T], layers: Sequence[Mapping[str, Any]]) -> T:
         try:
             merged = OmegaConf.merge(merged, OmegaConf.create(plain))
         except OmegaConfBaseException as error:
-            key = getattr(error, "full_key", None) or "configuration"
-            reason = str(error).splitlines()[0]
-            raise UserError(f"{key}: {reason}") from error
+            raise UserError(told(error)) from error
     try:
         return typing.cast(T, OmegaConf.to_object(merged))
     except OmegaConfBaseException as error:
-        raise UserError(f"configuration: {str(error).splitlines()[0]}") from error
+        raise UserError(told(error)) from error
 
 
 def fields_of(schema: type[T], config: Any) -> T:
@@ -67,10 +66,9 @@ def fields_of(schema: type[T], config: Any) -> T:
 
 def find_config(name: str) -> Path:
     """The YAML file `name`: as given, else among the configurations that come with Assay."""
-    shipped = CONFIGS / name.removeprefix("configs/")
-    for path in (Path(name), shipped):
-        if path.is_file():
-            return path
+    path = packaged(name)
+    if path.is_file():
+        return path
     # These are no command's configuration.
     shipped_all = [p.relative_to(CONFIGS) for p in CONFIGS.rglob("*.yaml")]
     others = ("accelerate", "imports")
@@ -91,7 +89,8 @@ def _read(word: str) -> dict[str, Any]:
     # Not `Path.is_file`: that raises for words longer than a path may be.
     is_setting = re.match(r"[A-Za-z_][\w.]*=", word) and not os.path.isfile(word)
     if word.endswith((".yaml", ".yml")) and not is_setting:
-        return read_yaml(find_config(word))
+        file = find_config(word)
+        return _beside(read_yaml(file), file.parent)
     if "=" not in word:
         raise UserError(f"{word}: expected a .yaml file or key=value")
     try:
@@ -99,8 +98,18 @@ def _read(word: str) -> dict[str, Any]:
     except RecursionError as error:
         raise UserError(f"{word[:60]}…: nested too deep") from error
     except (OmegaConfBaseException, YAMLError, ValueError) as error:
-        raise UserError(f"{word}: expected key=value ({str(error).splitlines()[0]})") from error
+        raise UserError(told_word(word, error)) from error
     return _plain(node, word)
+
+
+def _beside(layer: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The layer, its DeepSpeed file looked for beside the layer's own where it is nowhere else."""
+    for key, value in layer.items():
+        if isinstance(value, dict):
+            _beside(value, folder)
+        elif key == "deepspeed" and isinstance(value, str) and not packaged(value).is_file():
+            layer[key] = str(folder / value) if (folder / value).is_file() else value
+    return layer
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -114,7 +123,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except RecursionError as error:
         raise UserError(f"{path}: not readable YAML (nested too deep)") from error
     except (OmegaConfBaseException, YAMLError, OSError, ValueError) as error:
-        raise UserError(f"{path}: not readable YAML ({' '.join(str(error).split())})") from error
+        raise UserError(told_file(path, error)) from error
     return _plain(node, str(path))
 
 
@@ -133,11 +142,16 @@ def _expand(schema: type[Any], layer: dict[str, Any], prefix: str) -> dict[str, 
     for key, value in layer.items():
         if key not in hints:
             raise UserError(_unknown(schema, key, prefix))
+        _check_colons(value, f"{prefix}{key}")
         nested = hints[key]
+        if value is None and nested is str:  # `deepspeed=` on a command line
+            layer[key] = ""
+            continue
         if not dataclasses.is_dataclass(nested):
             if typing.get_origin(nested) is list and isinstance(value, (str, int, float)):
                 layer[key] = value = [value]
             element = _element(nested)
+            _check_kind(nested, element, value, f"{prefix}{key}")
             if element is not None and isinstance(value, list):
                 value = _named(value, f"{prefix}{key}")
             if element is not None and isinstance(value, dict):
@@ -153,6 +167,23 @@ def _expand(schema: type[Any], layer: dict[str, Any], prefix: str) -> dict[str, 
         assert isinstance(nested, type)
         layer[key] = _expand(nested, _node(nested, value, f"{prefix}{key}"), f"{prefix}{key}.")
     return layer
+
+
+def _check_kind(hint: Any, element: Any, value: Any, where: str) -> None:
+    """Refuses a list or a word where keys and values stand, and the other way round."""
+    wants_keys = typing.get_origin(hint) is dict and element is None
+    if wants_keys and isinstance(value, (list, str, int)) and not str(value).startswith("${"):
+        raise UserError(f"{where}={value}: expected keys and values, as {where}='{{a: 1}}'")
+    if typing.get_origin(hint) is list and isinstance(value, dict):
+        raise UserError(f"{where}={value}: expected a list, as {where}='[a, b]'")
+
+
+def _check_colons(value: Any, where: str) -> None:
+    """Refuses `{cot:50}`, which YAML reads as a key without a value."""
+    for key in value if isinstance(value, dict) else ():
+        if value[key] is None and isinstance(key, str) and ":" in key:
+            name, _, rest = key.partition(":")
+            raise UserError(f"{where}={{{key}}}: write {{{name}: {rest}}}, with a space")
 
 
 def _named(names: list[Any], where: str) -> dict[str, Any]:
@@ -185,7 +216,19 @@ def _node(schema: type[Any], value: Any, where: str) -> dict[str, Any]:
     raise UserError(f"{where}: expected keys and values, found {value!r}")
 
 
+def _renamed(schema: type[Any], key: str, prefix: str) -> str | None:
+    """What a key is called now; a name that begins with "^" stands one level further out."""
+    name = getattr(schema, "RENAMED", {}).get(key)
+    if name is None or not name.startswith("^"):
+        return name and f"{prefix}{name}"
+    outer = prefix.rstrip(".").rpartition(".")[0]
+    return f"{outer}.{name[1:]}" if outer else str(name[1:])
+
+
 def _unknown(schema: type[Any], key: str, prefix: str) -> str:
+    renamed = _renamed(schema, key, prefix)
+    if renamed is not None:
+        return f"{prefix}{key}: is called {renamed} now"
     known = list(_names(schema))
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     if not near:

@@ -10,12 +10,17 @@ import yaml
 from accelerate.commands.config.config_args import load_config_from_file
 from transformers import TrainingArguments
 
-from assay.generator.parallel import _OURS as GENERATOR_OURS
+from assay.generator.parallel import OURS as GENERATOR_OURS
 from assay.generator.parallel import deepspeed_settings
+from assay.planning.memory_keys import deepspeed_name
+from assay.search.drivers.run import LoopConfig
+from assay.search.stages.sample import SampleConfig
+from assay.search.stages.score import ScoreRunConfig
 from assay.search.stages.train import GeneratorTrainingConfig, VerifierTrainingConfig
+from assay.settings.errors import UserError
 from assay.settings.schema import fields_of, load
 from assay.verifier.config import TrainVerifierConfig, check_training
-from assay.verifier.parallel import _OURS as VERIFIER_OURS
+from assay.verifier.parallel import OURS as VERIFIER_OURS
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 MODELS = {
@@ -72,7 +77,7 @@ def test_generators(name):
     assert config.trainer["bf16"] is True
     known = {field.name for field in dataclasses.fields(TrainingArguments)}
     assert set(config.trainer) <= known
-    zero = deepspeed_settings(config.trainer["deepspeed"], "trainer.deepspeed", GENERATOR_OURS)
+    zero = deepspeed_settings(config.deepspeed, "deepspeed", GENERATOR_OURS)
     assert zero["zero_optimization"]["stage"] == 3
 
 
@@ -95,17 +100,63 @@ def test_generators_on_one_gpu(add_on):
         ["configs/generator/mammoth_70b.yaml", f"configs/generator/{add_on}.yaml"],
     )
     config.check()
-    assert config.trainer["deepspeed"] is None
-    assert config.trainer["gradient_checkpointing"] is True
+    assert config.deepspeed == ""
+    assert config.gradient_checkpointing is True
     assert (config.lora.rank, config.lora.bits) == (64, 4 if add_on == "qlora" else 16)
     assert config.lora.alone == (add_on == "qlora")
+
+
+def test_mathematics_by_chat_models():
+    for name, tokens in (("chat", 4096), ("thinking", 32768)):
+        config = load(SampleConfig, [f"configs/math/{name}.yaml", "run=r"])
+        assert (config.problems.name, config.prompt.form) == ("math", "chat")
+        asked = config.prompt.system + config.prompt.cot_suffix
+        assert asked.strip() == (
+            "Please reason step by step, and put your final answer within \\boxed{}."
+        )
+        assert (config.modes, config.sampling.max_new_tokens) == ({"cot": 16, "pot": 0}, tokens)
+    config = load(VerifierTrainingConfig, ["configs/math/verifier.yaml", "pools=[runs/math]"])
+    check_training(fields_of(TrainVerifierConfig, config))
+    assert (config.gradient_checkpointing, config.overlong, config.max_length) == (
+        True, "skip", 4096,
+    )  # fmt: skip
+
+
+def test_a_recipe_finds_deepspeeds_file_wherever_one_stands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = load(GeneratorTrainingConfig, ["configs/generator/mammoth_7b.yaml"])
+    zero = deepspeed_settings(config.deepspeed, "deepspeed", GENERATOR_OURS)
+    assert zero["zero_optimization"]["stage"] == 3
+    assert deepspeed_name(config.deepspeed) == "zero3"
+    # A recipe of one's own finds its neighbour.
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/zero.json").write_text('{"zero_optimization": {"stage": 2}}')
+    (tmp_path / "mine/recipe.yaml").write_text("deepspeed: zero.json\n")
+    config = load(GeneratorTrainingConfig, ["mine/recipe.yaml"])
+    assert config.deepspeed == "mine/zero.json"
+    assert deepspeed_name(config.deepspeed) == "zero2"
+
+
+@pytest.mark.parametrize(
+    ("schema", "word", "now"),
+    [
+        (GeneratorTrainingConfig, "pack_length=9", "pack_length: is called pack_tokens now"),
+        (VerifierTrainingConfig, "model.lora.rank=4", "model.lora: is called lora now"),
+        (LoopConfig, "verifier.model.lora.rank=4", "verifier.model.lora: is called verifier.lora"),
+        (LoopConfig, "generator.pack_length=4", "is called generator.pack_tokens now"),
+        (ScoreRunConfig, "scoring.batch_tokens=9", "is called scoring.micro_batch_tokens now"),
+    ],
+)
+def test_keys_by_their_old_names(schema, word, now):
+    with pytest.raises(UserError, match=now):
+        load(schema, [word])
 
 
 def test_a_verifier_on_one_gpu():
     words = ["configs/verifier/mammoth_7b.yaml", "configs/verifier/lora.yaml"]
     config = load(VerifierTrainingConfig, words)
     check_training(fields_of(TrainVerifierConfig, config))
-    assert (config.model.lora.rank, config.deepspeed) == (64, "")
+    assert (config.lora.rank, config.deepspeed) == (64, "")
 
 
 @pytest.mark.parametrize("file", files("mathinstruct"), ids=lambda file: file.stem)
@@ -136,7 +187,7 @@ def test_deepspeed(name, stage, offload):
     assert set(zero) <= ZERO_KEYS
     assert set(settings) <= {"zero_force_ds_cpu_optimizer"}
     assert (zero["stage"], "offload_optimizer" in zero) == (stage, offload)
-    for key, ours in (("trainer.deepspeed", GENERATOR_OURS), ("deepspeed", VERIFIER_OURS)):
+    for key, ours in (("deepspeed", GENERATOR_OURS), ("deepspeed", VERIFIER_OURS)):
         assert deepspeed_settings(str(file), key, ours)["zero_optimization"] == zero
 
 

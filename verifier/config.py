@@ -9,6 +9,7 @@ model of a few million parameters wants larger rates: `learning_rate=5e-4 head_l
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from assay.generator.lora import LoraConfig
 from assay.generator.models import (
@@ -41,11 +42,17 @@ KEEP_BY = {
     "calibration_error": -1,
 }
 AGGREGATES = ("last", "mean", "min", "product")
+OVERLONG = ("skip", "truncate", "truncate-question", "windows")
+STATES = ("float32", "bfloat16")
+# A mean that forgets more slowly would stand still in bfloat16, whose numbers are 1/256 apart.
+_SLOWEST_BETA = 0.99
 
 
 @dataclass
 class VerifierModelConfig:
     """The network."""
+
+    RENAMED: ClassVar[dict[str, str]] = {"lora": "^lora"}
 
     base: ModelConfig = field(default_factory=ModelConfig)
     """the language model to start from, usually the fine-tuned generator"""
@@ -63,8 +70,6 @@ class VerifierModelConfig:
     read from; that of every other token is 1"""
     dropout: float = 0.0
     """residual dropout during training; the paper uses 0.2"""
-    lora: LoraConfig = field(default_factory=LoraConfig)
-    """train adapters instead; they need a larger learning_rate, for example 2e-4"""
 
 
 @dataclass
@@ -94,15 +99,25 @@ class TrainVerifierConfig:
     """fraction of the steps during which the rates rise from 0"""
     max_grad_norm: float = 1.0
     """gradient clipping: gradients are scaled down to this norm"""
+    lora: LoraConfig = field(default_factory=LoraConfig)
+    """train adapters instead; they need a larger learning_rate, for example 2e-4"""
     batch_tokens: int = 32000
-    """tokens of one optimiser step as the paper counts them: each sampled solution with its
-    question, and as many copies of the reference solution with theirs"""
+    """size of an optimiser step in tokens. A solution counts with its question and with one copy of
+    the reference solution and its question, as in the paper, although each is read once only"""
     pack_tokens: int = 1536
     """about so many tokens in one sequence: a question once, its reference solution once, and as
     many sampled solutions as fit; larger is faster, smaller mixes more problems into a step"""
     micro_batch_tokens: int = 2048
     """tokens that go through the model at once; changes memory and speed alone: on a CPU more than
-    about 1000 are no faster, a GPU wants more"""
+    about 1000 are no faster, a GPU wants more. A pack that is longer is divided over several; one
+    solution with its question is not: the longest decides how much memory is needed"""
+    max_length: int = 0
+    """tokens of question and solution together that are read, in training and in scoring; 0 = as
+    many as the model can read"""
+    overlong: str = "skip"
+    """what happens to longer solutions, in training and in scoring: skip (they are left out and
+    have no score) | truncate (their end is cut off) | truncate-question (the beginning of the
+    question is cut off) | windows (they are read piece by piece, each behind the question)"""
     lm_weight: float = 1.0
     """weight of the language-model loss on reference solutions; 0 = value loss only"""
     loss: str = "mse"
@@ -125,15 +140,14 @@ class TrainVerifierConfig:
     """which weights are written: best (of the validated steps; the last without held-out problems)
     | last"""
     keep_by: str = "auc_within"
-    """by which measure: auc_within | auc | mse | calibration_error | best_of_n | weighted. The AUC
-    within problems (and modes) compares every right with every wrong candidate of a problem, which
-    is what choosing among them needs. Accuracies are what counts in the end, but on few problems
-    they are noise: on 30 the standard error is 9 points. MSE and AUC over all candidates mostly
-    measure which problems are easy"""
+    """the measure that decides (the AUC within problems and modes compares every right with every
+    wrong candidate of a problem, which is what choosing among them needs; accuracies are what
+    counts in the end, but noise on few problems, MSE and AUC over all candidates mostly say which
+    problems are easy): auc_within | auc | mse | calibration_error | best_of_n | weighted"""
     keep_margin: float = 1.0
-    """the last step is kept that is no more than so many standard errors worse than the best one:
-    the best of many noisy validations is partly luck, and the rates fall until the end. 0 = the
-    best one itself"""
+    """how much worse than the best validation a later one may be for its step to be kept instead,
+    in standard errors of `keep_by`; 0 = the best one is kept. (The best of many noisy validations
+    is partly luck, and later steps have lower rates.)"""
     calibrate: bool = False
     """scale and shift the values on the held-out problems once training is over, so that they are
     probabilities (Platt scaling); ranking stays as it is. With `balance` they are none otherwise"""
@@ -143,17 +157,34 @@ class TrainVerifierConfig:
     """time between checkpoints"""
     deepspeed: str = ""
     """DeepSpeed's configuration, for example configs/deepspeed/zero3.json; start with torchrun"""
+    gradient_checkpointing: bool = False
+    """keep each layer's input alone and compute the rest again: far less memory for activations,
+    a third more computing, the same weights"""
+    optimizer_states: str = "float32"
+    """Adam's two means: float32 | bfloat16 (4 bytes less for each trained weight; rounded to 8 bits
+    after each step, so that the weights differ a little: docs/verifier.md)"""
+    report_to: list[str] = field(default_factory=list)
+    """where losses and validations are reported besides the terminal: tensorboard, wandb, mlflow, …
+    """
 
 
 @dataclass
 class ScoreConfig:
     """How candidates are scored."""
 
+    RENAMED: ClassVar[dict[str, str]] = {"batch_tokens": "micro_batch_tokens"}
+
     aggregate: str = "last"
     """last (the value at the last token) | mean, min, product (of the values at line ends)"""
-    batch_tokens: int = 0
+    micro_batch_tokens: int = 0
     """tokens, the question's included, that the model reads at once; changes memory and speed
     alone; 0 = 1024 on a CPU (whose caches hold that), 16384 elsewhere"""
+    max_length: int = 0
+    """tokens of question and solution together that are read; 0 = as the verifier was trained"""
+    overlong: str = ""
+    """what happens to longer solutions: skip (no score) | truncate (their end is cut off) |
+    truncate-question (the beginning of the question is cut off) | windows (they are read piece by
+    piece, each behind the question); empty = as the verifier was trained"""
     values: bool = False
     """also keep the value at every token"""
 
@@ -173,19 +204,23 @@ def check_model(config: VerifierModelConfig) -> None:
         raise UserError(f"model.last_weight={config.last_weight}: expected a number above 0")
     if not 0 <= config.dropout < 1:
         raise UserError(f"model.dropout={config.dropout}: expected a number from 0 to below 1")
+
+
+def _check_lora(config: LoraConfig) -> None:
     for name in ("rank", "alpha"):
-        if getattr(config.lora, name) < 0:
-            raise UserError(f"model.lora.{name}={getattr(config.lora, name)}: expected 0 or more")
-    if not 0 <= config.lora.dropout < 1:
-        raise UserError(
-            f"model.lora.dropout={config.lora.dropout}: expected a number from 0 to below 1"
-        )
+        if getattr(config, name) < 0:
+            raise UserError(f"lora.{name}={getattr(config, name)}: expected 0 or more")
+    if not 0 <= config.dropout < 1:
+        raise UserError(f"lora.dropout={config.dropout}: expected a number from 0 to below 1")
 
 
 def check_training(config: TrainVerifierConfig) -> None:
     """Raises `UserError` naming the key that does not fit."""
     check_model(config.model)
+    _check_lora(config.lora)
     check_choice("loss", config.loss, LOSSES)
+    check_choice("overlong", config.overlong, OVERLONG)
+    _check_states(config)
     check_choice("keep", config.keep, KEEPS)
     check_choice("keep_by", config.keep_by, tuple(KEEP_BY))
     if not config.output:
@@ -204,6 +239,7 @@ def check_training(config: TrainVerifierConfig) -> None:
         "lm_weight",
         "samples_per_problem",
         "balance",
+        "max_length",
         "validations",
         "keep_margin",
     ):
@@ -214,11 +250,30 @@ def check_training(config: TrainVerifierConfig) -> None:
             raise UserError(f"{name}={getattr(config, name)}: expected a number from 0 to below 1")
 
 
+def _check_states(config: TrainVerifierConfig) -> None:
+    check_choice("optimizer_states", config.optimizer_states, STATES)
+    if config.optimizer_states == "float32":
+        return
+    if config.deepspeed:
+        raise UserError(
+            "optimizer_states=bfloat16: DeepSpeed keeps states of its own; set deepspeed= to "
+            "nothing, or leave them in float32: ZeRO divides them over the processes"
+        )
+    if max(config.betas) > _SLOWEST_BETA:
+        raise UserError(
+            f"optimizer_states=bfloat16: betas={config.betas}: expected none above {_SLOWEST_BETA};"
+            " such a mean would stand still in bfloat16"
+        )
+
+
 def check_scoring(config: ScoreConfig) -> None:
     """Raises `UserError` naming the key that does not fit."""
     check_choice("scoring.aggregate", config.aggregate, AGGREGATES)
-    if config.batch_tokens < 0:
-        raise UserError(f"scoring.batch_tokens={config.batch_tokens}: expected 0 (auto) or more")
+    if config.overlong:
+        check_choice("scoring.overlong", config.overlong, OVERLONG)
+    for name in ("micro_batch_tokens", "max_length"):
+        if getattr(config, name) < 0:
+            raise UserError(f"scoring.{name}={getattr(config, name)}: expected 0 (auto) or more")
 
 
 @dataclass(frozen=True)
@@ -235,4 +290,6 @@ class VerifierSettings:
     append_output: bool = False
     prompt: PromptConfig = field(default_factory=PromptConfig)
     base: str = ""
+    max_length: int = 0
+    overlong: str = "skip"
     format: int = 1

@@ -5,7 +5,7 @@ problem's reference solutions of that mode, which carry the language-model loss 
 solution: it may be wrong). Every text is tokenised by the verifier's own tokenizer and closed by
 the end token, whoever wrote it: so verifier and generator need not share a tokenizer.
 
-    groups, counts = make_groups(data, prompter, max_length=1024)
+    groups, counts = make_groups(data, prompter, Reading(1024))
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from assay.problems.problem import MODES, Mode, Problem
 from assay.problems.prompts import Prompter
+from assay.verifier.overlong import Reading
 from assay.verifier.steps import line_ends as line_ends_of
 from assay.verifier.steps import token_offsets
 
@@ -30,6 +31,7 @@ __all__ = [
     "Sampled",
     "VerifierProblem",
     "balanced",
+    "ends_read",
     "fingerprint_of",
     "fitting",
     "make_groups",
@@ -68,13 +70,22 @@ class VerifierProblem:
 class Sampled:
     """A sampled solution's ids, the end token last, and how often it was sampled.
 
-    `line_ends`: the places in `ids` at which its lines end (`None` where nobody asked for them).
+    `line_ends`: the places in `ids` at which its lines end (`None` where nobody asked for them). Of
+    a solution that is read in pieces this is one; its first `context` tokens count in the piece
+    before (`assay.verifier.overlong`), and `ends` says whether it is the last one.
     """
 
     ids: Ids
     label: bool
     count: int
     line_ends: Ids | None = None
+    context: int = 0
+    ends: bool = True
+
+    @property
+    def candidates(self) -> int:
+        """How many sampled solutions it stands for: a further piece of one stands for none."""
+        return 0 if self.context else self.count
 
 
 @dataclass(frozen=True)
@@ -105,8 +116,8 @@ def read_text(mode: str, text: str, output: str, append_output: bool) -> str:
 def make_groups(
     data: Sequence[VerifierProblem],
     prompter: Prompter,
+    reading: Reading,
     *,
-    max_length: int,
     samples_per_problem: int = 0,
     deduplicate: bool = False,
     append_output: bool = False,
@@ -116,25 +127,29 @@ def make_groups(
 ) -> tuple[list[Group], dict[str, int]]:
     """Tokenises the data; also returns counts of what there is and of what was left out.
 
-    Solutions of more than `max_length` tokens with their question are left out. Equal solutions of
-    a problem are kept once, with their count (with 1 if `deduplicate`): the same loss for less
-    computing. With `line_ends` every sample knows its lines' ends.
+    Of solutions that are longer than `reading` allows, with their question, those pieces are taken
+    that it says: `counts["overlong"]` is how many there are, `counts["too_long"]` how many of them
+    are left out. Equal solutions of a problem are kept once, with their count (with 1 if
+    `deduplicate`): the same loss for less computing. With `line_ends` every sample knows its lines'
+    ends.
     """
-    texts = _Texts(prompter, append_output, line_ends)
-    groups: list[Group] = []
     counts = {"problems": 0, "candidates": 0, "right": 0, "distinct": 0, "too_long": 0}
+    counts |= {"drawn": 0, "overlong": 0, "references_too_long": 0}
+    texts = _Texts(prompter, append_output, line_ends, reading, counts)
+    groups: list[Group] = []
     for number, item in enumerate(data):
         drawn = _draw(item.candidates, samples_per_problem, (seed, number))
-        of_problem = list(_problem_groups(item.problem, drawn, texts, max_length, references))
-        kept = sum(s.count for g in of_problem for s in g.sampled)
+        of_problem = list(_problem_groups(item.problem, drawn, texts, references))
+        kept = sum(s.candidates for g in of_problem for s in g.sampled)
         if deduplicate:
             of_problem = [_once(group) for group in of_problem]
         sampled = [s for g in of_problem for s in g.sampled]
         groups += of_problem
         counts["problems"] += bool(of_problem)
-        counts["candidates"] += sum(s.count for s in sampled)
-        counts["right"] += sum(s.count for s in sampled if s.label)
-        counts["distinct"] += len(sampled)
+        counts["candidates"] += sum(s.candidates for s in sampled)
+        counts["right"] += sum(s.candidates for s in sampled if s.label)
+        counts["distinct"] += sum(not s.context for s in sampled)
+        counts["drawn"] += len(drawn)
         counts["too_long"] += len(drawn) - kept
     return groups, counts
 
@@ -177,29 +192,56 @@ def _drawn(group: Group, least: int, rng: np.random.Generator) -> Iterator[Sampl
 
 @dataclass(frozen=True)
 class _Texts:
-    """How texts become ids."""
+    """How texts become ids; `counts` of `make_groups` learns what is too long."""
 
     prompter: Prompter
     append_output: bool
     line_ends: bool
+    reading: Reading
+    counts: dict[str, int]
 
-    def sampled(self, candidate: LabelledCandidate, count: int) -> Sampled:
+    def sampled(
+        self, candidate: LabelledCandidate, count: int, prompt: Ids
+    ) -> Iterator[tuple[int, Sampled]]:
+        """The pieces that are read, each with the tokens of its question."""
         mode, text = candidate.mode, candidate.text
         whole = read_text(mode, text, candidate.output, self.append_output)
-        ends = None
-        if self.line_ends:
+        ids = _array(self.prompter.response_ids(mode, whole))
+        self.counts["overlong"] += count * (len(prompt) + len(ids) > self.reading.limit)
+        pieces = self.reading.pieces(len(prompt), len(ids))
+        ends: list[int] = []
+        if self.line_ends and pieces:
             offsets = token_offsets(self.prompter.tokenizer, self.prompter, mode, text, whole)
-            ends = _array(line_ends_of(text, offsets))
-        return Sampled(
-            _array(self.prompter.response_ids(mode, whole)), candidate.label, count, ends
-        )
+            ends = ends_read(line_ends_of(text, offsets), pieces[-1].end)
+        for piece in pieces:
+            counted = range(piece.first + piece.context, piece.end)
+            own = [end - piece.first for end in ends if end in counted]
+            yield (
+                piece.question,
+                Sampled(
+                    ids[piece.first : piece.end],
+                    candidate.label,
+                    count,
+                    _array(own) if self.line_ends else None,
+                    piece.context,
+                    ends=piece is pieces[-1],
+                ),
+            )
+
+    def reference(self, mode: Mode, text: str, prompt: Ids) -> Ids | None:
+        """A reference solution, its end cut off where that is done; else `None` if it is longer."""
+        ids = _array(self.prompter.response_ids(mode, text))
+        room = self.reading.limit - len(prompt)
+        if len(ids) <= room:
+            return ids
+        self.counts["references_too_long"] += 1
+        return ids[:room] if self.reading.how in ("truncate", "windows") and room > 0 else None
 
 
 def _problem_groups(
     problem: Problem,
     candidates: Sequence[LabelledCandidate],
     texts: _Texts,
-    max_length: int,
     references: bool,
 ) -> Iterator[Group]:
     prompter = texts.prompter
@@ -212,33 +254,49 @@ def _problem_groups(
         if not by_text:
             continue
         prompt = _array(prompter.ids(problem, mode))
-        room = max_length - len(prompt)
-        sampled = [texts.sampled(equal[0], len(equal)) for equal in by_text.values()]
+        # By the tokens of the question that they stand behind: all but of those cut off.
+        by_prompt: dict[int, list[Sampled]] = {}
+        for equal in by_text.values():
+            for question, sampled in texts.sampled(equal[0], len(equal), prompt):
+                by_prompt.setdefault(question, []).append(sampled)
         written = [
-            _array(prompter.response_ids(mode, s.text))
+            texts.reference(mode, s.text, prompt)
             for s in problem.solutions
-            if s.mode == mode and references
+            if s.mode == mode and references and len(prompt) in by_prompt
         ]
-        fitting = tuple(s for s in sampled if len(s.ids) <= room)
-        if fitting:
-            short = tuple(ids for ids in written if len(ids) <= room)
-            yield Group(problem.id, mode, prompt, fitting, short)
+        whole = tuple(ids for ids in written if ids is not None)
+        for question, own in by_prompt.items():
+            references_of = whole if question == len(prompt) else ()
+            yield Group(problem.id, mode, prompt[-question:], tuple(own), references_of)
+
+
+def ends_read(ends: Sequence[int], tokens: int) -> list[int]:
+    """Those of a solution's line ends that are among its first `tokens`; the last of these is one.
+
+    >>> ends_read([3, 7, 9], 10), ends_read([3, 7, 9], 6)
+    ([3, 7, 9], [3, 5])
+    """
+    return sorted({*(end for end in ends if end < tokens), tokens - 1})
 
 
 def fitting(
-    data: Sequence[VerifierProblem], prompter: Prompter, max_length: int, append_output: bool
+    data: Sequence[VerifierProblem], prompter: Prompter, reading: Reading, append_output: bool
 ) -> list[VerifierProblem]:
-    """The data without candidates of more than `max_length` tokens with their question."""
+    """The data without the candidates of which nothing is read."""
     kept = []
     for item in data:
-        room = {m: max_length - len(prompter.ids(item.problem, m)) for m in MODES}
+        asked = {mode: len(prompter.ids(item.problem, mode)) for mode in MODES}
         candidates = [
             c
             for c in item.candidates
-            if len(
-                prompter.response_ids(c.mode, read_text(c.mode, c.text, c.output, append_output))
+            if reading.pieces(
+                asked[c.mode],
+                len(
+                    prompter.response_ids(
+                        c.mode, read_text(c.mode, c.text, c.output, append_output)
+                    )
+                ),
             )
-            <= room[c.mode]
         ]
         if candidates:
             kept.append(VerifierProblem(item.problem, candidates))

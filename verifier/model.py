@@ -33,7 +33,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from assay.generator.lora import add_adapters, merged_state
+from assay.generator.lora import LoraConfig, add_adapters, merged_state
 from assay.generator.models import (
     ModelConfig,
     check_vocabulary,
@@ -52,16 +52,24 @@ from assay.verifier.config import (
     HEADS,
     LEVELS,
     LOSSES,
+    OVERLONG,
     VerifierModelConfig,
     VerifierSettings,
     check_model,
 )
 from assay.verifier.dropout import add_residual_dropout, switch_off_own_dropout
 from assay.verifier.likelihood import INPUTS, likelihood
+from assay.verifier.overlong import readable_in
 from assay.verifier.packing import Batch
 from assay.verifier.vocabulary import VocabularyLoss
 
-__all__ = ["LossSums", "Verifier", "load_verifier", "read_settings", "reserve_token"]
+__all__ = [
+    "LossSums",
+    "Verifier",
+    "load_verifier",
+    "read_settings",
+    "reserve_token",
+]
 
 SETTINGS_FILE = "verifier.json"
 HEAD_FILE = "head.safetensors"
@@ -120,11 +128,13 @@ class Verifier(nn.Module):
 
     @property
     def max_length(self) -> int:
+        """Tokens of question and solution that are read: as trained, and as the model can."""
+        return min(self.readable, self.settings.max_length or self.readable)
+
+    @property
+    def readable(self) -> int:
         """Tokens of the longest sequence that the language model can read as a whole."""
-        config = self.lm.config.get_text_config()
-        names = ("max_position_embeddings", "sliding_window")
-        limits = [limit for name in names if (limit := getattr(config, name, None))]
-        return min(limits, default=1 << 30)
+        return readable_in(self.lm.config)
 
     @classmethod
     def from_base(
@@ -132,8 +142,11 @@ class Verifier(nn.Module):
         config: VerifierModelConfig,
         prompt: PromptConfig | None = None,
         *,
+        lora: LoraConfig | None = None,
         loss: str = "mse",
         append_output: bool = False,
+        max_length: int = 0,
+        overlong: str = "skip",
         seed: int = 0,
     ) -> tuple[Verifier, Any]:
         """A verifier to be trained, and its tokenizer.
@@ -145,7 +158,7 @@ class Verifier(nn.Module):
         that cannot serve.
         """
         check_model(config)
-        frozen = config.lora.rank > 0
+        frozen = lora is not None and lora.rank > 0
         base = config.base if frozen else dataclasses.replace(config.base, dtype="float32")
         tokenizer, lm = load_tokenizer(base), load_model(base)
         check_vocabulary(lm, tokenizer, base.name)
@@ -161,13 +174,15 @@ class Verifier(nn.Module):
             append_output=append_output,
             prompt=prompt or PromptConfig(),
             base=config.base.name,
+            max_length=max_length,
+            overlong=overlong,
         )
         # Plain generation from the trained weights must not say the reserved token.
         if getattr(lm, "generation_config", None) is not None:
             lm.generation_config.suppress_tokens = [index]
         verifier = cls(lm, settings)
-        if frozen:
-            add_adapters(lm, config.lora, seed)
+        if lora is not None and frozen:
+            add_adapters(lm, lora, seed, "lora")
         with torch.no_grad():
             for name, _ in verifier._row():
                 getattr(verifier, name).zero_()
@@ -404,6 +419,7 @@ def read_settings(model: ModelConfig) -> VerifierSettings:
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(f"{path}: not a verifier's settings ({error})") from error
     known = settings.head in HEADS and settings.level in LEVELS and settings.loss in LOSSES
+    known = known and settings.overlong in OVERLONG
     known = known and settings.head_inputs in HEAD_INPUTS
     if settings.format != 1 or not known:
         raise UserError(f"{path}: written by another version of Assay")

@@ -48,6 +48,7 @@ __all__ = [
     "Batch",
     "Pack",
     "deal",
+    "divided",
     "idle",
     "joint_steps",
     "micro_batches",
@@ -62,16 +63,20 @@ _SLACK = 1.3
 
 @dataclass(frozen=True)
 class Pack:
-    """A prompt, some of its sampled solutions, and the references that they are paired with."""
+    """A prompt, some of its sampled solutions, and the references that they are paired with.
+
+    Of a pack that is divided (`divided`), `paired` says how often each reference counts.
+    """
 
     prompt: Ids
     sampled: tuple[Sampled, ...]
     references: tuple[Ids, ...]
+    paired: float | None = None
 
     @property
     def count(self) -> int:
         """Sampled solutions, repetitions counted."""
-        return sum(s.count for s in self.sampled)
+        return sum(s.candidates for s in self.sampled)
 
     @property
     def length(self) -> int:
@@ -82,6 +87,8 @@ class Pack:
     @property
     def copies(self) -> float:
         """How often each reference counts: once a sample, in equal shares; else once."""
+        if self.paired is not None:
+            return self.paired
         return self.count / len(self.references) if self.sampled else 1.0
 
     @property
@@ -196,19 +203,44 @@ def deal(packs: Sequence[Pack], rank: int, world: int) -> list[Pack]:
 
 
 def idle(pack: Pack) -> Pack:
-    """The pack with samples that count zero times: something to compute that changes nothing."""
+    """A sample of the pack that counts zero times: something to compute that changes nothing."""
     sampled = pack.sampled or (Sampled(pack.references[0], False, 1, np.zeros(1, np.int64)),)
-    return Pack(pack.prompt, tuple(replace(s, count=0) for s in sampled), ())
+    shortest = min(sampled, key=lambda s: len(s.ids))
+    return Pack(pack.prompt, (replace(shortest, count=0),), ())
+
+
+def divided(pack: Pack, tokens: int) -> list[Pack]:
+    """The pack as several of at most `tokens` tokens, which together have its losses.
+
+    Solutions do not see each other, so any may stand alone behind the question; one that is longer
+    than that with its question does.
+    """
+    if pack.length <= tokens:
+        return [pack]
+    parts: list[Pack] = []
+    empty = replace(pack, sampled=(), references=(), paired=pack.copies if pack.references else 0.0)
+    for one in (
+        *(replace(empty, sampled=(sampled,)) for sampled in pack.sampled),
+        *(replace(empty, references=(reference,)) for reference in pack.references),
+    ):
+        last = parts[-1] if parts else None
+        if last is None or last.length + one.length - len(pack.prompt) > tokens:
+            parts.append(one)
+            continue
+        together = (last.sampled + one.sampled, last.references + one.references)
+        parts[-1] = replace(last, sampled=together[0], references=together[1])
+    return parts
 
 
 def micro_batches(packs: Sequence[Pack], tokens: int) -> list[list[Pack]]:
     """Batches of at most `tokens` tokens, packs of similar length together.
 
-    A pack that is longer stands alone.
+    A pack that is longer is divided; a single solution that is longer stands alone.
     """
     batches: list[list[Pack]] = []
     room = 0
-    for pack in sorted(packs, key=lambda pack: -pack.length):
+    parts = [part for pack in packs for part in divided(pack, tokens)]
+    for pack in sorted(parts, key=lambda pack: -pack.length):
         if not batches or pack.length > room:
             batches.append([])
             room = tokens
@@ -304,15 +336,15 @@ class _Targets:
         """A sampled solution read from position `at`; its first token is predicted at `before`."""
         length = len(sampled.ids)
         tokens = np.arange(length)
-        chosen = tokens
+        chosen = tokens[sampled.context :]
         if self.level == "solution":
-            chosen = tokens[-1:]
+            chosen = tokens[length - sampled.ends :]
         elif self.level == "step":
             assert sampled.line_ends is not None
             chosen = sampled.line_ends
         target = np.full(len(chosen), float(sampled.label))
         weights = np.full(len(chosen), float(weight))
-        if self.level != "solution":
+        if self.level != "solution" and sampled.ends:
             weights[-1] *= self.last_weight
         self.value.append((at + chosen, target, weights, self.read + chosen))
         self.sampled.append(

@@ -31,6 +31,7 @@ from assay.settings.extras import missing_package
 from assay.verifier.config import TrainVerifierConfig
 
 __all__ = [
+    "OURS",
     "backward",
     "check_engine",
     "drop_divided",
@@ -44,7 +45,7 @@ __all__ = [
 ]
 
 # Settings of DeepSpeed that follow from ours.
-_OURS = {
+OURS = {
     "optimizer": "learning_rate and betas",
     "scheduler": "learning_rate and warmup_ratio",
     "gradient_clipping": "max_grad_norm",
@@ -74,8 +75,19 @@ def start(config: TrainVerifierConfig, bfloat16: bool) -> Accelerator:
                 "train-verifier: the launcher asks for DeepSpeed; start with torchrun and "
                 "deepspeed=FILE.json instead"
             )
-        return Accelerator(cpu=device.type == "cpu")
-    return _start_deepspeed(config, device, bfloat16)
+        accelerator = Accelerator(cpu=device.type == "cpu", **_tracked(config))
+    else:
+        accelerator = _start_deepspeed(config, device, bfloat16)
+    if config.report_to:
+        accelerator.init_trackers("assay")
+    return accelerator
+
+
+def _tracked(config: TrainVerifierConfig) -> dict[str, Any]:
+    """What an `Accelerator` is told of `report_to`; trackers that write files do so in OUTPUT."""
+    if not config.report_to:
+        return {}
+    return {"log_with": list(config.report_to), "project_dir": f"{config.output}/reports"}
 
 
 def _start_deepspeed(
@@ -105,7 +117,7 @@ def _start_deepspeed(
         # Without a GPU accelerate starts no other processes for DeepSpeed: they are joined before.
         PartialState(cpu=True)
     plugin = DeepSpeedPlugin(hf_ds_config=settings)
-    accelerator = Accelerator(deepspeed_plugin=plugin)
+    accelerator = Accelerator(deepspeed_plugin=plugin, **_tracked(config))
     # Models are from now on divided while they are loaded.
     plugin.set_deepspeed_weakref()
     world = int(os.environ["WORLD_SIZE"])
@@ -121,7 +133,7 @@ def _start_deepspeed(
 
 
 def _settings(name: str) -> dict[str, Any]:
-    return deepspeed_settings(name, "deepspeed", _OURS)
+    return deepspeed_settings(name, "deepspeed", OURS)
 
 
 def loaded_whole() -> None:

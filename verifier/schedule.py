@@ -75,8 +75,8 @@ class Schedule:
         """Candidates that a joint epoch sees, the same number in each, and right ones of them."""
         sampled = [s for group in self._balanced(0) for s in group.sampled]
         return {
-            "candidates": sum(s.count for s in sampled),
-            "right": sum(s.count for s in sampled if s.label),
+            "candidates": sum(s.candidates for s in sampled),
+            "right": sum(s.candidates for s in sampled if s.label),
         }
 
     def steps(self, epoch: Epoch) -> list[list[Pack]]:

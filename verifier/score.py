@@ -27,14 +27,15 @@ from assay.problems.problem import Mode, Problem
 from assay.problems.prompts import Prompter
 from assay.settings.errors import UserError
 from assay.verifier.attention import attends_to_layouts
-from assay.verifier.config import ScoreConfig, check_scoring
-from assay.verifier.data import read_text
+from assay.verifier.config import ScoreConfig, VerifierSettings, check_scoring
+from assay.verifier.data import ends_read, read_text
 from assay.verifier.likelihood import likelihood
 from assay.verifier.model import Verifier
+from assay.verifier.overlong import Reading, reading_of
 from assay.verifier.prefix import Prefix, SolutionsLayout, order_of, shared_tokens
 from assay.verifier.steps import line_ends, token_offsets
 
-__all__ = ["Scorable", "Scored", "score", "token_values"]
+__all__ = ["Scorable", "Scored", "check_reads", "score", "token_values"]
 
 
 class Scorable(Protocol):
@@ -52,9 +53,10 @@ class Scorable(Protocol):
 class Scored:
     """Scores, one a candidate; and on request what happened at each token of each candidate.
 
-    A candidate that with its question is longer than the verifier reads has no score (NaN) and no
-    values. `values[i]` (float16) are the values after each token, the end token last; `offsets[i]`
-    (int32, shape (tokens, 2)) say which characters of the candidate's text the token stands for.
+    A candidate that with its question is longer than the verifier reads, and is skipped, has no
+    score (NaN) and no values; one whose end is cut off has values up to there. `values[i]`
+    (float16) are the values after each token, the end token last; `offsets[i]` (int32, shape
+    (tokens, 2)) say which characters of the candidate's text the token stands for.
     Tokens that stand for none (the end, an appended output) have the text's end twice. `tokens` and
     `prompt_tokens` count the verifier's tokens of each candidate and of the question before it.
     """
@@ -84,17 +86,13 @@ def score(
 ) -> Scored:
     """Scores the candidates of one problem; equals the plain padded way within 1e-4 (float32).
 
-    What is longer than the model can read, with its question, has no score: cut off, it would be
-    judged without its end. Raises `UserError` for an aggregate over positions at which the verifier
-    was not trained.
+    What is longer than the verifier reads, with its question, is read as `config.overlong` says, by
+    default as the verifier was trained. Raises `UserError` for an aggregate over positions at
+    which the verifier was not trained.
     """
     check_scoring(config)
     settings = verifier.settings
-    if settings.level == "solution" and config.aggregate != "last":
-        raise UserError(
-            f"scoring.aggregate={config.aggregate}: this verifier was trained at the last token "
-            "alone (level=solution); use last"
-        )
+    check_reads(settings, config)
     spans = config.values or config.aggregate != "last"
     texts = [
         (c.mode, c.text, read_text(c.mode, c.text, c.output, settings.append_output))
@@ -107,7 +105,8 @@ def score(
         readings = [_read(tokenizer, prompter, *text, spans) for text in own]
         prompt = prompter.ids(problem, mode)
         prompts[mode] = len(prompt)
-        values = _values(verifier, prompt, readings, config.batch_tokens)
+        reads = reading_of(settings, verifier.readable, config)
+        values = _values(verifier, prompt, readings, reads, config.micro_batch_tokens)
         found.update(zip(own, zip(readings, values, strict=True), strict=True))
     rows = [found[text] for text in texts]
     scores = [
@@ -123,6 +122,15 @@ def score(
     )
 
 
+def check_reads(settings: VerifierSettings, config: ScoreConfig) -> None:
+    """Raises `UserError` where scores would be read where this verifier was not trained."""
+    if settings.level == "solution" and config.aggregate != "last":
+        raise UserError(
+            f"scoring.aggregate={config.aggregate}: this verifier was trained at the last token "
+            "alone (level=solution); use last"
+        )
+
+
 def _read(
     tokenizer: Any, prompter: Prompter, mode: Mode, text: str, whole: str, spans: bool
 ) -> _Reading:
@@ -133,17 +141,26 @@ def _read(
 
 
 def _values(
-    verifier: Verifier, prompt: list[int], readings: Sequence[_Reading], budget: int
+    verifier: Verifier,
+    prompt: list[int],
+    readings: Sequence[_Reading],
+    reads: Reading,
+    budget: int,
 ) -> list[NDArray[np.float32]]:
-    """`token_values` of those that the verifier can read; none of the others."""
-    found = [np.empty(0, np.float32)] * len(readings)
-    room = verifier.max_length - len(prompt)
-    short = [i for i, reading in enumerate(readings) if len(reading.ids) <= room]
-    if short:
-        own = token_values(verifier, prompt, [readings[i].ids for i in short], budget)
-        for i, values in zip(short, own, strict=True):
-            found[i] = values
-    return found
+    """`token_values` of what the verifier reads of each; none of what it skips."""
+    found: list[list[NDArray[np.float32]]] = [[] for _ in readings]
+    # By how much of the question they stand behind; the pieces of a solution in their order.
+    behind: dict[int, list[tuple[int, int, list[int]]]] = {}
+    for i, reading in enumerate(readings):
+        for piece in reads.pieces(len(prompt), len(reading.ids)):
+            own = reading.ids[piece.first : piece.end]
+            behind.setdefault(piece.question, []).append((i, piece.context, own))
+    for question, parts in behind.items():
+        ids = [own for _, _, own in parts]
+        every = token_values(verifier, prompt[-question:], ids, budget)
+        for (i, context, _), values in zip(parts, every, strict=True):
+            found[i].append(values[context:])
+    return [np.concatenate(own) if own else np.empty(0, np.float32) for own in found]
 
 
 def _offsets(reading: _Reading, values: NDArray[np.float32]) -> NDArray[np.int32]:
@@ -157,7 +174,7 @@ def token_values(
 ) -> list[NDArray[np.float32]]:
     """Values (float32) after every token of every solution, which all stand behind one prompt.
 
-    `prompt` and `solutions` are token ids; `budget` is as `ScoreConfig.batch_tokens`.
+    `prompt` and `solutions` are token ids; `budget` is as `ScoreConfig.micro_batch_tokens`.
     """
     budget = budget or (1024 if verifier.device.type == "cpu" else 16384)
     training = verifier.training
@@ -288,7 +305,8 @@ def _aggregate(how: str, values: NDArray[np.float32], reading: _Reading, text: s
     if how == "last":
         return float(values[-1])
     assert reading.offsets is not None
-    steps = values[line_ends(text, reading.offsets)].astype(np.float64)
+    ends = ends_read(line_ends(text, reading.offsets), len(values))
+    steps = values[ends].astype(np.float64)
     if how == "mean":
         return float(steps.mean())
     if how == "min":

@@ -19,9 +19,10 @@ import contextlib
 import dataclasses
 import math
 import signal
+import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -31,7 +32,8 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 
-from assay.generator.models import device_of, fingerprint
+from assay.generator.models import device_of
+from assay.generator.reporting import check_report_to
 from assay.pools.progress import TrainingBar
 from assay.problems.prompts import Prompter
 from assay.settings.errors import UserError
@@ -39,8 +41,10 @@ from assay.storage.places import local_folder
 from assay.verifier.calibrate import fit
 from assay.verifier.checkpoint import VerifierFolder
 from assay.verifier.config import TrainVerifierConfig, check_choice, check_training
-from assay.verifier.data import Group, VerifierProblem, fingerprint_of, fitting, make_groups, split
+from assay.verifier.data import VerifierProblem, fitting, split
+from assay.verifier.material import groups_of, key_of, told_lengths
 from assay.verifier.model import LossSums, Verifier
+from assay.verifier.overlong import Reading
 from assay.verifier.packing import Batch, Pack, deal, idle, micro_batches, packed_batch
 from assay.verifier.parallel import (
     backward,
@@ -59,12 +63,22 @@ from assay.verifier.training_problems import write_training_problems
 from assay.verifier.validate import Validation, is_as_good, measure_problems, score_problems, told
 from assay.verifier.weights import load_trained, optimizer_of, trained_state
 
-__all__ = ["train_verifier"]
+__all__ = ["left_to_train", "train_verifier"]
 
-# Settings that change neither the weights nor the record.
-_FREE = ("output", "save_every_seconds", "micro_batch_tokens", "deepspeed")
 # Points of the loss history that are kept.
 _HISTORY = 200
+
+
+def left_to_train(config: TrainVerifierConfig, data: Sequence[VerifierProblem]) -> bool:
+    """Whether `train_verifier` would train; nothing is written. Raises what it would at once."""
+    return not _folder(config, data).finished()
+
+
+def _folder(config: TrainVerifierConfig, data: Sequence[VerifierProblem]) -> VerifierFolder:
+    check_training(config)
+    check_choice("model.base.attention", config.model.base.attention, ("sdpa", "eager"))
+    check_report_to(config.report_to)
+    return VerifierFolder(local_folder(config.output, "output"), key_of(config, data))
 
 
 @dataclass
@@ -89,9 +103,7 @@ def train_verifier(config: TrainVerifierConfig, data: Sequence[VerifierProblem])
     where it holds an interrupted training of them. Raises `UserError` where it holds anything else,
     where a setting does not fit, and where the data has no candidates.
     """
-    check_training(config)
-    check_choice("model.base.attention", config.model.base.attention, ("sdpa", "eager"))
-    folder = VerifierFolder(local_folder(config.output, "output"), _key(config, data))
+    folder = _folder(config, data)
     if folder.finished():
         return folder.path
     # First of all: with several GPUs, it decides which one is this process's own.
@@ -100,20 +112,30 @@ def train_verifier(config: TrainVerifierConfig, data: Sequence[VerifierProblem])
     verifier, tokenizer = Verifier.from_base(
         config.model,
         config.prompt,
+        lora=config.lora,
         loss=config.loss,
         append_output=config.append_output,
+        max_length=config.max_length,
+        overlong=config.overlong,
         seed=config.seed,
     )
+    if config.gradient_checkpointing:
+        # Transformers' newer name, where it has one.
+        old = verifier.lm.gradient_checkpointing_enable
+        getattr(verifier.lm, "activation_checkpointing_enable", old)({"use_reentrant": False})
     if under_deepspeed(accelerator):
         loaded_whole()
     prompter = Prompter(config.prompt, tokenizer)
-    groups, counts = _groups(config, training, prompter, verifier.max_length)
+    reading = Reading(verifier.max_length, config.overlong)
+    groups, counts = groups_of(config, training, prompter, reading)
+    if accelerator.is_main_process:
+        print(told_lengths(config, groups, counts), end="", file=sys.stderr, flush=True)
     schedule = Schedule(config, groups)
     counts |= schedule.counts
     verifier.set_base_rate(counts["right"] / counts["candidates"])
     if verifier.reads_likelihood and not under_deepspeed(accelerator):
         verifier.start_from_likelihood(_first_batches(config, schedule, verifier.device))
-    held_out = fitting(held_out, prompter, verifier.max_length, config.append_output)
+    held_out = fitting(held_out, prompter, reading, config.append_output)
     loop = _Loop(config, folder, accelerator, verifier, tokenizer, prompter, held_out)
     loop.run(schedule)
     if accelerator.is_main_process or under_deepspeed(accelerator):
@@ -129,29 +151,6 @@ def train_verifier(config: TrainVerifierConfig, data: Sequence[VerifierProblem])
     return folder.path
 
 
-def _groups(
-    config: TrainVerifierConfig,
-    training: Sequence[VerifierProblem],
-    prompter: Prompter,
-    max_length: int,
-) -> tuple[list[Group], dict[str, int]]:
-    """The groups to train on, and how much there is of what."""
-    groups, counts = make_groups(
-        training,
-        prompter,
-        max_length=max_length,
-        samples_per_problem=config.samples_per_problem,
-        deduplicate=config.deduplicate,
-        append_output=config.append_output,
-        references=config.lm_weight > 0 or config.adaptation_epochs > 0,
-        line_ends=config.model.level == "step",
-        seed=config.seed,
-    )
-    if not groups:
-        raise UserError("train-verifier: the data has no labelled candidates to train on")
-    return groups, counts
-
-
 def _first_batches(
     config: TrainVerifierConfig, schedule: Schedule, device: torch.device
 ) -> list[Batch]:
@@ -159,15 +158,6 @@ def _first_batches(
     parts = micro_batches(schedule.first_joint_step(), config.micro_batch_tokens)
     level, last_weight = config.model.level, config.model.last_weight
     return [packed_batch(part, level, last_weight).to(device) for part in parts]
-
-
-def _key(config: TrainVerifierConfig, data: Sequence[VerifierProblem]) -> dict[str, Any]:
-    """Everything that decides the weights."""
-    settings = {k: v for k, v in dataclasses.asdict(config).items() if k not in _FREE}
-    model = dict(settings.pop("model"))
-    base = model.pop("base")
-    model["base"] = {"fingerprint": fingerprint(config.model.base), "dtype": base["dtype"]}
-    return {"model": model, **settings, "data": fingerprint_of(data)}
 
 
 def _record(config: TrainVerifierConfig, loop: _Loop, counts: dict[str, int]) -> dict[str, Any]:
@@ -242,13 +232,23 @@ class _Loop:
                     progress.seconds = time.monotonic() - started
                     self._note(losses, epoch, schedule.total)
                     bar.add({"value loss": losses[0], "language loss": losses[1]})
+                    self._report({"value_loss": losses[0], "language_loss": losses[1]})
                     if progress.step in marks:
                         self._validate(bar)
                     self._save(at_once=interrupted.is_set())
                     if interrupted.is_set():
                         raise KeyboardInterrupt
+        # Not `end_training`, which would end the processes' group as well.
+        for tracker in self.accelerator.trackers if self.accelerator.is_main_process else ():
+            tracker.finish()
         # Writing the verifier's files may be cut short, too.
         self._save(at_once=True)
+
+    def _report(self, numbers: Mapping[str, Any]) -> None:
+        """Tells `report_to` what there is after this step."""
+        if self.config.report_to:
+            known = {name: value for name, value in numbers.items() if value is not None}
+            self.accelerator.log(known, step=self.progress.step)
 
     def _step(self, packs: Sequence[Pack], rate: float, lm_weight: float) -> list[float]:
         """One optimiser step; returns the step's mean value loss and mean language loss.
@@ -337,6 +337,8 @@ class _Loop:
         measured = measure_problems(gather_object(own) if world > 1 else own, items)
         row = {"step": self.progress.step, **dataclasses.asdict(measured)}
         self.progress.validations.append(row)
+        flat = {name: value for name, value in row.items() if isinstance(value, float)}
+        self._report({f"held_out/{name}": value for name, value in flat.items()})
         bar.note(told(measured))
         if self.config.keep == "best":
             self._keep_if_good(measured)

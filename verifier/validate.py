@@ -31,6 +31,7 @@ __all__ = [
     "is_as_good",
     "measure",
     "measure_problems",
+    "overlong_line",
     "score_problems",
     "told",
     "validation_table",
@@ -155,12 +156,12 @@ def score_problems(
     tokenizer: Any,
     prompter: Prompter,
     held_out: Sequence[VerifierProblem],
-    batch_tokens: int,
+    micro_batch_tokens: int,
 ) -> list[NDArray[np.float32]]:
     """Scores of the held-out problems' candidates, both modes together, one array a problem."""
     from assay.verifier.score import score
 
-    config = ScoreConfig(batch_tokens=batch_tokens)
+    config = ScoreConfig(micro_batch_tokens=micro_batch_tokens)
     return [
         score(verifier, tokenizer, prompter, item.problem, item.candidates, config).scores
         for item in held_out
@@ -189,6 +190,24 @@ def is_as_good(new: float | None, old: float | None, by: str, margin: float = 0.
     if new is None or old is None:
         return new is not None
     return KEEP_BY[by] * (new - old) >= -margin
+
+
+def overlong_line(counts: Mapping[str, int], how: str) -> str:
+    """What became of candidates that were too long to be read whole; empty where there are none.
+
+    `counts` as of `assay.verifier.data.make_groups`, with `max_length`, the tokens that are read.
+    """
+    number, of = counts.get("overlong", 0), counts.get("drawn", 0)
+    references = counts.get("references_too_long", 0)
+    if not number and not references:
+        return ""
+    left_out = counts["too_long"]
+    done = f"{left_out:,} left out" if left_out else "none left out"
+    text = (
+        f"train verifier: {number:,} of {of:,} candidates are longer than {counts['max_length']:,} "
+        f"tokens with their question (overlong={how}): {done}"
+    )
+    return f"{text}; {references:,} reference solutions are\n" if references else f"{text}\n"
 
 
 def told(measured: Validation) -> str:

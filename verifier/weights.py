@@ -16,11 +16,12 @@ from assay.generator.partition import divided, gathered, shape_of
 from assay.settings.errors import UserError
 from assay.verifier.config import TrainVerifierConfig
 from assay.verifier.model import Verifier
+from assay.verifier.optimizer import Bfloat16AdamW
 
 __all__ = ["load_trained", "optimizer_of", "trained_state"]
 
 
-def optimizer_of(config: TrainVerifierConfig, verifier: Verifier) -> torch.optim.AdamW:
+def optimizer_of(config: TrainVerifierConfig, verifier: Verifier) -> torch.optim.Optimizer:
     """AdamW in three groups: matrices, other parameters (no decay), the head (its own rate)."""
     matrices: list[torch.Tensor] = []
     others: list[torch.Tensor] = []
@@ -35,7 +36,10 @@ def optimizer_of(config: TrainVerifierConfig, verifier: Verifier) -> torch.optim
     ]
     for group in groups:
         group["initial_lr"] = group["lr"]
-    return torch.optim.AdamW(groups, betas=(config.betas[0], config.betas[1]), fused=True)
+    betas = (config.betas[0], config.betas[1])
+    if config.optimizer_states == "bfloat16":
+        return Bfloat16AdamW(groups, betas)
+    return torch.optim.AdamW(groups, betas=betas, fused=True)
 
 
 def trained_state(verifier: Verifier) -> dict[str, torch.Tensor]:

@@ -84,8 +84,8 @@ class ReportConfig(EvaluateConfig):
     candidates: int = 100
     """candidates of each problem that the page shows; 0 = all (votes always count all)"""
     single: bool | None = None
-    """true: one HTML file that holds everything, to send by mail; false: the candidates in a folder
-    beside it, which opens faster; empty = one file where its candidates take less than 5 MB"""
+    """true (the page holds everything) | false (the candidates are in files beside it) | null (as
+    true where that stays below 5 MB, else as false)"""
     x: str = "n"
     """what the figures draw accuracy against: n | tokens | flops | seconds (docs/costs.md)"""
     style: str = ""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Any
 
 from assay.generator.engines.config import EngineConfig
 from assay.generator.engines.interface import Engine
 from assay.generator.models import ModelConfig
 from assay.settings.errors import UserError
+from assay.settings.extras import missing_package
 
-__all__ = ["identity", "make_engine"]
+__all__ = ["ENGINES", "check_engine", "identity", "make_engine"]
+
+ENGINES = ("transformers", "vllm", "server")
 
 
 def make_engine(config: EngineConfig, model: ModelConfig) -> Engine:
@@ -29,6 +33,23 @@ def make_engine(config: EngineConfig, model: ModelConfig) -> Engine:
 
         return ServerEngine.load(config, model)
     raise UserError(f"engine.name={config.name}: expected transformers, vllm or server")
+
+
+def check_engine(config: EngineConfig) -> None:
+    """Raises `UserError` for an engine that is unknown, not installed, or wrongly set.
+
+    Nothing is loaded: so it is known at once, and not by each of a cluster's tasks.
+    """
+    if config.name not in ENGINES:
+        raise UserError(f"engine.name={config.name}: expected one of {', '.join(ENGINES)}")
+    if config.name != "transformers" and config.quantize != "none":
+        raise UserError(f"engine.quantize={config.quantize}: only for engine.name=transformers")
+    if config.name == "vllm" and importlib.util.find_spec("vllm") is None:
+        raise missing_package("engine.name=vllm", "vllm", extra="vllm")
+    if config.vllm.tensor_parallel < 1:
+        raise UserError(
+            f"engine.vllm.tensor_parallel={config.vllm.tensor_parallel}: expected 1 or more GPUs"
+        )
 
 
 def identity(config: EngineConfig) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from assay.pools.exchange.book import Book, Placed, file_names
 from assay.pools.exchange.fields import Fields, look_up, selected
 from assay.pools.exchange.mapping import Row, UnmappedError, convert
 from assay.settings.errors import UserError
-from assay.settings.schema import CONFIGS, merge, read_yaml
+from assay.settings.files import CONFIGS
+from assay.settings.schema import merge, read_yaml
 from assay.storage.jsonl import read_json_list, read_jsonl
 from assay.storage.parquet import read_rows
 

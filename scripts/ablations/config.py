@@ -15,7 +15,8 @@ from typing import Any
 
 from assay.search.drivers.run import LoopConfig
 from assay.settings.errors import UserError
-from assay.settings.schema import CONFIGS, load
+from assay.settings.files import CONFIGS
+from assay.settings.schema import load
 
 __all__ = [
     "LARGE",

@@ -1,7 +1,7 @@
 r"""Fine-tuning a generator on packed rows beside padded batches: the same solutions, model, steps.
 
     python scripts/bench/train.py [model=embedded,d384] [data=data/gsm8k] [threads=1] [repeats=3]
-        [steps=4] [batch=32] [rows=8] [device=cpu] [dtype=float32] [pack_length=1024]
+        [steps=4] [batch=32] [rows=8] [device=cpu] [dtype=float32] [pack_tokens=1024]
         [micro_batch_tokens=0] [rank=0] [seed=0]
 
 The solutions are GSM8K's, in words and as derived programs, in a random order; `batch` of them make
@@ -12,7 +12,7 @@ the quantiles of GSM8K's.
 order in which they come, padded to the longest of them, logits of the whole vocabulary at every
 position. `padded, answers' logits` is the same with logits at the responses alone, so that what
 padding costs can be told from what logits cost. `packed` is what Assay does
-(`generator/documents.py`): rows of `pack_length` laid end to end, attention within each solution,
+(`generator/documents.py`): rows of `pack_tokens` laid end to end, attention within each solution,
 logits at the responses alone, `micro_batch_tokens` tokens at a time (0 = as training chooses them).
 
 All three do whole steps, AdamW and clipping included, with the loss as a mean over the step's
@@ -46,12 +46,12 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
 
+from assay.generator.batches import model_tokens_at_once  # noqa: E402
 from assay.generator.documents import collate, within_documents  # noqa: E402
 from assay.generator.lora import LoraConfig, add_adapters  # noqa: E402
 from assay.generator.models import ModelConfig, load_model, load_tokenizer  # noqa: E402
 from assay.generator.packing import IGNORED, pack  # noqa: E402
 from assay.generator.rationales import Example, RationalesConfig, build_examples  # noqa: E402
-from assay.generator.train import _tokens_at_once  # noqa: E402
 from assay.problems.prompts import PromptConfig, Prompter  # noqa: E402
 from assay.problems.sets import ProblemsConfig, load_problems  # noqa: E402
 from scripts.bench.machine import machine  # noqa: E402
@@ -67,7 +67,7 @@ DEFAULTS = {
     "rows": "8",
     "device": "cpu",
     "dtype": "float32",
-    "pack_length": "1024",
+    "pack_tokens": "1024",
     "micro_batch_tokens": "0",
     "rank": "0",
     "seed": "0",
@@ -124,7 +124,7 @@ def solutions(name: str, vocabulary: int, given: dict[str, str]) -> list[list[Ex
     else:
         examples = drawn(count * batch, vocabulary, int(given["seed"]))
     random.Random(int(given["seed"])).shuffle(examples)
-    examples = [e for e in examples if len(e) <= int(given["pack_length"])]
+    examples = [e for e in examples if len(e) <= int(given["pack_tokens"])]
     return [examples[i * batch : (i + 1) * batch] for i in range(count)]
 
 
@@ -142,8 +142,8 @@ def drawn(count: int, vocabulary: int, seed: int) -> list[Example]:
 
 def packed_step(examples: Sequence[Example], model: Any, given: dict[str, str]) -> Step:
     """One step as it is trained."""
-    length = int(given["pack_length"])
-    most = int(given["micro_batch_tokens"]) or _tokens_at_once(model)
+    length = int(given["pack_tokens"])
+    most = int(given["micro_batch_tokens"]) or model_tokens_at_once(model)
     rows, at_once = pack(examples, length), max(1, most // length)
     return [collate(rows[i : i + at_once]) for i in range(0, len(rows), at_once)]
 

@@ -23,20 +23,21 @@ from assay.search.stages import grade, sample, score
 from assay.settings.errors import UserError
 from assay.settings.schema import as_dict, merge
 
-__all__ = ["STAGES", "ChainConfig", "run"]
+__all__ = ["STAGES", "ChainConfig", "run", "stage_configs"]
 
 
 class _Stage(NamedTuple):
-    """The configuration of a stage's command, and the command itself."""
+    """The configuration of a stage's command, the command itself, and what it checks at first."""
 
     schema: type[StageConfig]
     run: Callable[[Any], str | None]
+    check: Callable[[Any], None]
 
 
 STAGES = {
-    "sample": _Stage(sample.SampleConfig, sample.run),
-    "grade": _Stage(grade.GradeConfig, grade.run),
-    "score": _Stage(score.ScoreRunConfig, score.run),
+    "sample": _Stage(sample.SampleConfig, sample.run, sample.check),
+    "grade": _Stage(grade.GradeConfig, grade.run, grade.check),
+    "score": _Stage(score.ScoreRunConfig, score.run, score.check),
 }
 """By name, in the order in which they follow each other."""
 
@@ -59,15 +60,15 @@ class ChainConfig(LauncherConfig):
 
 def run(config: ChainConfig) -> None:
     """`assay launch`."""
-    config.check_launcher()
     if not config.run:
         raise UserError("run: expected the folder of the run, for example assay launch runs/demo")
-    # All are read before the first one works for hours.
-    configs = {
-        stage: _stage_config(stage, config)
-        for stage in STAGES
-        if stage == "grade" or getattr(config, stage)
-    }
+    configs = stage_configs(config)
+    # All are checked before the first one works for hours.
+    for stage, stage_config in configs.items():
+        try:
+            STAGES[stage].check(stage_config)
+        except UserError as error:
+            raise UserError(f"{stage}: {error}") from error
     after = config.slurm.after
     for stage, stage_config in configs.items():
         stage_config.slurm.after = after
@@ -75,6 +76,16 @@ def run(config: ChainConfig) -> None:
         if job is not None:
             # A job that was not submitted has no number yet.
             after = job or f"JOB_OF_{stage.upper()}"
+
+
+def stage_configs(config: ChainConfig) -> dict[str, StageConfig]:
+    """The configurations of the stages that a chain has, in their order. Raises `UserError`."""
+    config.check_launcher()
+    return {
+        stage: _stage_config(stage, config)
+        for stage in STAGES
+        if stage == "grade" or getattr(config, stage)
+    }
 
 
 def _stage_config(stage: str, config: ChainConfig) -> StageConfig:

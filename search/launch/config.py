@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from assay.settings.errors import UserError
 
-__all__ = ["LAUNCHERS", "LauncherConfig", "RayConfig", "SlurmConfig", "StageConfig"]
+__all__ = [
+    "LAUNCHERS",
+    "LauncherConfig",
+    "RayConfig",
+    "SlurmConfig",
+    "StageConfig",
+    "TrainingLauncherConfig",
+    "TrainingSlurmConfig",
+]
 
 
 LAUNCHERS = ("local", "slurm", "ray")
@@ -15,6 +24,8 @@ LAUNCHERS = ("local", "slurm", "ray")
 @dataclass
 class SlurmConfig:
     """The array job of `launcher=slurm` (an OmegaConf schema)."""
+
+    FOLDED: ClassVar[bool] = True
 
     array: int = 1
     """number of tasks; task i does the parts i modulo this number"""
@@ -42,8 +53,39 @@ class SlurmConfig:
 
 
 @dataclass
+class TrainingSlurmConfig:
+    """The job of a training by `launcher=slurm` (an OmegaConf schema)."""
+
+    FOLDED: ClassVar[bool] = True
+
+    nodes: int = 1
+    """number of machines; each runs one task, which starts a process for each of its GPUs"""
+    partition: str = ""
+    account: str = ""
+    gpus: int = 0
+    """GPUs of each machine; 0 = one process on each machine's cores"""
+    cpus: int = 0
+    """cores of each machine; 0 = the cluster's default"""
+    memory: str = ""
+    """memory of each machine, for example 500G"""
+    time: str = ""
+    """time limit, for example 24:00:00"""
+    options: list[str] = field(default_factory=list)
+    """additional options of sbatch, for example [--constraint=h100, --exclusive]"""
+    setup: str = ""
+    """shell lines before the command, for example "source .venv/bin/activate"; empty = the
+    interpreter that submits"""
+    after: str = ""
+    """id of a job that must have succeeded before this one starts"""
+    submit: bool = True
+    """false: write the script without submitting it"""
+
+
+@dataclass
 class RayConfig:
     """The workers of `launcher=ray` (an OmegaConf schema)."""
+
+    FOLDED: ClassVar[bool] = True
 
     address: str = ""
     """of the cluster; auto = the one on this machine; empty = $RAY_ADDRESS, else one of this
@@ -60,13 +102,28 @@ class RayConfig:
 
 
 @dataclass
+class TrainingLauncherConfig:
+    """What a training runs on (an OmegaConf schema)."""
+
+    launcher: str = field(default="local", kw_only=True)
+    """what the training runs on: local (this process, or those that torchrun started) | slurm (a
+    job: docs/clusters.md)"""
+    slurm: TrainingSlurmConfig = field(default_factory=TrainingSlurmConfig, kw_only=True)
+
+    def check_launcher(self) -> None:
+        """Raises `UserError` where a training cannot be launched so."""
+        if self.launcher not in ("local", "slurm"):
+            raise UserError(f"launcher={self.launcher}: a training runs by local or slurm")
+
+
+@dataclass
 class LauncherConfig:
     """A run, and what its parts run on (an OmegaConf schema)."""
 
     run: str = ""
     """the run's folder"""
     launcher: str = field(default="local", kw_only=True)
-    """local | slurm | ray: what the parts run on (docs/clusters.md)"""
+    """what the parts run on (docs/clusters.md): local | slurm | ray"""
     slurm: SlurmConfig = field(default_factory=SlurmConfig, kw_only=True)
     ray: RayConfig = field(default_factory=RayConfig, kw_only=True)
 

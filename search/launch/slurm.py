@@ -16,7 +16,8 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,17 @@ from assay.settings.schema import as_dict
 from assay.storage.files import atomic_file
 from assay.storage.places import Remote, place
 
-__all__ = ["folder_of", "script", "submit"]
+__all__ = [
+    "Job",
+    "check_options",
+    "folder_of",
+    "frozen",
+    "hand_in",
+    "in_queue",
+    "script",
+    "shell_script",
+    "submit",
+]
 
 
 def submit(stage: str, config: StageConfig, remaining: Remaining) -> str | None:
@@ -41,8 +52,7 @@ def submit(stage: str, config: StageConfig, remaining: Remaining) -> str | None:
     _check(config)
     slurm = config.slurm
     folder = folder_of(config.run)
-    path, noted = folder / f"{stage}.sh", folder / f"{stage}.job"
-    if slurm.submit and (earlier := _in_queue(noted)):
+    if slurm.submit and (earlier := in_queue(folder / f"{stage}.job")):
         print(f"{stage}: job {earlier} is still in the queue (scancel {earlier} takes it out)")
         return earlier
     parts = [part for work in remaining()[1] for part in work.parts]
@@ -52,22 +62,50 @@ def submit(stage: str, config: StageConfig, remaining: Remaining) -> str | None:
     if not tasks:
         print(f"{stage}: nothing to do, every part is there")
         return None
-    with atomic_file(folder / f"{stage}.yaml") as stream:
-        stream.write(_frozen(config))
-    with atomic_file(path) as stream:
-        stream.write(script(stage, config.run, slurm, tasks, folder))
     summary = f"{stage}: {len(tasks)} of {slurm.array} tasks"
     if not slurm.after:
         summary += f", {len(parts)} parts to do"
-    command = ["sbatch", "--parsable", *_dependency(slurm), str(path)]
-    if not slurm.submit:
-        print(f"{summary}; to submit it: {shlex.join(command)}")
+    text = script(stage, config.run, slurm, tasks, folder)
+    return hand_in(Job(stage, folder, frozen(config), text, summary, slurm.after, slurm.submit))
+
+
+@dataclass(frozen=True)
+class Job:
+    """What `hand_in` writes into `folder` and gives to sbatch; `summary` is told of it."""
+
+    name: str
+    folder: Path
+    config: str
+    script: str
+    summary: str
+    after: str
+    submit: bool
+
+    @property
+    def noted(self) -> Path:
+        """The file that holds the id of the job that was submitted last."""
+        return self.folder / f"{self.name}.job"
+
+
+def hand_in(job: Job) -> str:
+    """Writes a job's configuration and script and submits it; returns its id.
+
+    Empty where it is only written. Raises `UserError` where sbatch is missing or refuses.
+    """
+    path = job.folder / f"{job.name}.sh"
+    with atomic_file(job.folder / f"{job.name}.yaml") as stream:
+        stream.write(job.config)
+    with atomic_file(path) as stream:
+        stream.write(job.script)
+    command = ["sbatch", "--parsable", *_dependency(job.after), str(path)]
+    if not job.submit:
+        print(f"{job.summary}; to submit it: {shlex.join(command)}")
         return ""
-    job = _sbatch(command, path)
-    with atomic_file(noted) as stream:
-        stream.write(f"{job}\n")
-    print(f"{summary}; job {job}, script and logs in {folder}")
-    return job
+    number = _sbatch(command, path)
+    with atomic_file(job.noted) as stream:
+        stream.write(f"{number}\n")
+    print(f"{job.summary}; job {number}, script and logs in {job.folder}")
+    return number
 
 
 def script(stage: str, run: str, slurm: SlurmConfig, tasks: Sequence[int], folder: Path) -> str:
@@ -88,34 +126,36 @@ def script(stage: str, run: str, slurm: SlurmConfig, tasks: Sequence[int], folde
         "--mem": slurm.memory,
         "--time": slurm.time,
     }
-    lines = [f"{name}={value}" for name, value in options.items() if value]
-    # A task that Slurm begins again (preempted, its node lost) does what is missing.
-    lines += ["--requeue", *slurm.options]
-    # In a script, Slurm takes quotes as a shell does.
-    header = [f"#SBATCH {_quoted(line)}" for line in lines]
     # The same environment on the same path, unless set-up lines make one.
     assay = "assay" if slurm.setup else f"{shlex.quote(sys.executable)} -m assay"
     command = f"exec {assay} {stage} {shlex.quote(f'{folder}/{stage}.yaml')}"
-    return "\n".join(
-        [
-            "#!/bin/bash",
-            *header,
-            "set -eo pipefail",
-            f"cd {shlex.quote(str(Path.cwd()))}",
-            *([slurm.setup.strip()] if slurm.setup else []),
-            f'{command} "shard=${{SLURM_ARRAY_TASK_ID}}/{slurm.array}"',
-            "",
-        ]
-    )
+    command += f' "shard=${{SLURM_ARRAY_TASK_ID}}/{slurm.array}"'
+    return shell_script(options, slurm.options, slurm.setup, [command])
 
 
-def _frozen(config: StageConfig) -> str:
-    """The stage's configuration as YAML, for its tasks: what is edited later is not theirs."""
+def shell_script(
+    options: Mapping[str, str], more: Sequence[str], setup: str, commands: Sequence[str]
+) -> str:
+    """A script for bash with these options of sbatch, those without a value left out."""
+    lines = [f"{name}={value}" for name, value in options.items() if value]
+    # A task that Slurm begins again (preempted, its node lost) does what is missing.
+    lines += ["--requeue", *more]
+    # In a script, Slurm takes quotes as a shell does.
+    header = [f"#SBATCH {_quoted(line)}" for line in lines]
+    folder = f"cd {shlex.quote(str(Path.cwd()))}"
+    setup_lines = [setup.strip()] if setup else []
+    head = ["#!/bin/bash", *header, "set -eo pipefail", folder, *setup_lines]
+    return "\n".join([*head, *commands, ""])
+
+
+def frozen(config: Any) -> str:
+    """A configuration as YAML, for the job's tasks: what is edited later is not theirs."""
     from omegaconf import OmegaConf
 
-    frozen = {**as_dict(config), "launcher": "local"}
-    del frozen["slurm"], frozen["ray"], frozen["shard"]
-    return OmegaConf.to_yaml(_escaped(frozen))
+    plain = {**as_dict(config), "launcher": "local"}
+    for name in ("slurm", "ray", "shard"):
+        plain.pop(name, None)
+    return OmegaConf.to_yaml(_escaped(plain))
 
 
 def _escaped(value: Any) -> Any:
@@ -154,7 +194,12 @@ def _check(config: StageConfig) -> None:
         raise UserError("slurm.at_once, slurm.gpus and slurm.cpus: expected 0 or more")
     if config.shard != "0/1":
         raise UserError(f"shard={config.shard}: with launcher=slurm, slurm.array gives the shards")
-    for option in slurm.options:
+    check_options(slurm.options)
+
+
+def check_options(options: Sequence[str]) -> None:
+    """Raises `UserError` for what is no option of sbatch."""
+    for option in options:
         if not option.startswith("-"):
             raise UserError(f"slurm.options: {option}: expected an option of sbatch, as --requeue")
 
@@ -167,14 +212,14 @@ def folder_of(run: str) -> Path:
     return folder.absolute() / "slurm"
 
 
-def _dependency(slurm: SlurmConfig) -> list[str]:
-    if not slurm.after:
+def _dependency(after: str) -> list[str]:
+    if not after:
         return []
     # One that can never be met must not leave a job in the queue for ever.
-    return [f"--dependency=afterok:{slurm.after}", "--kill-on-invalid-dep=yes"]
+    return [f"--dependency=afterok:{after}", "--kill-on-invalid-dep=yes"]
 
 
-def _in_queue(noted: Path) -> str:
+def in_queue(noted: Path) -> str:
     """The job that was submitted last, where Slurm still has to do with it, else empty."""
     if not noted.exists():
         return ""

@@ -28,7 +28,7 @@ from assay.search.launch.work import Do, Report, Work
 from assay.settings.errors import UserError
 from assay.settings.schema import as_dict
 
-__all__ = ["GradeConfig", "grade", "run"]
+__all__ = ["GradeConfig", "check", "grade", "run"]
 
 
 @dataclass
@@ -101,10 +101,15 @@ def _launch(config: GradeConfig) -> Launched:
     return launched
 
 
-def _remaining(config: GradeConfig) -> tuple[Run, list[Work]]:
-    """Registers the stage and says what of it is left to do."""
+def check(config: GradeConfig) -> None:
+    """Raises `UserError` for what can be known to be wrong before anything is read or written."""
     if not config.run:
         raise UserError("run: expected the folder of the run, for example run=runs/demo")
+
+
+def _remaining(config: GradeConfig) -> tuple[Run, list[Work]]:
+    """Registers the stage and says what of it is left to do."""
+    check(config)
     opened = Run.open(config.run)
     opened.key("candidates")
     opened.register(

@@ -25,21 +25,22 @@ from assay.generator.models import ModelConfig, fingerprint
 from assay.pools.rows import candidates_table
 from assay.pools.run import Part, Run, Shard
 from assay.problems.problem import Problem
-from assay.problems.prompts import PromptConfig, Prompter, Shots
+from assay.problems.prompts import PromptConfig, Prompter, Shots, prompt_key
 from assay.problems.sets import ProblemsConfig, load_problems
 from assay.problems.shots import FewShotConfig, choose_shots
 from assay.search.launch.config import StageConfig
 from assay.search.launch.devices import gpu_shares, workers_for
 from assay.search.launch.launchers import Launched, launch
 from assay.search.launch.work import Do, Report, Work
+from assay.search.stages.checks import check_origins
 from assay.search.stages.engines import Engines, model_of
-from assay.search.stages.mixture import Origin, origins_of, prompt_of
+from assay.search.stages.mixture import Origin, members_of, origins_of, prompt_of
 from assay.search.stages.rounds import open_rounds_worker, slices_left, until_of
 from assay.selection.until import UntilConfig
 from assay.settings.errors import UserError
 from assay.settings.schema import as_dict, fields_of
 
-__all__ = ["Engines", "SampleConfig", "prompt_of", "run", "sample"]
+__all__ = ["Engines", "SampleConfig", "check", "prompt_of", "run", "sample"]
 
 
 @dataclass
@@ -47,6 +48,7 @@ class SampleConfig(StageConfig):
     """What `assay sample` reads."""
 
     problems: ProblemsConfig = field(default_factory=ProblemsConfig)
+    """the problems to write candidates for"""
     generator: ModelConfig = field(default_factory=ModelConfig)
     prompt: FewShotConfig = field(default_factory=lambda: FewShotConfig(form="auto"))
     """form auto: the one that the generator was made for, else its chat template, else alpaca"""
@@ -103,7 +105,7 @@ def _remaining(
     config: SampleConfig, engines: Engines | None, problems: Sequence[Problem] | None
 ) -> tuple[Run, list[Work]]:
     """Makes or opens the run, registers the stage and says what of it is left to do."""
-    _check(config)
+    check(config)
     if config.until.rule:
         until = until_of(config.until, config.modes, config.mixture)
         asked_for = asked_modes(config.modes)
@@ -184,6 +186,12 @@ def _shape(origin: Origin) -> dict[str, Any] | None:
         return None
     shape = model_shape(origin.generator)
     return shape.to_dict() if shape else None
+
+
+def check(config: SampleConfig) -> None:
+    """Raises `UserError` for what can be known to be wrong before anything is read or written."""
+    _check(config)
+    check_origins(config, members_of(fields_of(Origin, config), config.mixture).values())
 
 
 def _check(config: SampleConfig) -> None:
@@ -280,7 +288,7 @@ def sampling_key(config: Origin, shots: Shots | None, problems_per_part: int) ->
 
 def _prompt_key(prompt: FewShotConfig, shots: Shots | None) -> dict[str, Any]:
     """The prompt form and, where there are any, the examples: by content, wherever they lie."""
-    key = as_dict(fields_of(PromptConfig, prompt))
+    key = prompt_key(fields_of(PromptConfig, prompt))
     if shots is not None:
         key |= {
             "shots": prompt.shots,

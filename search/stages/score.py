@@ -29,12 +29,14 @@ from assay.search.launch.devices import gpu_shares, workers_for
 from assay.search.launch.launchers import Launched, launch
 from assay.search.launch.work import Do, Report, Work
 from assay.search.stages import rank
+from assay.search.stages.checks import check_gpus
 from assay.settings.errors import UserError
 from assay.settings.schema import as_dict
-from assay.verifier.config import ScoreConfig
+from assay.verifier.config import ScoreConfig, check_scoring
+from assay.verifier.overlong import readable_tokens, reading_of
 from assay.verifier.scorers.own import Readable, Scorer
 
-__all__ = ["ScoreRunConfig", "Scorers", "run", "score", "verifier_name"]
+__all__ = ["ScoreRunConfig", "Scorers", "check", "run", "score", "verifier_name"]
 
 
 @dataclass
@@ -88,7 +90,7 @@ def run(config: ScoreRunConfig) -> str | None:
     for one in by_verifier(config) if launched.awaited else []:
         opened, stage = launched.run, _stage(one)
         parts = opened.parts(stage)
-        unscored = _unscored(opened, stage, parts)
+        unscored = _unscored(opened, stage, parts) + _overlong(one, opened, stage, parts)
         print(f"{len(parts)} parts of scores in {opened.path / stage}{unscored}")
     return launched.job
 
@@ -104,6 +106,28 @@ def _unscored(opened: Run, stage: str, parts: Sequence[Part]) -> str:
     return (
         f"; {number:,} of {total:,} candidates without a score (longer, with their question, than "
         "the verifier reads, or it gave no finite number)"
+    )
+
+
+def _overlong(config: ScoreRunConfig, opened: Run, stage: str, parts: Sequence[Part]) -> str:
+    """What the last line says of candidates that were not read as a whole, but scored."""
+    if config.ranker:
+        return ""
+    from assay.verifier.model import read_settings
+
+    reads = reading_of(
+        read_settings(config.verifier), readable_tokens(config.verifier), config.scoring
+    )
+    number = total = 0
+    for part in parts if reads.how != "skip" else ():
+        scores = opened.read(stage, part, ["verifier_tokens", "verifier_prompt_tokens"])
+        tokens = sum(scores[name].to_numpy() for name in scores.column_names)
+        number, total = number + int((tokens > reads.limit).sum()), total + len(scores)
+    if not number:
+        return ""
+    return (
+        f"; {number:,} of {total:,} candidates are longer than {reads.limit:,} tokens with their "
+        f"question (overlong={reads.how})"
     )
 
 
@@ -124,6 +148,20 @@ def by_verifier(config: ScoreRunConfig) -> list[ScoreRunConfig]:
     ]
 
 
+def check(config: ScoreRunConfig) -> None:
+    """Raises `UserError` for what can be known to be wrong before any verifier is loaded."""
+    if not config.run:
+        raise UserError("run: expected the folder of the run, for example assay score runs/demo")
+    singles = by_verifier(config)
+    from assay.verifier.model import read_settings
+    from assay.verifier.score import check_reads
+
+    check_scoring(config.scoring)
+    check_gpus(config, 1)
+    for one in singles if not config.ranker else ():
+        check_reads(read_settings(one.verifier), config.scoring)
+
+
 def score(config: ScoreRunConfig, scorers: Scorers | None = None) -> Run:
     """Scores every graded part that these verifiers have not scored yet.
 
@@ -139,10 +177,8 @@ def _launch(config: ScoreRunConfig, scorers: Scorers | None = None) -> Launched:
 
 def _remaining(config: ScoreRunConfig, scorers: Scorers | None) -> tuple[Run, list[Work]]:
     """Registers the stage and says what of it is left to do, verifier by verifier."""
-    if not config.run:
-        raise UserError("run: expected the folder of the run, for example assay score runs/demo")
+    check(config)
     if config.ranker:
-        by_verifier(config)
         name = verifier_name(config)
         return rank.remaining(config.run, config.ranker, name, config.shard, as_dict(config))
     singles = [
@@ -158,6 +194,9 @@ def _remaining(config: ScoreRunConfig, scorers: Scorers | None) -> tuple[Run, li
             "aggregate": one.scoring.aggregate,
             "values": one.scoring.values,
         }
+        # What differs from how the verifier was trained; scores from before have no such keys.
+        own = {"max_length": one.scoring.max_length, "overlong": one.scoring.overlong}
+        key |= {name: value for name, value in own.items() if value}
         opened.register(_stage(one), key, as_dict(one), shape=partial(_shape, one))
     return opened, [_work(opened, one, scorers or Scorers()) for one in singles]
 

@@ -16,10 +16,13 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from assay.generator.parallel import OURS as GENERATOR_KEYS
 from assay.generator.train import TrainGeneratorConfig, train_generator
+from assay.generator.train import left_to_train as generator_left
 from assay.pools.frame import joined_classes, load_frame
 from assay.pools.run import Run
 from assay.problems.calculator import strip_annotations
@@ -27,14 +30,19 @@ from assay.problems.mathinstruct import told_sources
 from assay.problems.problem import Problem, Solution
 from assay.problems.prompts import PromptConfig
 from assay.problems.sets import ProblemsConfig, load_problems
+from assay.search.launch.config import TrainingLauncherConfig
+from assay.search.launch.slurm_training import submit_training
+from assay.search.stages.checks import check_division, check_prompt
 from assay.search.stages.contamination import ContaminationConfig, checked
 from assay.search.stages.sample import prompt_of
 from assay.settings.errors import UserError
 from assay.settings.schema import fields_of
 from assay.verifier.config import TrainVerifierConfig
 from assay.verifier.data import LabelledCandidate, VerifierProblem
+from assay.verifier.parallel import OURS as VERIFIER_KEYS
+from assay.verifier.train import left_to_train as verifier_left
 from assay.verifier.train import train_verifier
-from assay.verifier.validate import validation_table
+from assay.verifier.validate import overlong_line, validation_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +58,7 @@ __all__ = [
 
 
 @dataclass
-class GeneratorTrainingConfig(TrainGeneratorConfig):
+class GeneratorTrainingConfig(TrainGeneratorConfig, TrainingLauncherConfig):
     """What `assay train-generator` reads."""
 
     problems: ProblemsConfig = field(default_factory=ProblemsConfig)
@@ -61,20 +69,28 @@ class GeneratorTrainingConfig(TrainGeneratorConfig):
     """reported before training: questions of evaluation sets that occur among the problems"""
 
 
-def run_generator(config: GeneratorTrainingConfig) -> None:
-    """`assay train-generator`."""
+def run_generator(config: GeneratorTrainingConfig) -> str | None:
+    """`assay train-generator`; returns the id of the Slurm job that does it, if one does."""
+    config.check_launcher()
     problems = checked(load_problems(config.problems), config.contamination)
     first = os.environ.get("RANK", "0") == "0"
     if first:
         print(told_sources(problems), end="", file=sys.stderr)
     validation = load_problems(config.validation) if config.validation.name else []
-    path = train_generator(fields_of(TrainGeneratorConfig, config), problems, validation)
+    training = fields_of(TrainGeneratorConfig, config)
+    if config.launcher == "slurm":
+        check_division(config, GENERATOR_KEYS)
+        processes = config.slurm.nodes * max(1, config.slurm.gpus)
+        left = partial(generator_left, training, problems, validation, processes)
+        return submit_training("train-generator", config.output, config, left)
+    path = train_generator(training, problems, validation)
     if first:
         print(f"generator written to {path}")
+    return None
 
 
 @dataclass
-class VerifierTrainingConfig(TrainVerifierConfig):
+class VerifierTrainingConfig(TrainVerifierConfig, TrainingLauncherConfig):
     """What `assay train-verifier` reads."""
 
     pools: list[str] = field(default_factory=list)
@@ -87,8 +103,9 @@ class VerifierTrainingConfig(TrainVerifierConfig):
     """form auto: the one that the base was made for, else its chat template, else alpaca"""
 
 
-def run_verifier(config: VerifierTrainingConfig) -> None:
-    """`assay train-verifier`."""
+def run_verifier(config: VerifierTrainingConfig) -> str | None:
+    """`assay train-verifier`; returns the id of the Slurm job that does it, if one does."""
+    config.check_launcher()
     if not config.pools:
         raise UserError("pools: expected at least one graded run, for example pools=[runs/train]")
     data = training_pool(
@@ -96,9 +113,15 @@ def run_verifier(config: VerifierTrainingConfig) -> None:
     )
     training = fields_of(TrainVerifierConfig, config)
     training.prompt = prompt_of(config.model.base, config.prompt)
+    if config.launcher == "slurm":
+        check_division(config, VERIFIER_KEYS)
+        check_prompt(training.prompt, config.model.base)
+        left = partial(verifier_left, training, data)
+        return submit_training("train-verifier", config.output, config, left)
     path = train_verifier(training, data)
     print(training_summary(path), end="")
     print(f"verifier written to {path}")
+    return None
 
 
 def training_summary(path: Path) -> str:
@@ -108,8 +131,9 @@ def training_summary(path: Path) -> str:
         return ""
     record = json.loads(file.read_text(encoding="utf-8"))
     kept = record["kept"]
+    long = overlong_line(record.get("data", {}), record.get("config", {}).get("overlong", ""))
     table = validation_table(record["validations"], kept["step"])
-    return f"{table}\n" * bool(table) + f"kept: step {kept['step']}, {kept['why']}\n"
+    return long + f"{table}\n" * bool(table) + f"kept: step {kept['step']}, {kept['why']}\n"
 
 
 def training_pool(

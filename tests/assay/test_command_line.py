@@ -188,6 +188,7 @@ def test_a_key_with_dashes_takes_the_word_after_it():
         "x",
     ]
     assert joined("--format", "--join") == ["--format", "--join"]
+    assert joined("--fields.question", "prompt") == ["--fields.question=prompt"]
 
 
 @pytest.mark.slow

@@ -128,7 +128,7 @@ def test_a_model_read_from_it_can_be_trained_and_saved(file, tmp_path):
         prompt=PromptConfig(form="plain"),
         output=str(tmp_path / "out"),
         epochs=1,
-        pack_length=128,
+        pack_tokens=128,
     )
     out = train_generator(config, problems)
     key = json.loads((out / "assay.json").read_text())["key"]

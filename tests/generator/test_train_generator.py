@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from assay.generator.coverage import Coverage, CoverageConfig, measure_coverage
 from assay.generator.engines import Completion
 from assay.generator.models import ModelConfig, load_model, load_tokenizer
+from assay.generator.output import GeneratorFolder
 from assay.generator.packing import pack
 from assay.generator.rationales import RationalesConfig, build_examples
 from assay.generator.train import TrainGeneratorConfig, train_generator
@@ -64,7 +65,7 @@ def configure(base, tmp_path):
             **{
                 "learning_rate": 3e-3,
                 "batch_size": 4,
-                "pack_length": 128,
+                "pack_tokens": 128,
                 "save_every_seconds": 0.0,
                 **more,
             },
@@ -140,7 +141,7 @@ def test_solutions_in_their_order_or_in_none(configure, monkeypatch, order):
     config = configure(order=order, batch_size=1, epochs=1)
     path = train_generator(config, sums(20))
     prompter = Prompter(config.prompt, load_tokenizer(config.model))
-    rows = pack(build_examples(sums(20), prompter, config.rationales), config.pack_length)
+    rows = pack(build_examples(sums(20), prompter, config.rationales), config.pack_tokens)
     given = [row.input_ids for row in rows]
     assert (seen == given) == (order == "given")
     # The same key as before there was a choice, so that what was trained then is found again.
@@ -283,7 +284,7 @@ SCRIPT = """
         prompt=PromptConfig(form="plain"),
         output=output,
         learning_rate=3e-3,
-        pack_length=128,
+        pack_tokens=128,
         save_every_seconds=0.0,
         **json.loads(more),
     )
@@ -370,24 +371,40 @@ def test_micro_batches_do_not_change_what_is_learnt(configure, base):
             assert torch.allclose(tensor, first[name], atol=2e-4), name
 
 
+def test_a_folder_that_holds_its_slurm_job_is_its_own(tmp_path):
+    folder = GeneratorFolder(tmp_path / "g", {"a": 1})
+    (folder.path / "slurm").mkdir(parents=True)
+    folder.begin()
+    assert (folder.training / "settings.json").exists()
+    (tmp_path / "h").mkdir()
+    (tmp_path / "h/notes.txt").touch()
+    with pytest.raises(UserError, match="already contains something other than a generator"):
+        GeneratorFolder(tmp_path / "h", {"a": 1}).begin()
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
         (
             {"trainer": {"gradient_chekpointing": True}},
-            "did you mean trainer.gradient_checkpointing",
+            r"did you mean gradient_checkpointing\?",
         ),
         (
             {"trainer": {"output_dir": "x"}},
             "trainer.output_dir: is set by Assay; set output instead",
         ),
+        (
+            {"trainer": {"deepspeed": "zero3.json"}},
+            "trainer.deepspeed: is set by Assay; set deepspeed instead",
+        ),
+        ({"report_to": ["wndb"]}, "report_to=wndb: expected one of aim, tensorboard, wandb"),
         ({"schedule": "zigzag"}, "trainer: .*zigzag"),
         ({"trainer": {"optim": "nope"}}, "trainer: .*nope"),
         ({"output": ""}, "output: expected a folder"),
         ({"epochs": 0}, "epochs=0: expected a number above 0"),
         ({"warmup_ratio": 1.0}, "warmup_ratio=1.0"),
         ({"order": "sorted"}, "order=sorted: expected shuffled or given"),
-        ({"pack_length": 10}, "pack_length=10: every solution is longer"),
+        ({"pack_tokens": 10}, "pack_tokens=10: every solution is longer"),
         ({"coverage": CoverageConfig(problems=8)}, "coverage.problems=8: there are only 8"),
     ],
 )

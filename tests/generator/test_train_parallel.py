@@ -11,11 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from assay.generator.batches import split_batch
 from assay.generator.coverage import CoverageConfig
 from assay.generator.lora import GeneratorLoraConfig
 from assay.generator.models import ModelConfig, load_model
 from assay.generator.parallel import check_launch, deepspeed_settings, kind_of
-from assay.generator.train import _split_batch, train_generator
+from assay.generator.train import train_generator
 from assay.generator.trainer import GeneratorTrainer
 from assay.settings.errors import UserError
 from tests import warm
@@ -82,9 +83,10 @@ SCRIPT = """
         epochs=1,
         batch_size=8,
         learning_rate=3e-3,
-        pack_length=128,
+        pack_tokens=128,
         save_every_seconds=0.0,
         lora=GeneratorLoraConfig(**lora),
+        deepspeed=trainer.pop("deepspeed", ""),
         trainer=dict(dataloader_drop_last=True, **trainer),
     )
     train_generator(config, sums(60))
@@ -271,7 +273,7 @@ def test_a_step_is_divided(configure, capsys, batch_size, processes, step, told)
     arguments = SimpleNamespace(world_size=processes, process_index=0)
     arguments.per_device_train_batch_size = arguments.gradient_accumulation_steps = 1
     config = configure(batch_size=batch_size)
-    _split_batch(config, arguments, [None] * 100, tiny(), 400)
+    split_batch(config, arguments, [None] * 100, tiny(), 400)
     found = (arguments.per_device_train_batch_size, arguments.gradient_accumulation_steps)
     assert found == step
     assert told in capsys.readouterr().err
@@ -283,9 +285,9 @@ def test_more_processes_than_rows(configure):  # noqa: F811
         "batch_size=32: fills 8 packed rows, fewer than the 9 processes; make it 36 or more, or"
     )
     with pytest.raises(UserError, match=message):
-        _split_batch(configure(batch_size=32), arguments, [None] * 100, tiny(), 400)
+        split_batch(configure(batch_size=32), arguments, [None] * 100, tiny(), 400)
     arguments.gradient_accumulation_steps = 1
-    _split_batch(configure(batch_size=36), arguments, [None] * 100, tiny(), 400)
+    split_batch(configure(batch_size=36), arguments, [None] * 100, tiny(), 400)
 
 
 def tiny():
@@ -326,7 +328,7 @@ class Engine(torch.nn.Linear):
             "asked for zero-3 .* found zero-2",
         ),
         ({}, {"ACCELERATE_USE_FSDP": "true"}, torch.nn.Linear(1, 1), "found plain"),
-        ({}, {"ACCELERATE_USE_DEEPSPEED": "true"}, Engine(1, 1), "trainer.deepspeed=FILE.json"),
+        ({}, {"ACCELERATE_USE_DEEPSPEED": "true"}, Engine(1, 1), "deepspeed=FILE.json"),
     ],
 )
 def test_launches_that_are_something_else(monkeypatch, asked, environment, model, message):
@@ -349,12 +351,12 @@ def test_launches_that_fit(monkeypatch):
 def test_deepspeed_without_a_launcher_or_the_package(configure, monkeypatch):  # noqa: F811
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     with pytest.raises(UserError, match=r"zero3\.json: start with torchrun"):
-        train_generator(configure(trainer={"deepspeed": ZERO3}), sums(4))
+        train_generator(configure(deepspeed=ZERO3), sums(4))
     monkeypatch.setenv("LOCAL_RANK", "0")
     monkeypatch.setenv("DS_ACCELERATOR", "cpu")
     monkeypatch.setitem(sys.modules, "deepspeed", None)
     with pytest.raises(UserError, match=r"zero3\.json: needs the package deepspeed"):
-        train_generator(configure(trainer={"deepspeed": ZERO3}), sums(4))
+        train_generator(configure(deepspeed=ZERO3), sums(4))
 
 
 @pytest.mark.parametrize(
@@ -372,7 +374,7 @@ def test_deepspeed_files_that_do_not_fit(tmp_path, settings, message):
     file = tmp_path / "ds.json"
     file.write_text(settings)
     with pytest.raises(UserError, match=message):
-        deepspeed_settings(str(file), "trainer.deepspeed", {"train_batch_size": "x"})
+        deepspeed_settings(str(file), "deepspeed", {"train_batch_size": "x"})
 
 
 def test_shipped_files_are_found_from_anywhere(tmp_path, monkeypatch):

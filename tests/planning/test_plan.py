@@ -216,9 +216,9 @@ def test_what_does_not_fit_says_what_would(capsys):
     (stage,) = json.loads(capsys.readouterr().out)["stages"]
     assert not stage["fits"]
     assert [text.split(" (")[0] for text in stage["advice"]] == [
-        "trainer.deepspeed=configs/deepspeed/zero2.json",
-        "trainer.deepspeed=configs/deepspeed/zero3.json",
-        "trainer.deepspeed=configs/deepspeed/zero3_offload.json",
+        "deepspeed=configs/deepspeed/zero2.json",
+        "deepspeed=configs/deepspeed/zero3.json",
+        "deepspeed=configs/deepspeed/zero3_offload.json",
         "lora.rank=16 model.dtype=bfloat16",
         "lora.rank=16 lora.bits=4",
     ]
@@ -233,7 +233,7 @@ def test_what_does_not_fit_says_what_would(capsys):
         ("model=Llama-2-13B", "1x4090", []),
         ("model=SmolLM2-1.7B", "2x3090", ["trainer.per_device_train_batch_size=8"]),
         ("model.base=Qwen2.5-7B", "4xH100-80G", ["micro_batch_tokens=32768"]),
-        ("model=Llama-2-7B", "4090", ["trainer.deepspeed=configs/deepspeed/zero3.json"]),
+        ("model=Llama-2-7B", "4090", ["deepspeed=configs/deepspeed/zero3.json"]),
     ],
 )
 def test_advice_keeps_its_word(model, hardware, words):
@@ -390,14 +390,14 @@ def test_members_of_a_mixture_are_planned_each_with_its_own():
 
 
 def test_a_step_has_a_row_for_each_device():
-    words = ["model=Llama-2-7B", "problems=mathinstruct", "pack_length=2048", "batch_size=128"]
+    words = ["model=Llama-2-7B", "problems=mathinstruct", "pack_tokens=2048", "batch_size=128"]
     for hardware, told in (("8xH100-80G", False), ("4x8xH100-80G", True)):
         _, _, planner = plan(PlanConfig(config=words, hardware=hardware))
         assert any("not batch_size=128" in note for note in planner.notes) == told
 
 
 def test_deepspeeds_configuration_decides_the_division():
-    words = ["model=Llama-2-7B", "problems=gsm8k", "trainer.deepspeed=configs/deepspeed/zero3.json"]
+    words = ["model=Llama-2-7B", "problems=gsm8k", "deepspeed=configs/deepspeed/zero3.json"]
     _, (stage,), _ = plan(PlanConfig(config=words, hardware="8xH100-80G"))
     assert (stage.settings["parallel"], stage.settings["precision"]) == ("zero3", "master")
 
@@ -413,7 +413,15 @@ def test_deepspeeds_configuration_decides_the_division():
         (["hardware=T4", "generator=runs/none/g"], "model runs/none/g: no such folder"),
         (["hardware=T4", "model=embedded", "kind=all"], "kind=all: expected auto or one of"),
         (["hardware=T4", "model=embedded", "parallel=zero9"], "parallel=zero9: expected one of"),
-        (["hardware=T4", "model=embedded", "lora_bits=3"], "lora_bits=3: expected"),
+        (
+            ["hardware=T4", "model=embedded", "lora_rank=4"],
+            "lora_rank: unknown key; did you",
+        ),
+        (["hardware=T4", "model.base=embedded", "lora_rank=4"], "did you mean lora.rank?"),
+        (
+            ["hardware=8xT4", "model.base=embedded", "parallel=fsdp"],
+            "FSDP does not divide",
+        ),
         (["hardware=T4", "model=embedded", "mfu=2"], "mfu=2.0: expected a number in (0, 1]"),
         (["hardware=T4", "model=embedded", "batch_size=0"], "batch_size=0: expected"),
         (

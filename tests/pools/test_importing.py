@@ -292,6 +292,7 @@ def test_imported_candidates_are_scored(make, monkeypatch):
 
     monkeypatch.setattr(assay.search.stages.score, "Scorer", Longest)
     monkeypatch.setattr(assay.search.stages.score, "fingerprint", str)
+    monkeypatch.setattr(assay.search.stages.score, "check", lambda _: None)
     run = grade(GradeConfig(run=str(make(LONG, format="long").path)))
     model = ModelConfig(name="longest")
     score(ScoreRunConfig(str(run.path), model, scoring=ScoreConfig(values=False), workers=1))

@@ -232,3 +232,30 @@ def test_bad_paths(tmp_path: Path) -> None:
     (tmp_path / "y.jsonl").write_bytes(b'{"question": "\xff"}\n')
     with pytest.raises(UserError, match="not UTF-8"):
         load(tmp_path / "y.jsonl")
+
+
+def test_math_by_its_own_rows_and_by_those_of_copies(tmp_path):
+    rows = [
+        # As Hendrycks et al. wrote them.
+        {
+            "problem": "What is $1+1$?",
+            "level": "Level 1",
+            "type": "Algebra",
+            "solution": "It is $\\boxed{2}$.",
+        },
+        # As MATH-500 has them.
+        {"problem": "Half?", "answer": "\\frac{1}{2}", "unique_id": "test/a/1.json"},
+        {"question": "None?", "id": "math-x", "solution": "No box."},
+    ]
+    (tmp_path / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    first, second, third = load_problems(
+        ProblemsConfig(name="math", path=str(tmp_path), split="test")
+    )
+    assert (first.id, first.answer, first.convention) == ("math-test-00000", "2", "math")
+    assert first.solutions == (Solution("cot", "It is $\\boxed{2}$."),)
+    assert (second.id, second.answer, second.solutions) == ("test/a/1.json", "\\frac{1}{2}", ())
+    assert (third.id, third.question, third.answer) == ("math-x", "None?", None)
+    assert (second.convention, third.convention) == ("math", "math")
+    (tmp_path / "train.jsonl").write_text('{"x": 1}\n')
+    with pytest.raises(UserError, match="expected a text in 'question'"):
+        load_problems(ProblemsConfig(name="math", path=str(tmp_path)))

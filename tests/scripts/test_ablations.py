@@ -99,7 +99,7 @@ def test_a_variant_cannot_change_the_candidates(tmp_path, monkeypatch):
     folder = tmp_path / "ablations"
     folder.mkdir()
     monkeypatch.setattr(config, "CONFIGS", tmp_path)
-    monkeypatch.setattr("assay.settings.schema.CONFIGS", tmp_path)
+    monkeypatch.setattr("assay.settings.files.CONFIGS", tmp_path)
     told = "baseline: a\nvariants: {a: {set: {sampling: {temperature: 1.0}}}}\n"
     (folder / "heat.yaml").write_text(told)
     with pytest.raises(

@@ -41,7 +41,7 @@ def unfinished(tmp_path, monkeypatch):
         output=str(tmp_path / "generator"),
         learning_rate=1e-2,
         batch_size=2,
-        pack_length=128,
+        pack_tokens=128,
         order="given",
         save_every_seconds=0.0,
         lora=GeneratorLoraConfig(rank=2, merge=False),

@@ -60,7 +60,7 @@ def test_a_member_is_the_base_with_what_differs():
         ({"": {}}, "mixture.: names may contain only"),
         ({"hot": 1.0}, "mixture.hot: expected keys and values, found 1.0"),
         ({"hot": {"temperature": 1}}, "mixture.hot.temperature: unknown key; did you"),
-        ({"hot": {"sampling": {"temperature": "x"}}}, "mixture.hot.sampling.temperature: "),
+        ({"hot": {"sampling": {"temperature": "x"}}}, "mixture.hot.sampling.temperature=x: "),
         ({"hot": {"sampling": {"top_p": 2}}}, "mixture.hot.sampling.top_p=2.0: expected a number"),
         ({"hot": {"modes": {"code": 1}}}, "mixture.hot.modes.code: expected one of cot, pot"),
         ({"hot": {"generator": "./none", "prompt": {"form": "auto"}}}, "model ./none: no such"),

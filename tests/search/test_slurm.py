@@ -14,7 +14,7 @@ from assay.pools.run import Run
 from assay.problems.sets import ProblemsConfig
 from assay.search.drivers.launch import STAGES
 from assay.search.launch.config import SlurmConfig
-from assay.search.launch.slurm import _frozen, _ranges, script
+from assay.search.launch.slurm import _ranges, frozen, script
 from assay.search.stages.grade import GradeConfig, grade
 from assay.search.stages.sample import SampleConfig, sample
 from assay.settings.schema import load
@@ -246,7 +246,7 @@ def test_tasks_read_the_configuration_that_was_submitted(stage, words, tmp_path)
     words = [word.replace("${", "\\${") for word in words]
     given = load(schema, ["run=/r", *words, "launcher=slurm", "slurm.array=3"])
     path = tmp_path / "stage.yaml"
-    path.write_text(_frozen(given))
+    path.write_text(frozen(given))
     expected = dataclasses.replace(given, launcher="local", slurm=SlurmConfig(), shard="2/3")
     assert load(schema, [str(path), "shard=2/3"]) == expected
 
@@ -308,9 +308,9 @@ def test_a_chains_bad_key_is_named_with_its_stage(tmp_path, capsys):
 
 @pytest.mark.parametrize("command", ["sample", "grade", "score", "launch"])
 def test_the_help_of_every_command_explains_where_parts_are_done(command, capsys):
-    assert command_line.main([command, "--help"]) == 0
+    assert command_line.main([command, "--help", "all"]) == 0
     words = " ".join(capsys.readouterr().out.split())
-    assert "launcher=local local | slurm | ray: what the parts run on" in words
+    assert "launcher=local what the parts run on (docs/clusters.md): local | slurm | ray" in words
     assert "slurm.array=1 number of tasks; task i does the parts i modulo this number" in words
     assert "ray.retries=3 how often a part is restarted after its worker died" in words
     shared = command == "launch"

@@ -1,6 +1,7 @@
 """Merging YAML and key=value words into dataclasses, and the errors for what does not fit."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import pytest
 
@@ -63,7 +64,7 @@ def test_dictionaries_of_dataclasses():
         ("genrator=x", r"genrator: unknown key; did you mean generator\?"),
         ("problems.limt=3", r"problems.limt: unknown key; did you mean problems.limit\?"),
         ("limit=3", r"limit: unknown key; did you mean problems.limit\?"),
-        ("rate=fast", "rate: .*could not be converted to Float"),
+        ("rate=fast", "rate=fast: expected a number"),
         ("generator=[1,2]", "generator: expected keys and values"),
         ("nothing.yaml", "nothing.yaml: no such configuration file"),
         ("tests.hard.pth=1", r"tests.hard.pth: unknown key; did you mean tests.hard.path\?"),
@@ -73,6 +74,86 @@ def test_one_clear_line(word, message):
     with pytest.raises(UserError, match=message) as caught:
         load(Config, [word])
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("rate=fast", "rate=fast: expected a number"),
+        ("problems.limit=1.5", "problems.limit=1.5: expected a whole number"),
+        ("problems.limit=", "problems.limit: expected a value, found none (null)"),
+        ("modes={cot:50}", "modes={cot:50}: write {cot: 50}, with a space"),
+        ("modes=[cot]", "modes=['cot']: expected keys and values, as modes='{a: 1}'"),
+        ("run=${x}", r"run: ${…} stands for another key (Interpolation key 'x' not found); a text"),
+        ("modes={cot:", "modes={cot:: the value is not readable (did not find expected node"),
+    ],
+)
+def test_errors_name_the_key_and_the_way_out(word, told):
+    with pytest.raises(UserError) as caught:
+        load(Config, [word])
+    assert str(caught.value).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "run: a: b\n",
+            "(line 1, column 7: mapping values are not allowed in this context; ",
+        ),
+        (
+            "run: a\n\tb: c\n",
+            "(line 2, column 1: found a tab character that violates indentation",
+        ),
+        ("run: [a\n", "(line 2, column 1: did not find expected ',' or ']'; a bracket may not be"),
+    ],
+)
+def test_errors_in_files_name_the_line_and_the_way_out(text, told, tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError) as caught:
+        load(Config, [str(path)])
+    assert str(caught.value).startswith(f"{path}: not readable YAML {told}")
+
+
+def test_a_text_may_be_emptied():
+    assert load(Config, ["generator=x", "generator.revision="]).generator.revision == ""
+
+
+@dataclass
+class Folded:
+    FOLDED: ClassVar[bool] = True
+
+    name: str = "gsm8k"
+    """which set: gsm8k (of the hub) | jsonl (a file)"""
+    limit: int = 0
+
+
+@dataclass
+class Helped:
+    problems: Folded = field(default_factory=lambda: Folded(name="math"))
+    """what is asked"""
+    way: str = "b"
+    """what happens to a thing that is longer than the other things: a (it is left out, and nothing
+    is said of it) | b (it is kept)"""
+
+
+def test_help_shows_true_defaults_folds_groups_and_gives_choices_a_line():
+    assert describe(Helped).splitlines() == [
+        "  problems=math  what is asked (2 keys: --help problems)",
+        "  way=b          what happens to a thing that is longer than the other things:",
+        "                 · a (it is left out, and nothing is said of it)",
+        "                 · b (it is kept)",
+    ]
+    opened = describe(Helped, Helped(Folded("jsonl", 3)), "problems").splitlines()
+    assert opened == [
+        "  problems             what is asked",
+        "  problems.name=jsonl  which set: gsm8k (of the hub) | jsonl (a file)",
+        "  problems.limit=3",
+    ]
+    assert "way=b" in describe(Helped, topic="all")
+    with pytest.raises(UserError, match="--help prblems: expected all or a group of keys: prob"):
+        describe(Helped, topic="prblems")
 
 
 def test_malformed_yaml_names_the_file(tmp_path):

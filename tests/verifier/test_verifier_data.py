@@ -12,6 +12,7 @@ from assay.verifier.data import (
     read_text,
     split,
 )
+from assay.verifier.overlong import Reading
 
 
 def text_of(tokenizer, ids):
@@ -19,7 +20,7 @@ def text_of(tokenizer, ids):
 
 
 def test_groups_hold_one_mode_behind_its_prompt(toy_data, prompter, tokenizer):
-    groups, told = make_groups(toy_data, prompter, max_length=512)
+    groups, told = make_groups(toy_data, prompter, Reading(512))
     assert [(g.problem_id, g.mode) for g in groups] == [
         ("one", "cot"),
         ("one", "pot"),
@@ -42,43 +43,44 @@ def test_groups_hold_one_mode_behind_its_prompt(toy_data, prompter, tokenizer):
         [" 6</s>"],
         [],
     ]
-    assert told == {"problems": 2, "candidates": 9, "right": 5, "distinct": 8, "too_long": 0}
+    long = {"overlong": 0, "references_too_long": 0, "too_long": 0}
+    assert told == {"problems": 2, "drawn": 9, "candidates": 9, "right": 5, "distinct": 8, **long}
 
 
 def test_lines_end_where_scoring_reads(toy_data, prompter):
-    groups, _ = make_groups(toy_data, prompter, max_length=512, line_ends=True, append_output=True)
+    groups, _ = make_groups(toy_data, prompter, Reading(512), line_ends=True, append_output=True)
     # " 2 + 3 = 5\n#### 5</s>" in bytes: the first line ends at byte 9.
     assert [s.line_ends.tolist() for s in groups[0].sampled] == [[9, 17], [7], [8]]
     # "\nx = 1\nprint(x)\n# output: 1</s>": what is appended is the end's, no line of its own.
     ends = [s.line_ends.tolist() for s in groups[1].sampled]
     assert ends == [[len("\nprint(5)\n# output: 5")], [5, len("\nx = 1\nprint(x)\n# output: 1")]]
-    assert make_groups(toy_data, prompter, max_length=512)[0][0].sampled[0].line_ends is None
+    assert make_groups(toy_data, prompter, Reading(512))[0][0].sampled[0].line_ends is None
 
 
 def test_deduplicated(toy_data, prompter):
-    groups, told = make_groups(toy_data, prompter, max_length=512, deduplicate=True)
+    groups, told = make_groups(toy_data, prompter, Reading(512), deduplicate=True)
     assert [s.count for s in groups[0].sampled] == [1, 1, 1]
     assert told["candidates"] == told["distinct"] == 8
 
 
 def test_without_references(toy_data, prompter):
-    groups, _ = make_groups(toy_data, prompter, max_length=512, references=False)
+    groups, _ = make_groups(toy_data, prompter, Reading(512), references=False)
     assert all(group.references == () for group in groups)
 
 
 def test_solutions_that_are_too_long_are_left_out_and_counted(toy_data, prompter):
     # The longest cot candidate of "two" has 37 + 21 tokens with its question.
-    groups, told = make_groups(toy_data[1:], prompter, max_length=40)
+    groups, told = make_groups(toy_data[1:], prompter, Reading(40))
     assert told["too_long"] == 3
     assert groups == []
-    assert fitting(toy_data, prompter, 40, False) != toy_data
-    assert fitting(toy_data, prompter, 512, False) == toy_data
+    assert fitting(toy_data, prompter, Reading(40), False) != toy_data
+    assert fitting(toy_data, prompter, Reading(512), False) == toy_data
 
 
 def test_samples_per_problem_are_a_seeded_draw(toy_data, prompter):
     def drawn(seed):
         groups, told = make_groups(
-            toy_data, prompter, max_length=512, samples_per_problem=2, seed=seed
+            toy_data, prompter, Reading(512), samples_per_problem=2, seed=seed
         )
         assert told["candidates"] == 4
         return [s.ids.tolist() for g in groups for s in g.sampled]
@@ -106,7 +108,7 @@ def test_balance_cuts_the_commoner_label_down(labels, balance, kept, prompter):
         for i in range(count)
     ]
     data = [VerifierProblem(Problem(id="p", question="?"), candidates)]
-    everything, _ = make_groups(data, prompter, max_length=512)
+    everything, _ = make_groups(data, prompter, Reading(512))
     groups = balanced(everything, balance, np.random.default_rng(0))
     found = {
         (group.mode, label): sum(s.count for s in group.sampled if s.label is label)
@@ -128,7 +130,7 @@ def test_balance_draws_anew_from_all_that_there_is(prompter):
     candidates = [LabelledCandidate("p", "cot", text, True) for text in texts]
     candidates.append(LabelledCandidate("p", "cot", "x", False))
     groups, _ = make_groups(
-        [VerifierProblem(Problem(id="p", question="?"), candidates)], prompter, max_length=512
+        [VerifierProblem(Problem(id="p", question="?"), candidates)], prompter, Reading(512)
     )
     counts = []
     for seed in range(300):
@@ -157,7 +159,7 @@ def test_the_text_that_is_read(mode, output, append, expected):
 
 
 def test_outputs_are_read_with_sampled_programs_not_with_references(toy_data, prompter, tokenizer):
-    groups, _ = make_groups(toy_data, prompter, max_length=512, append_output=True)
+    groups, _ = make_groups(toy_data, prompter, Reading(512), append_output=True)
     assert text_of(tokenizer, groups[1].sampled[0].ids) == "\nprint(5)\n# output: 5</s>"
     assert text_of(tokenizer, groups[1].references[0]) == "\nprint(2 + 3)</s>"
 
@@ -194,5 +196,5 @@ def test_the_fingerprint_sees_every_field(toy_data):
 
 
 def test_ids_are_integers(toy_data, prompter):
-    groups, _ = make_groups(toy_data, prompter, max_length=512)
+    groups, _ = make_groups(toy_data, prompter, Reading(512))
     assert groups[0].prompt.dtype == np.int64

@@ -26,7 +26,7 @@ def folder_of(make_lm, make_tokenizer, tmp_path):
 
 
 def lora_config(base, output, model=None, lora=None, **settings):
-    model = {**(model or {}), "lora": LoraConfig(**{"rank": 4, **(lora or {})})}
+    settings["lora"] = LoraConfig(**{"rank": 4, **(lora or {})})
     return config_of(base, output, model=model, **settings)
 
 

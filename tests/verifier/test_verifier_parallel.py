@@ -38,7 +38,7 @@ def save(folder, state):
         os._exit(3)
 
 VerifierFolder.save_state = save
-config = t.config_of({base!r}, output, model={{"lora": LoraConfig(rank=int(rank))}},
+config = t.config_of({base!r}, output, lora=LoraConfig(rank=int(rank)),
                      micro_batch_tokens=300, save_every_seconds=0.0, validations=2,
                      deepspeed=deepspeed)
 t.train_verifier(config, t.planted(30, 8))

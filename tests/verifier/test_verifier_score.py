@@ -80,7 +80,7 @@ def test_scores_do_not_depend_on_the_batch(make_lm, tokenizer, prompter, budget)
     rng = np.random.default_rng(0)
     many = [candidate("".join(rng.choice(list("0123 +=\n"), 40))) for _ in range(20)] + MIXED
     together = score(verifier, tokenizer, prompter, PROBLEM, many, ScoreConfig()).scores
-    config = ScoreConfig(batch_tokens=budget)
+    config = ScoreConfig(micro_batch_tokens=budget)
     np.testing.assert_allclose(
         score(verifier, tokenizer, prompter, PROBLEM, many, config).scores, together, atol=1e-4
     )

@@ -7,6 +7,7 @@ from assay.settings.errors import UserError
 from assay.verifier.config import ScoreConfig, VerifierSettings
 from assay.verifier.data import LabelledCandidate, VerifierProblem, make_groups
 from assay.verifier.model import Verifier
+from assay.verifier.overlong import Reading
 from assay.verifier.packing import joint_steps, packed_batch, padded_batch
 from assay.verifier.score import score
 from assay.verifier.steps import line_ends, token_offsets
@@ -43,7 +44,7 @@ def test_training_reads_the_values_that_scoring_aggregates(make_lm, tokenizer, p
     problem = Problem("p", "What is 1 + 1 + 1?", "3", solutions=(Solution("cot", "3"),))
     candidate = LabelledCandidate("p", "cot", TEXT, True)
     data = [VerifierProblem(problem, [candidate])]
-    groups, _ = make_groups(data, prompter, max_length=512, line_ends=True)
+    groups, _ = make_groups(data, prompter, Reading(512), line_ends=True)
     ((pack,),) = joint_steps(
         groups, pack_tokens=999, batch_tokens=999, rng=np.random.default_rng(0)
     )

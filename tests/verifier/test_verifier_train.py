@@ -288,7 +288,7 @@ def test_a_finished_output_is_not_trained_again(base_folder, tmp_path, monkeypat
     train_verifier(config, data)
     from assay.verifier import train
 
-    monkeypatch.setattr(train, "make_groups", None)
+    monkeypatch.setattr(train, "groups_of", None)
     config.save_every_seconds = 5.0
     assert train_verifier(config, data) == tmp_path / "v"
 
