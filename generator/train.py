@@ -39,6 +39,7 @@ from assay.generator.output import GeneratorFolder
 from assay.generator.packing import IGNORED, Packed, pack
 from assay.generator.parallel import prepare_deepspeed, settle_batch, under_fsdp
 from assay.generator.rationales import Example, RationalesConfig, build_examples, tell
+from assay.generator.rejection import Sampled, mixed
 from assay.problems.problem import Problem
 from assay.problems.prompts import PromptConfig, Prompter
 from assay.settings.errors import UserError
@@ -117,19 +118,25 @@ class TrainGeneratorConfig:
 
 
 def train_generator(
-    config: TrainGeneratorConfig, problems: list[Problem], validation: Sequence[Problem] = ()
+    config: TrainGeneratorConfig,
+    problems: list[Problem],
+    validation: Sequence[Problem] = (),
+    sampled: Sampled | None = None,
 ) -> Path:
     """Fine-tunes and writes a Hugging Face folder with `assay.json`; returns its path.
 
     Where coverage is measured and no validation problems are given, the last of `problems` are held
-    out. Raises `UserError` for settings that do not fit, for problems without solutions, and where
-    the output folder holds something else.
+    out. With `sampled` (rejection sampling), its solutions are learnt beside those of `problems`,
+    of held-out ones none. Raises `UserError` for settings that do not fit, for problems without
+    solutions, and where the output folder holds something else.
     """
     config.check()
     check_base(config.model, config.lora)
     tokenizer = load_tokenizer(config.model)
     prompter = Prompter(config.prompt, tokenizer)
     problems, held_out = _held_out(problems, validation, config.coverage)
+    if sampled is not None:
+        problems = mixed(problems, sampled, held_out)
     examples, left_out = _fitting(
         build_examples(problems, prompter, config.rationales), config.pack_length
     )
@@ -147,7 +154,7 @@ def train_generator(
         random.Random(config.seed).shuffle(examples)
     rows = pack(examples, config.pack_length)
     with quiet():
-        _train(config, folder, arguments, rows, counts, prompter, held_out)
+        _train(config, folder, arguments, rows, counts, prompter, held_out, sampled)
     return folder.path
 
 
@@ -266,6 +273,7 @@ def _train(
     counts: dict[str, int],
     prompter: Prompter,
     held_out: list[Problem],
+    sampled: Sampled | None,
 ) -> None:
     from assay.generator.engines.hf import TransformersEngine
     from assay.generator.trainer import GeneratorTrainer, KeepBest, Progress
@@ -306,7 +314,10 @@ def _train(
         # A pickle of the Trainer's settings, which nobody needs and readers should not load.
         (final / "training_args.bin").unlink(missing_ok=True)
         coverage = keep_best.measured() if keep_best else []
-        folder.finish(final, _record(config, trainer, rows, counts, coverage))
+        record = _record(config, trainer, rows, counts, coverage)
+        if sampled is not None:
+            record["rejection"] = sampled.record
+        folder.finish(final, record)
     trainer.accelerator.wait_for_everyone()
 
 

@@ -33,7 +33,11 @@ from assay.problems.shots import FewShotConfig
 from assay.search.drivers.run import LoopConfig, split_of
 from assay.search.stages.mixture import Origin, members_of
 from assay.search.stages.sample import SampleConfig
-from assay.search.stages.train import GeneratorTrainingConfig, VerifierTrainingConfig
+from assay.search.stages.train import (
+    GeneratorTrainingConfig,
+    VerifierTrainingConfig,
+    reference_problems,
+)
 from assay.settings.errors import UserError
 from assay.settings.schema import as_dict, fields_of
 from assay.verifier.config import ScoreConfig, TrainVerifierConfig, check_training
@@ -71,7 +75,12 @@ class Planner:
     def generator(self, config: GeneratorTrainingConfig) -> list[StageEstimate]:
         """`assay train-generator`."""
         keys = generator_keys(config, "")
-        return [self._generator("train generator", config, config.problems, "problems", keys)]
+        problems = reference_problems(config)
+        if problems is None:
+            problems = ProblemsConfig(name=_POOL[0], split="train")
+        if config.pools:
+            self._note("pools are not read: what is taken of them comes on top of the references")
+        return [self._generator("train generator", config, problems, "problems", keys)]
 
     def verifier(self, config: VerifierTrainingConfig) -> list[StageEstimate]:
         """`assay train-verifier`; pools may be made later, so GSM8K's are taken."""
