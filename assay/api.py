@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
-    from assay.search.solving.solver import Member
-    from assay.search.solving.solver import Solved as Chosen
+    from assay.search.solving.decide import Member
+    from assay.search.solving.decide import Solved as Chosen
     from assay.selection.evaluate import Evaluation
     from assay.verifier.scorers.own import Scorer
 
@@ -69,7 +69,8 @@ class Solved:
     `answer` is None where no candidate has one. `votes` holds the number of candidates behind each
     distinct answer, most first; equivalent answers are one, named as the chosen candidate or, for
     the others, the first of them writes it. `rule` is the rule that chose. `solution` is the chosen
-    candidate.
+    candidate. `confidence` is the probability that its answer is right, NaN where no choice tells
+    it; with `abstained` it was below `min_confidence`, and `answer` is None.
     """
 
     question: str
@@ -78,6 +79,8 @@ class Solved:
     rule: str
     solution: Candidate | None
     candidates: list[Candidate]
+    confidence: float
+    abstained: bool
 
 
 class Solver:
@@ -88,9 +91,11 @@ class Solver:
         generator: str | Path = "embedded",
         verifier: str | Path | None = None,
         *,
-        n: int = 32,
-        modes: Sequence[str] = MODES,
+        n: int | None = None,
+        modes: Sequence[str] | None = None,
         rule: str = "",
+        choice: str | Path | None = None,
+        min_confidence: float = 0.0,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         """Loads the models.
@@ -98,27 +103,38 @@ class Solver:
         Args:
             generator: a model's folder, its id on the hub, or "embedded" for the small one that
                 comes with Assay.
-            verifier: the folder of a verifier; without one, the majority wins.
-            n: candidates for each question.
-            modes: what the candidates are divided among, of "cot" and "pot".
-            rule: "majority", "best_of_n", "weighted", "top_k" or "hybrid"; empty: top-k with a
-                verifier, else the majority.
+            verifier: the folder of a verifier; without one, and without a choice, the majority
+                wins.
+            n: candidates for each question; by default as many as the choice was made for, else 32.
+            modes: what the candidates are divided among, of "cot" and "pot"; by default those of
+                the choice, else both.
+            rule: "majority", "weighted", "top_k", "best_of_n", "logprob" or "hybrid"; empty: the
+                chosen one, else weighted with a verifier, the majority without.
+            choice: what `assay choose-rule` wrote: its rule is used, and answers get a confidence.
+            min_confidence: withhold answers whose confidence is below this.
             settings: further keys of `assay solve`, nested as in a YAML file, for example
                 `{"sampling": {"temperature": 0.7}, "engine": {"batch_size": 16}}`.
 
         Raises:
             UserError: a model is missing, or a key or value does not fit.
         """
-        from assay.search.solving.solver import SolveConfig
+        from assay.search.solving.config import SolveConfig
         from assay.search.solving.solver import Solver as Loaded
         from assay.settings.schema import load
 
+        if n is not None and n < 1:
+            raise UserError(f"n={n}: expected 1 or more")
+        if modes is not None and not modes:
+            raise UserError("modes: expected at least one of cot, pot")
         named = {
             "generator": str(generator),
-            "verifier": str(verifier or "none"),
-            "n": n,
-            "modes": list(modes),
+            # With a choice, it tells whose scores are needed.
+            "verifier": str(verifier or ("" if choice else "none")),
+            "n": n or 0,
+            "modes": list(modes or ()),
             "rule": rule,
+            "choice": str(choice or "none"),
+            "min_confidence": min_confidence,
         }
         self._solver = Loaded(load(SolveConfig, [dict(settings or {}), named]), progress=False)
 
@@ -150,6 +166,8 @@ def _solved(chosen: Chosen) -> Solved:
         answer=chosen.answer,
         votes={names[number]: count for number, count in votes.most_common()},
         rule=chosen.rule,
+        confidence=chosen.confidence,
+        abstained=chosen.abstained,
         solution=None if place is None else candidates[place],
         candidates=candidates,
     )

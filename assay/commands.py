@@ -135,6 +135,14 @@ COMMANDS = {
         "train a verifier on graded runs",
         "assay train-verifier OUTPUT pools=[RUN,…] [CONFIG.yaml] [key=value …]",
     ),
+    "train-ranker": Command(
+        "assay.search.stages.train_ranker",
+        "run",
+        "TrainRankerConfig",
+        "output",
+        "train a small model that ranks candidates by all that is known of them",
+        "assay train-ranker OUTPUT pools=[RUN,…] [verifiers=[NAME,…]] [key=value …]",
+    ),
     "score": Command(
         "assay.search.stages.score",
         "run",
@@ -142,7 +150,8 @@ COMMANDS = {
         "run",
         "score every candidate of a run",
         "assay score RUN verifier=PATH [key=value …]\n"
-        "       assay score RUN verifiers='{NAME: PATH, …}' [key=value …]",
+        "       assay score RUN verifiers='{NAME: PATH, …}' [key=value …]\n"
+        "       assay score RUN ranker=PATH [name=NAME] [key=value …]",
     ),
     "launch": Command(
         "assay.search.drivers.launch",
@@ -169,6 +178,14 @@ COMMANDS = {
         "assay evaluate-suite data=FOLDER generator=PATH_OR_HUB_ID [sets=[gsm8k,svamp]] [limit=N]\n"
         "       assay evaluate-suite … modes.cot=16 modes.pot=16 [verifier=PATH] [--json] [--csv]\n"
         "       assay evaluate-suite --show-sets",
+    ),
+    "choose-rule": Command(
+        "assay.evaluation.choose_rule",
+        "run",
+        "ChooseRuleConfig",
+        "run",
+        "which rule `solve` shall use, by held-out problems, and how sure its answers are",
+        "assay choose-rule RUN [output=FILE] [rules=[RULE,…]] [scorers=[NAME,…]] [key=value …]",
     ),
     "compare": Command(
         "assay.evaluation.compare",
@@ -226,8 +243,8 @@ COMMANDS = {
 GROUPS = {
     "solve": ("quickstart", "solve", "fetch"),
     "run stages": ("run", "sample", "grade", "score"),
-    "train": ("train-generator", "train-verifier", "check-contamination"),
-    "evaluate": ("evaluate", "evaluate-suite", "compare", "report"),
+    "train": ("train-generator", "train-verifier", "train-ranker", "check-contamination"),
+    "evaluate": ("evaluate", "evaluate-suite", "compare", "report", "choose-rule"),
     "move pools": ("import", "export"),
     "clusters and planning": ("launch", "plan"),
     "sandbox": ("sandbox", "sandbox run", "sandbox check"),

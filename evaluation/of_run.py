@@ -66,9 +66,10 @@ def unfinished(run: Run) -> dict[str, str]:
 def _score_command(run: Run, name: str) -> str:
     """The command that goes on with a verifier's scores."""
     config = run.record["stages"][f"scores/{name}"]["config"]
-    model = (config.get("verifier") or {}).get("name") or "VERIFIER"
+    ranker = config.get("ranker")
+    model = ranker or (config.get("verifier") or {}).get("name") or "VERIFIER"
     named = "" if Path(model).name == name else f" name={name}"
-    return f"assay score {run.path} verifier={model}{named}"
+    return f"assay score {run.path} {'ranker' if ranker else 'verifier'}={model}{named}"
 
 
 def usable(run: Run) -> list[str]:

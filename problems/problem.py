@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ __all__ = [
     "Problem",
     "Solution",
     "problem_lines",
+    "question_hash",
     "read_problems",
     "write_problems",
 ]
@@ -101,6 +103,11 @@ def _solution(row: Any, where: str) -> Solution:
 def read_problems(path: str | Place) -> list[Problem]:
     """Reads what `write_problems` wrote. Raises `UserError` naming the file and the line."""
     return [Problem.from_dict(row, f"{path}, line {number}") for number, row in read_jsonl(path)]
+
+
+def question_hash(question: str) -> str:
+    """Sixteen hexadecimal digits by which a question is known again, whatever its problem's id."""
+    return hashlib.sha256(question.encode()).hexdigest()[:16]
 
 
 def problem_lines(problems: Iterable[Problem]) -> Iterator[str]:

@@ -137,6 +137,19 @@ class PoolArrays:
         values, times = np.unique(counts[counts > 0], return_counts=True)
         return int(values[times == times.max()].max()) if len(values) else 0
 
+    def take(self, problems: NDArray[np.integer[Any]]) -> PoolArrays:
+        """The pool of these problems, by their rows; one that is named twice is there twice."""
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        taken: dict[str, Any] = {
+            name: array[problems] for name, array in own.items() if isinstance(array, np.ndarray)
+        }
+        return replace(
+            self,
+            **taken,
+            problem_ids=[self.problem_ids[p] for p in problems],
+            scores={name: array[problems] for name, array in self.scores.items()},
+        )
+
     def select(self, kept: NDArray[np.bool_]) -> PoolArrays:
         """The pool with the candidates `kept`, shape (P, S), only, its columns moved together."""
         # Stable, so that the candidates keep their order; padding ends up last.

@@ -54,6 +54,7 @@ from assay.verifier.parallel import (
     under_deepspeed,
 )
 from assay.verifier.schedule import ADAPTATION, Epoch, Schedule
+from assay.verifier.training_problems import write_training_problems
 from assay.verifier.validate import Validation, is_as_good, measure_problems, score_problems
 from assay.verifier.weights import load_trained, optimizer_of, trained_state
 
@@ -116,6 +117,9 @@ def train_verifier(config: TrainVerifierConfig, data: Sequence[VerifierProblem])
         loop.load_kept()
         verifier.save_pretrained(folder.path, tokenizer)
     if accelerator.is_main_process:
+        write_training_problems(
+            folder.path, [item.problem for item in training], [item.problem for item in held_out]
+        )
         folder.finish(_record(config, loop, counts))
     accelerator.wait_for_everyone()
     return folder.path

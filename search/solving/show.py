@@ -10,44 +10,64 @@ from __future__ import annotations
 
 import dataclasses
 import textwrap
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from assay.evaluation.choice import Choice
 from assay.evaluation.of_run import usable
 from assay.pools.frame import load_frame
 from assay.pools.rows import Candidate, Graded
 from assay.pools.run import Run
-from assay.search.solving.solver import Member, Solved, choose
+from assay.search.solving.decide import Member, Solved, choose
+from assay.search.solving.setup import Setup, share
 from assay.search.solving.summary import CHOICE, FELL_BACK
 from assay.selection.request import EvaluateConfig
+from assay.selection.rule_spec import RuleSpec
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["decoded_by", "show", "show_one", "support"]
+__all__ = ["decoded_by", "show", "show_one", "support", "told_rule", "withheld"]
 
 
-def show_one(run: Run, config: EvaluateConfig, frame: pd.DataFrame | None = None) -> str:
-    """One problem of a run, solved; one that the verifier gets right and the vote wrong, if any.
+def show_one(
+    run: Run,
+    config: EvaluateConfig,
+    frame: pd.DataFrame | None = None,
+    choice: Choice | None = None,
+) -> str:
+    """One problem of a run, solved; one that the rule gets right and the vote wrong, if any.
 
+    The rule is that of `choice`, on as many of each problem's candidates as it was chosen for, the
+    first of each mode; without one the weighted vote, or where there are no scores the majority.
     `frame` is what `load_frame` gave of the run, with texts; it is read where it is not given.
     """
     frame = load_frame(run, texts=True) if frame is None else frame
     by_id = {problem.id: problem for problem in run.problems}
     verifier = config.verifier or next(iter(usable(run)), "")
-    rule = "top_k" if verifier else "majority"
-    k = 0 if config.k == "auto" else int(config.k)
+    spec = RuleSpec("weighted", verifier) if verifier else RuleSpec("majority")
+    confidence = None
+    if choice is not None and choice.chosen.spec.scorer in ("", *usable(run)):
+        spec, confidence = choice.chosen.spec, choice.chosen.confidence
+        frame = _first(frame, share(choice.n, choice.modes))
     best: tuple[int, Solved] | None = None
     for problem_id, rows in frame.groupby("problem_id", sort=False):
-        members = _members(rows, verifier)
-        solved = choose(by_id[str(problem_id)], members, rule, k)
-        vote = choose(by_id[str(problem_id)], members, "majority")
+        members = _members(rows, spec.scorer or verifier)
+        solved = choose(by_id[str(problem_id)], members, spec, confidence)
+        vote = choose(by_id[str(problem_id)], members, RuleSpec("majority"))
         interest = 2 if solved.right and not vote.right else int(bool(solved.right))
         if best is None or interest > best[0]:
             best = (interest, solved)
     assert best is not None
     return show(best[1])
+
+
+def _first(frame: pd.DataFrame, counts: Mapping[str, int]) -> pd.DataFrame:
+    """The first candidates of each problem and mode, so many as `counts` says."""
+    place = frame.groupby(["problem_id", "mode"]).cumcount()
+    return frame[place < frame["mode"].map(counts).fillna(0)]
 
 
 def _members(rows: pd.DataFrame, verifier: str) -> list[Member]:
@@ -79,17 +99,51 @@ def support(solved: Solved) -> str:
     return text
 
 
-def show(solved: Solved, *, everything: bool = False) -> str:
-    """The vote, the answer, the best-scored candidate that gives it, with its output, as text."""
+def withheld(solved: Solved, least: float) -> str:
+    """Why an answer is withheld."""
+    if np.isnan(solved.confidence):
+        return "no answer: its probability of being right is not known"
+    told, wanted = _told(solved.confidence), f"{100 * least:g} %"
+    return f"no answer: {told} is below min_confidence {wanted}"
+
+
+def told_rule(setup: Setup) -> list[str]:
+    """What held-out problems tell of the rule; where there is a choice, why it tells nothing."""
+    rated, choice = setup.known, setup.choice
+    if rated is None or choice is None:
+        return [f"  no probability: {setup.why_not}"] if setup.where else []
+    right = f"{100 * rated.accuracy.value:.1f} %"
+    text = f"  {rated.spec.label(setup.n)}: {right} on {_number(choice)} held-out problems"
+    if rated.spec.name != "majority":
+        text += f", majority {100 * choice.majority.accuracy.value:.1f} %"
+    return [text]
+
+
+def _number(choice: Choice) -> str:
+    return f"{int(choice.held_out['problems']):,}"
+
+
+def _told(probability: float) -> str:
+    """In whole percent, never certain: `93 %`, `>99 %`.
+
+    >>> _told(0.934), _told(0.9999), _told(0.001)
+    ('93 %', '>99 %', '<1 %')
+    """
+    percent = round(100 * probability)
+    return ">99 %" if percent > 99 else "<1 %" if percent < 1 else f"{percent} %"
+
+
+def show(solved: Solved, *, everything: bool = False, least: float = 0.0) -> str:
+    """The vote, the answer, the best-scored candidate that gives it, with its output, as text.
+
+    `least` is the confidence below which an answer is withheld.
+    """
     lines = [_indent(solved.problem.question, "  "), ""]
     lines += _ballot(solved)
     if solved.chosen is None:
         lines += ["", "  no candidate has an answer"]
     else:
-        lines += ["", f"  answer: {solved.answer}   ({_by(solved)})"]
-        if solved.problem.answer is not None:
-            right = {True: "right", False: "wrong", None: "undecided"}[solved.right]
-            lines[-1] += f"   reference: {solved.problem.answer}, {right}"
+        lines += ["", *_answer_lines(solved, least)]
     if everything:
         for member in sorted(solved.members, key=_rank):
             lines += ["", *_candidate(member)]
@@ -102,6 +156,21 @@ def show(solved: Solved, *, everything: bool = False) -> str:
     return "\n".join(lines)
 
 
+def _answer_lines(solved: Solved, least: float) -> list[str]:
+    """The answer and its probability; where it is withheld, why, and which one leads."""
+    line = f"  answer: {solved.answer}   ({_by(solved)})"
+    if solved.abstained:
+        line = f"  leading: {solved.leading}   ({_by(solved)})"
+    if solved.problem.answer is not None:
+        right = {True: "right", False: "wrong", None: "undecided"}[solved.leading_right]
+        line += f"   reference: {solved.problem.answer}, {right}"
+    if solved.abstained:
+        return [f"  {withheld(solved, least)}", line]
+    if np.isnan(solved.confidence):
+        return [line]
+    return [line, f"  it is right with a probability of {_told(solved.confidence)}"]
+
+
 def _rank(member: Member) -> tuple[float, str, int]:
     score = -np.inf if np.isnan(member.score) else member.score
     return (-score, member.candidate.mode, member.candidate.sample)
@@ -110,13 +179,7 @@ def _rank(member: Member) -> tuple[float, str, int]:
 def _by(solved: Solved) -> str:
     if solved.rule == "hybrid":
         return f"{decoded_by(solved)}, by hybrid decoding"
-    return f"{support(solved)}, by {_rule_name(solved)}"
-
-
-def _rule_name(solved: Solved) -> str:
-    return {"top_k": "top-k vote", "best_of_n": "best-of-n", "weighted": "weighted vote"}.get(
-        solved.rule, "majority vote"
-    )
+    return f"{support(solved)}, by {solved.spec.label(len(solved.members))}"
 
 
 def _ballot(solved: Solved) -> list[str]:

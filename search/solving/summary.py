@@ -1,10 +1,10 @@
 """What `assay solve` says of all the problems of a file: how many were right, and what was missing.
 
-    for line in summary(rows, rule="top_k", k=5):
+    for line in summary(rows, RuleSpec("top_k", "verifier", 5)):
         print(line)
 
-Rows are the answers as they are written, a problem each: `right`, `n`, `rule`, `unscored` (None
-without a verifier), and with hybrid decoding `mode` and `fell_back`.
+Rows are the answers as they are written, a problem each: `right`, `abstained`, `n`, `rule`,
+`unscored` (None without a verifier), and with hybrid decoding `mode` and `fell_back`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from assay.selection.names import count
+from assay.selection.rule_spec import RuleSpec
 
 __all__ = ["CHOICE", "FELL_BACK", "hybrid_lines", "notes", "summary"]
 
@@ -22,23 +23,26 @@ CHOICE = "CoT, multiple choice"
 Rows = Sequence[Mapping[str, Any]]
 
 
-def summary(rows: Rows, rule: str, k: int) -> list[str]:
-    """The lines under the answers, of the rule that was asked for and its voters (0: by n)."""
+def summary(rows: Rows, spec: RuleSpec) -> list[str]:
+    """The lines under the answers, of the rule that was asked for."""
     known = [row["right"] for row in rows if row["right"] is not None]
     lines = []
     if known:
         lines.append(f"{sum(known)} of {len(known)} right ({_percent(sum(known), len(known))})")
-    if rule == "hybrid":
+    withheld = sum(row["abstained"] for row in rows)
+    if withheld:
+        lines.append(f"{withheld} of {count(len(rows), 'problem')} not answered")
+    if spec.name == "hybrid":
         lines += hybrid_lines(rows)
-    return lines + [f"  note: {note}" for note in notes(rows, rule, k)]
+    return lines + [f"  note: {note}" for note in notes(rows, spec)]
 
 
-def notes(rows: Rows, rule: str, k: int) -> list[str]:
+def notes(rows: Rows, spec: RuleSpec) -> list[str]:
     """What did not go as asked: more voters than candidates, candidates without a score."""
     lines = []
     most = max((row["n"] for row in rows), default=0)
-    if rule == "top_k" and k > most:
-        lines.append(f"k={k} is more than the {count(most, 'candidate')}: all of them vote")
+    if "top_k" in spec.name and spec.k > most:
+        lines.append(f"k={spec.k} is more than the {count(most, 'candidate')}: all of them vote")
     without = sum(row["unscored"] or 0 for row in rows)
     if without:
         total = sum(row["n"] for row in rows)
@@ -46,7 +50,7 @@ def notes(rows: Rows, rule: str, k: int) -> list[str]:
             f"{without:,} of {count(total, 'candidate')} without a score (longer, with the "
             "question, than the verifier reads): left out of the rules that need scores"
         )
-    fell_back = sum(row["rule"] != rule for row in rows)
+    fell_back = sum(row["rule"] != spec.name for row in rows)
     if fell_back:
         lines.append(
             f"{count(fell_back, 'problem')} without a scored answer: there the majority vote chose"

@@ -2,6 +2,7 @@
 
     assay score RUN verifier=runs/quickstart/verifier
     assay score RUN verifiers='{small: runs/a/verifier, large: runs/b/verifier}'
+    assay score RUN ranker=runs/ranker           # by what other verifiers left (rank.py)
 
 Several verifiers can score one run; each has a folder of its own under `scores/`.
 """
@@ -27,6 +28,7 @@ from assay.search.launch.config import StageConfig
 from assay.search.launch.devices import gpu_shares, workers_for
 from assay.search.launch.launchers import Launched, launch
 from assay.search.launch.work import Do, Report, Work
+from assay.search.stages import rank
 from assay.settings.errors import UserError
 from assay.settings.schema import as_dict
 from assay.verifier.config import ScoreConfig
@@ -42,7 +44,9 @@ class ScoreRunConfig(StageConfig):
     verifier: ModelConfig = field(default_factory=lambda: ModelConfig(name=""))
     """a folder that `assay train-verifier` wrote, or a hub id of one"""
     name: str = ""
-    """what the scores of `verifier` are called in the run; empty = its folder's name"""
+    """what the scores of `verifier` or `ranker` are called in the run; empty = its folder's name"""
+    ranker: str = ""
+    """a ranker that `assay train-ranker` wrote, instead of a verifier"""
     verifiers: dict[str, ModelConfig] = field(default_factory=dict)
     """several instead, by the names that their scores get; a list is named by its folders"""
     scoring: ScoreConfig = field(default_factory=lambda: ScoreConfig(values=True))
@@ -74,7 +78,7 @@ class Scorers:
 
 def verifier_name(config: ScoreRunConfig) -> str:
     """What the scores are called in the run."""
-    name = config.name or Path(config.verifier.name).resolve().name
+    name = config.name or Path(config.ranker or config.verifier.name).resolve().name
     return re.sub(r"[^\w.-]+", "-", name)
 
 
@@ -105,12 +109,12 @@ def _unscored(opened: Run, stage: str, parts: Sequence[Part]) -> str:
 
 def by_verifier(config: ScoreRunConfig) -> list[ScoreRunConfig]:
     """The configuration taken apart: one for each verifier. Raises `UserError` where none is."""
-    if bool(config.verifier.name) == bool(config.verifiers):
+    if [bool(config.verifier.name), bool(config.verifiers), bool(config.ranker)].count(True) != 1:
         raise UserError(
             "verifier: expected a verifier's folder, for example verifier=runs/v, or several: "
-            "verifiers='{a: runs/a, b: runs/b}'"
+            "verifiers='{a: runs/a, b: runs/b}', or ranker=runs/r"
         )
-    if config.verifier.name:
+    if not config.verifiers:
         return [config]
     if config.name:
         raise UserError(f"name={config.name}: names one verifier; verifiers have their own names")
@@ -137,6 +141,10 @@ def _remaining(config: ScoreRunConfig, scorers: Scorers | None) -> tuple[Run, li
     """Registers the stage and says what of it is left to do, verifier by verifier."""
     if not config.run:
         raise UserError("run: expected the folder of the run, for example assay score runs/demo")
+    if config.ranker:
+        by_verifier(config)
+        name = verifier_name(config)
+        return rank.remaining(config.run, config.ranker, name, config.shard, as_dict(config))
     singles = [
         dataclasses.replace(one, verifier=pinned(one.verifier)) for one in by_verifier(config)
     ]

@@ -14,10 +14,11 @@ from assay.generator.engines import Completion
 from assay.pools.rows import Candidate, Graded
 from assay.problems.problem import Problem
 from assay.search.solving import solver as solve
+from assay.search.solving.decide import Member, choose
 from assay.search.solving.show import show, show_one
-from assay.search.solving.solver import Member, choose
 from assay.search.solving.summary import hybrid_lines, notes
 from assay.selection.request import EvaluateConfig
+from assay.selection.rule_spec import RuleSpec
 from tests.search.characters import Characters
 
 PROGRAMS = {
@@ -146,17 +147,19 @@ NAN = float("nan")
     ],
 )
 def test_members_without_a_score(scored, rule, answer, chosen_by):
-    solved = choose(Problem("p", "?"), members_of(*scored), rule, 5)
+    scorer = "" if rule == "majority" else "v"
+    solved = choose(Problem("p", "?"), members_of(*scored), RuleSpec(rule, scorer, 5))
     assert (solved.answer, solved.rule) == (answer, chosen_by)
     text = show(solved)
     assert "nan" not in text
     if answer:
-        name = {"top_k": "top-k vote", "best_of_n": "best-of-n", "weighted": "weighted vote"}
-        assert f"by {name.get(chosen_by, 'majority vote')}" in text
+        name = {"top_k": "top-3 vote by v", "best_of_n": "best-of-n by v"}
+        name["weighted"] = "weighted vote by v"
+        assert f", by {name.get(chosen_by, 'majority vote')})" in text
 
 
 def row_of(n=4, unscored=None, rule="top_k"):
-    return {"right": None, "n": n, "unscored": unscored, "rule": rule}
+    return {"right": None, "abstained": False, "n": n, "unscored": unscored, "rule": rule}
 
 
 @pytest.mark.parametrize(
@@ -189,7 +192,7 @@ def row_of(n=4, unscored=None, rule="top_k"):
     ],
 )
 def test_notes(rows, rule, k, expected):
-    assert notes(rows, rule, k) == expected
+    assert notes(rows, RuleSpec(rule, k=k)) == expected
 
 
 def test_hybrid_lines_without_references_or_programs():
@@ -217,7 +220,7 @@ def member(mode, sample, answer_class):
 )
 def test_hybrid_chooses_the_program_that_answers(members, chosen):
     made = [member(*each) for each in members]
-    solved = choose(Problem("p", "?"), made, "hybrid")
+    solved = choose(Problem("p", "?"), made, RuleSpec("hybrid"))
     assert solved.chosen is (None if chosen is None else made[chosen])
 
 
@@ -228,7 +231,7 @@ def test_the_candidate_shown_is_the_best_of_those_with_the_answer():
         for i, (number, score) in enumerate([(1, 0.3), (1, 0.4), (2, 0.9)])
     ]
     made[2] = dataclasses.replace(made[2], graded=dataclasses.replace(made[2].graded, answer=long))
-    lines = show(choose(Problem("p", "?"), made, "majority")).splitlines()
+    lines = show(choose(Problem("p", "?"), made, RuleSpec("majority"))).splitlines()
     assert [line.split()[:3] for line in lines[3:5]] == [
         ["▸1", "2", "█" * 20],
         ["12345678901…", "1", "█" * 10],
@@ -261,6 +264,7 @@ def test_a_run_tells_what_the_grader_said_of_its_answer(label, said):
     """Nothing is graded anew, and what was undecided is not called wrong."""
     row = {f.name: "" for cls in (Candidate, Graded) for f in dataclasses.fields(cls)}
     row |= {"problem_id": "p", "mode": "cot", "sample": 0, "answer": "7", "answer_class": 0}
+    row |= {"tokens": 1, "logprob": -1.0}
     frame = pd.DataFrame([row | {"label": label}]).astype({"label": "boolean"})
     run = SimpleNamespace(problems=[Problem("p", "?", "9")], verifiers=list)
     run.parts = lambda *_: []
@@ -271,5 +275,5 @@ def test_a_run_tells_what_the_grader_said_of_its_answer(label, said):
 def test_without_any_answer_an_answer_is_wrong_where_there_is_a_reference():
     graded = Graded("", "", "", 0.0, None, "", -1, False)
     candidate = Candidate("p", "cot", 0, "?", [1], 1, 1, -1.0, "eos")
-    solved = choose(Problem("p", "?", "9"), [Member(candidate, graded, NAN)], "majority")
+    solved = choose(Problem("p", "?", "9"), [Member(candidate, graded, NAN)], RuleSpec("majority"))
     assert (solved.answer, solved.right) == (None, False)

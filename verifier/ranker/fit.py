@@ -1,0 +1,97 @@
+"""Fitting a ranker by cross-fitting over problems.
+
+The problems are dealt into folds. For each fold a model is fitted to the problems of the others;
+its log-odds of the fold's candidates are out of fold. On all of these the calibration is fitted,
+and for each fold's model on those of the other folds, so that nothing that scores a candidate of
+the training problems has seen its label. What scores new problems is fitted to all (as
+scikit-learn's `CalibratedClassifierCV(ensemble=False)` does it).
+
+    data = training_data(config, runs)
+    fit = cross_fit(config, data)
+    fit.ranker.save("runs/ranker")
+    fit.margins                        # out of fold, one a row of the data
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.pools.progress import progress_bar
+from assay.settings.errors import UserError
+from assay.verifier.ranker.calibration import fit_isotonic, fit_sigmoid
+from assay.verifier.ranker.config import TrainRankerConfig
+from assay.verifier.ranker.data import RankerData
+from assay.verifier.ranker.model_file import Fitted, Ranker
+from assay.verifier.ranker.models import Model, fit_model
+
+__all__ = ["CrossFit", "cross_fit", "fold_of"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """A fitted ranker, and what its folds' models say of the candidates that they have not seen.
+
+    `folds` is the fold of each row of the data, `margins` its log-odds out of fold.
+    """
+
+    ranker: Ranker
+    folds: NDArray[np.int64]
+    margins: Floats
+
+
+def fold_of(questions: NDArray[np.str_], count: int, seed: int) -> dict[str, int]:
+    """The fold of each question: a seeded deal, in which folds differ by one question at most.
+
+    It does not depend on the order of the questions.
+    """
+    names = np.unique(questions)
+    order = np.random.default_rng([seed, 1]).permutation(len(names))
+    return {str(names[place]): i % count for i, place in enumerate(order)}
+
+
+def cross_fit(config: TrainRankerConfig, data: RankerData) -> CrossFit:
+    """Fits a ranker to the data. Raises `UserError` for too few problems or labels of one kind."""
+    fold = fold_of(data.questions, config.folds, config.seed)
+    if len(fold) < 2 * config.folds:
+        raise UserError(
+            f"train-ranker: {len(fold)} problems with labelled candidates are too few for "
+            f"{config.folds} folds; expected {2 * config.folds} or more"
+        )
+    folds = np.array([fold[question] for question in data.questions], np.int64)
+    x, labels = data.features.to_numpy(np.float64), data.labels
+    margins, models = np.empty(len(x)), []
+    with progress_bar(config.folds + 1, "train ranker", " models") as bar:
+        for number in range(config.folds):
+            others = folds != number
+            _check_labels(labels[others])
+            models.append(fit_model(config, x[others], labels[others]))
+            margins[~others] = models[-1].margins(x[~others])
+            bar.update()
+        whole = fit_model(config, x, labels)
+        bar.update()
+
+    def calibrated(model: Model, rows: NDArray[np.bool_]) -> Fitted:
+        known, own = margins[rows], labels[rows]
+        return Fitted(model, fit_sigmoid(known, own), fit_isotonic(known, own))
+
+    ranker = Ranker(
+        features=tuple(data.features.columns),
+        verifiers=data.verifiers,
+        whole=calibrated(whole, np.ones(len(x), bool)),
+        folds=tuple(calibrated(model, folds != number) for number, model in enumerate(models)),
+        seen=fold,
+        calibration=config.calibration,
+        pool_size=data.pool_size,
+    )
+    return CrossFit(ranker, folds, margins)
+
+
+def _check_labels(labels: NDArray[np.bool_]) -> None:
+    for label, name in ((True, "right"), (False, "wrong")):
+        if not (labels == label).any():
+            raise UserError(f"train-ranker: without a fold, no candidate is {name}")
