@@ -30,10 +30,21 @@ from assay.generator.lowrank import unpack, weights_digest
 from assay.settings.errors import UserError
 from assay.storage.files import write_json
 
-__all__ = ["BASE", "HERE", "HOME", "NAME", "PACKED", "RECORD", "default_generator", "install"]
+__all__ = [
+    "BASE",
+    "GENERATOR",
+    "HERE",
+    "HOME",
+    "NAME",
+    "PACKED",
+    "RECORD",
+    "default_generator",
+    "install",
+]
 
 NAME, BASE = "small-solver", "smollm2-135m-instruct"
 HOME = Path("models") / NAME
+GENERATOR = HOME / "generator"
 PACKED = Path(__file__).resolve().parents[2] / "generator" / "small_solver"
 """what comes with Assay; scripts/small_solver/ship.py writes it"""
 RECORD = "solver.json"
@@ -43,7 +54,7 @@ HERE = "@small-solver@"
 
 def default_generator() -> Path | None:
     """The fetched small solver's generator; `None` where it is not there."""
-    return HOME / "generator" if (HOME / RECORD).is_file() else None
+    return GENERATOR if (HOME / RECORD).is_file() else None
 
 
 def install(destination: Path, packed: Path = PACKED) -> Path:
