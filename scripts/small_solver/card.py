@@ -27,15 +27,15 @@ them: adapters on SmolLM2-135M-Instruct (Apache-2.0), written out as whole model
 held-out problems chose picks the answer (`choice.json`).
 
 ```
-assay solve "Tom has 12 apples. He buys 30 more and gives 9 to his sister. How many apples does he have left?"
+assay solve "Tom has 12 apples. He buys 30 more and gives 9 to his sister. How many are left?"
 ```
 
-- **For** plain questions of one to three steps, and for trying out what verification is worth. It is a
-  model of 135 million parameters: of GSM8K it solves few.
-- **Trained on** questions that programs made and on the derived programs of GSM8K's training problems
-  (MIT). Never on GSM-Symbolic, whose templates are reworded *test* questions of GSM8K, nor on any of the
-  sets below. What exactly, and by which commands: `scripts/small_solver/README.md` and
-  `docs/results/gsm8k_135m.md`.
+- **For** plain questions of one to three steps, and for trying out what verification is worth. It
+  is a model of 135 million parameters: of GSM8K it solves few.
+- **Trained on** questions that programs made and on the derived programs of GSM8K's training
+  problems (MIT). Never on GSM-Symbolic, whose templates are reworded *test* questions of GSM8K, nor
+  on any of the sets below. What exactly, and by which commands:
+  `scripts/small_solver/README.md` and `docs/results/gsm8k_135m.md`.
 - The verifier learned from {candidates} candidates of {problems} problems; ranker and rule from
   {held} problems that neither model was trained on.
 

@@ -7,7 +7,8 @@ r"""The problem sets of the chain: a pool to learn from, held-out ones, tests.
 `pool` is drawn from what the generator was trained on, half of it GSM8K's problems; `held` is of
 problems that it has not seen: GSM8K's last 400 training problems and new ones of the families, half
 and half. `plain`, `svamp` and `gsm8k` are the tests, with the first of a shuffled order, so that a
-larger set holds the smaller one. What shares 13 words in a row with a test is left out of the others.
+larger set holds the smaller one. What shares 13 words in a row with a test is left out of the
+others.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def held_problems(gsm8k: str, data: Sequence[Problem], count: int) -> list[Probl
 
 
 def write_sets(args: argparse.Namespace) -> dict[str, int]:
-    """Writes the sets, pool and held-out problems without what is in a test; returns their sizes."""
+    """Writes the sets, pool and held-out problems without what tests hold; returns sizes."""
     args.out.mkdir(parents=True, exist_ok=True)
     data = read_problems(str(args.data))
     tests = {

@@ -28,30 +28,22 @@ def questions(count, seed):
         name, thing = rng.choice(["Ann", "Bob", "Eve", "Tom"]), rng.choice(THINGS)
         question, expression, answer = rng.choice(
             [
+                (f"{name} has {a} % and buys {b} more. How many % are there?", f"{a} + {b}", a + b),
+                (f"{name} has {a} % and loses {b}. How many % are left?", f"{a} - {b}", a - b),
                 (
-                    f"{name} has {a} {thing} and buys {b} more. How many {{}} are there?",
-                    f"{a} + {b}",
-                    a + b,
-                ),
-                (
-                    f"{name} has {a} {thing} and loses {b}. How many {{}} are left?",
-                    f"{a} - {b}",
-                    a - b,
-                ),
-                (
-                    f"There are {b} boxes with {c} {thing} each. How many {{}} are there?",
+                    f"There are {b} boxes with {c} % each. How many % are there?",
                     f"{b} * {c}",
                     b * c,
                 ),
                 (
-                    f"{name} shares {b * c} {thing} among {b} children. How many {{}} does each get?",
+                    f"{name} shares {b * c} % among {b}. How many % does each get?",
                     f"{b * c} / {b}",
                     c,
                 ),
             ]
         )
         solution = Solution("pot", f"x1 = {expression}\nprint(x1)")
-        asked = question.format(thing)
+        asked = question.replace("%", thing)
         problems.append(Problem(f"{seed}-{i}", asked, str(answer), solutions=(solution,)))
     return problems
 
@@ -81,7 +73,7 @@ def pooled(assay):
 
 
 def test_two_rounds_raise_accuracy(assay, pooled, tmp_path, capsys):
-    for name, count, seed in (("references", 16, 3), ("pool", 32, 1), ("test", 40, 2)):
+    for name, count, seed in (("references", 16, 3), ("pool", 24, 1), ("test", 40, 2)):
         write_problems(tmp_path / f"{name}.jsonl", questions(count, seed))
     assert assay("train-generator", "g0", *TRAINED, "problems=references.jsonl") == 0
     before = pooled("t0", ["problems=test.jsonl"], "g0", 2)
@@ -99,7 +91,7 @@ def test_two_rounds_raise_accuracy(assay, pooled, tmp_path, capsys):
     assert record["rejection"]["pools"] == ["p1", "p2"]
     assert record["counts"]["pot"] == 16 + taken
     told = capsys.readouterr().err
-    assert re.search(r"rejection sampling: 256 candidates of \d+ problems in 2 pools", told)
+    assert re.search(r"rejection sampling: 192 candidates of \d+ problems in 2 pools", told)
     # The same command again finds the finished one.
     written = (tmp_path / "g2" / "model.safetensors").stat().st_mtime_ns
     assert assay("train-generator", "g2", *TRAINED, *words) == 0
@@ -184,9 +176,9 @@ def test_held_out_questions_are_not_learnt(assay, imported, tmp_path, capsys):
     assert "0 solutions in words, 5 programs of 4 problems" in capsys.readouterr().err
 
 
-def test_a_pool_of_test_problems(assay, pooled, capsys):
-    test = ["problems=gsm_symbolic", "problems.split=test", "problems.limit=1"]
-    pooled("tested", test, "embedded", 1)
+def test_a_pool_of_test_problems(assay, pooled, tmp_path, capsys):
+    write_problems(tmp_path / "test.jsonl", questions(1, 2))
+    pooled("tested", ["problems=test.jsonl", "problems.split=test"], "embedded", 1)
     assert assay("train-generator", "g", *TRAINED, "pools=[tested]") == 2
     assert "tested holds problems of the split test" in capsys.readouterr().err
 
