@@ -10,12 +10,51 @@ from pathlib import Path
 import pytest
 
 from assay import command_line
+from assay.problems.problem import Problem
 from assay.search.solving import small_solver
+from assay.settings.errors import UserError
+from scripts.small_solver.sets import pool_problems
+from scripts.small_solver.ship import ship
 
 ROOT = Path(__file__).parents[2]
 SHARED = Path(os.environ.get("ASSAY_SHARED_DATA", ROOT.parent / "shared" / "data"))
 EMBEDDED = ROOT / "generator" / "embedded"
 SIZES = {"POOL": "12", "SAMPLES": "4", "HELD": "20", "TESTS": "3", "TEST_SAMPLES": "4", "N": "4"}
+
+
+def test_half_of_the_pool_is_real():
+    real = [Problem(f"r{i}", f"real {i}?", "1", source="gsm8k") for i in range(30)]
+    made = [Problem(f"m{i}", f"made {i}?", "1", source="1/prices") for i in range(30)]
+    pool = pool_problems([*real, *made], 21)
+    assert sum(problem.source == "gsm8k" for problem in pool) == 11
+    assert len({problem.id for problem in pool}) == 21
+    assert pool == pool_problems([*real, *made], 21)
+    # There are no more than there are.
+    assert len(pool_problems([*real[:3], *made], 21)) == 21
+
+
+def test_what_is_shipped(tmp_path, monkeypatch):
+    chain, model, out = (tmp_path / name for name in ("chain", "model", "out"))
+    (chain / "packed" / "generator").mkdir(parents=True)
+    (chain / "packed" / "generator" / "adapter_model.safetensors").write_bytes(b"7" * 1000)
+    with pytest.raises(UserError, match=r"README.md: not there yet"):
+        ship(chain, model, out)
+    (chain / "README.md").write_text("the card")
+    told = {"scorers": {"v": {"path": str(chain / "verifier")}}, "run": "chain"}
+    (chain / "choice.json").write_text(json.dumps(told))
+    monkeypatch.setattr("scripts.small_solver.ship.weights_digest", lambda path: "abc")
+    sizes = dict(ship(chain, model, out))
+    assert sizes["generator/adapter_model.safetensors"] == 1000
+    assert set(sizes) == {*sizes, "README.md", "choice.json", "solver.json"}
+    choice = json.loads((out / "choice.json").read_text())
+    assert choice == {"scorers": {"v": {"path": "@small-solver@/verifier"}}, "run": "chain"}
+    assert json.loads((out / "solver.json").read_text()) == {"name": "small-solver", "base": "abc"}
+    # What is too large leaves what was there.
+    monkeypatch.setattr("scripts.small_solver.ship.LIMIT", 999)
+    (chain / "README.md").write_text("another")
+    with pytest.raises(UserError, match=r"generator: 1,000 bytes; a shipped model may have 999"):
+        ship(chain, model, out)
+    assert (out / "README.md").read_text() == "the card"
 
 
 @pytest.fixture

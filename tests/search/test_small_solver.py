@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,9 +11,11 @@ from safetensors.torch import load_file
 from assay import command_line
 from assay.generator.lowrank import pack, weights_digest
 from assay.generator.models import ModelConfig, fingerprint
+from assay.problems.problem import Problem
 from assay.search.solving import setup, small_solver
 from assay.search.solving.config import SolveConfig
 from assay.search.solving.small_solver import BASE, HERE, HOME, RECORD, install
+from assay.search.solving.solver import Solver
 from assay.settings.errors import UserError
 from tests.generator.conftest import _byte_tokenizer, _make_lm
 
@@ -142,3 +145,33 @@ def test_no_generator_at_all(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert command_line.main(["solve", "1 + 1?"]) == 2
     assert "`assay fetch small-solver` gets one" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_five_plain_questions(tmp_path, monkeypatch):
+    """The shipped models themselves, on the base that `assay fetch` made of PyPI's wheel."""
+    if not (small_solver.PACKED / RECORD).is_file():
+        pytest.skip("no small solver comes with this copy of Assay")
+    base = Path(__file__).parents[2] / "models" / BASE
+    if not (base / "model.safetensors").is_file():
+        pytest.skip(f"no base model: `assay fetch {BASE}` puts it into {base}")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / BASE).symlink_to(base)
+    monkeypatch.chdir(tmp_path)
+    install(HOME)
+    asked = {
+        "Tom has 12 apples. He buys 30 more and gives 9 to his sister. How many apples does he "
+        "have left?": 33,
+        "A box holds 24 pencils. How many pencils are in 5 boxes?": 120,
+        "Anna has 15 stickers and loses 6 of them. How many stickers does she have now?": 9,
+        "A book costs 8 dollars. How much do 4 books cost?": 32,
+        "There are 28 students in 4 equal groups. How many students are in each group?": 7,
+    }
+    solver = Solver(SolveConfig(), progress=False)
+    problems = [Problem(str(i), question) for i, question in enumerate(asked)]
+    answers = [solved.answer for solved in solver.solve(problems)]
+    right = [
+        answer is not None and float(answer) == number
+        for answer, number in zip(answers, asked.values(), strict=True)
+    ]
+    assert sum(right) >= 4, answers
