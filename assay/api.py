@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.problems.answers import classes, equivalent, extract, label
-from assay.problems.problem import MODES, Mode, Problem
+from assay.problems.problem import Mode, Problem
 from assay.sandbox import Sandbox
 from assay.settings.errors import UserError
 

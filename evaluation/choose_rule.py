@@ -76,7 +76,8 @@ def choose_for_run(opened: Run, config: ChooseConfig, modes: str = "") -> Choice
     """Chooses by a graded run. Raises `UserError` as `choose_rule` does, and for a mixture."""
     if opened.record["stages"].get("candidates", {}).get("members"):
         raise UserError(f"{opened.path}: is a mixture, which `assay solve` cannot sample from")
-    pool = PoolArrays.from_frame(load_frame(opened), unfinished(opened))
+    left_out = {**unfinished(opened), **_of_other_pools(opened, config.n)}
+    pool = PoolArrays.from_frame(load_frame(opened), left_out)
     if not pool.labelled.any():
         raise UserError(f"{opened.path}: no candidate has a label; a rule is chosen by labels")
     mix = _mix(pool, modes, opened)
@@ -104,6 +105,18 @@ def choose_for_run(opened: Run, config: ChooseConfig, modes: str = "") -> Choice
         _scorers(opened, {spec.scorer for spec in chosen.table} - {""}),
         asdict(config),
     )
+
+
+def _of_other_pools(opened: Run, n: int) -> dict[str, str]:
+    """The rankers whose scores depend on how many candidates there are, where those are not n."""
+    found = {}
+    held = {part.mode: part.end for part in opened.parts("answers")}
+    for name in opened.verifiers():
+        about = opened.record["stages"][f"scores/{name}"]["config"].get("about") or {}
+        size = int(about.get("pool_size", 0))
+        if size and not (sum(held.values()) == (n or sum(held.values())) == size):
+            found[name] = f"they hold for pools of {size} candidates, which n and the run must be"
+    return found
 
 
 def _mix(pool: PoolArrays, modes: str, opened: Run) -> Mix:
@@ -186,7 +199,7 @@ def _confidence_lines(choice: Choice) -> list[str]:
     }
     return [
         "  confidence that an answer is right (by cross-fitting)",
-        f"  {'Brier score':<{LABELS}}{_small(brier)}   (the accuracy alone: {told.base:.3f})",
+        f"  {f'Brier score (constant: {told.base:.3f})':<{LABELS}}{_small(brier)}",
         f"  {'calibration error':<{LABELS}}{_small(error)}",
         f"  {'min_confidence':<{LABELS - 1}}{levels}",
         *(

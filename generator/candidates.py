@@ -61,4 +61,5 @@ def sample_candidates(
             logprob=completion.logprob,
             stop=completion.stop,
             origin=origin,
+            free=completion.free,
         )

@@ -21,7 +21,7 @@ from assay.planning.hardware import machine_of
 from assay.planning.memory import Adapters
 from assay.planning.planner import Choices, Planner
 from assay.planning.table import plan_dict, plan_table
-from assay.search.drivers.run import LoopConfig
+from assay.search.drivers.config import LoopConfig
 from assay.search.stages.sample import SampleConfig
 from assay.search.stages.train import GeneratorTrainingConfig, VerifierTrainingConfig
 from assay.settings.errors import UserError

@@ -30,7 +30,7 @@ from assay.problems.problem import MODES
 from assay.problems.prompts import PromptConfig
 from assay.problems.sets import ProblemsConfig
 from assay.problems.shots import FewShotConfig
-from assay.search.drivers.run import LoopConfig, split_of
+from assay.search.drivers.config import LoopConfig, Split, held_split, split_of
 from assay.search.stages.mixture import Origin, members_of
 from assay.search.stages.sample import SampleConfig
 from assay.search.stages.train import (
@@ -124,12 +124,20 @@ class Planner:
         keys = dataclasses.replace(verifier_keys("verifier."), deepspeed="")
         stages.append(self._verifier(verifier, model, pool, "pool", modes, annotations, keys))
         asker = dataclasses.replace(asker, modes=config.modes)
-        for name, split in config.tests.items():
+        held = held_split(config)
+        runs: list[tuple[str, str, Split, Origin, Mapping[str, Any]]] = []
+        if held is not None:
+            of_held = dataclasses.replace(asker, modes=config.held_modes or config.modes)
+            runs.append(("held", "held", held, of_held, {}))
+        runs += [
+            (name, f"tests.{name}", split, asker, config.mixture)
+            for name, split in config.tests.items()
+        ]
+        for name, key, split, own, mixture in runs:
             problems = split_of(config, split)
-            modes = self._modes(asker, config.mixture)
-            asked = (problems, f"tests.{name}")
-            stages += self._sampled(f"{name}: ", asked, asker, config.mixture, annotations)
-            count = problems_in(problems, f"tests.{name}")
+            modes = self._modes(own, mixture)
+            stages += self._sampled(f"{name}: ", (problems, key), own, mixture, annotations)
+            count = problems_in(problems, key)
             lengths = self._lengths(problems, verifier.prompt, annotations)
             stages.append(self._score(name, model, base, count, modes, lengths, config.scoring))
         return stages

@@ -17,6 +17,7 @@ from assay.pools.imported import with_imported
 from assay.pools.rows import KEY, VALUES
 from assay.pools.run import Part, Run
 from assay.problems.answers import classes
+from assay.selection.free import recorded
 from assay.settings.errors import UserError
 from assay.storage.parquet import to_frame
 
@@ -25,12 +26,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "frame_line",
+    "has_free",
     "join_scores",
     "joined_classes",
     "load_frame",
     "pool_line",
     "scored_by",
     "stage_seconds",
+    "with_free",
 ]
 
 
@@ -58,7 +61,8 @@ def load_frame(
 
     Columns: problem_id, origin (the member of a mixture, else empty), mode, sample, answer,
     answer_class (consistent within a problem), label (`<NA>` where undecided), tokens,
-    prompt_tokens, logprob, outcome, part (the file's name); for each verifier `score:NAME` (NaN
+    prompt_tokens, logprob, outcome, part (the file's name); the free scores that were recorded for
+    some candidate (`FREE_SCORES`; NaN for the others); for each verifier `score:NAME` (NaN
     where the candidate has no finite score) and the tokens that it read, `verifier_tokens:NAME` and
     `verifier_prompt_tokens:NAME` (NaN where they were not recorded); where they came by import
     imported_answer and imported_label. With `texts` also text, output, message, token_ids and,
@@ -76,12 +80,13 @@ def load_frame(
     right += ["output", "message", "program_seconds"] if texts else []
     frames = []
     for part in parts:
-        candidates = to_frame(run.read("candidates", part).select([*KEY, *left]))
+        table = run.read("candidates", part)
+        candidates = to_frame(table.select([*KEY, *left, *recorded(table.column_names)]))
         answers = to_frame(run.read("answers", part).select([*KEY, *right]))
         answers["label"] = answers["label"].astype("boolean")
         answers["part"] = part.filename
         frames.append(candidates.merge(answers, on=list(KEY), validate="one_to_one"))
-    frame = pd.concat(frames, ignore_index=True)
+    frame = with_free(pd.concat(frames, ignore_index=True))
     for name in run.verifiers():
         frame = join_scores(frame, run, name, texts=texts, parts=parts)
     frame = with_imported(frame, run, parts)
@@ -90,6 +95,21 @@ def load_frame(
     frame = frame.sort_values(["_order", "mode", "origin", "sample"], ignore_index=True)
     _merge_classes(frame, run)
     return frame.drop(columns="_order")
+
+
+def has_free(run: Run) -> bool:
+    """Whether free scores were recorded for candidates of a run, sampled or imported."""
+    entry = run.record["stages"].get("candidates", {"key": {}})
+    keys = [each["key"] for each in (entry, *entry.get("members", {}).values())]
+    return any(key.get("free") or key.get("sampling", {}).get("confidence") for key in keys)
+
+
+def with_free(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame without the free scores that no candidate has; the others as numbers."""
+    there = recorded(frame)
+    kept = [name for name in there if frame[name].notna().any()]
+    frame = frame.drop(columns=[name for name in there if name not in kept])
+    return frame.astype(dict.fromkeys(kept, "float32"))
 
 
 def join_scores(

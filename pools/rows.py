@@ -10,10 +10,12 @@ from this module.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from assay.selection.free import FREE_SCORES
 
 if TYPE_CHECKING:
     import pyarrow
@@ -25,6 +27,7 @@ __all__ = [
     "Graded",
     "answers_schema",
     "answers_table",
+    "candidate_of",
     "candidates_schema",
     "candidates_table",
     "imported_table",
@@ -49,7 +52,8 @@ def _keyed(columns: Mapping[str, pyarrow.DataType]) -> pyarrow.Schema:
 class Candidate:
     """One sampled solution. `tokens` counts what was generated, the end token included.
 
-    `origin` names the member of a mixture that it comes from, and is empty without one.
+    `origin` names the member of a mixture that it comes from, and is empty without one. `free` are
+    its free scores by the names of `FREE_SCORES`, none where they were not recorded.
     """
 
     problem_id: str
@@ -62,10 +66,11 @@ class Candidate:
     logprob: float
     stop: str
     origin: str = ""
+    free: Mapping[str, float] = field(default_factory=dict)
 
 
 def candidates_schema() -> pyarrow.Schema:
-    """The columns of a candidates part."""
+    """The columns of a candidates part; runs of older versions lack those of the free scores."""
     import pyarrow as pa
 
     return _keyed(
@@ -76,6 +81,7 @@ def candidates_schema() -> pyarrow.Schema:
             "prompt_tokens": pa.int32(),
             "logprob": pa.float32(),
             "stop": pa.string(),
+            **dict.fromkeys(FREE_SCORES, pa.float32()),
         }
     )
 
@@ -84,7 +90,21 @@ def candidates_table(candidates: Sequence[Candidate]) -> pyarrow.Table:
     """The rows of a candidates part."""
     import pyarrow as pa
 
-    return pa.Table.from_pylist([vars(c) for c in candidates], schema=candidates_schema())
+    rows = [
+        {**vars(c), **{name: _finite(value) for name, value in c.free.items()}} for c in candidates
+    ]
+    return pa.Table.from_pylist(rows, schema=candidates_schema())
+
+
+def candidate_of(row: Mapping[str, Any]) -> Candidate:
+    """The candidate of a row of a candidates part, or of a frame with texts; more columns may be.
+
+    Free scores that are null or NaN are left out.
+    """
+    known = {f.name: row[f.name] for f in fields(Candidate) if f.name in row}
+    scores = {name: row.get(name) for name in FREE_SCORES}
+    free = {name: score for name, score in scores.items() if score is not None and score == score}
+    return Candidate(**known, free=free)
 
 
 @dataclass(frozen=True)

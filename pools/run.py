@@ -232,6 +232,11 @@ class Run:
             raise UserError(f"{self.path}: has no {stage} yet")
         return entry["key"]
 
+    def origin_key(self, stage: str, origin: str) -> dict[str, Any] | None:
+        """The key of one origin's candidates, or what was made of them; `None` before they are."""
+        entry = _entry(self.record["stages"], stage, origin)
+        return None if entry is None else dict(entry["key"])
+
     def shapes(self, stage: str) -> dict[str, Any]:
         """The shapes of a stage's models by origin, as registered; without those not known."""
         entry = self.record["stages"].get(stage, {})

@@ -32,6 +32,7 @@ from assay.selection.names import SCORED_RULES, count
 from assay.selection.pool import PoolArrays, orders
 from assay.selection.request import sizes_of
 from assay.selection.rule_spec import RuleSpec
+from assay.selection.rules import TRANSFORMS
 from assay.selection.subsets import Vote, estimate
 from assay.selection.tuning import FOLDS, fold_of, k_grid
 from assay.settings.errors import UserError
@@ -49,6 +50,7 @@ __all__ = [
 
 LEAST = 2 * FOLDS
 """Problems without which nothing can be chosen."""
+DEFAULT = 32  # candidates, as `assay solve` draws by default
 SPLITS = 8  # of the problems into folds: what is told depends less on one of them
 VOTES = ("majority", "weighted", "weighted_top_k", "top_k")  # before rules that trust one candidate
 
@@ -59,15 +61,17 @@ Group = Sequence[RuleSpec]
 class ChooseConfig:
     """Which rules compete, and how."""
 
-    n: int = 32
-    """candidates per problem that the rule will choose from; 0 = all that the run has"""
+    n: int = 0
+    """candidates per problem that the rule will choose from; 0 = 32 as in assay solve, or all where
+    the run has fewer"""
     rules: list[str] = field(default_factory=list)
-    """majority, weighted, top_k, weighted_top_k, best_of_n, logprob, shortest; empty = all but
-    shortest that the run has the numbers for. The majority always competes"""
+    """majority, weighted, top_k, weighted_top_k, best_of_n, logprob, shortest, and the free scores
+    by name (self_certainty, …); empty = all but shortest that the run has the numbers for. The
+    majority always competes"""
     scorers: list[str] = field(default_factory=list)
     """whose scores, the simplest first; empty = all that the run has, in its order"""
     k: list[int] = field(default_factory=list)
-    """numbers of voters to try in the top-k votes; empty = 1 to n by steps of about a third"""
+    """numbers of voters to try in the top-k votes; empty = from 1 by steps of about a third"""
     transform: str = "none"
     """of the scores into weights: none | sigmoid | rank | softmax"""
     errors: float = 1.0
@@ -108,8 +112,9 @@ def choose_rule(pool: PoolArrays, config: ChooseConfig | None = None, mix: Mix =
     scorer that it has no numbers for.
     """
     config = config or ChooseConfig()
+    _check(config)
     size = sizes_of(pool).get(mix, 0)
-    n = config.n or size
+    n = config.n or min(size, DEFAULT)
     if not 1 <= n <= size:
         raise UserError(f"n={n}: the run has {count(size, 'candidate')} per problem ({mix})")
     rows = np.flatnonzero(has(pool, mix))
@@ -140,6 +145,17 @@ def choose_rule(pool: PoolArrays, config: ChooseConfig | None = None, mix: Mix =
     )
 
 
+def _check(config: ChooseConfig) -> None:
+    """Raises `UserError` for the first key with a value that means nothing."""
+    for name, least in (("errors", 0), ("draws", 1), ("bootstrap", 1), ("n", 0)):
+        if not getattr(config, name) >= least:
+            raise UserError(f"{name}={getattr(config, name)}: expected {least} or more")
+    if config.transform not in TRANSFORMS:
+        raise UserError(f"transform={config.transform}: expected one of {', '.join(TRANSFORMS)}")
+    if any(k < 1 for k in config.k):
+        raise UserError(f"k={min(config.k)}: expected 1 or more")
+
+
 def competitors(pool: PoolArrays, config: ChooseConfig, n: int) -> list[Group]:
     """The rules that compete, the simplest first; each group is one rule and scorer at every k.
 
@@ -158,7 +174,8 @@ def competitors(pool: PoolArrays, config: ChooseConfig, n: int) -> list[Group]:
     if not scorers and set(config.rules) & set(SCORED_RULES):
         raise UserError(f"rules: {config.rules[0]}: the run has no scores")
     wanted = {"majority", *(config.rules or set(known) - {"shortest"})}
-    ks = sorted({min(k, n) for k in config.k} or k_grid(n), reverse=True)
+    # If all vote, it is the majority, whose ties alone the scores would break.
+    ks = sorted({min(k, n) for k in config.k} or {*k_grid(n)} - {n} or {n}, reverse=True)
     groups: list[Group] = []
     for name in known:
         if name not in wanted:

@@ -21,6 +21,7 @@ import numpy as np
 
 from assay.selection.curves import Floats, Mix, has, hybrid_tokens, tokens_at
 from assay.selection.estimates import Cell, Design, Measured, measure, with_votes
+from assay.selection.free import FREE_SCORES
 from assay.selection.groups import groups
 from assay.selection.intervals import Interval, Paired, bootstrap_weights, interval, paired
 from assay.selection.names import (
@@ -264,7 +265,7 @@ def _differences(per_problem: Mapping[Cell, Floats], weights: Floats) -> pd.Data
     names = ["rule", "modes", "n", "difference", "low", "high", "p"]
     rows = []
     for (rule, mix, n), values in per_problem.items():
-        if rule in (*SCORED_RULES, "logprob", "shortest") and n > 1:
+        if rule in (*SCORED_RULES, *FREE_SCORES, "logprob", "shortest") and n > 1:
             found = paired(values, per_problem["majority", mix, n], weights)
             rows.append((rule, mix, n, found.value, found.low, found.high, found.p))
     frame = pd.DataFrame(rows, columns=pd.Index(names))

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.problems.problem import MODES, Mode
+from assay.selection.free import FREE_SCORES, recorded
 from assay.settings.errors import UserError
 
 if TYPE_CHECKING:
@@ -45,8 +46,9 @@ class PoolArrays:
     no score), `modes` the index into `MODES` (0 CoT, 1 PoT; −1 in padding), `origins` the index
     into `origin_names` (the members of a mixture, sorted; without a mixture the one name is empty;
     −1 in padding), `tokens` the number of generated tokens (−1: unknown), `logprobs` their summed
-    log-probability in nats (NaN: unknown), `present` what is not padding. `left_out` are verifiers
-    whose scores cannot be used, by name, and why.
+    log-probability in nats (NaN: unknown), `free` the free scores that were recorded, by the names
+    of `FREE_SCORES` (NaN: unknown), `present` what is not padding. `left_out` are verifiers whose
+    scores cannot be used, by name, and why.
     """
 
     problem_ids: list[str]
@@ -61,6 +63,7 @@ class PoolArrays:
     origins: NDArray[np.int32]
     origin_names: list[str]
     left_out: Mapping[str, str] = field(default_factory=dict)
+    free: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
     @classmethod
     def from_frame(
@@ -70,7 +73,8 @@ class PoolArrays:
 
         Columns: `problem_id`, `mode` ("cot" or "pot"), `sample` (its number within problem, origin
         and mode), `answer_class` (int, −1 or null: no answer), `label` (bool or null); where known
-        `origin` (text; missing: empty), `tokens`, `logprob`, and `score:NAME` for every verifier.
+        `origin` (text; missing: empty), `tokens`, `logprob`, the free scores, and `score:NAME` for
+        every verifier.
         Problems are sorted by id and candidates by mode, origin and sample, so that the order of
         the rows changes nothing. A score that is infinite is none.
 
@@ -102,6 +106,9 @@ class PoolArrays:
             name.removeprefix(SCORE_PREFIX): spread(_finite(numbers(name)), np.nan, np.float32)
             for name in scored
         }
+        free = {
+            name: spread(_finite(numbers(name)), np.nan, np.float32) for name in recorded(frame)
+        }
         unused = {**_without_scores(scores, classes), **(left_out or {})}
         return cls(
             problem_ids=[str(problem_id) for problem_id in problem_ids],
@@ -111,6 +118,7 @@ class PoolArrays:
             labelled=spread(label.notna().to_numpy(bool), False, bool),
             scores={name: own for name, own in scores.items() if name not in unused},
             left_out=unused,
+            free=free,
             modes=spread(frame["_mode"].to_numpy(), -1, np.int8),
             tokens=spread(numbers("tokens", -1), -1, np.int32),
             logprobs=spread(numbers("logprob"), np.nan, np.float32),
@@ -148,6 +156,7 @@ class PoolArrays:
             **taken,
             problem_ids=[self.problem_ids[p] for p in problems],
             scores={name: array[problems] for name, array in self.scores.items()},
+            free={name: array[problems] for name, array in self.free.items()},
         )
 
     def select(self, kept: NDArray[np.bool_]) -> PoolArrays:
@@ -166,13 +175,15 @@ class PoolArrays:
             name: move(array) for name, array in own.items() if isinstance(array, np.ndarray)
         }
         scores = {name: move(array) for name, array in self.scores.items()}
-        return replace(self, **moved, scores=scores)
+        free = {name: move(array) for name, array in self.free.items()}
+        return replace(self, **moved, scores=scores, free=free)
 
 
 def orders(pool: PoolArrays, scores: NDArray[Any] | None) -> dict[str, NDArray[Any]]:
     """For each rule that takes the highest, its numbers, shape (P, S); NaN where unknown."""
     known = np.where(pool.tokens > 0, pool.tokens, np.nan)
     found = {"shortest": -known, "logprob": pool.logprobs / known}
+    found |= {name: FREE_SCORES[name] * own for name, own in pool.free.items()}
     return found if scores is None else {**found, "best_of_n": scores}
 
 

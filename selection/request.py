@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from assay.problems.problem import MODES
 from assay.selection import rules as selection
 from assay.selection.curves import Mix
+from assay.selection.free import FREE_SCORES
 from assay.selection.names import (
     ALWAYS,
     MIX_LABELS,
@@ -46,7 +47,9 @@ class EvaluateConfig:
     """numbers of candidates to evaluate at; empty = powers of two up to the pool's size"""
     rules: list[str] = field(default_factory=list)
     """shortest, logprob, best_of_n, weighted, top_k, weighted_top_k, hybrid, beside the single
-    sample, the majority and pass@n; empty = all that the pool has the numbers for"""
+    sample, the majority and pass@n; empty = all of these that the pool has the numbers for. By name
+    only: the free scores min_logprob, self_certainty, token_confidence, lowest_confidence,
+    bottom_confidence, tail_confidence, entropy, margin"""
     k: int | str = 0
     """candidates that vote in top-k; 0 = half the square root of n, at least 3; auto = chosen for
     each n on other problems, those of `tune` or by cross-fitting"""
@@ -151,9 +154,14 @@ def applicable(
     }
     lacking = {
         rule: f"{count(unknown[rule], 'answer')} of {answered.sum():,} without "
-        f"{'a log-probability' if rule == 'logprob' else 'a number of tokens'}"
+        f"{_NUMBERS.get(rule, 'this score')}"
         for rule in unknown
         if unknown[rule]
+    }
+    lacking |= {
+        rule: "not recorded (`assay sample … sampling.confidence=true` does it)"
+        for rule in FREE_SCORES
+        if rule not in pool.free
     }
     if scores is None:
         lacking |= dict.fromkeys(SCORED_RULES, _no_scores(pool, config.verifier))
@@ -162,7 +170,7 @@ def applicable(
     for rule in config.rules:
         if rule in lacking:
             raise UserError(f"evaluate: rules: {rule}: {lacking[rule]}")
-    wanted = {*ALWAYS, *(config.rules or RULE_LABELS)}
+    wanted = {*ALWAYS, *(config.rules or {*RULE_LABELS} - {*FREE_SCORES})}
     names = [rule for rule in RULE_LABELS if rule in wanted and rule not in lacking]
     # Where nothing is known of any answer there is no rule to miss.
     notes = [
@@ -171,6 +179,9 @@ def applicable(
         if 0 < unknown[rule] < answered.sum() and rule in wanted
     ]
     return names, notes
+
+
+_NUMBERS = {"logprob": "a log-probability", "shortest": "a number of tokens"}
 
 
 def _no_scores(pool: PoolArrays, verifier: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from assay.settings.errors import UserError
@@ -29,6 +29,19 @@ class SamplingParams:
     """strings that end a sample; they are not included in it"""
     calculator: bool = False
     """in chain-of-thought solutions, compute `<<expression=` and fill in its value and `>>`"""
+    confidence: bool | None = None
+    """also record the free scores (docs/engines.md): self-certainty, token confidence, entropy and
+    others; empty = as the run was begun, for a new one with engine.name=transformers"""
+
+    def key(self) -> dict[str, Any]:
+        """What of it a run's key holds.
+
+        All, but `confidence` only where it is on: runs of versions without it keep their keys.
+        """
+        key = asdict(self)
+        if not self.confidence:
+            del key["confidence"]
+        return key
 
     def check(self) -> None:
         """Raises `UserError` naming the field that is out of range."""
@@ -103,6 +116,14 @@ class EngineConfig:
     def one_process(self) -> bool:
         """Whether one process keeps all of the hardware busy, whatever there is of it."""
         return self.name != "transformers"
+
+    @property
+    def records_confidence(self) -> bool:
+        """Whether free scores are recorded unless `sampling.confidence` says otherwise.
+
+        This engine has the probabilities anyway; others would have to send them along.
+        """
+        return self.name == "transformers"
 
     @property
     def gpus(self) -> int:

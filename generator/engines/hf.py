@@ -22,11 +22,13 @@ import torch
 
 from assay.generator.engines.cache import Cohort, attending, supports
 from assay.generator.engines.calculator import Calculator
+from assay.generator.engines.confidence import token_scores
 from assay.generator.engines.config import EngineConfig, SamplingParams
+from assay.generator.engines.group import Group
 from assay.generator.engines.interface import Completion, Request, Stop
 from assay.generator.engines.lean import LeanStep
 from assay.generator.engines.memory import is_out_of_memory, release, rows_of_model
-from assay.generator.engines.sampling import choose, uniforms
+from assay.generator.engines.sampling import choose
 from assay.generator.engines.waiting import Sample, Waiting
 from assay.generator.models import (
     ModelConfig,
@@ -42,32 +44,6 @@ __all__ = ["TransformersEngine"]
 # New samples join when this part of the batch is free: joining costs a pass of its own. On a GPU
 # the calls of the groups' attentions are most of a step's time, so groups shall be few and large.
 _JOIN, _JOIN_LARGE = 4, 2
-
-
-class _Group:
-    """Samples that started together, with their cache: sample i is row i of everything.
-
-    They are of one length, `written`; of `tokens`, (rows, most tokens), and `draws`, (samples at
-    first, most tokens, BITS), so many columns are used.
-    """
-
-    def __init__(self, samples: list[Sample], cohort: Cohort, seed: int) -> None:
-        self.samples, self.cohort = samples, cohort
-        self.limits = np.array([sample.limit for sample in samples])
-        most = int(self.limits.max())
-        # Not moved when rows are: `drawing` says which of it is whose.
-        self.draws = np.stack([uniforms(seed, s.key, s.index, most) for s in samples])
-        self.drawing = np.arange(len(samples))
-        self.tokens = np.zeros((len(samples), most), dtype=np.int64)
-        self.logprobs = np.zeros(len(samples))
-        self.written = 0
-
-    def drop(self, gone: Sequence[int]) -> None:
-        """Takes rows out, as `Cohort.drop`."""
-        order = self.cohort.drop(gone)
-        self.samples = [self.samples[row] for row in order]
-        self.limits, self.logprobs = self.limits[order], self.logprobs[order]
-        self.drawing, self.tokens = self.drawing[order], self.tokens[order]
 
 
 class _Computed:
@@ -134,7 +110,7 @@ class TransformersEngine:
         waiting = Waiting(requests, self._room(requests, params), together=self._large_groups)
         join = _JOIN_LARGE if self._large_groups else _JOIN
         size = self.batch_size or self._rows_that_fit(requests, params.max_new_tokens)
-        groups: list[_Group] = []
+        groups: list[Group] = []
         computed = _Computed()
         while waiting or groups:
             size = min(size, self._most)
@@ -173,20 +149,20 @@ class TransformersEngine:
         requests: Sequence[Request],
         computed: _Computed,
         params: SamplingParams,
-    ) -> tuple[_Group, list[Completion]] | None:
+    ) -> tuple[Group, list[Completion]] | None:
         """The group of `chunk` after its first tokens, and what ended with them.
 
         None where memory has run out; the samples are then as they were.
         """
         try:
-            group, logits = self._start(chunk, requests, computed, params.seed)
+            group, logits = self._start(chunk, requests, computed, params)
             return group, self._advance([group], logits, params)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
         return None
 
-    def _moved(self, groups: Sequence[_Group], params: SamplingParams) -> list[Completion] | None:
+    def _moved(self, groups: Sequence[Group], params: SamplingParams) -> list[Completion] | None:
         """What ended with the next token of every sample.
 
         None where memory has run out; all is then as it was.
@@ -218,7 +194,7 @@ class TransformersEngine:
             file=sys.stderr,
         )
 
-    def _evicted(self, groups: list[_Group]) -> list[Sample]:
+    def _evicted(self, groups: list[Group]) -> list[Sample]:
         """Takes out what is too many, from the group that began last."""
         gone: list[Sample] = []
         while (extra := _rows(groups) - self._most) > 0:
@@ -262,8 +238,8 @@ class TransformersEngine:
         samples: list[Sample],
         requests: Sequence[Request],
         computed: _Computed,
-        seed: int,
-    ) -> tuple[_Group, torch.Tensor]:
+        params: SamplingParams,
+    ) -> tuple[Group, torch.Tensor]:
         """The samples' group and the logits of their first tokens.
 
         `computed` is the prompt computed last and the logits after it: a request whose samples did
@@ -277,9 +253,9 @@ class TransformersEngine:
             )
         if len(names) == 1:
             cohort = Cohort(rows=len(samples), prefix=computed.prompts)
-            return _Group(samples, cohort, seed), computed.logits.expand(len(samples), -1)
+            return Group(samples, cohort, params), computed.logits.expand(len(samples), -1)
         rows = [names.index(sample.request) for sample in samples]
-        return _Group(samples, computed.prompts.repeat(rows), seed), computed.logits[rows]
+        return Group(samples, computed.prompts.repeat(rows), params), computed.logits[rows]
 
     def _prompts(self, prompts: Sequence[list[int]]) -> tuple[Cohort, torch.Tensor]:
         longest = max(map(len, prompts))
@@ -291,7 +267,7 @@ class TransformersEngine:
         return cohort, self._forward([cohort], ids, positions)
 
     @torch.inference_mode()
-    def _step(self, groups: Sequence[_Group]) -> torch.Tensor:
+    def _step(self, groups: Sequence[Group]) -> torch.Tensor:
         """The logits of the next token of every sample, (samples, vocabulary)."""
         last = np.concatenate([group.tokens[:, group.written - 1] for group in groups])
         ids = torch.from_numpy(last).to(self.device)
@@ -311,12 +287,21 @@ class TransformersEngine:
 
     @torch.inference_mode()
     def _advance(
-        self, groups: Sequence[_Group], logits: torch.Tensor, params: SamplingParams
+        self, groups: Sequence[Group], logits: torch.Tensor, params: SamplingParams
     ) -> list[Completion]:
         """Gives every sample its next token; takes out and returns those that ended with it."""
         draws = np.concatenate([group.draws[group.drawing, group.written] for group in groups])
-        tokens, logprobs = choose(logits, torch.from_numpy(draws).to(self.device), params)
-        drawn, scores = tokens.cpu().numpy(), logprobs.cpu().numpy()
+        seen: list[torch.Tensor] = []
+        tokens, logprobs = choose(
+            logits,
+            torch.from_numpy(draws).to(self.device),
+            params,
+            (lambda untempered: seen.append(token_scores(untempered)))
+            if params.confidence
+            else None,
+        )
+        drawn = tokens.cpu().numpy()
+        scores = torch.cat([logprobs[:, None], *seen], dim=1).cpu().numpy()
         done: list[Completion] = []
         first = 0
         for group in groups:
@@ -326,15 +311,18 @@ class TransformersEngine:
         return done
 
     def _append(
-        self, group: _Group, drawn: np.ndarray, scores: np.ndarray, stop: Sequence[str]
+        self, group: Group, drawn: np.ndarray, scores: np.ndarray, stop: Sequence[str]
     ) -> list[Completion]:
-        """Adds a group's drawn tokens, or what the calculator writes in their place."""
+        """Adds a group's drawn tokens, or what the calculator writes in their place.
+
+        `scores`: of each row its token's log-probability, then its `TOKEN_SCORES` if asked for.
+        """
         model_wrote = np.ones(len(drawn), dtype=bool)
         tokens = drawn.copy()
         for row, sample in enumerate(group.samples):
             if sample.calculator:
                 tokens[row], model_wrote[row] = self._calculated(group, row, int(drawn[row]))
-        group.logprobs += np.where(model_wrote, scores, 0.0)
+        group.note(scores, model_wrote)
         at_end = np.isin(tokens, self._ends) & model_wrote
         ended = {
             row: self._completion(group, row, "eos") for row in np.flatnonzero(at_end).tolist()
@@ -350,7 +338,7 @@ class TransformersEngine:
             group.drop(list(ended))
         return list(ended.values())
 
-    def _calculated(self, group: _Group, row: int, drawn: int) -> tuple[int, bool]:
+    def _calculated(self, group: Group, row: int, drawn: int) -> tuple[int, bool]:
         """The token to write for one that was drawn, and whether it is the model's."""
         sample = group.samples[row]
         if sample.forced:
@@ -364,7 +352,7 @@ class TransformersEngine:
         return token, token == drawn
 
     def _stopped(
-        self, group: _Group, ended: Mapping[int, Completion], stop: Sequence[str]
+        self, group: Group, ended: Mapping[int, Completion], stop: Sequence[str]
     ) -> dict[int, Completion]:
         """The rows, of those not `ended`, whose text now holds one of the texts `stop`."""
         # A token is at least one byte, so the end of the text holds whatever has just come.
@@ -380,7 +368,7 @@ class TransformersEngine:
         }
 
     def _completion(
-        self, group: _Group, row: int, reason: Stop, stop: Sequence[str] = ()
+        self, group: Group, row: int, reason: Stop, stop: Sequence[str] = ()
     ) -> Completion:
         sample = group.samples[row]
         tokens = group.tokens[row, : group.written].tolist()
@@ -391,8 +379,8 @@ class TransformersEngine:
             while size and self._text(tokens[: size - 1]).startswith(text):
                 size -= 1
             tokens = tokens[:size]
-        logprob = float(group.logprobs[row])
-        return Completion(sample.request, sample.index, text, tokens, logprob, reason)
+        logprob, free = float(group.logprobs[row]), group.free(row)
+        return Completion(sample.request, sample.index, text, tokens, logprob, reason, free)
 
     def _text(self, tokens: Sequence[int]) -> str:
         return str(self.tokenizer.decode(tokens, skip_special_tokens=True))
@@ -428,5 +416,5 @@ def _positions(cohort: Cohort, device: torch.device) -> torch.Tensor:
     return cohort.length - cohort.padding
 
 
-def _rows(groups: Sequence[_Group]) -> int:
+def _rows(groups: Sequence[Group]) -> int:
     return sum(len(group.samples) for group in groups)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from assay.generator.engines.config import SamplingParams
@@ -43,7 +43,8 @@ class Completion:
     natural log-probability of everything sampled, the end token included, under the model's own
     distribution: untempered, over the whole vocabulary; NaN where a server does not tell it. Tokens
     of the calculator are in `token_ids` and count towards the token limit, but were not sampled:
-    they add nothing to `logprob`.
+    they add nothing to `logprob`. `free` are the free scores (`engines/confidence.py`) that were
+    asked for and that the engine can tell.
     """
 
     request: int
@@ -52,6 +53,7 @@ class Completion:
     token_ids: list[int]
     logprob: float
     stop: Stop
+    free: Mapping[str, float] = field(default_factory=dict)
 
 
 class Engine(Protocol):

@@ -19,6 +19,7 @@ CPU, and its stream is the batch's).
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -46,7 +47,10 @@ def uniforms(seed: int, key: str, sample: int, count: int) -> np.ndarray:
 
 
 def choose(
-    logits: torch.Tensor, draws: torch.Tensor, params: SamplingParams
+    logits: torch.Tensor,
+    draws: torch.Tensor,
+    params: SamplingParams,
+    observe: Callable[[torch.Tensor], None] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """One token for each row.
 
@@ -54,6 +58,8 @@ def choose(
         logits: float32, shape (rows, vocabulary).
         draws: float64 in [0, 1), shape (rows, BITS); not read where the temperature is 0.
         params: temperature, top-k, top-p, min-p, in this order: that of Hugging Face's `generate`.
+        observe: is called with the untempered log-probabilities, (rows, vocabulary), which it must
+            neither change nor keep.
 
     Returns:
         Tokens (int64) and their log-probabilities (float32) under the untempered distribution, both
@@ -65,6 +71,8 @@ def choose(
     # One NaN or infinity makes all of its row NaN.
     if bool(untempered[:, 0].isnan().any()):
         raise UserError("the model's logits are not finite (damaged weights, or dtype overflow)")
+    if observe is not None:
+        observe(untempered)
     if params.temperature == 0:
         tokens = logits.argmax(dim=-1)
         scale, scaled = 1.0, untempered

@@ -11,12 +11,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
+from assay.selection.free import FREE_SCORES
 from assay.settings.errors import UserError
 
 __all__ = [
     "AGGREGATES",
     "Values",
     "answer_of",
+    "free_of",
     "label_of",
     "number_of",
     "sample_of",
@@ -107,6 +109,19 @@ def scores_of(value: Any, aggregate: str, where: str) -> dict[str, float]:
             str(name): number_of(each, aggregate, "scores", where) for name, each in value.items()
         }
     return {"": number_of(value, aggregate, "scores", where)}
+
+
+def free_of(value: Any, where: str) -> dict[str, float]:
+    """The free scores that are known, by name."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not value.keys() <= FREE_SCORES.keys():
+        raise UserError(
+            f"{where}: expected names of {', '.join(FREE_SCORES)} with numbers in 'free', "
+            f"found {value!r:.60}"
+        )
+    numbers = {name: number_of(each, "last", "free", where) for name, each in value.items()}
+    return {name: number for name, number in numbers.items() if not math.isnan(number)}
 
 
 def values_of(value: Any, text: str, where: str) -> dict[str, Values]:

@@ -17,12 +17,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from assay.pools.frame import join_scores, load_frame, scored_by
+from assay.pools.frame import has_free, join_scores, load_frame, scored_by
 from assay.pools.imported import STAGE, with_imported
 from assay.pools.progress import progress_bar
 from assay.pools.rows import VALUES, answers_schema, candidates_schema
 from assay.pools.run import Part, Run
 from assay.problems.problem import Problem
+from assay.selection.free import FREE_SCORES
 from assay.settings.errors import UserError
 from assay.storage.files import atomic_file
 from assay.storage.parquet import to_frame
@@ -122,7 +123,7 @@ def lines(opened: Run, config: ExportConfig) -> Iterator[list[dict[str, Any]]]:
             f"{opened.path}: {len(parts) - len(graded)} of {len(parts)} parts are not graded yet; "
             f"`assay grade {opened.path}` does it"
         )
-    verifiers = scored_by(opened)
+    verifiers, free = scored_by(opened), has_free(opened)
     size = int(opened.key("candidates")["problems_per_part"])
     by_slice: dict[int, list[Part]] = {}
     for part in parts:
@@ -134,7 +135,7 @@ def lines(opened: Run, config: ExportConfig) -> Iterator[list[dict[str, Any]]]:
             if of_slice := by_slice.get(index):
                 frame = _frame(opened, of_slice, verifiers, is_graded=bool(graded))
                 for row in frame.to_dict("records"):
-                    rows[row["problem_id"]].append(_candidate(row, verifiers, config))
+                    rows[row["problem_id"]].append(_candidate(row, verifiers, config, free=free))
             yield [{**_problem(p), "candidates": rows[p.id]} for p in problems]
             bar.update(len(problems))
 
@@ -167,11 +168,13 @@ def _problem(problem: Problem) -> dict[str, Any]:
 
 
 def _candidate(
-    row: Mapping[Any, Any], verifiers: list[str], config: ExportConfig
+    row: Mapping[Any, Any], verifiers: list[str], config: ExportConfig, *, free: bool
 ) -> dict[str, Any]:
     line = {name: _json(row[name]) for name in _CANDIDATE}
     if config.token_ids:
         line["token_ids"] = _json(row["token_ids"])
+    if free:
+        line["free"] = {name: _json(row.get(name)) for name in FREE_SCORES}
     if "outcome" in row:
         line |= {name: _json(row[name]) for name in _ANSWER}
     line["scores"] = {name: _json(row[f"score:{name}"]) for name in verifiers}
@@ -208,6 +211,8 @@ def _schema(opened: Run, config: ExportConfig) -> pyarrow.Schema:
     fields = [columns.field(name) for name in _CANDIDATE]
     if config.token_ids:
         fields.append(columns.field("token_ids"))
+    if has_free(opened):
+        fields.append(pa.field("free", pa.struct([columns.field(name) for name in FREE_SCORES])))
     if "answers" in stages:
         fields += [answers_schema().field(name) for name in _ANSWER]
     if verifiers:

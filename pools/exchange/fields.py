@@ -53,6 +53,8 @@ class Fields:
     """of all generated tokens together, in nats, or a list with an item for each token"""
     stops: str = ""
     """why generation ended"""
+    free: str = ""
+    """free scores by their names (docs/engines.md)"""
     answers: str = ""
     """as they extracted them"""
     labels: str = ""

@@ -102,7 +102,7 @@ def import_pool(config: ImportConfig) -> tuple[Run, bool]:
     scores_name = config.scores_name or name
     key = {
         "files": [_hash(Path(file)) for file in config.files],
-        "fields": as_dict(fields),
+        "fields": _fields_key(fields),
         "scores_name": scores_name,
         "aggregate": config.aggregate,
         "join": config.join,
@@ -117,6 +117,8 @@ def import_pool(config: ImportConfig) -> tuple[Run, bool]:
     with _begun(path) as begun:
         opened = Run.open_or_create(begun, counted.problems)
         run_key = {"import": key, "problems_per_part": size}
+        if counted.has_free:
+            run_key["free"] = True
         opened.register("candidates", run_key, {})
         _write(opened, config, fields, counted, scores_name)
         parts = len(opened.parts("candidates"))
@@ -178,6 +180,17 @@ def _mapping(config: ImportConfig) -> tuple[Fields, str]:
     return merge(Fields, [read_yaml(path), changed]), path.stem
 
 
+def _fields_key(fields: Fields) -> dict[str, Any]:
+    """The mapping as the run's key holds it.
+
+    Files of earlier versions hold no free scores: an import of one has the key that it had then.
+    """
+    key = as_dict(fields)
+    if fields.free in ("", read_yaml(format_file("assay"))["free"]):
+        del key["free"]
+    return key
+
+
 def _finished(path: Place, key: dict[str, Any]) -> Run | None:
     """The run where it holds just this import; `None` where there is nothing yet."""
     if isinstance(path, Path):
@@ -227,6 +240,7 @@ class _Counted:
     valued: set[str] = field(default_factory=set)
     unstepped: int = 0
     has_theirs: bool = False
+    has_free: bool = False
     shared: Counter[str] = field(default_factory=Counter)
 
 
@@ -243,6 +257,7 @@ def _count(config: ImportConfig, fields: Fields) -> _Counted:
             counted.valued |= set(theirs.values)
             counted.unstepped += bool(fields.steps and theirs.scores and not theirs.values)
             counted.has_theirs |= theirs.answer is not None or theirs.label is not None
+            counted.has_free |= bool(theirs.free)
     if not counted.candidates:
         raise UserError(f"{config.files[0]}: holds no solutions")
     return counted
@@ -329,4 +344,5 @@ def _candidate(key: dict[str, Any], theirs: Imported) -> Candidate:
         prompt_tokens=theirs.prompt_tokens,
         logprob=theirs.logprob,
         stop=theirs.stop,
+        free=theirs.free,
     )

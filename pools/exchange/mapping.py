@@ -21,6 +21,7 @@ from typing import Any
 from assay.pools.exchange.cells import (
     Values,
     answer_of,
+    free_of,
     label_of,
     number_of,
     sample_of,
@@ -46,7 +47,7 @@ __all__ = ["Imported", "Row", "UnmappedError", "convert"]
 _SHARED = ("modes", "origins", "stops", "prompt_tokens")
 _COLUMNS = (
     *("modes", "samples", "origins", "tokens", "prompt_tokens", "token_ids", "logprobs", "stops"),
-    *("answers", "labels", "scores", "values"),
+    *("free", "answers", "labels", "scores", "values"),
 )
 _CODE_TAGS = re.compile(r"<llm-code>\n?(.*?)(?:</llm-code>|\Z)", re.DOTALL)
 _OUTPUT_TAGS = re.compile(r"<llm-code-output>.*?(?:</llm-code-output>|\Z)", re.DOTALL)
@@ -70,6 +71,7 @@ class Imported:
     token_ids: list[int]
     logprob: float
     stop: str
+    free: dict[str, float]
     answer: str | None
     label: bool | None
     scores: dict[str, float]
@@ -154,6 +156,7 @@ def _candidate(
         token_ids=token_ids_of(cells["token_ids"], where),
         logprob=number_of(cells["logprobs"], "sum", "logprobs", where),
         stop=word_of(cells["stops"]),
+        free=free_of(cells["free"], where),
         answer=answer_of(cells["answers"], fields.no_answer),
         label=label_of(cells["labels"], where),
         scores={**last, **scores_of(cells["scores"], aggregate, where)},

@@ -111,7 +111,7 @@ def make_job(
         "training": dataclasses.asdict(training),
         "start": fingerprint(training.model.base),
         "generator": fingerprint(ModelConfig(name=str(source.generator))),
-        "sampling": dataclasses.asdict(config.sampling),
+        "sampling": config.sampling.key(),
         "problems": problems,
         "pool": [len(source.training), dict(source.config.pool_modes)],
         "test": [source.test["problem_id"].nunique(), dict(source.config.modes)],

@@ -4,6 +4,9 @@
     fine-tune the generator            OUTPUT/generator
     sample and grade, for training     OUTPUT/train          (a run)
     train the verifier                 OUTPUT/verifier
+    sample, grade and score held-out   OUTPUT/held           (a run; only with held.limit)
+    train the ranker on them           OUTPUT/ranker
+    choose the rule by them            OUTPUT/choice.json
     sample, grade and score each test  OUTPUT/TEST           (a run each)
     evaluate and report                OUTPUT/TEST/report
 
@@ -17,32 +20,32 @@ import dataclasses
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from assay.evaluation.choice import FILE as CHOICE
+from assay.evaluation.choice import Choice, write_choice
+from assay.evaluation.choose_rule import choice_table, choose_for_run
 from assay.evaluation.report import report
-from assay.generator.engines import EngineConfig, SamplingParams
 from assay.generator.models import ModelConfig
-from assay.generator.train import TrainGeneratorConfig, train_generator
+from assay.generator.train import train_generator
 from assay.pools.frame import frame_line, load_frame, stage_seconds
 from assay.pools.run import Run
 from assay.problems.contamination import find_overlaps, told_overlaps
 from assay.problems.problem import Problem
-from assay.problems.prompts import PromptConfig
-from assay.problems.sets import ProblemsConfig, load_problems
-from assay.sandbox import Limits
+from assay.problems.sets import load_problems
+from assay.search.drivers.config import LoopConfig, Split, check_loop, held_split, split_of
 from assay.search.solving.show import show_one
-from assay.search.stages.contamination import ContaminationConfig, evaluation_sets
+from assay.search.stages.contamination import evaluation_sets
 from assay.search.stages.grade import GradeConfig, grade
 from assay.search.stages.sample import SampleConfig, prompt_of, sample
 from assay.search.stages.score import ScoreRunConfig, score
 from assay.search.stages.train import training_pool
-from assay.selection.request import EvaluateConfig
+from assay.search.stages.train_ranker import train_ranker
 from assay.settings.errors import UserError
 from assay.storage.places import local_folder
-from assay.verifier.config import ScoreConfig, TrainVerifierConfig, VerifierModelConfig
+from assay.verifier.config import TrainVerifierConfig
 from assay.verifier.train import train_verifier
 
 __all__ = [
@@ -59,102 +62,102 @@ __all__ = [
 ]
 
 
-@dataclass
-class Split:
-    """Which part of the problem set a step works on."""
-
-    split: str = "train"
-    """name of the split"""
-    limit: int = 0
-    """number of problems to take; 0 = all"""
-    offset: int = 0
-    """number of problems to skip first"""
-    shuffle: bool = False
-    """shuffle before skipping and limiting"""
-
-
-@dataclass
-class LoopConfig:
-    """What `assay run` and `assay quickstart` read."""
-
-    output: str = ""
-    """folder for everything that is written"""
-    problems: ProblemsConfig = field(default_factory=ProblemsConfig)
-    """the problem set; the splits below say which of its problems each step takes"""
-    train: Split = field(default_factory=Split)
-    """problems to fine-tune the generator on"""
-    validation: Split = field(default_factory=lambda: Split(limit=0))
-    """held-out problems whose coverage decides which epoch of the generator is kept; limit=0 = none
-    """
-    generator: TrainGeneratorConfig = field(default_factory=TrainGeneratorConfig)
-    pool: Split = field(default_factory=Split)
-    """problems to sample candidates from for training the verifier"""
-    pool_modes: dict[str, int] = field(default_factory=lambda: {"cot": 50, "pot": 50})
-    """samples per pool problem, by mode"""
-    pool_mixture: dict[str, Any] = field(default_factory=dict)
-    """several origins of these samples, as `mixture` of assay sample; members use the fine-tuned
-    generator unless they name another"""
-    verifier: TrainVerifierConfig = field(
-        default_factory=lambda: TrainVerifierConfig(
-            model=VerifierModelConfig(base=ModelConfig(name="")), prompt=PromptConfig(form="auto")
-        )
-    )
-    """by default it starts from the generator and is prompted as it is (model.base, prompt)"""
-    tests: dict[str, Split] = field(default_factory=lambda: {"test": Split(split="test")})
-    """test sets by name"""
-    contamination: ContaminationConfig = field(default_factory=ContaminationConfig)
-    """reported before training: questions of the tests, and of the sets in against, that occur
-    among the training problems"""
-    modes: dict[str, int] = field(default_factory=lambda: {"cot": 32, "pot": 32})
-    """samples per test problem, by mode"""
-    mixture: dict[str, Any] = field(default_factory=dict)
-    """several origins of the test candidates, like `pool_mixture`"""
-    sampling: SamplingParams = field(default_factory=SamplingParams)
-    engine: EngineConfig = field(default_factory=EngineConfig)
-    limits: Limits = field(default_factory=Limits)
-    """limits on each program"""
-    scoring: ScoreConfig = field(default_factory=ScoreConfig)
-    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
-    problems_per_part: int = 0
-    """problems per part, the unit of resuming; 0 = enough for about 512 samples"""
-    workers: int = 0
-    """local processes for sampling and scoring; 0 = one per core on a CPU, one on a GPU"""
-    show: bool = True
-    """show at the end how one test problem is solved"""
-
-
 def run(config: LoopConfig) -> None:
     """Runs the whole loop, or what is left of it, and prints its table."""
-    if not config.output:
-        raise UserError("output: expected a folder, for example output=runs/first")
-    if not config.tests:
-        raise UserError("tests: expected at least one test set")
-    for name in {"generator", "verifier", "train"} & set(config.tests):
-        raise UserError(f"tests.{name}: this name is taken; choose another")
+    check_loop(config)
     output = local_folder(config.output, "output")
     splits = Splits(config)
     dropped = check_leaks(config, splits)
-    steps = _Steps(4 + 3 * len(config.tests))
+    steps = _Steps(_step_count(config))
 
     generator = steps.do("fine-tune the generator", lambda: fine_tune(config, dropped, splits))
     steps.do("sample for the verifier", lambda: sample_split(config, "train", generator, splits))
     pool = steps.do("run programs and grade", lambda: grade_split(config, "train"))
     verifier, tokens = _verifier(config, pool, generator, dropped, steps)
-    runs = {}
-    for name in config.tests:
+    runs, sampled = {"train": pool}, {"train": tokens}
+
+    def scored(name: str) -> Run:
         steps.do(f"{name}: sample", partial(sample_split, config, name, generator, splits))
         steps.do(f"{name}: run programs and grade", partial(grade_split, config, name))
-        runs[name] = steps.do(f"{name}: score", partial(_score, config, name, verifier))
-    _report(config, output, {"train": pool, **runs}, {"train": tokens})
-    print(f'\nsolve:  assay solve generator={generator} verifier={verifier} "QUESTION"')
+        return steps.do(f"{name}: score", partial(_score, config, name, verifier))
+
+    ranker, choice = None, None
+    if config.held.limit:
+        runs["held"] = scored("held")
+        sampled["held"] = _tokens(runs["held"])
+        if config.train_ranker:
+            ranker = steps.do("train the ranker", partial(_ranker, config, verifier, runs["held"]))
+        choice = steps.do("choose the rule", partial(_choose, config))
+    for name in config.tests:
+        runs[name] = scored(name)
+        if ranker:
+            runs[name] = steps.do(f"{name}: rank", partial(_rank, config, name, ranker))
+    _report(config, output, runs, sampled, choice)
+    needed = "" if choice else f" verifier={verifier}"
+    print(f'\nsolve:  assay solve generator={generator}{needed} "QUESTION"')
+
+
+def _tokens(run: Run) -> int:
+    """The tokens of a run's candidates."""
+    parts = run.parts("candidates")
+    return sum(
+        sum(run.read("candidates", part, ["tokens"])["tokens"].to_pylist()) for part in parts
+    )
+
+
+def _step_count(config: LoopConfig) -> int:
+    ranks = bool(config.held.limit and config.train_ranker)
+    held = 4 + ranks if config.held.limit else 0
+    return 4 + held + (3 + ranks) * len(config.tests)
+
+
+def _ranker(config: LoopConfig, verifier: Path, held: Run) -> Path | None:
+    """Trains the ranker on the held-out problems, whose scores by it are out of fold.
+
+    `None` where too few of them have right candidates, or wrong ones, for cross-fitting.
+    """
+    frame = load_frame(held)
+    for name, label in (("right", True), ("wrong", False)):
+        there = frame.loc[frame["label"].eq(label).fillna(False), "problem_id"].nunique()
+        if there < 2 * config.ranker.folds:
+            print(f"      no ranker: {there} problems have {name} candidates", flush=True)
+            return None
+    output = Path(config.output)
+    training = dataclasses.replace(
+        config.ranker,
+        output=str(output / "ranker"),
+        pools=[*config.ranker.pools, str(output / "held")],
+        verifiers=config.ranker.verifiers or [verifier.name],
+        name="ranker",
+    )
+    return Path(train_ranker(training).path)
+
+
+def _choose(config: LoopConfig) -> Choice:
+    """Chooses the rule by the held-out problems; the record lies beside the models."""
+    output = Path(config.output)
+    choice = choose_for_run(Run.open(str(output / "held")), config.choose)
+    write_choice(output / CHOICE, choice)
+    print(choice_table(choice))
+    return choice
+
+
+def _rank(config: LoopConfig, name: str, ranker: Path) -> Run:
+    run = str(Path(config.output) / name)
+    return score(ScoreRunConfig(run=run, ranker=str(ranker), name="ranker", workers=config.workers))
 
 
 def _report(
-    config: LoopConfig, output: Path, runs: Mapping[str, Run], sampled: dict[str, int]
+    config: LoopConfig,
+    output: Path,
+    runs: Mapping[str, Run],
+    sampled: dict[str, int],
+    choice: Choice | None,
 ) -> None:
     """Reports every test, what all steps cost, and how one problem is solved.
 
-    `runs` are the pool of the verifier, "train", and the tests; `sampled` the tokens of that pool.
+    `runs` are the pool of the verifier, "train", the held-out one, and the tests; `sampled` the
+    tokens of those that are no tests.
     """
     tests = {name: run for name, run in runs.items() if name in config.tests}
     example = ""
@@ -164,7 +167,7 @@ def _report(
         print(report.report_run(test, config.evaluate, f"{output.name}: {name}", frame))
         sampled[name] = int(frame["tokens"].sum())
         if config.show and not example:
-            solved = show_one(test, config.evaluate, frame)
+            solved = show_one(test, config.evaluate, frame, choice)
             example = f"\nOne problem of {name}, solved:\n\n{solved}"
     print()
     print(_costs(output, runs, sampled))
@@ -212,13 +215,8 @@ class _Steps:
         return value
 
 
-def split_of(config: LoopConfig, split: Split) -> ProblemsConfig:
-    """The problem set, and which of its problems `split` takes."""
-    return dataclasses.replace(config.problems, **dataclasses.asdict(split))
-
-
 def check_leaks(config: LoopConfig, splits: Splits | None = None) -> frozenset[str]:
-    """Reports which test questions occur in training, and returns those to leave out of it.
+    """Reports which test and held-out questions occur in training; returns those to leave out.
 
     `splits` keeps the problems for the steps that come after. There are none to leave out without
     `contamination.drop`. Raises `UserError` where a test holds a question that is trained on too,
@@ -229,8 +227,12 @@ def check_leaks(config: LoopConfig, splits: Splits | None = None) -> frozenset[s
     train, pool = splits.problems(config.train), splits.problems(config.pool)
     trained = list({p.question: p for p in [*train, *pool, *splits.validation()]}.values())
     sets = {f"tests.{name}": splits.problems(split) for name, split in config.tests.items()}
+    held = held_split(config)
+    if held is not None:
+        _refuse_shared({p.question for p in splits.problems(held)}, sets, "held-out")
+        sets = {"held": splits.problems(held), **sets}
     if not check.drop:
-        _refuse_shared({p.question for p in trained}, sets)
+        _refuse_shared({p.question for p in trained}, sets, "training", _DROP)
     if check.against:
         sets |= evaluation_sets(check.against, "contamination.against")
     overlaps = find_overlaps(trained, sets, check.n)
@@ -247,14 +249,16 @@ def check_leaks(config: LoopConfig, splits: Splits | None = None) -> frozenset[s
     return dropped
 
 
-def _refuse_shared(trained: set[str], tests: Mapping[str, Sequence[Problem]]) -> None:
+_DROP = "; contamination.drop=true leaves such ones out of training"
+
+
+def _refuse_shared(
+    others: set[str], tests: Mapping[str, Sequence[Problem]], kind: str, hint: str = ""
+) -> None:
     for name, problems in tests.items():
         for problem in problems:
-            if problem.question in trained:
-                raise UserError(
-                    f"{name}: {problem.id} is among the training problems; "
-                    "contamination.drop=true leaves such ones out of training"
-                )
+            if problem.question in others:
+                raise UserError(f"{name}: {problem.id} is among the {kind} problems{hint}")
 
 
 def _without(problems: list[Problem], dropped: frozenset[str]) -> list[Problem]:
@@ -275,9 +279,12 @@ def fine_tune(
 def sample_split(
     config: LoopConfig, name: str, generator: Path, splits: Splits | None = None
 ) -> Run:
-    """Samples the candidates of "train" or of a test set, into OUTPUT/NAME."""
+    """Samples the candidates of "train", "held" or a test set, into OUTPUT/NAME."""
     split, modes, mixture = config.pool, config.pool_modes, config.pool_mixture
-    if name != "train":
+    held = held_split(config)
+    if name == "held" and held is not None:
+        split, modes, mixture = held, config.held_modes or config.modes, {}
+    elif name != "train":
         split, modes, mixture = config.tests[name], config.modes, config.mixture
     return sample(
         SampleConfig(

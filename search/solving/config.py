@@ -46,9 +46,10 @@ class SolveConfig:
     """modes that the n candidates are divided among; empty = those of the choice, else those that
     the generator was trained on, else cot and pot"""
     rule: str = ""
-    """majority | weighted | top_k | weighted_top_k | best_of_n | logprob | shortest | hybrid
-    (greedy; n, modes, verifier and sampling.temperature are not read); empty = the chosen one, else
-    weighted with a verifier, majority without"""
+    """majority | weighted | top_k | weighted_top_k | best_of_n | logprob | shortest | a free score
+    (self_certainty, …; with sampling.confidence=true) | hybrid (greedy; n, modes, verifier and
+    sampling.temperature are not read); empty = the chosen one, else weighted with a verifier,
+    majority without"""
     k: int = 0
     """candidates that vote in top_k and weighted_top_k; 0 = the best by the choice, else by n"""
     sampling: dict[str, Any] = field(default_factory=dict)

@@ -136,6 +136,7 @@ def _pool_of(problem: Problem, members: Sequence[Member], scorer: str) -> PoolAr
     def row(values: Sequence[object], dtype: type) -> np.ndarray:  # type: ignore[type-arg]
         return np.array(values, dtype).reshape(shape)
 
+    free = {name for member in members for name in member.candidate.free}
     scores = row([m.score for m in members], np.float64).astype(np.float32)
     return PoolArrays(
         problem_ids=[problem.id],
@@ -149,4 +150,8 @@ def _pool_of(problem: Problem, members: Sequence[Member], scorer: str) -> PoolAr
         present=np.ones(shape, bool),
         origins=np.zeros(shape, np.int32),
         origin_names=[""],
+        free={
+            name: row([m.candidate.free.get(name, np.nan) for m in members], np.float32)
+            for name in free
+        },
     )

@@ -93,7 +93,7 @@ class PoolScorer:
         rows = []
         for problem, sampled, grades in zip(problems, candidates, graded, strict=True):
             read = _read(sampled, grades)
-            own = [vars(c) | vars(g) for c, g in zip(sampled, grades, strict=True)]
+            own = [{**vars(c), **vars(g), **c.free} for c, g in zip(sampled, grades, strict=True)]
             for name, scorer in self._verifiers.items():
                 aggregate = self._aggregates[name]
                 scored = scorer.score(problem, read, ScoreConfig(aggregate, values=True))

@@ -37,7 +37,8 @@ from assay.verifier.ranker.model_file import Ranker
 __all__ = ["RULES", "Setup", "set_up", "share"]
 
 QUICKSTART = Path("runs/quickstart")
-RULES = tuple(name for name in RULE_LABELS if name not in ("single", "pass"))
+VOTES = ("majority", "weighted", "top_k", "weighted_top_k", "best_of_n")
+RULES = (*VOTES, *(name for name in RULE_LABELS if name not in (*VOTES, "single", "pass")))
 N = 32
 
 

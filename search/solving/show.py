@@ -18,7 +18,7 @@ import numpy as np
 from assay.evaluation.choice import Choice
 from assay.evaluation.of_run import usable
 from assay.pools.frame import load_frame
-from assay.pools.rows import Candidate, Graded
+from assay.pools.rows import Graded, candidate_of
 from assay.pools.run import Run
 from assay.search.solving.decide import Member, Solved, choose
 from assay.search.solving.setup import Setup, share
@@ -29,7 +29,7 @@ from assay.selection.rule_spec import RuleSpec
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["decoded_by", "show", "show_one", "support", "told_rule", "withheld"]
+__all__ = ["decoded_by", "members_in", "show", "show_one", "support", "told_rule", "withheld"]
 
 
 def show_one(
@@ -54,7 +54,7 @@ def show_one(
         frame = _first(frame, share(choice.n, choice.modes))
     best: tuple[int, Solved] | None = None
     for problem_id, rows in frame.groupby("problem_id", sort=False):
-        members = _members(rows, spec.scorer or verifier)
+        members = members_in(rows, spec.scorer or verifier)
         solved = choose(by_id[str(problem_id)], members, spec, confidence)
         vote = choose(by_id[str(problem_id)], members, RuleSpec("majority"))
         interest = 2 if solved.right and not vote.right else int(bool(solved.right))
@@ -70,7 +70,7 @@ def _first(frame: pd.DataFrame, counts: Mapping[str, int]) -> pd.DataFrame:
     return frame[place < frame["mode"].map(counts).fillna(0)]
 
 
-def _members(rows: pd.DataFrame, verifier: str) -> list[Member]:
+def members_in(rows: pd.DataFrame, verifier: str) -> list[Member]:
     """A problem's rows of `load_frame`, with texts, as members."""
     import pandas as pd
 
@@ -78,7 +78,7 @@ def _members(rows: pd.DataFrame, verifier: str) -> list[Member]:
     for row in rows.to_dict("records"):
         values = {str(name): value for name, value in row.items()}
         values["label"] = None if pd.isna(row["label"]) else bool(row["label"])
-        candidate = Candidate(**{f.name: values[f.name] for f in dataclasses.fields(Candidate)})
+        candidate = candidate_of(values)
         graded = Graded(**{f.name: values[f.name] for f in dataclasses.fields(Graded)})
         members.append(Member(candidate, graded, float(values.get(f"score:{verifier}", "nan"))))
     return members
@@ -113,14 +113,16 @@ def told_rule(setup: Setup) -> list[str]:
     if rated is None or choice is None:
         return [f"  no probability: {setup.why_not}"] if setup.where else []
     right = f"{100 * rated.accuracy.value:.1f} %"
-    text = f"  {rated.spec.label(setup.n)}: {right} on {_number(choice)} held-out problems"
+    text = f"  {rated.spec.label(setup.n)}: {right} on {_held_out(choice)}"
     if rated.spec.name != "majority":
         text += f", majority {100 * choice.majority.accuracy.value:.1f} %"
     return [text]
 
 
-def _number(choice: Choice) -> str:
-    return f"{int(choice.held_out['problems']):,}"
+def _held_out(choice: Choice) -> str:
+    name = choice.held_out.get("set")
+    problems = f"{int(choice.held_out['problems']):,} held-out problems"
+    return f"{problems} of {name}" if name else problems
 
 
 def _told(probability: float) -> str:
@@ -168,7 +170,8 @@ def _answer_lines(solved: Solved, least: float) -> list[str]:
         return [f"  {withheld(solved, least)}", line]
     if np.isnan(solved.confidence):
         return [line]
-    return [line, f"  it is right with a probability of {_told(solved.confidence)}"]
+    told = _told(solved.confidence)
+    return [line, f"  probability that it is right: {told}, of problems like the held-out ones"]
 
 
 def _rank(member: Member) -> tuple[float, str, int]:

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from assay.pools.grading import GRADER, grade_candidates
-from assay.pools.rows import Candidate, answers_table
+from assay.pools.rows import answers_table, candidate_of
 from assay.pools.run import Part, Run, Shard
 from assay.problems.answers import is_answer
 from assay.problems.problem import Problem
@@ -119,7 +119,7 @@ def open_worker(config: GradeConfig, record: dict[str, Any]) -> Do:
     def do(part: Part, report: Report) -> None:
         start = time.perf_counter()
         candidates = opened.read("candidates", part)
-        rows = [Candidate(**row) for row in candidates.to_pylist()]
+        rows = [candidate_of(row) for row in candidates.to_pylist()]
         graded = grade_candidates(opened.slice(part), rows, sandbox)
         table = answers_table(rows, graded)
         opened.write("answers", part, table, time.perf_counter() - start)

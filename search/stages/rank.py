@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["open_worker", "remaining"]
 
+_ROW = [*KEY, "score"]
+
 
 def remaining(
     run: str, path: str, name: str, shard: str, config: Mapping[str, Any]
@@ -111,7 +113,7 @@ def _table(frame: pd.DataFrame, names: Mapping[str, str]) -> pyarrow.Table:
         column: sum((frame[f"{column}:{name}"] for name in names), start=0 * frame["score"])
         for column in ("verifier_tokens", "verifier_prompt_tokens")
     }
-    rows: list[dict[str, Any]] = frame[[*KEY, "score"]].to_dict("records")
+    rows = [dict(zip(_ROW, row, strict=True)) for row in frame[_ROW].itertuples(index=False)]
     for column, values in tokens.items():
         for row, value in zip(rows, values.tolist(), strict=True):
             row[column] = int(value) if value == value else None

@@ -134,6 +134,7 @@ def _remaining(
         for name, origin in origins.items()
     }
     opened = Run.open_or_create(config.run, problems)
+    origins = {name: _with_confidence(origin, opened, name) for name, origin in origins.items()}
     size = part_size(config, origins, opened)
     _register(opened, dataclasses.replace(config, problems_per_part=size), origins, shots)
     asked = [
@@ -188,6 +189,23 @@ def _check(config: SampleConfig) -> None:
         raise UserError(f"problems_per_part={config.problems_per_part}: expected 0 (auto) or more")
 
 
+def _with_confidence(origin: Origin, opened: Run, name: str) -> Origin:
+    """The origin with `sampling.confidence` decided: as asked, as begun, or as its engine has it.
+
+    Runs of versions without it were begun without it.
+    """
+    if origin.sampling.confidence is not None:
+        return origin
+    begun = opened.origin_key("candidates", name)
+    recorded = (
+        origin.engine.records_confidence
+        if begun is None
+        else bool(begun.get("sampling", {}).get("confidence"))
+    )
+    sampling = dataclasses.replace(origin.sampling, confidence=recorded)
+    return dataclasses.replace(origin, sampling=sampling)
+
+
 def _by_model(origins: Mapping[str, Origin]) -> list[str]:
     """The names of the origins, those of one model together: a worker then loads it once."""
     models = [_model(origin) for origin in origins.values()]
@@ -209,7 +227,11 @@ def _register(
     # All are checked before the first one is sampled for hours.
     for name, origin in origins.items():
         key = sampling_key(origin, shots[name], config.problems_per_part)
-        settings = origin if name else dataclasses.replace(config, prompt=origin.prompt)
+        settings = (
+            origin
+            if name
+            else dataclasses.replace(config, prompt=origin.prompt, sampling=origin.sampling)
+        )
         opened.register("candidates", key, as_dict(settings), name, partial(_shape, origin))
 
 
@@ -244,7 +266,7 @@ def sampling_key(config: Origin, shots: Shots | None, problems_per_part: int) ->
     return {
         "generator": fingerprint(config.generator),
         "prompt": _prompt_key(config.prompt, shots),
-        "sampling": as_dict(config.sampling),
+        "sampling": config.sampling.key(),
         **identity(config.engine),
         "dtype": config.generator.dtype,
         "problems_per_part": problems_per_part,

@@ -76,7 +76,7 @@ def test_unknown_key(capsys):
         (["solve", "1 + 1?", "generator=embedded", "rule=best"], "rule=best: expected one of"),
         (["solve", "1 + 1?", "generator=embedded", "rule=top_k"], "needs a verifier"),
         (["solve", "1 + 1?", "generator=embedded", "verifier=embedded"], "verifier"),
-        (["solve", "1 + 1?", "generator=embedded", "n=0"], "n=0: expected 1 or more"),
+        (["solve", "1 + 1?", "generator=embedded", "n=-1"], "n=-1: expected 1 or more"),
         (["solve", "problems=nowhere.jsonl", "generator=embedded"], "nowhere.jsonl"),
         (["run"], "output: expected a folder"),
         (["run", "nowhere.yaml"], "nowhere.yaml: no such configuration file"),

@@ -9,10 +9,11 @@ import pytest
 from assay import command_line
 from assay.pools.exchange.exporting import ExportConfig, export
 from assay.pools.frame import load_frame
-from assay.pools.rows import Candidate, candidates_table, scores_table
+from assay.pools.rows import Candidate, candidate_of, candidates_table, scores_table
 from assay.pools.run import Part, Run
 from assay.problems.problem import Problem, Solution
 from assay.search.stages.grade import GradeConfig, grade
+from assay.selection.free import FREE_SCORES, recorded
 from assay.settings.errors import UserError
 
 PROGRAM = "print(1 + 1)"
@@ -107,6 +108,34 @@ def test_a_line_holds_everything_known(run, tmp_path):
     # Classes hold over all parts of a problem: words and program both say A.
     assert [c["answer_class"] for c in lines[1]["candidates"]] == [0, 1, 0]
     assert lines[2]["candidates"] == []
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+def test_free_scores_go_out_and_come_back(ending, tmp_path):
+    opened = Run.open_or_create(tmp_path / "run", [Problem("a", "1 + 1?", "2")])
+    key = {"problems_per_part": 1, "sampling": {"confidence": True}}
+    opened.register("candidates", key, {})
+    free = {"self_certainty": 12.5, "entropy": 0.25}
+    found = [
+        Candidate("a", "cot", i, "#### 2", [4], 2, 7, -1.0, "eos", free=scores)
+        for i, scores in enumerate((free, {}))
+    ]
+    opened.write("candidates", Part(0, "cot", 0, 2), candidates_table(found), 1.0)
+    path = tmp_path / f"pool.{ending}"
+    export(ExportConfig(run=str(opened.path), output=str(path)))
+    words = ["import", str(path), f"run={tmp_path / 'again'}"]
+    assert command_line.main(words) == 0
+    again = Run.open(tmp_path / "again")
+    (part,) = again.parts("candidates")
+    rows = [candidate_of(row) for row in again.read("candidates", part).to_pylist()]
+    assert [row.free for row in rows] == [free, {}]
+    frame = load_frame(grade(GradeConfig(run=str(again.path))))
+    assert recorded(frame.columns) == list(free)
+    assert frame["entropy"].dtype == np.float32
+    export(ExportConfig(run=str(again.path), output=str(tmp_path / "twice.jsonl")))
+    line = json.loads((tmp_path / "twice.jsonl").read_text())
+    assert line["candidates"][0]["free"] == dict.fromkeys(FREE_SCORES) | free
+    assert line["candidates"][1]["free"] == dict.fromkeys(FREE_SCORES)
 
 
 def test_an_import_makes_the_same_pool(run, tmp_path):

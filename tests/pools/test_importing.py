@@ -12,12 +12,14 @@ import pytest
 
 from assay import command_line
 from assay.generator.models import ModelConfig
+from assay.pools.exchange.cells import free_of
 from assay.pools.exchange.fields import Fields
 from assay.pools.exchange.importing import ImportConfig, import_pool
 from assay.pools.exchange.reading import formats
 from assay.pools.frame import load_frame
 from assay.pools.run import Run
 from assay.search.stages.grade import GradeConfig, grade
+from assay.selection.free import FREE_SCORES
 from assay.settings.errors import UserError
 from assay.settings.schema import load
 from tests.pools.shapes import ASSAY, FILES, HF, LM_EVAL, LONG, QWEN, RIGHT, SEARCH_AND_LEARN
@@ -86,6 +88,7 @@ def test_what_is_known_comes_along(make):
         "logprob": -2.5,
         "stop": "length",
         "origin": "",
+        **dict.fromkeys(FREE_SCORES),
     }
     assert math.isnan(candidates(run)[3]["logprob"])
     assert [row["imported_answer"] for row in imported(run)] == ["2", "3", "6", "5"]
@@ -615,3 +618,10 @@ def test_one_number_twice_in_a_file_is_still_refused(tmp_path):
         joined(tmp_path, {"a.jsonl": [harness(0, "1?", "1")], "b.jsonl": [
             harness(0, "2?", "2"), harness(0, "3?", "3")
         ]}, format="lm-eval", fields=Fields(only={}))  # fmt: skip
+
+
+@pytest.mark.parametrize("written", [{"luck": 1}, [1], 0.5])
+def test_free_scores_have_their_names(written):
+    with pytest.raises(UserError, match=r"a, line 1: expected names of min_logprob, .* in 'free'"):
+        free_of(written, "a, line 1")
+    assert free_of({"entropy": 1, "margin": None}, "a") == {"entropy": 1.0}

@@ -5,11 +5,12 @@ import pytest
 from assay.generator.candidates import sample_candidates
 from assay.generator.engines import Completion, EngineConfig, SamplingParams
 from assay.generator.models import EMBEDDED, ModelConfig
+from assay.pools.run import Run
 from assay.problems.problem import Problem, Solution
 from assay.problems.prompts import PromptConfig, Prompter, Shot, Shots
 from assay.problems.shots import FewShotConfig
 from assay.search.stages.mixture import Origin, prompt_of
-from assay.search.stages.sample import _shape, sampling_key
+from assay.search.stages.sample import _shape, _with_confidence, sampling_key
 from assay.search.stages.train import VerifierTrainingConfig
 from assay.settings.errors import UserError
 from assay.settings.schema import load
@@ -73,6 +74,34 @@ def test_examples_are_part_of_the_key_by_their_content():
     }  # fmt: skip
     origin.prompt.shots_from.path = "moved"
     assert sampling_key(origin, SHOTS, 8) == key
+
+
+def test_free_scores_are_in_the_key_where_they_are_recorded():
+    origin = Origin(generator=ModelConfig(name="embedded"), prompt=FewShotConfig(form="plain"))
+    keys = {}
+    for confidence in (None, False, True):
+        origin.sampling.confidence = confidence
+        keys[confidence] = sampling_key(origin, None, 8)
+    # Runs from before there were free scores have this key.
+    assert "confidence" not in keys[None]["sampling"]
+    assert keys[False] == keys[None]
+    assert keys[True]["sampling"] == keys[None]["sampling"] | {"confidence": True}
+
+
+@pytest.mark.parametrize("engine", ["transformers", "vllm", "server"])
+@pytest.mark.parametrize("asked", [None, False, True])
+@pytest.mark.parametrize("begun", [None, False, True])
+def test_whether_free_scores_are_recorded(engine, asked, begun, tmp_path):
+    """As asked; else as the run was begun; else as the engine has it."""
+    opened = Run.open_or_create(tmp_path / "run", [Problem("a", "1 + 1?", "2")])
+    origin = Origin(engine=EngineConfig(name=engine))
+    if begun is not None:
+        origin.sampling.confidence = begun
+        opened.register("candidates", {"sampling": origin.sampling.key()}, {})
+    origin.sampling.confidence = asked
+    expected = asked if asked is not None else begun
+    expected = engine == "transformers" if expected is None else expected
+    assert _with_confidence(origin, opened, "").sampling.confidence is expected
 
 
 def test_a_generators_own_form_keeps_the_examples(tmp_path):

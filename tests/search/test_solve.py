@@ -265,6 +265,7 @@ def test_a_run_tells_what_the_grader_said_of_its_answer(label, said):
     row = {f.name: "" for cls in (Candidate, Graded) for f in dataclasses.fields(cls)}
     row |= {"problem_id": "p", "mode": "cot", "sample": 0, "answer": "7", "answer_class": 0}
     row |= {"tokens": 1, "logprob": -1.0}
+    del row["free"]  # whose names are columns of their own
     frame = pd.DataFrame([row | {"label": label}]).astype({"label": "boolean"})
     run = SimpleNamespace(problems=[Problem("p", "?", "9")], verifiers=list)
     run.parts = lambda *_: []

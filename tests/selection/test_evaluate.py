@@ -8,7 +8,7 @@ import pytest
 
 from assay.evaluation.table import table
 from assay.selection.evaluate import evaluate
-from assay.selection.names import rule_label
+from assay.selection.names import RULE_LABELS, rule_label
 from assay.selection.pool import PoolArrays
 from assay.selection.request import EvaluateConfig
 from assay.settings.errors import UserError
@@ -239,6 +239,31 @@ def test_a_log_probability_that_is_missing_leaves_the_rule_out():
     assert "logprob" not in found.rules
     assert "shortest" in found.rules
     assert "log-probability left out: 1 answer of 96 without a log-probability" in found.notes
+
+
+def test_free_scores_are_rules_by_name():
+    frame = make_frame(6)
+    rng = np.random.default_rng(0)
+    frame["self_certainty"] = np.where(frame["label"], 2.0, 1.0) + rng.random(len(frame)) / 2
+    frame["entropy"] = np.where(frame["label"], 1.0, 2.0)  # low where right
+    frame["margin"] = np.inf
+    pool = PoolArrays.from_frame(frame)
+    assert list(pool.free) == ["self_certainty", "entropy", "margin"]
+    assert not {"self_certainty", "entropy"} & set(evaluate(pool, EvaluateConfig(draws=5)).rules)
+    found = evaluate(pool, EvaluateConfig(rules=["entropy", "self_certainty"], draws=5))
+    assert found.rules == ["single", "self_certainty", "entropy", "majority", "pass"]
+    assert set(found.differences["rule"]) == {"self_certainty", "entropy"}
+    for rule in ("self_certainty", "entropy"):
+        assert value(found, rule, "both", 16) == value(found, "pass", "both", 16)
+    assert "lowest-group conf." in RULE_LABELS.values()
+    for rule, told in (
+        ("margin", "rules: margin: 96 answers of 96 without this score"),
+        ("token_confidence", "rules: token_confidence: not recorded"),
+    ):
+        with pytest.raises(UserError, match=told):
+            evaluate(pool, EvaluateConfig(rules=[rule], draws=5))
+    part = pool.select(pool.modes == 0)
+    assert np.array_equal(part.free["entropy"], pool.free["entropy"][:, : part.modes.shape[1]])
 
 
 def test_draws_for_a_wanted_error():

@@ -10,7 +10,7 @@ from assay.pools.rows import Candidate, Graded, answers_table, candidates_table,
 from assay.pools.run import Part, Run
 from assay.problems.problem import Problem
 
-PER_PART = 10
+PER_PART = 20
 
 
 def problems_of(count: int, first: int = 0) -> list[Problem]:

@@ -39,7 +39,7 @@ class Sigmoid:
         return values
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Isotonic:
     """A rising curve through points (margin, probability), straight between them."""
 

@@ -46,8 +46,11 @@ class TrainRankerConfig:
     """trees to grow"""
     leaves: int = 8
     """leaves of a tree"""
-    learning_rate: float = 0.1
+    learning_rate: float = 0.05
     """of the trees"""
+    monotone: bool = True
+    """let trees never lower a candidate for a higher score of a verifier, log-probability or share
+    of the votes: with few problems that keeps them from learning noise"""
     min_leaf: int = 20
     """candidates in a leaf, at least"""
     l2: float = 1.0

@@ -25,7 +25,7 @@ from assay.verifier.steps import line_ends
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FREE_SCORES", "VALUE_FEATURES", "candidate_features", "feature_group"]
+__all__ = ["FREE_SCORES", "VALUE_FEATURES", "candidate_features", "direction", "feature_group"]
 
 FREE_SCORES = (
     *("min_logprob", "self_certainty", "token_confidence", "lowest_confidence"),
@@ -41,6 +41,11 @@ _GROUPS = {
     "mode and outcome": ("program", "ran"),
     "answer's form": ("answered", *ANSWER_FEATURES),
 }
+_FOR = {
+    *("logprob", "logprob_per_token", *FREE_SCORES, "score", "last", "line_mean", "line_min"),
+    *("rank_within", "vote_share", "other_mode_share", "score_share"),
+} - {"entropy"}
+_AGAINST = {"entropy", "vote_rank", "score_rank"}
 
 
 def feature_group(feature: str) -> str:
@@ -49,6 +54,12 @@ def feature_group(feature: str) -> str:
     if verifier and name in ("score", *VALUE_FEATURES):
         return f"verifier {verifier}"
     return next((group for group, names in _GROUPS.items() if feature in names), "pool")
+
+
+def direction(feature: str) -> int:
+    """1 where a higher number speaks for a candidate, −1 where it speaks against it, else 0."""
+    name = feature.partition(":")[0]
+    return 1 if name in _FOR else -1 if name in _AGAINST else 0
 
 
 def candidate_features(frame: pd.DataFrame, verifiers: Sequence[str] = ()) -> pd.DataFrame:
@@ -70,10 +81,10 @@ def candidate_features(frame: pd.DataFrame, verifiers: Sequence[str] = ()) -> pd
         **{name: _numbers(frame[name]) for name in FREE_SCORES if name in frame},
         "tokens": tokens,
         "lines": np.array([text.strip().count("\n") + 1.0 for text in frame["text"]]),
-        "cut_off": (frame["stop"] == "length").to_numpy(np.float64),
+        "cut_off": (frame["stop"] == "length").to_numpy().astype(np.float64),
         "program": program.astype(np.float64),
         "ran": np.where(program, frame["outcome"] == "ok", np.nan),
-        "answered": (frame["answer_class"] >= 0).to_numpy(np.float64),
+        "answered": (frame["answer_class"] >= 0).to_numpy().astype(np.float64),
     }
     forms: dict[str, tuple[float, ...]] = {}
     answers = [answer if isinstance(answer, str) else "" for answer in frame["answer"]]

@@ -64,15 +64,16 @@ def cross_fit(config: TrainRankerConfig, data: RankerData) -> CrossFit:
         )
     folds = np.array([fold[question] for question in data.questions], np.int64)
     x, labels = data.features.to_numpy(np.float64), data.labels
+    names = list(data.features.columns)
     margins, models = np.empty(len(x)), []
     with progress_bar(config.folds + 1, "train ranker", " models") as bar:
         for number in range(config.folds):
             others = folds != number
             _check_labels(labels[others])
-            models.append(fit_model(config, x[others], labels[others]))
+            models.append(fit_model(config, x[others], labels[others], names))
             margins[~others] = models[-1].margins(x[~others])
             bar.update()
-        whole = fit_model(config, x, labels)
+        whole = fit_model(config, x, labels, names)
         bar.update()
 
     def calibrated(model: Model, rows: NDArray[np.bool_]) -> Fitted:
@@ -80,7 +81,7 @@ def cross_fit(config: TrainRankerConfig, data: RankerData) -> CrossFit:
         return Fitted(model, fit_sigmoid(known, own), fit_isotonic(known, own))
 
     ranker = Ranker(
-        features=tuple(data.features.columns),
+        features=tuple(names),
         verifiers=data.verifiers,
         whole=calibrated(whole, np.ones(len(x), bool)),
         folds=tuple(calibrated(model, folds != number) for number, model in enumerate(models)),

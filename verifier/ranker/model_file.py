@@ -40,7 +40,7 @@ FORMAT = 1
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fitted:
     """A model with the calibration of its log-odds."""
 
@@ -76,7 +76,7 @@ class ReadVerifier:
     key: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RankerScores:
     """Of each candidate its log-odds, its score and the probability that it is right, float64.
 
@@ -89,7 +89,7 @@ class RankerScores:
     probabilities: Floats
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ranker:
     """A fitted ranker. `Ranker.load` opens one.
 

@@ -4,14 +4,14 @@ A saved ranker is to be read by any version of scikit-learn, by none, and from s
 of model are a few arrays, so they are kept as such; scikit-learn's own predictions are what they
 are tested against.
 
-    model = fit_model(config, x, labels)
+    model = fit_model(config, x, labels, names)
     margins = model.margins(x)                 # log-odds, float64, shape (candidates,)
     model_of(model.to_json())
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.verifier.ranker.config import TrainRankerConfig
+from assay.verifier.ranker.features import direction
 
 __all__ = ["Logistic", "Model", "Trees", "fit_model", "model_of"]
 
@@ -34,7 +35,7 @@ class Model(Protocol):
     def to_json(self) -> dict[str, Any]: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trees:
     """Boosted regression trees over the rows of features; NaN goes the way that was learned.
 
@@ -128,7 +129,7 @@ class Trees:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Logistic:
     """Logistic regression over standardised features and marks of those that are missing.
 
@@ -164,20 +165,31 @@ def _standardised(x: Floats, mean: Floats, scale: Floats, marked: NDArray[np.int
     return np.hstack([np.where(missing, 0.0, (x - mean) / scale), missing[:, marked].astype(float)])
 
 
-def fit_model(config: TrainRankerConfig, x: Floats, labels: NDArray[np.bool_]) -> Model:
-    """Fits rows (candidates, features), NaN where unknown, to their labels; both must occur."""
+def fit_model(
+    config: TrainRankerConfig, x: Floats, labels: NDArray[np.bool_], names: Sequence[str]
+) -> Model:
+    """Fits rows (candidates, features), NaN where unknown, to their labels; both must occur.
+
+    `names` are those of the features, by which trees know in which direction they may only go.
+    """
     from threadpoolctl import threadpool_limits
 
     # A tree's small loops wait for the slowest thread each: beside any other busy process, two
     # threads take a hundred times as long as one.
     with threadpool_limits(1):
-        return (_fit_trees if config.model == "trees" else _fit_logistic)(config, x, labels)
+        if config.model == "trees":
+            return _fit_trees(config, x, labels, names)
+        return _fit_logistic(config, x, labels)
 
 
-def _fit_trees(config: TrainRankerConfig, x: Floats, labels: NDArray[np.bool_]) -> Trees:
+def _fit_trees(
+    config: TrainRankerConfig, x: Floats, labels: NDArray[np.bool_], names: Sequence[str]
+) -> Trees:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
+    directions = np.array([direction(name) for name in names]) if config.monotone else None
     fitted = HistGradientBoostingClassifier(
+        monotonic_cst=directions,
         max_iter=config.rounds,
         max_leaf_nodes=config.leaves,
         learning_rate=config.learning_rate,

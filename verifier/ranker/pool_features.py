@@ -50,17 +50,15 @@ def pool_features(frame: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
     classes = frame["answer_class"].to_numpy(np.int64)
     program = (frame["mode"] == "pot").to_numpy()
     votes = _Votes(pools, classes)
-    ones = np.ones(len(frame))
+    ones, words = np.ones(len(frame)), (~program).astype(np.float64)
     found: dict[str, Any] = {
         "vote_share": votes.share(ones),
         "vote_rank": votes.rank(ones),
         "answers": votes.counts(),
-        "other_mode_share": np.where(
-            program, votes.share(1.0 * ~program), votes.share(1.0 * program)
-        ),
+        "other_mode_share": np.where(program, votes.share(words), votes.share(1.0 - words)),
     }
     modes = [pd.Series(pools), pd.Series(program)]
-    scored = [name for name in features if name.startswith("score:")]
+    scored = [name for name in map(str, features) if name.startswith("score:")]
     for name in ("logprob_per_token", *scored):
         by = features[name].reset_index(drop=True).groupby(modes)
         last = by.transform("count").to_numpy(np.float64) - 1
