@@ -21,8 +21,9 @@ import shutil
 import sys
 from pathlib import Path
 
+from assay.evaluation.choice import FILE as CHOICE
 from assay.generator.lowrank import pack, pack_adapter, unpack, weights_digest
-from assay.search.solving.small_solver import HERE, NAME, PACKED, RECORD
+from assay.search.solving.small_solver import NAME, PACKED, RECORD
 from assay.settings.errors import UserError
 from assay.storage.files import write_json
 
@@ -98,9 +99,9 @@ def ship(chain: Path, model: Path, packed: Path = PACKED) -> list[tuple[str, int
     shutil.copyfile(chain / "README.md", made / "README.md")
     if (chain / "ranker").is_dir():
         shutil.copytree(chain / "ranker", made / "ranker")
-    if (chain / "choice.json").is_file():
-        text = (chain / "choice.json").read_text("utf-8")
-        (made / "choice.json").write_text(_movable(text, chain), "utf-8")
+    if (chain / CHOICE).is_file():
+        # It names verifier and ranker by their paths from it.
+        shutil.copyfile(chain / CHOICE, made / CHOICE)
     write_json(made / RECORD, {"name": NAME, "base": weights_digest(model)})
     files = sorted(path for path in made.rglob("*") if path.is_file())
     sizes = [(path.relative_to(made).as_posix(), path.stat().st_size) for path in files]
@@ -111,13 +112,6 @@ def ship(chain: Path, model: Path, packed: Path = PACKED) -> list[tuple[str, int
     shutil.rmtree(packed, ignore_errors=True)
     made.rename(packed)
     return sizes
-
-
-def _movable(text: str, chain: Path) -> str:
-    """The choice with a mark in place of the chain's folder, however that was written."""
-    for name in dict.fromkeys([str(chain.resolve()), str(chain.absolute()), str(chain)]):
-        text = text.replace(f'"{name}/', f'"{HERE}/')
-    return text
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from assay.evaluation.choice import FILE as CHOICE
 from assay.generator.fetch import fetch
 from assay.generator.lowrank import unpack, weights_digest
 from assay.settings.errors import UserError
@@ -33,7 +34,6 @@ from assay.storage.files import write_json
 __all__ = [
     "BASE",
     "GENERATOR",
-    "HERE",
     "HOME",
     "NAME",
     "PACKED",
@@ -48,8 +48,6 @@ GENERATOR = HOME / "generator"
 PACKED = Path(__file__).resolve().parents[2] / "generator" / "small_solver"
 """what comes with Assay; scripts/small_solver/ship.py writes it"""
 RECORD = "solver.json"
-HERE = "@small-solver@"
-"""stands in the shipped choice for the folder that the models are written to"""
 
 
 def default_generator() -> Path | None:
@@ -104,10 +102,8 @@ def _write(packed: Path, base: Path, destination: Path, record: dict[str, object
         if record["same_base"]:
             if (packed / "ranker").is_dir():
                 shutil.copytree(packed / "ranker", made / "ranker")
-            if (packed / "choice.json").is_file():
-                choice = (packed / "choice.json").read_text("utf-8")
-                here = json.dumps(str(destination.resolve()))[1:-1]
-                (made / "choice.json").write_text(choice.replace(HERE, here), "utf-8")
+            if (packed / CHOICE).is_file():
+                shutil.copyfile(packed / CHOICE, made / CHOICE)
         shutil.copyfile(packed / "README.md", made / "README.md")
         write_json(made / RECORD, record)
         if destination.exists():

@@ -14,7 +14,7 @@ from assay.generator.models import ModelConfig, fingerprint
 from assay.problems.problem import Problem
 from assay.search.solving import setup, small_solver
 from assay.search.solving.config import SolveConfig
-from assay.search.solving.small_solver import BASE, HERE, HOME, RECORD, install
+from assay.search.solving.small_solver import BASE, HOME, RECORD, install
 from assay.search.solving.solver import Solver
 from assay.settings.errors import UserError
 from tests.generator.conftest import _byte_tokenizer, _make_lm
@@ -61,7 +61,7 @@ def packed(tmp_path, home, monkeypatch):
     (whole / "verifier.json").write_text("{}")
     pack(whole, trained, out / "verifier", 1)
     (out / "README.md").write_text("the card")
-    (out / "choice.json").write_text(json.dumps({"path": f"{HERE}/verifier", "other": "kept"}))
+    (out / "choice.json").write_text('{"path": "verifier"}')
     (out / "ranker").mkdir()
     (out / "ranker" / "ranker.json").write_text("{}")
     (out / RECORD).write_text(json.dumps({"name": "small-solver", "base": weights_digest(base)}))
@@ -77,10 +77,7 @@ def test_whole_models_are_written_and_used(packed, home, tmp_path, capsys):
     made = load_file(HOME / "generator" / "model.safetensors")
     meant = load_file(tmp_path / "trained" / "model.safetensors")
     assert all(torch.allclose(made[n], meant[n], atol=2e-3) for n in meant)
-    assert json.loads((HOME / "choice.json").read_text()) == {
-        "path": str(home / HOME / "verifier"),
-        "other": "kept",
-    }
+    assert (HOME / "choice.json").read_text() == '{"path": "verifier"}'
     assert (HOME / "README.md").read_text() == "the card"
     assert (HOME / "ranker" / "ranker.json").exists()
     assert sorted(p.name for p in (home / "models").iterdir()) == sorted([BASE, "small-solver"])
