@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from assay.evaluation.of_run import unfinished
+from assay.evaluation.of_run import unfinished, with_notes
 from assay.evaluation.terminal import SIGNED, interval_cell, table_footer
+from assay.evaluation.whole_pools import for_whole_pools
 from assay.pools.frame import load_frame
 from assay.pools.run import Run
 from assay.problems.problem import Problem
@@ -129,10 +130,7 @@ def compare_runs(config: CompareConfig) -> Comparison:
         raise UserError(f"{config.runs[0]} and {config.runs[1]}: no problem is graded in both")
     settings = _settings(config)
     evaluations = [
-        evaluate(
-            PoolArrays.from_frame(frame[frame["problem_id"].isin(shared)], unfinished(each)),
-            dataclasses.replace(settings, verifier=verifier),
-        )
+        _evaluated(each, frame[frame["problem_id"].isin(shared)], settings, verifier)
         for frame, each, verifier in zip(
             frames, opened, config.verifiers or [config.verifier] * 2, strict=True
         )
@@ -196,8 +194,7 @@ def compare_rules(config: CompareConfig) -> Comparison:
     if config.verifiers:
         settings.verifier = config.verifiers[0]
     run = Run.open(config.runs[0])
-    pool = PoolArrays.from_frame(load_frame(run), unfinished(run))
-    evaluation = evaluate(pool, settings)
+    evaluation = _evaluated(run, load_frame(run), settings, settings.verifier)
     head, *others = config.rules
     pairs = [
         ((head, mix, n), (other, mix, n))
@@ -214,9 +211,19 @@ def compare_rules(config: CompareConfig) -> Comparison:
     return Comparison(
         names,
         _frame(evaluation, evaluation, pairs, config),
-        len(pool.problem_ids),
+        len(evaluation.problem_ids),
         evaluation.notes,
     )
+
+
+def _evaluated(
+    run: Run, frame: pd.DataFrame, settings: EvaluateConfig, verifier: str
+) -> Evaluation:
+    """The evaluation of these candidates of a run by a verifier; "" is the only one."""
+    pool = PoolArrays.from_frame(frame, unfinished(run))
+    settings, notes = for_whole_pools(run, pool, settings, [verifier])
+    evaluated = evaluate(pool, dataclasses.replace(settings, verifier=verifier))
+    return with_notes(evaluated, notes)
 
 
 def matched(first: Run, second: Run, match: str = "id") -> dict[str, str]:

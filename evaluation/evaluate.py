@@ -17,6 +17,7 @@ from assay.evaluation.gradings import gradings
 from assay.evaluation.of_run import as_json, graded, open_run, tuning_pool, unfinished, with_notes
 from assay.evaluation.table import table
 from assay.evaluation.verifier_table import comparison, frame_of
+from assay.evaluation.whole_pools import for_whole_pools
 from assay.pools.frame import load_frame, stage_seconds
 from assay.pools.imported import check_grading, note_on
 from assay.selection.evaluate import evaluate
@@ -58,10 +59,11 @@ def run_evaluate(config: EvaluateRunConfig) -> None:
     grading_table = gradings(frame)
     pool = PoolArrays.from_frame(graded(frame, run, config.grading), unfinished(run))
     names = [config.verifier] if config.verifier else config.verifiers or list(pool.scores)
+    settings, whole = for_whole_pools(run, pool, settings, names)
     evaluations = [
         with_notes(
             with_costs(evaluate(pool, dataclasses.replace(settings, verifier=v), tune), run, frame),
-            note_on(frame, config.grading),
+            (*note_on(frame, config.grading), *whole),
         )
         for v in names or [""]
     ]

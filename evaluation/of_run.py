@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay.evaluation.costs import equal_flops, with_costs
 from assay.evaluation.gradings import agreement
+from assay.evaluation.whole_pools import for_whole_pools
 from assay.pools.frame import load_frame
 from assay.pools.imported import graded_by_them, note_on
 from assay.pools.run import Run
@@ -119,10 +120,11 @@ def evaluate_run(
     notes = (*note_on(frame, grading), *([both] if both else []))
     pool = PoolArrays.from_frame(graded(frame, run, grading), unfinished(run))
     check_config(config)
-    more = [by for by in possible(pool, grids(pool, config)[1], config.seed) if by not in config.by]
     verifier = config.verifier or next(iter(pool.scores), "")
+    config, whole = for_whole_pools(run, pool, config, [verifier])
+    more = [by for by in possible(pool, grids(pool, config)[1], config.seed) if by not in config.by]
     config = dataclasses.replace(config, by=[*config.by, *more], verifier=verifier)
-    return with_notes(with_costs(evaluate(pool, config, tune), run, frame), notes)
+    return with_notes(with_costs(evaluate(pool, config, tune), run, frame), (*notes, *whole))
 
 
 def as_json(evaluation: Evaluation) -> dict[str, Any]:

@@ -55,7 +55,8 @@ class PageRun:
     `candidates`, each with `mode`, `sample`, `text`, `answer` (or None), `answer_class` (−1: none),
     `label` (or None), and where known `outcome`, `output`, `message` (of a program), `origin`,
     `score` (by the evaluation's verifier), and `values` with `starts` and `ends`: the value at each
-    token and the token's place in `text`. Nulls of pandas are understood.
+    token and the token's place in `text`. Nulls of pandas are understood. `importance` are rows of
+    a ranker's features (`name`, `features`, `drop`, `error`), where one made the scores.
     """
 
     name: str
@@ -63,6 +64,7 @@ class PageRun:
     settings: Mapping[str, Any]
     problems: Iterable[Mapping[str, Any]]
     seconds: Mapping[str, float] = field(default_factory=dict)
+    importance: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -249,6 +251,11 @@ def _render(
         origin_tables=groups.group_tables(pairs, "origin"),
         quality=scores.quality_table(pairs),
         over=scores.over_rows(pairs),
+        importance=[
+            {"name": run.name, "rows": scores.importance_rows(run.importance)}
+            for run in runs
+            if run.importance
+        ],
         differing=run_settings.differing_settings([run.settings for run in runs]),
         folder=data["folder"],
         data=Markup(_script_json(data)),

@@ -23,6 +23,7 @@ from assay.evaluation.of_run import as_json, evaluate_run, graded, tuning_pool, 
 from assay.evaluation.report.page import Page, PageRun, write_page
 from assay.evaluation.report.tidy import tidy_tables
 from assay.evaluation.table import table
+from assay.evaluation.whole_pools import about_ranker
 from assay.pools.frame import load_frame, stage_seconds
 from assay.pools.imported import check_grading
 from assay.pools.run import Run
@@ -206,6 +207,7 @@ def write_report(
             _settings(run),
             page_problems(run, evaluations[name].verifier, grading, (frames or {}).get(name)),
             stage_seconds(run),
+            about_ranker(run, evaluations[name].verifier).get("importance", ()),
         )
         for name, run in runs.items()
     ]
@@ -286,7 +288,11 @@ def _check_same_questions(runs: Mapping[str, Run]) -> None:
 def _settings(run: Run) -> dict[str, Any]:
     """The resolved configuration of every stage, and the versions that they ran with."""
     stages = run.record["stages"]
-    settings = {name: entry["config"] for name, entry in stages.items()}
+    settings = {
+        # What a ranker tells of itself has a table of its own.
+        name: {key: value for key, value in entry["config"].items() if key != "about"}
+        for name, entry in stages.items()
+    }
     versions = {name: entry.get("versions", {}) for name, entry in stages.items()}
     same = all(each == next(iter(versions.values())) for each in versions.values())
     settings["versions"] = next(iter(versions.values())) if same else versions

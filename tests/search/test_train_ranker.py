@@ -100,14 +100,15 @@ def test_scores_of_its_own_problems_are_out_of_fold(tmp_path):
             row["label"] = bool(rng.random() < 0.5)
         schema = run.read("answers", part).schema
         run.write("answers", part, pa.Table.from_pylist(table, schema=schema), 0.1)
-    greedy = {"rounds": 100, "leaves": 64, "min_leaf": 1, "l2": 0.0, "importance": 0}
+    greedy = {"rounds": 60, "leaves": 64, "min_leaf": 1, "l2": 0.0, "monotone": False}
+    greedy |= {"learning_rate": 0.3, "importance": 0}
     trained = train_ranker(config_of(tmp_path / "r", tmp_path / "pool", **greedy))
     frame = load_frame(Run.open(str(tmp_path / "pool")), texts=True)
     assert abs(ranked_auc(frame) - 0.5) < 0.06
     told = trained.ranker.about["measures"][-1]["auc_within"]
     assert told == pytest.approx(ranked_auc(frame), abs=1e-3)
     by_heart = replace(trained.ranker, seen={}).score(frame, run.problems).scores
-    assert ranked_auc(frame.assign(heart=by_heart), "heart") > 0.95
+    assert ranked_auc(frame.assign(heart=by_heart), "heart") > 0.8
 
 
 def test_a_verifier_that_memorised_its_training_problems_does_not_look_good(tmp_path, capsys):
@@ -252,3 +253,54 @@ def test_bad_input_is_told_in_one_line(base, tmp_path, capsys):
     assert "is damaged" in told("score", pool, f"ranker={changed}")
     changed.write_text("[]")
     assert "changed.json: not a ranker" in told("score", pool, f"ranker={changed}")
+
+
+def test_scores_within_pools_are_shown_for_whole_pools_alone(base, tmp_path, capsys):
+    folder, _ = base
+    verifiers = {"v": str(folder / "v")}
+    run = make_run(tmp_path / "run", problems_of(20, 60), verifiers=verifiers, values=True, seed=1)
+    config = config_of(
+        tmp_path / "p", folder / "pool", verifiers=["v"], features="pool", n=8, importance=0
+    )
+    ranker = train_ranker(config).ranker
+    assert ranker.pool_size == 8
+    # Four subsets of four words and four programs of each of 60 problems.
+    assert ranker.about["candidates"] == 4 * 8 * 60
+    assert "vote_share" in ranker.features
+    score(ScoreRunConfig(run=str(run.path), ranker=str(tmp_path / "p")))
+    capsys.readouterr()
+
+    def told(*words, code=0):
+        assert command_line.main(["evaluate", str(run.path), *words]) == code
+        printed = capsys.readouterr()
+        return " ".join((printed.out + printed.err).split())
+
+    shown = told("verifier=p", "bootstrap=20", "draws=5")
+    assert "best-of-n" in shown
+    assert "shown at n = 16 alone" in shown
+    assert "p was trained for 8 candidates of a problem, not 16" in shown
+    evaluation = json.loads(told("verifier=p", "bootstrap=20", "draws=5", "--json"))
+    cells = {(row["modes"], row["n"]) for row in evaluation["accuracy"] if row["rule"] == "top_k"}
+    assert cells == {("both", 16)}
+    refused = told("verifier=p", "n=8", code=2)
+    assert "n=8: scores by p read how a candidate stands among all of its problem" in refused
+    # The verifier's own scores are shown at every n as before.
+    assert {row["n"] for row in json.loads(told("verifier=v", "--json"))["accuracy"]} >= {1, 4, 16}
+    # A part's scores are of whole pools, whichever parts are done.
+    frame = load_frame(Run.open(str(run.path)), texts=True)
+    found = ranker.score(frame, run.problems).scores
+    np.testing.assert_allclose(frame["score:p"], found, rtol=1e-6)
+    half = ranker.score(frame[frame["mode"] == "cot"], run.problems).scores
+    assert not np.allclose(half, found[(frame["mode"] == "cot").to_numpy()])
+
+
+def test_the_page_tells_what_the_ranker_reads(base, tmp_path, monkeypatch):
+    from matplotlib.figure import Figure
+
+    folder, _ = base
+    monkeypatch.setattr(Figure, "savefig", lambda figure, stream, **_: stream.write(b"<svg></svg>"))
+    words = ["report", str(folder / "test"), "verifier=r", f"output={tmp_path / 'report'}"]
+    assert command_line.main([*words, "bootstrap=20", "draws=5"]) == 0
+    page = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
+    assert "What the ranker reads" in page
+    assert "log-probability<small>2 features</small>" in page

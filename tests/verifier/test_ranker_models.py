@@ -54,6 +54,10 @@ def test_trees_are_those_of_scikit_learn(rows, monkeypatch):
     monkeypatch.setattr(models, "_AT_ONCE", 50)  # a few rows at once
     np.testing.assert_array_equal(trees.margins(x), fitted.decision_function(x))
     assert trees.margins(x[:0]).shape == (0,)
+    for count, staged in enumerate(fitted.staged_decision_function(x), start=1):
+        np.testing.assert_array_equal(trees.first(count).margins(x), staged.ravel())
+        expected = np.logaddexp(0, np.where(labels, -1, 1) * staged.ravel()).sum()
+        assert trees.losses(x, labels)[count] == pytest.approx(expected)
 
 
 def test_logistic_regression_is_that_of_scikit_learn(rows):
@@ -225,7 +229,7 @@ def slow_pool_features(frame):
     return pd.DataFrame(rows)
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(st.integers(0, 10_000))
 def test_pool_features_are_the_slow_ones(seed):
     rng = np.random.default_rng(seed)

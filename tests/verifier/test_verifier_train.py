@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from assay.generator.models import ModelConfig
-from assay.problems.problem import Problem, Solution
+from assay.problems.problem import Problem, Solution, question_hash
 from assay.problems.prompts import PromptConfig
 from assay.settings.errors import UserError
 from assay.storage.files import differences
@@ -20,6 +20,7 @@ from assay.verifier.config import TrainVerifierConfig, VerifierModelConfig
 from assay.verifier.data import LabelledCandidate, VerifierProblem
 from assay.verifier.model import Verifier, load_verifier
 from assay.verifier.train import train_verifier
+from assay.verifier.training_problems import read_training_problems
 from tests import warm
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -158,7 +159,10 @@ def test_the_joint_objective_trains_the_language_model(base_folder, tmp_path):
 
 def test_only_the_right_things_move(base_folder, tmp_path):
     config = config_of(base_folder, tmp_path / "v", validation_fraction=0.0)
-    path = train_verifier(config, planted(20, 8))
+    data = planted(20, 8)
+    path = train_verifier(config, data)
+    asked = {question_hash(item.problem.question) for item in data}
+    assert read_training_problems(path) == asked
     head = load_file(path / "head.safetensors")
     assert set(head) == {"gain", "bias"}
     assert abs(float(head["gain"]) - 1) > 1e-3

@@ -59,7 +59,7 @@ def ranker_card(ranker: Ranker) -> str:
     about, names = ranker.about, [verifier.name for verifier in ranker.verifiers]
     config = about["config"]
     kind = {
-        "trees": f"{config['rounds']} boosted trees of at most {config['leaves']} leaves",
+        "trees": f"{about['trees']} boosted trees of at most {config['leaves']} leaves",
         "logistic": "Logistic regression",
     }[config["model"]]
     size = f"; within pools of {ranker.pool_size} candidates, for which alone it holds"

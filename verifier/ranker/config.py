@@ -42,8 +42,8 @@ class TrainRankerConfig:
     """features=pool: random subsets of n candidates of each problem to learn from"""
     model: str = "trees"
     """trees (histogram gradient boosting) | logistic (logistic regression)"""
-    rounds: int = 100
-    """trees to grow"""
+    rounds: int = 400
+    """trees to grow at most; so many are kept as predict best out of fold"""
     leaves: int = 8
     """leaves of a tree"""
     learning_rate: float = 0.05

@@ -4,7 +4,8 @@ The problems are dealt into folds. For each fold a model is fitted to the proble
 its log-odds of the fold's candidates are out of fold. On all of these the calibration is fitted,
 and for each fold's model on those of the other folds, so that nothing that scores a candidate of
 the training problems has seen its label. What scores new problems is fitted to all (as
-scikit-learn's `CalibratedClassifierCV(ensemble=False)` does it).
+scikit-learn's `CalibratedClassifierCV(ensemble=False)` does it), with as many trees as were best
+out of fold.
 
     data = training_data(config, runs)
     fit = cross_fit(config, data)
@@ -14,7 +15,8 @@ scikit-learn's `CalibratedClassifierCV(ensemble=False)` does it).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +27,7 @@ from assay.verifier.ranker.calibration import fit_isotonic, fit_sigmoid
 from assay.verifier.ranker.config import TrainRankerConfig
 from assay.verifier.ranker.data import RankerData
 from assay.verifier.ranker.model_file import Fitted, Ranker
-from assay.verifier.ranker.models import Model, fit_model
+from assay.verifier.ranker.models import Model, Trees, fit_model
 
 __all__ = ["CrossFit", "cross_fit", "fold_of"]
 
@@ -65,15 +67,18 @@ def cross_fit(config: TrainRankerConfig, data: RankerData) -> CrossFit:
     folds = np.array([fold[question] for question in data.questions], np.int64)
     x, labels = data.features.to_numpy(np.float64), data.labels
     names = list(data.features.columns)
-    margins, models = np.empty(len(x)), []
+    margins = np.empty(len(x))
+    models: list[Model] = []
     with progress_bar(config.folds + 1, "train ranker", " models") as bar:
         for number in range(config.folds):
             others = folds != number
             _check_labels(labels[others])
             models.append(fit_model(config, x[others], labels[others], names))
-            margins[~others] = models[-1].margins(x[~others])
             bar.update()
-        whole = fit_model(config, x, labels, names)
+        models, rounds = _best_rounds(models, x, labels, folds)
+        for number, model in enumerate(models):
+            margins[folds == number] = model.margins(x[folds == number])
+        whole = fit_model(replace(config, rounds=rounds or config.rounds), x, labels, names)
         bar.update()
 
     def calibrated(model: Model, rows: NDArray[np.bool_]) -> Fitted:
@@ -90,6 +95,25 @@ def cross_fit(config: TrainRankerConfig, data: RankerData) -> CrossFit:
         pool_size=data.pool_size,
     )
     return CrossFit(ranker, folds, margins)
+
+
+def _best_rounds(
+    models: Sequence[Model], x: Floats, labels: NDArray[np.bool_], folds: NDArray[np.int64]
+) -> tuple[list[Model], int]:
+    """The folds' models with so many trees as have the lowest log-loss out of fold, and how many.
+
+    One number for all folds: that it was chosen on the same candidates is worth next to nothing.
+    Models of another kind stay, with 0.
+    """
+    trees = [model for model in models if isinstance(model, Trees)]
+    if not trees:
+        return list(models), 0
+    parts = [(folds == number) for number in range(len(trees))]
+    losses = [t.losses(x[rows], labels[rows]) for t, rows in zip(trees, parts, strict=True)]
+    # Growing ends early where no split is left.
+    common = min(len(own) for own in losses)
+    rounds = max(1, int(np.argmin(np.sum([own[:common] for own in losses], axis=0))))
+    return [own.first(rounds) for own in trees], rounds
 
 
 def _check_labels(labels: NDArray[np.bool_]) -> None:

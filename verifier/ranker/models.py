@@ -12,7 +12,7 @@ are tested against.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,6 +24,7 @@ from assay.verifier.ranker.features import direction
 __all__ = ["Logistic", "Model", "Trees", "fit_model", "model_of"]
 
 Floats = NDArray[np.float64]
+_NODES = ("feature", "threshold", "nan_left", "left", "right", "value")
 # Rows times trees that are worked on together: what the caches hold.
 _AT_ONCE = 1 << 17
 
@@ -77,22 +78,43 @@ class Trees:
 
     def margins(self, x: Floats) -> Floats:
         """The log-odds of rows (candidates, features): all go down all trees together."""
-        at_once = max(1, _AT_ONCE // len(self.roots))
-        parts = [self._some(x[first : first + at_once]) for first in range(0, len(x), at_once)]
-        return np.concatenate(parts) if parts else np.empty(0)
+        found = np.full(len(x), self.baseline)
+        for rows in self._slices(len(x)):
+            # Added tree after tree as scikit-learn does: the sums are the same to the last bit.
+            for values in self._values(x[rows]):
+                found[rows] += values
+        return found
 
-    def _some(self, x: Floats) -> Floats:
+    def losses(self, x: Floats, labels: NDArray[np.bool_]) -> Floats:
+        """The summed log-loss of rows after 0, 1, … trees, shape (trees + 1,)."""
+        found = np.zeros(len(self.roots) + 1)
+        for rows in self._slices(len(x)):
+            sign = np.where(labels[rows], -1.0, 1.0)
+            margins = np.cumsum(self._values(x[rows]), axis=0) + self.baseline
+            found[0] += np.logaddexp(0, sign * self.baseline).sum()
+            found[1:] += np.logaddexp(0, sign * margins).sum(axis=1)
+        return found
+
+    def first(self, count: int) -> Trees:
+        """The model of the first `count` trees, one or more."""
+        end = self.roots[count] if count < len(self.roots) else len(self.feature)
+        nodes = {name: getattr(self, name)[:end] for name in _NODES}
+        return replace(self, roots=self.roots[:count], **nodes)
+
+    def _slices(self, count: int) -> list[slice]:
+        """So many rows in slices that are worked on at once."""
+        most = max(1, _AT_ONCE // len(self.roots))
+        return [slice(first, first + most) for first in range(0, count, most)]
+
+    def _values(self, x: Floats) -> Floats:
+        """What each tree says of each row, shape (trees, rows)."""
         flat, starts = np.ascontiguousarray(x).ravel(), np.arange(len(x)) * x.shape[1]
         node = np.repeat(self.roots[:, None], len(x), axis=1)  # (trees, rows)
         for _ in range(self.depth):
             value = flat[starts + self.feature[node]]
             left = (value <= self.threshold[node]) | (np.isnan(value) & self.nan_left[node])
             node = np.where(left, self.left[node], self.right[node])
-        # Added tree after tree as scikit-learn does: the sums are the same to the last bit.
-        total = np.full(len(x), self.baseline)
-        for values in self.value[node]:
-            total += values
-        return total
+        return self.value[node]
 
     def to_json(self) -> dict[str, Any]:
         # A split of what is missing from what is not has an infinite threshold, which JSON lacks.

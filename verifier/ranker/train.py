@@ -27,6 +27,7 @@ from assay.verifier.ranker.data import training_data
 from assay.verifier.ranker.fit import cross_fit
 from assay.verifier.ranker.measure import as_json, bins_of, importance, measures, out_of_fold
 from assay.verifier.ranker.model_file import FILE, Ranker
+from assay.verifier.ranker.models import Trees
 
 __all__ = ["TrainedRanker", "fit_ranker"]
 
@@ -55,12 +56,14 @@ def fit_ranker(config: TrainRankerConfig, runs: Sequence[Run]) -> TrainedRanker:
     data = training_data(config, runs)
     fit = cross_fit(config, data)
     probabilities = out_of_fold(fit, probabilities=True)
+    model = fit.ranker.whole.model
     about: dict[str, Any] = {
         "config": dataclasses.asdict(config),
         "versions": _versions(),
         "problems": len(fit.ranker.seen),
         "candidates": len(data.labels),
         "right": int(data.labels.sum()),
+        "trees": len(model.roots) if isinstance(model, Trees) else 0,
         "measures": measures(data, fit),
         "calibration": as_json(bins_of(probabilities, data.labels)),
     }

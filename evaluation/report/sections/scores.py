@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,9 @@ from assay.selection.intervals import Interval, p_text
 from assay.selection.names import count
 from assay.selection.quality import MEASURES
 
-__all__ = ["calibration", "over_optimisation", "over_rows", "quality_table"]
+__all__ = ["calibration", "importance_rows", "over_optimisation", "over_rows", "quality_table"]
 
+MOST_FEATURES = 20
 MEASURE_MEANINGS = {
     "within": "how often a right candidate has a higher score than a wrong one of the same "
     "problem; 0.5 is chance, 1 is perfect",
@@ -97,6 +98,19 @@ def over_rows(runs: Runs) -> list[dict[str, Any]]:
                 }
             )
     return rows
+
+
+def importance_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What a ranker's features are worth, as the page shows it: groups first, each marked so."""
+    return [
+        {
+            "name": row["name"],
+            "features": count(row["features"], "feature") if row["features"] > 1 else "",
+            "drop": f"{row['drop']:+.3f}".replace("-", "−"),
+            "error": f"{row['error']:.3f}",
+        }
+        for row in rows[:MOST_FEATURES]
+    ]
 
 
 def _over(evaluation: Evaluation) -> Sequence[Any]:
