@@ -133,10 +133,9 @@ def take(
     """The right candidates of graded runs that are to be learnt beside `references`.
 
     `among`: questions whose candidates may be taken; `None` = all. Problems are the same where
-    their questions are. Deterministic: what is drawn of a problem
-    depends on the seed and on its own candidates alone. Raises `UserError` for a run of another
-    split than `config.splits`, where an origin or the verifier is unknown, and where there is
-    nothing to take.
+    their questions are. Deterministic: what is drawn of a problem depends on the seed and on its
+    own candidates alone. Raises `UserError` for a run of another split than `config.splits`, where
+    an origin or the verifier is unknown, and where there is nothing to take.
     """
     config.check()
     problems = [p for p in pool_problems(runs, config) if among is None or p.question in among]
@@ -151,23 +150,18 @@ def take(
         solutions: list[Solution] = []
         for mode in MODES:
             group = groups.get((problem.question, mode))
-            if group is None or not group.right:
-                continue
-            beside = learnt.get(problem.question, ())
-            known = {calculation(mode, s.text) for s in beside if s.mode == mode}
-            distinct, chosen = _choose(problem, mode, group, known, config, dropped)
-            solutions += [Solution(mode, found.text) for found in chosen]
-            numbers = counts[mode]
-            numbers["right"] += len(group.right)
-            numbers["distinct"] += distinct
-            numbers["taken"] += len(chosen)
-            numbers["problems"] += bool(chosen)
+            if group is not None and group.right:
+                beside = learnt.get(problem.question, ())
+                known = {calculation(mode, s.text) for s in beside if s.mode == mode}
+                distinct, chosen = _choose(problem, mode, group, known, config, dropped)
+                solutions += [Solution(mode, found.text) for found in chosen]
+                new = (len(group.right), distinct, len(chosen), bool(chosen))
+                for name, number in zip(counts[mode], new, strict=True):
+                    counts[mode][name] += number
         if solutions:
             taken.append(dataclasses.replace(problem, solutions=tuple(solutions)))
     if not taken:
-        names = ", ".join(str(run.path) for run in runs)
-        why = "; ".join(f"{n} {_REASONS[r]}" for r, n in dropped.items()) or "none is right"
-        raise UserError(f"{names}: no candidate to learn from ({why})")
+        raise _nothing(runs, dropped)
     record = {
         "pools": [str(run.path) for run in runs],
         "config": dataclasses.asdict(config),
@@ -178,6 +172,12 @@ def take(
         "dropped": {reason: dropped[reason] for reason in _REASONS if dropped[reason]},
     }
     return Sampled(taken, config, record, _summary(record))
+
+
+def _nothing(runs: Sequence[Run], dropped: Counter[str]) -> UserError:
+    names = ", ".join(str(run.path) for run in runs)
+    why = "; ".join(f"{n} {_REASONS[r]}" for r, n in dropped.items()) or "none is right"
+    return UserError(f"{names}: no candidate to learn from ({why})")
 
 
 def pool_problems(runs: Sequence[Run], config: RejectionConfig) -> list[Problem]:

@@ -314,10 +314,7 @@ def _train(
         # A pickle of the Trainer's settings, which nobody needs and readers should not load.
         (final / "training_args.bin").unlink(missing_ok=True)
         coverage = keep_best.measured() if keep_best else []
-        record = _record(config, trainer, rows, counts, coverage)
-        if sampled is not None:
-            record["rejection"] = sampled.record
-        folder.finish(final, record)
+        folder.finish(final, _record(config, trainer, rows, counts, coverage, sampled))
     trainer.accelerator.wait_for_everyone()
 
 
@@ -327,12 +324,14 @@ def _record(
     rows: Sequence[Packed],
     counts: dict[str, int],
     coverage: list[dict[str, float]],
+    sampled: Sampled | None,
 ) -> dict[str, Any]:
     """What `assay.json` says of the training."""
     return {
         "config": dataclasses.asdict(config),
         "prompt": dataclasses.asdict(config.prompt),
         "counts": counts,
+        **({"rejection": sampled.record} if sampled else {}),
         "rows": len(rows),
         "tokens_per_epoch": sum(len(row.input_ids) for row in rows),
         "response_tokens_per_epoch": sum(t != IGNORED for row in rows for t in row.labels),
