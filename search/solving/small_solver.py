@@ -55,12 +55,14 @@ def default_generator() -> Path | None:
     return GENERATOR if (HOME / RECORD).is_file() else None
 
 
-def install(destination: Path, packed: Path = PACKED) -> Path:
+def install(destination: Path, packed: Path | None = None) -> Path:
     """Makes `destination` hold the whole models; leaves it where it holds this version of them.
 
-    The base lies beside it, and is fetched where it does not. Raises `UserError` where no models
-    come with this copy of Assay, where the folder holds something else, and as `fetch` does.
+    `packed` is what they are made of, by default what comes with Assay. The base lies beside
+    `destination`, and is fetched where it does not. Raises `UserError` where no models come with
+    this copy of Assay, where the folder holds something else, and as `fetch` does.
     """
+    packed = packed or PACKED
     if not (packed / RECORD).is_file():
         raise UserError(
             f"fetch {NAME}: its models are not in this copy of Assay ({packed}); "

@@ -110,7 +110,6 @@ def test_from_the_adapter_to_an_answer(trained, tmp_path, monkeypatch, capsys):
     # As a user gets it: the same bits as in the chain, so that the choice holds.
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(small_solver, "PACKED", packed)
-    monkeypatch.setattr(small_solver.install, "__defaults__", (packed,))
     assert command_line.main(["fetch", "small-solver"]) == 0
     home = tmp_path / small_solver.HOME
     for name in ("generator", "verifier"):

@@ -66,7 +66,6 @@ def packed(tmp_path, home, monkeypatch):
     (out / "ranker" / "ranker.json").write_text("{}")
     (out / RECORD).write_text(json.dumps({"name": "small-solver", "base": weights_digest(base)}))
     monkeypatch.setattr(small_solver, "PACKED", out)
-    monkeypatch.setattr(small_solver.install, "__defaults__", (out,))
     return out
 
 
