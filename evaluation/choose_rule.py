@@ -201,9 +201,9 @@ def _confidence_lines(choice: Choice) -> list[str]:
         "  confidence that an answer is right (by cross-fitting)",
         f"  {f'Brier score (constant: {told.base:.3f})':<{LABELS}}{_small(brier)}",
         f"  {'calibration error':<{LABELS}}{_small(error)}",
-        f"  {'min_confidence':<{LABELS - 1}}{levels}",
+        f"  {'min_confidence':<{LABELS - 6}}{levels}",
         *(
-            f"  {label:<{LABELS - 1}}"
+            f"  {label:<{LABELS - 6}}"
             + "".join("       –" if x != x else f"{x:>8.1f}" for x in row)
             for label, row in rows.items()
         ),

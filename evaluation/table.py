@@ -31,7 +31,6 @@ from assay.selection.evaluate import Evaluation, best_rules
 from assay.selection.groups import FIFTHS
 from assay.selection.intervals import Interval, p_text
 from assay.selection.names import MIX_LABELS, RULE_LABELS, SCORED_RULES, count, rule_label
-from assay.selection.quality import MEASURES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -240,7 +239,7 @@ def _quality_lines(evaluation: Evaluation) -> list[str]:
     if quality is None:
         return []
     lines = ["", f"  scores by {evaluation.verifier} ({count(quality.candidates, 'candidate')})"]
-    for measure, name in MEASURES.items():
+    for measure, name in quality.shown().items():
         value = getattr(quality, measure)
         cell = f"{value.value:>6.3f} [{value.low:.3f}, {value.high:.3f}]"
         lines.append(table_line(name, [cell if value.value == value.value else " not defined"]))

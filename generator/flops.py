@@ -60,7 +60,8 @@ class ModelShape:
 
     `intermediate_size` is that of a dense layer's MLP; in the `sparse_layers` a token goes through
     `experts_per_token` of `experts` MLPs of `expert_size`, and one of `shared_expert_size`.
-    `sliding_layers` of the layers see no more than `sliding_window` keys.
+    `sliding_layers` of the layers see no more than `sliding_window` keys. `reads_likelihood`: as a
+    verifier it reads every token's probability.
     """
 
     family: str
@@ -77,6 +78,7 @@ class ModelShape:
     sparse_layers: int = 0
     experts: int = 0
     experts_per_token: int = 0
+    reads_likelihood: bool = False
     expert_size: int = 0
     shared_expert_size: int = 0
 
@@ -133,8 +135,11 @@ class ModelShape:
 
     @property
     def value_flops(self) -> int:
-        """FLOPs of a verifier's number at one position: one column of logits."""
-        return 2 * self.hidden_size
+        """FLOPs of a verifier's number at one position: one column of logits.
+
+        Where its head reads how likely the solution is (`reads_likelihood`), all of them too.
+        """
+        return 2 * self.hidden_size + (self.logit_flops if self.reads_likelihood else 0)
 
     def forward(self, start: Count, tokens: Count) -> Count:
         """FLOPs of `tokens` tokens through all layers behind `start` that were read before.
@@ -224,7 +229,7 @@ def _key_value_heads(config: Mapping[str, Any], heads: int) -> int:
     return _first(config, "num_key_value_heads", "num_kv_heads", default=heads)
 
 
-def _windows(config: Mapping[str, Any], layers: int) -> dict[str, int]:
+def _windows(config: Mapping[str, Any], layers: int) -> dict[str, Any]:
     """The sliding window, and in how many layers: those that are named, else in all."""
     window = config.get("sliding_window") or config.get("window_size")
     if not window or config.get("use_sliding_window") is False:
@@ -234,7 +239,7 @@ def _windows(config: Mapping[str, Any], layers: int) -> dict[str, int]:
     return {"sliding_window": int(window), "sliding_layers": sliding} if sliding else {}
 
 
-def _experts(config: Mapping[str, Any], layers: int) -> dict[str, int]:
+def _experts(config: Mapping[str, Any], layers: int) -> dict[str, Any]:
     """The entries of a mixture of experts; none for a dense model."""
     experts = config.get("num_local_experts") or config.get("num_experts")
     if not experts:

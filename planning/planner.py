@@ -44,7 +44,8 @@ from assay.verifier.config import ScoreConfig, TrainVerifierConfig, check_traini
 
 __all__ = ["Choices", "Planner"]
 
-# Of the candidates, what `balance` leaves of an epoch: 3646 of 9120 in the quick start.
+# Of the candidates, what `balance` leaves of an epoch: 3646 of 9120 and 8618 of 18,240 in two forms
+# of the quick start.
 _BALANCED = 0.4
 # Where a verifier's pools do not exist yet: GSM8K's training problems, 100 samples of each
 # (Cobbe et al. 2021).
@@ -256,6 +257,8 @@ class Planner:
         shared = prompt + reference
         room = max(solution, config.pack_tokens - shared)
         packs = groups * math.ceil(candidates * solution / groups / room)
+        # Tokens that go through the vocabulary.
+        judged = candidates * solution if config.model.head_inputs != "hidden" else 0.0
         tokens = candidates * solution + packs * shared
         literal = candidates * (2 * prompt + solution + reference)
         steps = max(1, round(literal / config.batch_tokens))  # of an epoch
@@ -269,7 +272,7 @@ class Planner:
                 model=model,
                 tokens=tokens * phases,
                 steps=max(1, round(steps * phases)),
-                logit_share=packs * reference / tokens,
+                logit_share=(packs * reference + judged) / tokens,
                 micro_tokens=config.micro_batch_tokens,
                 example_tokens=tokens / packs,
                 precision=precision,

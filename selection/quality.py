@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.problems.problem import MODES
 from assay.selection.curves import Floats, Mix
 from assay.selection.estimates import Cell
 from assay.selection.intervals import Interval, Paired, paired
@@ -36,6 +37,9 @@ BINS = 10
 # The measures of `Quality` that are one number, and what people call them.
 MEASURES = {
     "within": "AUC within problems",
+    "within_mode": "… and mode",
+    "within_cot": "… CoT alone",
+    "within_pot": "… PoT alone",
     "auc": "AUC, all candidates",
     "brier": "Brier score",
     "calibration_error": "calibration error",
@@ -78,18 +82,29 @@ class Quality:
 
     `auc`: ROC-AUC over all candidates, within and across problems; easy problems alone make it
     high. `within`: the mean AUC among the candidates of one problem, over problems that have right
-    and wrong ones: what choosing can use. `brier`: mean squared difference of score and label.
+    and wrong ones: what choosing can use. `within_mode`: the same among the candidates of one
+    problem and mode, where nothing is gained by telling programs from words, and of one mode alone
+    `within_cot` and `within_pot`. `brier`: mean squared difference of score and label.
     `calibration_error`: mean distance of score and share right over `bins` of equal width. NaN
     where a measure is not defined.
     """
 
     auc: Interval
     within: Interval
+    within_mode: Interval
+    within_cot: Interval
+    within_pot: Interval
     brier: Interval
     calibration_error: Interval
     bins: tuple[Bin, ...]
     over: tuple[Over, ...]
     candidates: int
+
+    def shown(self) -> dict[str, str]:
+        """The measures to show, and their labels: AUC by mode where that is something else."""
+        same = np.array_equal(self.within_mode.value, self.within.value, equal_nan=True)
+        by_mode = {"within_mode", *(f"within_{mode}" for mode in MODES)} if same else set()
+        return {name: label for name, label in MEASURES.items() if name not in by_mode}
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types: what is not defined is null."""
@@ -109,9 +124,18 @@ def quality(
     kept = pool.labelled & pool.present & np.isfinite(scores)
     equal = np.full((1, len(scores)), 1 / len(scores))
     rows = np.concatenate([equal, weights])
+    of_mode = [kept & pool.of_mode(mode) for mode in MODES]
+    within = {
+        name: _measured(auc_within(scores, pool.labels, groups), rows)
+        for name, groups in (
+            ("within", [kept]),
+            ("within_mode", of_mode),
+            *((f"within_{mode}", [group]) for mode, group in zip(MODES, of_mode, strict=True)),
+        )
+    }
     return Quality(
         auc=_measured(pooled_auc(scores, pool.labels, kept), rows),
-        within=_measured(auc_within(scores, pool.labels, [kept]), rows),
+        **within,
         brier=_measured(brier(scores, pool.labels, kept), rows),
         calibration_error=_measured(calibration_error(scores, pool.labels, kept, BINS), rows),
         bins=tuple(calibration_bins(scores, pool.labels, kept, weights)),

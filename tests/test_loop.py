@@ -16,6 +16,7 @@ from tests import warm
 
 SMALL = [
     *("train.limit=12", "pool.limit=6", "pool_modes.cot=2", "pool_modes.pot=4"),
+    *("held.limit=10", "held_modes.cot=1", "held_modes.pot=2", "choose.draws=5"),
     *("tests.test.limit=4", "tests.hard.limit=2", "modes.cot=4", "modes.pot=4"),
     *("sampling.max_new_tokens=60", "problems_per_part=2", "evaluate.draws=20", "show=false"),
     # A few steps of each training, every one saved.
@@ -23,7 +24,7 @@ SMALL = [
     *("verifier.epochs=1", "verifier.validations=1", "verifier.batch_tokens=2000"),
     "verifier.save_every_seconds=0",
 ]
-STAGES = 10
+STAGES = 17
 
 
 def words(output: Path, workers: int = 1) -> list[str]:
@@ -86,12 +87,13 @@ def table(run: Path) -> list[str]:
 def test_killed_in_every_stage_it_ends_as_if_undisturbed(tmp_path, finish):
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     finish(undisturbed)
-    kills = [kill_in_stage(killed, stage) for stage in range(1, 8)]
-    # Most of stage 7 is done by two processes, which changes no score.
-    kills.append(kill_in_stage(killed, 8, workers=2))
+    kills = [kill_in_stage(killed, stage) for stage in (*range(1, 8), 9, 10)]
+    # Most of the test's scores are by two processes, which changes none.
+    kills.append(kill_in_stage(killed, 14, workers=2))
     assert sum(kills) >= 6
     finish(killed)
-    for name in ("train", "test", "hard"):
+    assert (undisturbed / "choice.json").read_text() == (killed / "choice.json").read_text()
+    for name in ("train", "held", "test", "hard"):
         stages = ["candidates", "answers"] + (["scores/verifier"] if name != "train" else [])
         for stage in stages:
             pd.testing.assert_frame_equal(

@@ -61,7 +61,8 @@ def model_card(settings: VerifierSettings) -> str:
     named = re.fullmatch(r"[\w.-]+/[\w.-]+", settings.base) and not Path(settings.base).exists()
     return _CARD.format(
         base=f"base_model: {settings.base}\n" if named else "",
-        head="a linear head" if settings.head == "linear" else "its logit, scaled and shifted,",
+        head=("a linear head" if settings.head == "linear" else "its logit, scaled and shifted,")
+        + (" with the solution's likelihood," if settings.head_inputs != "hidden" else ""),
         token=settings.reserved_token,
         token_id=settings.reserved_token_id,
         level=settings.level,

@@ -27,6 +27,7 @@ __all__ = [
 
 
 HEADS = ("token", "linear")
+HEAD_INPUTS = ("hidden", "hidden+logprob")
 LEVELS = ("token", "step", "solution")
 LOSSES = ("mse", "bce")
 KEEPS = ("best", "last")
@@ -50,9 +51,16 @@ class VerifierModelConfig:
     """the language model to start from, usually the fine-tuned generator"""
     head: str = "token"
     """token (gain and bias on a reserved token's logit) | linear (a layer of its own)"""
+    head_inputs: str = "hidden"
+    """what the head reads: hidden (the last hidden state, as in the paper) | hidden+logprob (also
+    how likely the solution so far is under this very language model: its summed log-probability,
+    and the mean over its tokens)"""
     level: str = "token"
     """where the label is the target: token (at every solution token) | step (at the last token of
     every line) | solution (at the last token alone)"""
+    last_weight: float = 1.0
+    """levels token and step: the weight of a solution's last token in the loss, which scores are
+    read from; that of every other token is 1"""
     dropout: float = 0.0
     """residual dropout during training; the paper uses 0.2"""
     lora: LoraConfig = field(default_factory=LoraConfig)
@@ -126,6 +134,9 @@ class TrainVerifierConfig:
     """the last step is kept that is no more than so many standard errors worse than the best one:
     the best of many noisy validations is partly luck, and the rates fall until the end. 0 = the
     best one itself"""
+    calibrate: bool = False
+    """scale and shift the values on the held-out problems once training is over, so that they are
+    probabilities (Platt scaling); ranking stays as it is. With `balance` they are none otherwise"""
     seed: int = 0
     """seed of the held-out split, the order and the dropout"""
     save_every_seconds: float = 60.0
@@ -156,7 +167,10 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
 def check_model(config: VerifierModelConfig) -> None:
     """Raises `UserError` naming the key that does not fit."""
     check_choice("model.head", config.head, HEADS)
+    check_choice("model.head_inputs", config.head_inputs, HEAD_INPUTS)
     check_choice("model.level", config.level, LEVELS)
+    if not config.last_weight > 0:
+        raise UserError(f"model.last_weight={config.last_weight}: expected a number above 0")
     if not 0 <= config.dropout < 1:
         raise UserError(f"model.dropout={config.dropout}: expected a number from 0 to below 1")
     for name in ("rank", "alpha"):
@@ -214,6 +228,7 @@ class VerifierSettings:
     reserved_token: str
     reserved_token_id: int
     head: str = "token"
+    head_inputs: str = "hidden"
     level: str = "token"
     loss: str = "mse"
     dropout: float = 0.0

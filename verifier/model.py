@@ -24,6 +24,7 @@ import dataclasses
 import json
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,6 +48,7 @@ from assay.settings.errors import UserError
 from assay.verifier.attention import Layout, attention_arguments, use_shared_prefix_attention
 from assay.verifier.card import model_card
 from assay.verifier.config import (
+    HEAD_INPUTS,
     HEADS,
     LEVELS,
     LOSSES,
@@ -55,6 +57,7 @@ from assay.verifier.config import (
     check_model,
 )
 from assay.verifier.dropout import add_residual_dropout, switch_off_own_dropout
+from assay.verifier.likelihood import INPUTS, likelihood
 from assay.verifier.packing import Batch
 from assay.verifier.vocabulary import VocabularyLoss
 
@@ -92,6 +95,8 @@ class Verifier(nn.Module):
         self.bias = nn.Parameter(torch.zeros(1))
         self.row: nn.Parameter
         self.row_bias: nn.Parameter
+        if settings.head_inputs == "hidden+logprob":
+            self.likelihood = nn.Parameter(torch.zeros(INPUTS))
         output = lm.get_output_embeddings()
         if settings.head == "linear":
             self.weight = nn.Parameter(torch.zeros(shape_of(output.weight)[1]))
@@ -149,6 +154,7 @@ class Verifier(nn.Module):
             reserved_token=token,
             reserved_token_id=index,
             head=config.head,
+            head_inputs=config.head_inputs,
             level=config.level,
             loss=loss,
             dropout=config.dropout,
@@ -237,17 +243,39 @@ class Verifier(nn.Module):
         )
         return output.last_hidden_state
 
-    def values(self, hidden: Tensor) -> Tensor:
-        """Values, shape (…), float32 or wider, of hidden states (…, width)."""
+    def values(self, hidden: Tensor, likelihood: Tensor | None = None) -> Tensor:
+        """Values, shape (…), float32 or wider, of hidden states (…, width).
+
+        `likelihood` (…, 2): what `assay.verifier.likelihood` gives there, for heads that read it.
+        """
         # In `forward` the verifier's own parameters are whole already.
         with gathered(self.parameters(recurse=False)):
-            raw = self._raw_values(hidden)
+            raw = self._raw_values(hidden, likelihood)
         return torch.sigmoid(raw) if self.settings.loss == "bce" else raw
+
+    @property
+    def reads_likelihood(self) -> bool:
+        """Whether the head reads `likelihood` beside the hidden state."""
+        return self.settings.head_inputs == "hidden+logprob"
+
+    def logprobs(self, before: Tensor, ids: Tensor) -> Tensor:
+        """Log p, shape (tokens,), of tokens `ids` after hidden states (tokens, width)."""
+        return -self.vocabulary(before, ids)
+
+    @torch.no_grad()
+    def rescale(self, scale: float, shift: float) -> None:
+        """Makes scale · value + shift of every value, or of its logit where loss=bce."""
+        head = self.head_parameters()
+        with gathered(head.values(), write=True):
+            for parameter in head.values():
+                parameter.mul_(scale)
+            self.bias.add_(shift)
 
     def forward(self, batch: Batch) -> LossSums:
         """Both losses' weighted sums over one batch."""
         hidden = self.hidden(batch.input_ids, batch.positions, batch.layout).flatten(0, 1)
-        raw = self._raw_values(hidden.index_select(0, batch.value_index))
+        numbers = self._likelihood(hidden, batch)
+        raw = self._raw_values(hidden.index_select(0, batch.value_index), numbers)
         target = batch.value_target.to(raw.dtype)
         if self.settings.loss == "bce":
             losses = F.binary_cross_entropy_with_logits(raw, target, reduction="none")
@@ -259,16 +287,48 @@ class Verifier(nn.Module):
             (nll * batch.language_weight.to(nll.dtype)).sum(),
         )
 
-    def _raw_values(self, hidden: Tensor) -> Tensor:
+    def _likelihood(self, hidden: Tensor, batch: Batch) -> Tensor | None:
+        """What the head reads beside the hidden states at the tokens with a value loss."""
+        if not self.reads_likelihood:
+            return None
+        before = hidden.index_select(0, batch.sampled_before)
+        ids = batch.input_ids.flatten().index_select(0, batch.sampled_index)
+        numbers = likelihood(self.logprobs(before, ids), batch.sampled_first)
+        return numbers.index_select(0, batch.value_sampled)
+
+    @torch.no_grad()
+    def start_from_likelihood(self, batches: Sequence[Batch]) -> None:
+        """Lets values begin as how likely the solutions are, their mean over `batches` unchanged.
+
+        The weight of the sum's logarithm is that of a logit, or of a value the slope that a sigmoid
+        has in its middle.
+        """
+        self.likelihood[0] = 1.0 if self.settings.loss == "bce" else 0.25
+        self.eval()
+        total = weight = 0.0
+        for batch in batches:
+            hidden = self.hidden(batch.input_ids, batch.positions, batch.layout).flatten(0, 1)
+            numbers = self._likelihood(hidden, batch)
+            assert numbers is not None
+            added = numbers @ self.likelihood.to(numbers.dtype)
+            total += float(added @ batch.value_weight)
+            weight += float(batch.value_weight.sum())
+        self.bias.sub_(total / weight)
+
+    def _raw_values(self, hidden: Tensor, likelihood: Tensor | None) -> Tensor:
         # Half precision would cost three digits of the one number that counts.
         with torch.autocast(hidden.device.type, enabled=False):
             hidden = hidden.to(torch.promote_types(hidden.dtype, torch.float32))
             if self.settings.head == "linear":
-                return hidden @ self.weight.to(hidden.dtype) + self.bias
-            logit = hidden @ self.row.to(hidden.dtype)
-            if hasattr(self, "row_bias"):
-                logit = logit + self.row_bias
-            return logit * self.gain + self.bias
+                raw = hidden @ self.weight.to(hidden.dtype) + self.bias
+            else:
+                logit = hidden @ self.row.to(hidden.dtype)
+                if hasattr(self, "row_bias"):
+                    logit = logit + self.row_bias
+                raw = logit * self.gain + self.bias
+            if likelihood is not None:
+                raw = raw + likelihood.to(raw.dtype) @ self.likelihood.to(raw.dtype)
+            return raw
 
     def _row(self) -> list[tuple[str, nn.Parameter]]:
         """Names of the parameters that stand for the reserved token, and what they are a row of."""
@@ -288,7 +348,8 @@ class Verifier(nn.Module):
 
     def head_parameters(self) -> dict[str, nn.Parameter]:
         """What is saved beside the language model."""
-        names = ("weight", "bias") if self.settings.head == "linear" else ("gain", "bias")
+        names = ["weight", "bias"] if self.settings.head == "linear" else ["gain", "bias"]
+        names += ["likelihood"] if self.reads_likelihood else []
         return {name: getattr(self, name) for name in names}
 
     @torch.no_grad()
@@ -343,6 +404,7 @@ def read_settings(model: ModelConfig) -> VerifierSettings:
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(f"{path}: not a verifier's settings ({error})") from error
     known = settings.head in HEADS and settings.level in LEVELS and settings.loss in LOSSES
+    known = known and settings.head_inputs in HEAD_INPUTS
     if settings.format != 1 or not known:
         raise UserError(f"{path}: written by another version of Assay")
     return settings

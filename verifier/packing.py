@@ -99,8 +99,10 @@ class Batch(NamedTuple):
 
     `input_ids`, `positions`: (rows, length); packs stand in one row. `layout`: who attends to whom
     in it, `None` for plain padded rows. `value_…` (tokens that carry the value loss): where, the
-    0/1 label, the weight. `language_…` (tokens of references): the position that predicts it, the
-    token, the weight. Indices and tokens are int64, targets and weights float64.
+    0/1 label, the weight, and which of the sampled tokens it is. `sampled_…` (all tokens of sampled
+    solutions, one solution behind the other): where, the position that predicts it, and which of
+    them is the first of its solution. `language_…` (tokens of references): the position that
+    predicts it, the token, the weight. Indices and tokens are int64, targets and weights float64.
     """
 
     input_ids: Tensor
@@ -109,6 +111,10 @@ class Batch(NamedTuple):
     value_index: Tensor
     value_target: Tensor
     value_weight: Tensor
+    value_sampled: Tensor
+    sampled_index: Tensor
+    sampled_before: Tensor
+    sampled_first: Tensor
     language_index: Tensor
     language_target: Tensor
     language_weight: Tensor
@@ -211,15 +217,19 @@ def micro_batches(packs: Sequence[Pack], tokens: int) -> list[list[Pack]]:
     return batches
 
 
-def packed_batch(packs: Sequence[Pack], level: str) -> Batch:
-    """The fast path: the packs in one row, each with its question and its references once."""
-    targets = _Targets(level)
+def packed_batch(packs: Sequence[Pack], level: str, last_weight: float = 1.0) -> Batch:
+    """The fast path: the packs in one row, each with its question and its references once.
+
+    `level` and `last_weight` as in `VerifierModelConfig`.
+    """
+    targets = _Targets(level, last_weight)
     rows: list[_Row] = []
     start = 0
     for pack in packs:
         row = _Row(pack.prompt)
         for sampled in pack.sampled:
-            targets.add_sampled(start + row.add(sampled.ids), sampled, sampled.count)
+            at = start + row.add(sampled.ids)
+            targets.add_sampled(start + row.question - 1, at, sampled, sampled.count)
         for reference in pack.references:
             at = start + row.add(reference[:-1])
             targets.add_reference(start + row.question - 1, at, reference, pack.copies)
@@ -232,9 +242,9 @@ def packed_batch(packs: Sequence[Pack], level: str) -> Batch:
     )
 
 
-def padded_batch(packs: Sequence[Pack], level: str) -> Batch:
+def padded_batch(packs: Sequence[Pack], level: str, last_weight: float = 1.0) -> Batch:
     """The literal recipe: a row for every sample and for every copy of a reference."""
-    targets, rows = _Targets(level), []
+    targets, rows = _Targets(level, last_weight), []
     pairs = [(pack, s) for pack in packs for s in pack.sampled for _ in range(s.count)]
     length = max(
         len(pack.prompt) + len(ids)
@@ -244,7 +254,7 @@ def padded_batch(packs: Sequence[Pack], level: str) -> Batch:
     for pack, sampled in pairs:
         rows.append(_Row(pack.prompt))
         at = (len(rows) - 1) * length + rows[-1].add(sampled.ids)
-        targets.add_sampled(at, sampled, 1.0)
+        targets.add_sampled(at - 1, at, sampled, 1.0)
         for reference in pack.references:
             rows.append(_Row(pack.prompt))
             at = (len(rows) - 1) * length + rows[-1].add(reference[:-1])
@@ -283,21 +293,36 @@ class _Row:
 class _Targets:
     """Collects the positions that carry a loss."""
 
-    def __init__(self, level: str) -> None:
-        self.level = level
-        self.value: list[tuple[Ids, NDArray[np.float64], NDArray[np.float64]]] = []
+    def __init__(self, level: str, last_weight: float) -> None:
+        self.level, self.last_weight = level, last_weight
+        self.value: list[tuple[Ids, NDArray[np.float64], NDArray[np.float64], Ids]] = []
+        self.sampled: list[tuple[Ids, Ids, Ids]] = []
         self.language: list[tuple[Ids, Ids, NDArray[np.float64]]] = []
+        self.read = 0
 
-    def add_sampled(self, at: int, sampled: Sampled, weight: float) -> None:
-        """A sampled solution whose first token is read at position `at`."""
-        index = np.arange(at, at + len(sampled.ids))
+    def add_sampled(self, before: int, at: int, sampled: Sampled, weight: float) -> None:
+        """A sampled solution read from position `at`; its first token is predicted at `before`."""
+        length = len(sampled.ids)
+        tokens = np.arange(length)
+        chosen = tokens
         if self.level == "solution":
-            index = index[-1:]
+            chosen = tokens[-1:]
         elif self.level == "step":
             assert sampled.line_ends is not None
-            index = at + sampled.line_ends
-        target = np.full(len(index), float(sampled.label))
-        self.value.append((index, target, np.full(len(index), float(weight))))
+            chosen = sampled.line_ends
+        target = np.full(len(chosen), float(sampled.label))
+        weights = np.full(len(chosen), float(weight))
+        if self.level != "solution":
+            weights[-1] *= self.last_weight
+        self.value.append((at + chosen, target, weights, self.read + chosen))
+        self.sampled.append(
+            (
+                at + tokens,
+                np.concatenate([[before], at + tokens[:-1]]),
+                np.full(length, self.read),
+            )
+        )
+        self.read += length
 
     def add_reference(self, before: int, at: int, reference: Ids, weight: float) -> None:
         """A reference read from position `at`; its first token is predicted at `before`."""
@@ -306,13 +331,15 @@ class _Targets:
 
     def batch(self, input_ids: Ids, positions: Ids, layout: PackLayout | None) -> Batch:
         none, nothing = np.empty(0, np.int64), np.empty(0)
-        value = zip(*(self.value or [(none, nothing, nothing)]), strict=True)
+        value = zip(*(self.value or [(none, nothing, nothing, none)]), strict=True)
+        sampled = zip(*(self.sampled or [(none, none, none)]), strict=True)
         language = zip(*(self.language or [(none, none, nothing)]), strict=True)
         return Batch(
             torch.from_numpy(input_ids),
             torch.from_numpy(positions),
             layout,
             *(torch.from_numpy(np.concatenate(part)) for part in value),
+            *(torch.from_numpy(np.concatenate(part)) for part in sampled),
             *(torch.from_numpy(np.concatenate(part)) for part in language),
         )
 

@@ -95,6 +95,10 @@ class Schedule:
             rng=np.random.default_rng([config.seed, 2, epoch.number]),
         )
 
+    def first_joint_step(self) -> list[Pack]:
+        """The packs of the first step that reads sampled solutions."""
+        return self.steps(next(epoch for epoch in self.epochs if epoch.phase == JOINT))[0]
+
     def _balanced(self, number: int) -> list[Group]:
         """Another draw each epoch: over the epochs most candidates are seen."""
         rng = np.random.default_rng([self._config.seed, 5, number])

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
@@ -28,8 +29,9 @@ from assay.settings.errors import UserError
 from assay.verifier.attention import attends_to_layouts
 from assay.verifier.config import ScoreConfig, check_scoring
 from assay.verifier.data import read_text
+from assay.verifier.likelihood import likelihood
 from assay.verifier.model import Verifier
-from assay.verifier.prefix import Prefix, order_of, shared_tokens
+from assay.verifier.prefix import Prefix, SolutionsLayout, order_of, shared_tokens
 from assay.verifier.steps import line_ends, token_offsets
 
 __all__ = ["Scorable", "Scored", "score", "token_values"]
@@ -175,13 +177,38 @@ def _in_one_row(
     """Index and values of each solution; no padding, common beginnings computed once."""
     prefix = Prefix()
     ids = torch.tensor([prompt], device=verifier.device)
-    verifier.hidden(ids, torch.arange(len(prompt), device=verifier.device)[None], prefix)
+    positions = torch.arange(len(prompt), device=verifier.device)[None]
+    question = verifier.hidden(ids, positions, prefix)[0, -1:]
     for batch in _neighbours(solutions, budget - len(prompt)):
         layout = prefix.layout([solutions[i] for i in batch])
         hidden = verifier.hidden(layout.ids, layout.positions, layout)
-        values = verifier.values(hidden)[0].float().cpu().numpy()
+        numbers = _likelihood(verifier, question, hidden[0], layout)
+        values = verifier.values(hidden[0], numbers).float().cpu().numpy()
         for i, place in zip(batch, layout.places, strict=True):
             yield i, values[place.cpu().numpy()]
+
+
+def _likelihood(
+    verifier: Verifier, question: Tensor, hidden: Tensor, layout: SolutionsLayout
+) -> Tensor | None:
+    """What the head reads of the row's tokens (T, 2) beside their hidden states (T, width).
+
+    `question` (1, width) is the hidden state that predicts every solution's first token.
+    """
+    if not verifier.reads_likelihood:
+        return None
+    # One row behind the other: place 0 is the question's end, place i + 1 the row's token i.
+    states = torch.cat([question, hidden])
+    at = torch.cat(layout.places)
+    lengths = torch.tensor([len(place) for place in layout.places], device=at.device)
+    ends = lengths.cumsum(0)
+    first = (ends - lengths).repeat_interleave(lengths)
+    before = torch.cat([at.new_zeros(1), at[:-1] + 1]).index_fill(0, ends[:-1], 0)
+    # What solutions begin with in common has the same tokens before it in each.
+    before = at.new_empty(len(hidden)).index_copy(0, at, before)
+    logprobs = verifier.logprobs(states[before], layout.ids[0])
+    numbers = likelihood(logprobs[at], first)
+    return numbers.new_empty(len(hidden), numbers.shape[1]).index_copy(0, at, numbers)
 
 
 def _neighbours(solutions: Sequence[list[int]], budget: int) -> Iterator[list[int]]:
@@ -208,13 +235,22 @@ def _in_padded_rows(
     device = verifier.device
     prefix = DynamicCache()
     ids = torch.tensor([prompt], device=device)
-    verifier.hidden(ids, torch.arange(len(prompt), device=device)[None], cache=prefix)
+    positions = torch.arange(len(prompt), device=device)[None]
+    question = verifier.hidden(ids, positions, cache=prefix)[:, -1:]
     for batch in _batches(len(prompt), [len(ids) for ids in solutions], budget):
         rows = [torch.tensor(solutions[i], device=device) for i in batch]
         ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
         positions = torch.arange(len(prompt), len(prompt) + ids.shape[1], device=device)
         hidden = verifier.hidden(ids, positions.expand(ids.shape), cache=_shared(prefix, len(rows)))
-        for i, row in zip(batch, verifier.values(hidden).float().cpu().numpy(), strict=True):
+        numbers = None
+        if verifier.reads_likelihood:
+            before = torch.cat([question.expand(len(rows), -1, -1), hidden[:, :-1]], dim=1)
+            first = torch.arange(0, ids.numel(), ids.shape[1], device=device)
+            first = first.repeat_interleave(ids.shape[1])
+            logprobs = verifier.logprobs(before.flatten(0, 1), ids.flatten())
+            numbers = likelihood(logprobs, first).unflatten(0, ids.shape)
+        found = verifier.values(hidden, numbers).float().cpu().numpy()
+        for i, row in zip(batch, found, strict=True):
             yield i, row[: len(solutions[i])].copy()
 
 

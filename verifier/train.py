@@ -36,6 +36,7 @@ from assay.pools.progress import TrainingBar
 from assay.problems.prompts import Prompter
 from assay.settings.errors import UserError
 from assay.storage.places import local_folder
+from assay.verifier.calibrate import fit
 from assay.verifier.checkpoint import VerifierFolder
 from assay.verifier.config import TrainVerifierConfig, check_choice, check_training
 from assay.verifier.data import Group, VerifierProblem, fingerprint_of, fitting, make_groups, split
@@ -55,7 +56,7 @@ from assay.verifier.parallel import (
 )
 from assay.verifier.schedule import ADAPTATION, Epoch, Schedule
 from assay.verifier.training_problems import write_training_problems
-from assay.verifier.validate import Validation, is_as_good, measure_problems, score_problems
+from assay.verifier.validate import Validation, is_as_good, measure_problems, score_problems, told
 from assay.verifier.weights import load_trained, optimizer_of, trained_state
 
 __all__ = ["train_verifier"]
@@ -110,11 +111,14 @@ def train_verifier(config: TrainVerifierConfig, data: Sequence[VerifierProblem])
     schedule = Schedule(config, groups)
     counts |= schedule.counts
     verifier.set_base_rate(counts["right"] / counts["candidates"])
+    if verifier.reads_likelihood and not under_deepspeed(accelerator):
+        verifier.start_from_likelihood(_first_batches(config, schedule, verifier.device))
     held_out = fitting(held_out, prompter, verifier.max_length, config.append_output)
     loop = _Loop(config, folder, accelerator, verifier, tokenizer, prompter, held_out)
     loop.run(schedule)
     if accelerator.is_main_process or under_deepspeed(accelerator):
         loop.load_kept()
+        loop.calibrate()
         verifier.save_pretrained(folder.path, tokenizer)
     if accelerator.is_main_process:
         write_training_problems(
@@ -148,6 +152,15 @@ def _groups(
     return groups, counts
 
 
+def _first_batches(
+    config: TrainVerifierConfig, schedule: Schedule, device: torch.device
+) -> list[Batch]:
+    """The batches of the first step with sampled solutions, whole: in every process the same."""
+    parts = micro_batches(schedule.first_joint_step(), config.micro_batch_tokens)
+    level, last_weight = config.model.level, config.model.last_weight
+    return [packed_batch(part, level, last_weight).to(device) for part in parts]
+
+
 def _key(config: TrainVerifierConfig, data: Sequence[VerifierProblem]) -> dict[str, Any]:
     """Everything that decides the weights."""
     settings = {k: v for k, v in dataclasses.asdict(config).items() if k not in _FREE}
@@ -170,6 +183,7 @@ def _record(config: TrainVerifierConfig, loop: _Loop, counts: dict[str, int]) ->
         "history": progress.history,
         "validations": progress.validations,
         "kept": loop.kept(),
+        "calibration": loop.calibration,
     }
 
 
@@ -190,6 +204,7 @@ class _Loop:
         self.verifier, self.tokenizer, self.prompter = verifier, tokenizer, prompter
         self.held_out = held_out
         self.progress = _Progress()
+        self.calibration: dict[str, float] | None = None
         optimizer = optimizer_of(config, verifier)
         state = folder.load_state()
         if state is not None:
@@ -247,7 +262,8 @@ class _Loop:
         own = micro_batches(deal(packs, rank, world), config.micro_batch_tokens)
         if under_deepspeed(accelerator):
             own += [[idle(packs[0])]] * (most(accelerator, len(own)) - len(own))
-        batches = [packed_batch(part, config.model.level) for part in own]
+        model = config.model
+        batches = [packed_batch(part, model.level, model.last_weight) for part in own]
         value_tokens = self._sum(float(batch.value_weight.sum()) for batch in batches)
         language_tokens = self._sum(float(batch.language_weight.sum()) for batch in batches)
         dealt = self._sum(float(pack.count) for part in own for pack in part)
@@ -321,7 +337,7 @@ class _Loop:
         measured = measure_problems(gather_object(own) if world > 1 else own, items)
         row = {"step": self.progress.step, **dataclasses.asdict(measured)}
         self.progress.validations.append(row)
-        bar.note(_summary(measured))
+        bar.note(told(measured))
         if self.config.keep == "best":
             self._keep_if_good(measured)
         self.accelerator.wait_for_everyone()
@@ -365,6 +381,17 @@ class _Loop:
         if step != self.progress.step:
             load_trained(self.verifier, self.folder.load_best(step))
 
+    def calibrate(self) -> None:
+        """Makes probabilities of the kept weights' values, where that is asked for."""
+        if not (self.config.calibrate and self.held_out):
+            return
+        reader = (self.verifier, self.tokenizer, self.prompter)
+        scores = score_problems(*reader, self.held_out, self.config.micro_batch_tokens)
+        labels = np.array([c.label for item in self.held_out for c in item.candidates])
+        scale, shift = fit(np.concatenate(scores), labels, self.config.loss)
+        self.verifier.rescale(scale, shift)
+        self.calibration = {"scale": scale, "shift": shift, "candidates": len(labels)}
+
     def _save(self, *, at_once: bool) -> None:
         accelerator, parts = self.accelerator, self.folder.training
         due = time.monotonic() - self._saved >= self.config.save_every_seconds
@@ -398,14 +425,6 @@ def _seed(*parts: int) -> None:
     """Seeds torch from a tuple of numbers, so that no random state need be stored."""
     state = np.random.SeedSequence(parts).generate_state(2)
     torch.manual_seed(int(state[0]) << 31 | int(state[1]) >> 1)
-
-
-def _summary(measured: Validation) -> str:
-    auc = "–" if measured.auc_within is None else f"{measured.auc_within:.3f}"
-    text = f"held out: AUC within {auc}, best-of-n {100 * measured.best_of_n:.0f} %"
-    if measured.majority is None:
-        return f"{text}, one sample {100 * measured.share_right:.0f} %"
-    return f"{text}, majority {100 * measured.majority:.0f} %"
 
 
 @contextlib.contextmanager

@@ -32,6 +32,7 @@ __all__ = [
     "measure",
     "measure_problems",
     "score_problems",
+    "told",
     "validation_table",
 ]
 
@@ -188,6 +189,15 @@ def is_as_good(new: float | None, old: float | None, by: str, margin: float = 0.
     if new is None or old is None:
         return new is not None
     return KEEP_BY[by] * (new - old) >= -margin
+
+
+def told(measured: Validation) -> str:
+    """One line for a progress bar."""
+    auc = "–" if measured.auc_within is None else f"{measured.auc_within:.3f}"
+    text = f"held out: AUC within {auc}, best-of-n {100 * measured.best_of_n:.0f} %"
+    if measured.majority is None:
+        return f"{text}, one sample {100 * measured.share_right:.0f} %"
+    return f"{text}, majority {100 * measured.majority:.0f} %"
 
 
 def validation_table(validations: Sequence[Mapping[str, Any]], kept: int) -> str:

@@ -36,6 +36,14 @@ STYLES: dict[str, tuple[str, str, Any]] = {
     "weighted_top_k": ("#E69F00", "P", "-"),
     "logprob": ("#56B4E9", "v", "-"),
     "shortest": ("#000000", "x", "-"),
+    "min_logprob": ("#56B4E9", "<", ":"),
+    "self_certainty": ("#882255", "h", ":"),
+    "token_confidence": ("#117733", "o", ":"),
+    "lowest_confidence": ("#117733", "v", ":"),
+    "bottom_confidence": ("#117733", "s", ":"),
+    "tail_confidence": ("#117733", ">", ":"),
+    "entropy": ("#999933", "d", ":"),
+    "margin": ("#332288", "p", ":"),
     "pass": ("#6E6E6E", "", (0, (5, 2))),
 }
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from assay.selection import rules
 from assay.selection.estimates import votes_of
 from assay.selection.evaluate import Evaluation
-from assay.selection.names import SCORED_RULES
+from assay.selection.names import RULE_LABELS, SCORED_RULES
 
 __all__ = ["choosing_rules", "describe", "pack"]
 
@@ -168,6 +168,9 @@ def _written(
     for name in ("outcome", "output", "message"):
         if value := _known(candidate.get(name)):
             shown[name] = value
+    free = {RULE_LABELS[n]: value for n, value in candidate.get("free", {}).items()}
+    if known := {n: round(float(v), 3) for n, v in free.items() if math.isfinite(v)}:
+        shown["free"] = known
     values = candidate.get("values")
     if values is not None and len(values):
         starts, ends = (np.asarray(candidate[name], np.int64) for name in ("starts", "ends"))

@@ -28,6 +28,7 @@ from assay.pools.frame import load_frame, stage_seconds
 from assay.pools.imported import check_grading
 from assay.pools.run import Run
 from assay.selection.evaluate import Evaluation
+from assay.selection.free import recorded
 from assay.selection.request import EvaluateConfig
 from assay.settings.errors import UserError
 from assay.settings.schema import fields_of
@@ -320,6 +321,7 @@ def page_problems(
 def _candidate(row: Mapping[Any, Any], verifier: str) -> dict[str, Any]:
     shown = {name: row[name] for name in _SHOWN if name in row}
     shown["score"] = row.get(f"score:{verifier}")
+    shown["free"] = {name: row[name] for name in recorded(row)}
     if isinstance(row.get(f"values:{verifier}"), np.ndarray):
         shown |= {name: row[f"{name}:{verifier}"] for name in _VALUES}
     return shown

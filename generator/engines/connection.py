@@ -50,6 +50,7 @@ class Node:
     positions: int = 0
     ids: bool = True
     logprobs: bool = True
+    top_logprobs: bool = True
     checked: bool = False
     """its token ids are those of our tokenizer"""
     failures: int = 0

@@ -15,26 +15,30 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from assay.generator.engines.calculator import Calculator
+from assay.generator.engines.confidence import free_scores
 from assay.generator.engines.interface import Stop
-from assay.generator.engines.openai_api import Choice
+from assay.generator.engines.openai_api import Choice, Drawn
 
 __all__ = ["Continuing", "Draft", "Sample", "seed_of"]
 
 
+_CALCULATED = Drawn(0.0, sampled=False)
+
+
 @dataclass(frozen=True)
 class Draft:
-    """The beginning of a sample, after `rounds` requests.
-
-    `logprobs`: one for each token; 0 for the calculator's, NaN where the server tells none.
-    """
+    """The beginning of a sample, after `rounds` requests; what is known of each of its tokens."""
 
     token_ids: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
+    drawn: list[Drawn] = field(default_factory=list)
     rounds: int = 0
 
 
@@ -45,6 +49,7 @@ class Sample(NamedTuple):
     token_ids: list[int]
     logprob: float
     stop: Stop
+    free: Mapping[str, float] = MappingProxyType({})
 
 
 class Continuing:
@@ -56,27 +61,35 @@ class Continuing:
         self._ends = _special_tokens(tokenizer)
 
     def add(
-        self, draft: Draft, choice: Choice, *, calculator: bool, stop: Sequence[str], limit: int
+        self,
+        draft: Draft,
+        choice: Choice,
+        *,
+        calculator: bool,
+        stop: Sequence[str],
+        limit: int,
+        confidence: bool = False,
     ) -> Sample | Draft:
         """The finished sample, or the draft that one more request is to go on with.
 
-        `choice` is what was written after `draft`; `limit` is the token limit of the whole sample.
-        A draft returned is longer than the one given.
+        `choice` is what was written after `draft`; `limit` is the token limit of the whole sample;
+        `confidence`: with the free scores that are known. A draft returned is longer than the one
+        given.
         """
         if choice.ended == "content_filter":
             return Sample("", [], math.nan, "content_filter")
         ended: Stop | None
-        ids, logprobs, rest, ended = self._read(draft, choice, stop)
-        tokens, logprobs = [*draft.token_ids, *ids], [*draft.logprobs, *logprobs]
+        ids, drawn, rest, ended = self._read(draft, choice, stop)
+        tokens, drawn = [*draft.token_ids, *ids], [*draft.drawn, *drawn]
         text = self.decode(draft.token_ids) + choice.text
         untouched = draft.rounds == 0
         if calculator:
             start, cut_short = len(draft.token_ids), ended == "length"
-            changed, differs = self._calculate(tokens, logprobs, start, cut_short)
+            changed, differs = self._calculate(tokens, drawn, start, cut_short)
             untouched = untouched and not changed
             if differs:
-                del tokens[limit:], logprobs[limit:]
-                text, rest = self.decode(tokens), 0.0
+                del tokens[limit:], drawn[limit:]
+                text, rest = self.decode(tokens), []
                 ended = "length" if len(tokens) == limit else None
         # A stop text may stand in what the calculator wrote, or end after it.
         at, found = _first(text, stop)
@@ -84,14 +97,17 @@ class Continuing:
             size = len(tokens)
             while found in self.decode(tokens[: size - 1]):
                 size -= 1
-            text, rest, ended, untouched = text[:at], 0.0, "stop", False
-            del logprobs[size:]
+            text, rest, ended, untouched = text[:at], [], "stop", False
+            del drawn[size:]
         if ended is None:
-            return Draft(tokens, logprobs, draft.rounds + 1)
+            return Draft(tokens, drawn, draft.rounds + 1)
         if ended == "stop":
             tokens = self._fewest(tokens, text)
-        logprob = choice.logprob if untouched else math.fsum([*logprobs, rest])
-        return Sample(text, tokens, logprob, ended)
+        everything = [*drawn, *rest]
+        if untouched:  # known even where it is not known of which tokens
+            everything = choice.drawn or [Drawn(math.nan)]
+        logprob = math.fsum(each.logprob for each in everything)
+        return Sample(text, tokens, logprob, ended, _free(everything) if confidence else {})
 
     def decode(self, ids: Sequence[int], *, special: bool = False) -> str:
         """The text of tokens, special ones left out unless asked for."""
@@ -103,11 +119,11 @@ class Continuing:
 
     def _read(
         self, draft: Draft, choice: Choice, stop: Sequence[str]
-    ) -> tuple[list[int], list[float], float, Stop]:
-        """A choice's tokens without the end token, the log-probability of each and of what else
-        was drawn, and why it ended.
+    ) -> tuple[list[int], list[Drawn], list[Drawn], Stop]:
+        """A choice's tokens without the end token, what is known of each and of what else was
+        drawn, and why it ended.
         """
-        ids, ended, told = choice.token_ids, choice.ended, choice.logprobs
+        ids, ended, told = choice.token_ids, choice.ended, choice.drawn
         aligned = ids is not None and told is not None and len(told) >= len(ids)
         # With a log-probability more than tokens, the end token is left out already.
         whole = ids is not None and (told is None or len(told) <= len(ids))
@@ -121,15 +137,15 @@ class Continuing:
         if ids is None:
             ids, aligned = self._calculator.following(draft.token_ids, choice.text), False
         if not aligned or told is None:
-            return ids, [math.nan] * len(ids), math.nan, ended
-        return ids, told[: len(ids)], math.fsum(told[len(ids) :]), ended
+            return ids, [Drawn(math.nan)] * len(ids), [Drawn(math.nan)], ended
+        return ids, told[: len(ids)], told[len(ids) :], ended
 
     def _says(self, draft: Draft, ids: Sequence[int], text: str) -> bool:
         whole = self.decode([*draft.token_ids, *ids])
         return whole.startswith(self.decode(draft.token_ids) + text)
 
     def _calculate(
-        self, tokens: list[int], logprobs: list[float], start: int, cut_short: bool
+        self, tokens: list[int], drawn: list[Drawn], start: int, cut_short: bool
     ) -> tuple[bool, bool]:
         """Puts the calculator's tokens into `tokens`, of which those from `start` on are new.
 
@@ -138,19 +154,20 @@ class Continuing:
         """
         at, changed = start, False
         while at < len(tokens):
-            drawn = tokens[at]
-            forced = [drawn]
-            if self._calculator.has_equals(drawn):
-                forced = self._calculator.tokens(tokens[:at], drawn)
-            if forced == [drawn]:
+            token = tokens[at]
+            forced = [token]
+            if self._calculator.has_equals(token):
+                forced = self._calculator.tokens(tokens[:at], token)
+            if forced == [token]:
                 at += 1
                 continue
             there = tokens[at : at + len(forced)]
-            kept = [logprobs[at] if forced[0] == drawn else 0.0] + [0.0] * (len(forced) - 1)
+            kept = [drawn[at] if forced[0] == token else _CALCULATED]
+            kept += [_CALCULATED] * (len(forced) - 1)
             if there != forced[: len(there)] or (len(there) < len(forced) and not cut_short):
-                tokens[at:], logprobs[at:] = forced, kept
+                tokens[at:], drawn[at:] = forced, kept
                 return True, True
-            logprobs[at : at + len(there)] = kept[: len(there)]
+            drawn[at : at + len(there)] = kept[: len(there)]
             at, changed = at + len(there), True
         return changed, False
 
@@ -159,6 +176,13 @@ class Continuing:
         while ids and self.decode(ids[:-1]).startswith(text):
             ids = ids[:-1]
         return ids
+
+
+def _free(drawn: Sequence[Drawn]) -> dict[str, float]:
+    """The free scores that the likeliest tokens of every place tell."""
+    sampled = [each for each in drawn if each.sampled]
+    names = ("logprob", "confidence", "margin")
+    return free_scores({name: np.array([getattr(d, name) for d in sampled]) for name in names})
 
 
 def seed_of(seed: int, key: str, sample: int, rounds: int = 0) -> int:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -90,7 +91,7 @@ class _Norm:
 
 
 class _Layer:
-    def __init__(self, layer: Any, product: Any) -> None:
+    def __init__(self, layer: Any, product: Any, *, one_product: bool) -> None:
         attention, mlp = layer.self_attn, layer.mlp
         self.before_attention = _Norm(layer.input_layernorm)
         self.before_mlp = _Norm(layer.post_attention_layernorm)
@@ -108,7 +109,7 @@ class _Layer:
         self.output = product(attention.o_proj)
         # Rows of several pages make a product in float32 a third slower: gate and up stay two.
         pair = (mlp.gate_proj, mlp.up_proj)
-        self.gate_up = [product(*pair)] if product is Int8Product else [product(m) for m in pair]
+        self.gate_up = [product(*pair)] if one_product else [product(m) for m in pair]
         self.down = product(mlp.down_proj)
 
     def products(self) -> list[Any]:
@@ -140,21 +141,26 @@ class _Layer:
 
 
 class LeanStep:
-    """The logits that follow one new token a row."""
+    """The logits that follow one new token a row.
 
-    def __init__(self, model: Any, int8: bool = False) -> None:
+    `int8`: the way of its products in 8 bits (`int8.WAYS`); empty = in the model's own numbers.
+    """
+
+    def __init__(self, model: Any, int8: str = "") -> None:
         decoder = model.get_decoder()
-        product = Int8Product if int8 else _Product
+        product: Any = partial(Int8Product, way=int8) if int8 else _Product
         self._embed = decoder.embed_tokens
         self._rotary = decoder.rotary_emb
         self._norm = _Norm(decoder.norm)
         with torch.no_grad():
-            self._layers = [_Layer(layer, product) for layer in decoder.layers]
-            self._head = Int8Product(model.lm_head) if int8 else model.lm_head
+            self._layers = [
+                _Layer(layer, product, one_product=bool(int8)) for layer in decoder.layers
+            ]
+            self._head = product(model.lm_head) if int8 else model.lm_head
         self._model = model
 
     @classmethod
-    def of(cls, model: Any, int8: bool = False) -> LeanStep | None:
+    def of(cls, model: Any, int8: str = "") -> LeanStep | None:
         """The step of a model of this shape, else `None`."""
         if not _is_shaped(model):
             return None
@@ -166,7 +172,7 @@ class LeanStep:
         limit = _TOLERANCE.get(model.dtype, 0.0) * float(expected.abs().max())
         if float((found - expected).abs().max()) > limit:
             return None
-        return cls(model, int8=True) if int8 else step
+        return cls(model, int8) if int8 else step
 
     def current(self) -> bool:
         """Whether the model still has the weights, and no more hooks than, this step knows."""

@@ -11,14 +11,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+from assay.generator.engines.confidence import top_scores
 from assay.generator.engines.config import SamplingParams
 from assay.storage.jsonl import parse_json
 
 __all__ = [
     "WITHHELD",
     "Choice",
+    "Drawn",
     "Ended",
     "Served",
     "choices_of",
@@ -65,20 +67,43 @@ class Served:
     positions: int
 
 
+class Drawn(NamedTuple):
+    """A token that stands in a sample: its log-probability and that of the likeliest there.
+
+    `confidence` and `margin` as in engines/confidence.py. What is not told is NaN; the calculator's
+    tokens were not `sampled`, and add 0 to the sample's log-probability.
+    """
+
+    logprob: float
+    confidence: float = math.nan
+    margin: float = math.nan
+    sampled: bool = True
+
+
 @dataclass(frozen=True)
 class Choice:
     """One completion of a reply.
 
     `token_ids` is `None` where the server does not tell them, and holds the end token where the
     server counts it; `logprobs` are those of the server's tokens, `None` where it does not tell all
-    of them. `ended` is "stopped" where the server does not say by what; with "content_filter" the
-    server withheld the completion, and there is no text.
+    of them, `tops` the confidence and margin of each, where they were asked for. `ended` is
+    "stopped" where the server does not say by what; with "content_filter" the server withheld the
+    completion, and there is no text.
     """
 
     text: str
     token_ids: list[int] | None
     logprobs: list[float] | None
     ended: Ended
+    tops: list[tuple[float, float]] | None = None
+
+    @property
+    def drawn(self) -> list[Drawn] | None:
+        """All that was sampled; `None` where it is not told."""
+        if self.logprobs is None or self.tops is None:
+            return None if self.logprobs is None else [Drawn(each) for each in self.logprobs]
+        pairs = zip(self.logprobs, self.tops, strict=True)
+        return [Drawn(logprob, *top) for logprob, top in pairs]
 
     @property
     def logprob(self) -> float:
@@ -129,15 +154,15 @@ def served(reply: Any) -> list[Served]:
     return models
 
 
-def choices_of(reply: Any) -> list[Choice]:
-    """The whole choices of a reply, one for each index."""
+def choices_of(reply: Any, *, tops: bool = False) -> list[Choice]:
+    """The whole choices of a reply, one for each index; with the `tops` that were asked for."""
     rows = reply.get("choices") if isinstance(reply, Mapping) else None
     choices: dict[int, Choice] = {}
     for position, row in enumerate(rows if isinstance(rows, list) else []):
         if not isinstance(row, Mapping):
             continue
         index = row.get("index", position)
-        choice = _choice(row)
+        choice = _choice(row, tops=tops)
         if choice is not None and isinstance(index, int) and index not in choices:
             choices[index] = choice
     return [choices[index] for index in sorted(choices)]
@@ -167,7 +192,7 @@ def is_filtered(body: bytes) -> bool:
     return isinstance(error, Mapping) and "content_filter" in (error.get("code"), error.get("type"))
 
 
-def _choice(row: Mapping[str, Any]) -> Choice | None:
+def _choice(row: Mapping[str, Any], *, tops: bool) -> Choice | None:
     text, ended = _text(row), _ended(row)
     if ended == "content_filter":
         return WITHHELD
@@ -185,7 +210,23 @@ def _choice(row: Mapping[str, Any]) -> Choice | None:
     logprobs = probabilities.get("token_logprobs")
     if logprobs is None:
         logprobs = [entry.get("logprob") for entry in entries]
-    return Choice(text, _ids(ids), _values(logprobs), ended)
+    values = _values(logprobs)
+    listed = probabilities.get("top_logprobs")
+    if listed is None:
+        listed = [entry.get("top_logprobs") for entry in entries]
+    known = tops and values is not None and isinstance(listed, list) and len(listed) == len(values)
+    found = [_top(each) for each in listed] if known else None
+    return Choice(text, _ids(ids), values, ended, found)
+
+
+def _top(listed: Any) -> tuple[float, float]:
+    """Confidence and margin of a token: {token: log-probability, …} or a list of such entries."""
+    if isinstance(listed, Mapping):
+        values = list(listed.values())
+    else:
+        entries = listed if isinstance(listed, list) else []
+        values = [entry.get("logprob") for entry in entries if isinstance(entry, Mapping)]
+    return top_scores([float(v) for v in values if isinstance(v, int | float)])
 
 
 def _text(row: Mapping[str, Any]) -> str | None:

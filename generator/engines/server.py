@@ -7,7 +7,8 @@ rests (exponential back-off with jitter, or what Retry-After says), must then li
 gets one request at a time until one succeeds.
 
 What a server refuses it is not asked for again: many samples at once (halved down to one),
-log-probabilities, prompts as token ids (text from then on).
+the likeliest tokens' log-probabilities, then those of the drawn ones, prompts as token ids (text
+from then on).
 
     engine = ServerEngine(ServerConfig(urls=["http://127.0.0.1:8000/v1"]), tokenizer)
     texts = [c.text for c in engine.sample([Request(ids, count=64, key="p/cot")], SamplingParams())]
@@ -24,6 +25,7 @@ from typing import Any, NamedTuple
 import httpx2
 
 from assay.generator.engines.background import iterate
+from assay.generator.engines.confidence import TOP
 from assay.generator.engines.config import EngineConfig, SamplingParams, ServerConfig
 from assay.generator.engines.connection import Connection, Node, PassingError, check
 from assay.generator.engines.continuing import Continuing, Draft, seed_of
@@ -114,15 +116,19 @@ class ServerEngine:
                 f"{node.positions} positions leave no room for an answer"
             )
         seed = seed_of(params.seed, request.key, work.first, work.draft.rounds)
+        top = params.confidence and node.logprobs and node.top_logprobs
         body = {"model": self.model, **fields(node.kind, params, work.size, seed, left)}
         if self._config.api == "chat":
             body["messages"] = request.messages or [
                 {"role": "user", "content": self._text(request.prompt_ids)}
             ]
             body |= {"logprobs": True} if node.logprobs else {}
+            body |= {"top_logprobs": TOP} if top else {}
         else:
             body["prompt"] = prompt if node.ids else self._text(prompt)
-            body |= {"logprobs": 1} if node.logprobs else {}
+            body |= {"logprobs": TOP if top else 1} if node.logprobs else {}
+            # Else two tokens of one text, such as parts of a character, are one entry.
+            body |= {"return_tokens_as_token_ids": True} if top and node.kind == "vllm" else {}
         body |= self._config.extra
         return {name: value for name, value in body.items() if value is not None}
 
@@ -252,7 +258,8 @@ class _Job:
                 self._queue.put_nowait(work)
                 return
             else:
-                choices = choices_of(_json(response))[: work.size]
+                tops = bool(self._params.confidence and node.top_logprobs)
+                choices = choices_of(_json(response), tops=tops)[: work.size]
             if not choices:
                 raise PassingError(f"{node.url}: a reply without one whole completion")
         except PassingError as trouble:
@@ -278,6 +285,7 @@ class _Job:
             calculator=request.calculator,
             stop=self._params.stop,
             limit=self._engine._limit(request, node, self._params),
+            confidence=bool(self._params.confidence),
         )
         if isinstance(result, Draft):
             self._queue.put_nowait(_Work(work.request, sample, 1, draft=result))
@@ -315,12 +323,22 @@ def _concede(node: Node, work: _Work, body: dict[str, Any], response: httpx2.Res
         # Powers of two: many servers write as many at once.
         node.most = min(node.most, 1 << (work.size - 1).bit_length() - 1)
     elif "logprobs" in body and "logprob" in message_of(response.content).lower():
-        node.logprobs = False
+        if node.top_logprobs and _asks_for_top(body):
+            node.top_logprobs = False
+            told = message_of(response.content)
+            _log.warning("engine server: %s: no token confidence: %s", node.url, told)
+        else:
+            node.logprobs = False
     elif refused and isinstance(body.get("prompt"), list):
         node.ids = False
     else:
         return False
     return True
+
+
+def _asks_for_top(body: dict[str, Any]) -> bool:
+    """Whether more than the log-probabilities of the drawn tokens are asked for."""
+    return "top_logprobs" in body or (body["logprobs"] is not True and body["logprobs"] > 1)
 
 
 def _json(response: httpx2.Response) -> Any:

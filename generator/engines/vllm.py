@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any
 
+from assay.generator.engines.confidence import TOP, top_scores
 from assay.generator.engines.config import EngineConfig, SamplingParams
 from assay.generator.engines.continuing import Continuing, Draft, seed_of
 from assay.generator.engines.interface import Completion, Request
@@ -98,10 +99,11 @@ class VllmEngine:
                     number, sample, draft = making.pop(output.request_id)
                     result = self.continuing.add(
                         draft,
-                        _choice(output.outputs[0]),
+                        _choice(output.outputs[0], tops=bool(params.confidence)),
                         calculator=requests[number].calculator,
                         stop=params.stop,
                         limit=limits[number],
+                        confidence=bool(params.confidence),
                     )
                     if isinstance(result, Draft):
                         start(number, sample, result)
@@ -196,18 +198,21 @@ def _vllm_params(params: SamplingParams, seed: int, limit: int) -> Any:
         max_tokens=limit,
         stop=list(params.stop) or None,
         seed=seed,
-        logprobs=0,
+        logprobs=TOP if params.confidence else 0,
         output_kind=RequestOutputKind.FINAL_ONLY,
     )
 
 
-def _choice(output: Any) -> Choice:
+def _choice(output: Any, *, tops: bool) -> Choice:
     """What vLLM wrote: its last token, where a token ended it, is left out of the tokens."""
     ids = list(output.token_ids)
     told = output.logprobs or []
     logprobs = [told[i][token].logprob for i, token in enumerate(ids)] if told else None
+    likeliest = None
+    if tops and told:
+        likeliest = [top_scores([each.logprob for each in place.values()]) for place in told]
     if output.finish_reason == "length":
-        return Choice(output.text, ids, logprobs, "length")
+        return Choice(output.text, ids, logprobs, "length", likeliest)
     if isinstance(output.stop_reason, str):
-        return Choice(output.text, ids, logprobs, "stop")
-    return Choice(output.text, ids[:-1], logprobs, "eos")
+        return Choice(output.text, ids, logprobs, "stop", likeliest)
+    return Choice(output.text, ids[:-1], logprobs, "eos", likeliest)

@@ -168,7 +168,15 @@ def _stage(config: ScoreRunConfig) -> str:
 
 def _shape(config: ScoreRunConfig) -> dict[str, Any] | None:
     shape = model_shape(config.verifier)
-    return shape.to_dict() if shape else None
+    if shape is None:
+        return None
+    from assay.verifier.model import read_settings
+
+    try:
+        reads = read_settings(config.verifier).head_inputs != "hidden"
+    except UserError:  # another kind of verifier
+        reads = False
+    return dataclasses.replace(shape, reads_likelihood=reads).to_dict()
 
 
 def _work(opened: Run, config: ScoreRunConfig, scorers: Scorers) -> Work:

@@ -153,6 +153,14 @@ def test_every_origin_has_its_share_of_what_is_shown():
     assert (found["shown"], found["total"]) == (4, 16)
 
 
+def test_free_scores_are_told_by_their_labels():
+    problems = make_problems()
+    problems[1]["candidates"][3]["free"] = {"entropy": np.float32(0.25), "margin": float("nan")}
+    found = details(1, problems=problems)["candidates"]
+    assert found[0]["free"] == {"entropy": 0.25}
+    assert all("free" not in each for each in found[1:])
+
+
 def test_tokens_count_as_javascript_does():
     first = details(1)["candidates"][0]
     # "𝟙" takes two UTF-16 units; the spaces are in no token; the empty last token is left out

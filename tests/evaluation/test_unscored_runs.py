@@ -215,7 +215,7 @@ def test_two_verifiers_side_by_side_with_gaps(tmp_path, capsys):
 def test_training_and_solving_do_not_mind(overlong, tmp_path):
     (own,) = training_pool([Run.open(overlong)], "keep")
     assert [c.label for c in own.candidates] == [True, True, False]
-    assert "by top-k vote" in show_one(Run.open(overlong), EvaluateConfig())
+    assert "by weighted vote by" in show_one(Run.open(overlong), EvaluateConfig())
     run = Run.open(stopped(overlong, tmp_path))
     assert "by majority vote" in show_one(run, EvaluateConfig())
     assert "by majority vote" in show_one(run, EvaluateConfig(verifier="tiny"))

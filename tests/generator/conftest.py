@@ -8,6 +8,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from assay.generator.engines import ServerConfig, connection
+from assay.generator.engines.int8 import Way
 from assay.generator.engines.server import ServerEngine
 
 FAMILIES = ("llama", "qwen2", "mistral", "phi3", "gpt_neox", "gpt2")
@@ -112,3 +113,10 @@ def engine_for(monkeypatch, byte_tokenizer):
 
     yield make
     assert not [t.name for t in threading.enumerate() if t.name == "assay-background"]
+
+
+@pytest.fixture
+def eight_bits(monkeypatch):
+    """Products in 8 bits, although models as small as these are faster without."""
+    way = Way("unsigned activations", 4.04)
+    monkeypatch.setattr("assay.generator.engines.hf.fastest_way", lambda *_: way)

@@ -10,11 +10,11 @@ from assay.generator.engines import EngineConfig, Request, SamplingParams
 from assay.generator.engines.confidence import (
     TOKEN_SCORES,
     free_scores,
-    token_scores,
     top_scores,
     window,
 )
 from assay.generator.engines.hf import TransformersEngine
+from assay.generator.engines.token_scores import token_scores
 from assay.selection.free import FREE_SCORES
 
 QUESTIONS = [[40], [50, 60, 70], [33] * 20]
@@ -136,7 +136,10 @@ def test_samples_against_a_forward_pass(own, temperature, make_lm, byte_tokenize
 
 
 def test_free_scores_do_not_depend_on_the_batch(make_lm, byte_tokenizer):
-    lm, params = make_lm(), SamplingParams(max_new_tokens=30, confidence=True)
+    lm, params = (
+        make_lm(vocab=700, positions=64),
+        SamplingParams(max_new_tokens=30, confidence=True),
+    )
     whole = sampled(TransformersEngine(lm, byte_tokenizer, EngineConfig(batch_size=9)), params)
     narrow = sampled(TransformersEngine(lm, byte_tokenizer, EngineConfig(batch_size=1)), params)
     for place, completion in whole.items():

@@ -13,7 +13,7 @@ from scipy import stats
 from assay.generator.engines import Request, SamplingParams
 from assay.generator.engines.continuing import Continuing, Draft, Sample, seed_of
 from assay.generator.engines.hf import TransformersEngine
-from assay.generator.engines.openai_api import Choice
+from assay.generator.engines.openai_api import Choice, Drawn
 from assay.generator.models import ModelConfig, load_tokenizer
 from assay.problems.calculator import continue_with
 from assay.settings.errors import UserError
@@ -26,7 +26,7 @@ def added(tokenizer, text, choice, stop=(), limit=50, rounds=0, *, calculator=Tr
     new, logprobs, ended = choice
     ids, draft = (tokenizer(part)["input_ids"] for part in (new, text))
     result = Continuing(tokenizer).add(
-        Draft(draft, [-1.0] * len(draft), rounds),
+        Draft(draft, [Drawn(-1.0)] * len(draft), rounds),
         Choice(new, ids, logprobs, ended),
         calculator=calculator,
         stop=stop,
@@ -66,9 +66,9 @@ def test_what_comes_of_a_choice(byte_tokenizer, draft, choice, text, logprob, st
     assert written == text
     if stop is None:
         assert isinstance(result, Draft)
-        assert len(result.token_ids) == len(result.logprobs)
+        assert len(result.token_ids) == len(result.drawn)
         assert result.rounds == 1 + bool(draft)
-        assert math.fsum(result.logprobs) == logprob
+        assert math.fsum(each.logprob for each in result.drawn) == logprob
     else:
         assert (result.text, result.logprob, result.stop) == (text, logprob, stop)
 

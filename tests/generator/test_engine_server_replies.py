@@ -279,6 +279,49 @@ def test_chats(model_server, engine_for):
     assert all(body["logprobs"] is True and "prompt" not in body for body in server.requests)
 
 
+@pytest.mark.parametrize("api", ["completions", "chat"])
+def test_the_likeliest_are_asked_for_and_summed_up(api, model_server, engine_for):
+    """As a chat has them, and as plain completions have."""
+    tops = [[-0.5, -1.5], [-0.25, -2.25, -3.5]]
+
+    def answer(body):
+        if api == "chat":
+            entries = [
+                {"logprob": top[0], "top_logprobs": [{"logprob": v} for v in top]} for top in tops
+            ]
+            row = {"message": {"content": "AB"}, "logprobs": {"content": entries}}
+        else:
+            named = [{f"t{i}": v for i, v in enumerate(top)} for top in tops]
+            told = {"token_logprobs": [top[0] for top in tops], "top_logprobs": named}
+            row = {"text": "AB", "logprobs": told}
+        return {"choices": [{**row, "finish_reason": "stop"}]}
+
+    server = model_server(answer)
+    params = SamplingParams(max_new_tokens=50, confidence=True)
+    (found,) = engine_for(server, api=api).sample([Request([9], 1, "p")], params)
+    body = server.requests[-1]
+    asked = body["top_logprobs"] if api == "chat" else body["logprobs"]
+    assert (asked, found.logprob) == (20, -0.75)
+    assert found.free == dict.fromkeys(
+        ("token_confidence", "lowest_confidence", "bottom_confidence", "tail_confidence"), 1.5
+    ) | {"min_logprob": -0.375, "margin": 1.5}
+
+
+def test_a_server_that_refuses_the_likeliest(model_server, engine_for, caplog):
+    def answer(body):
+        if body.get("logprobs", 0) > 5:
+            return (400, {}, b'{"error": "logprobs: at most 5"}')
+        told = {"token_logprobs": [-0.5], "top_logprobs": [{"A": -0.5, "B": -1.0}]}
+        return {"choices": [{"text": "A", "finish_reason": "length", "logprobs": told}]}
+
+    server = model_server(answer)
+    params = SamplingParams(max_new_tokens=50, confidence=True)
+    (found,) = engine_for(server).sample([Request([9], 1, "p")], params)
+    assert [body["logprobs"] for body in server.requests] == [20, 1]
+    assert (found.logprob, found.free) == (-0.5, {"min_logprob": -0.5})
+    assert "no token confidence: logprobs: at most 5" in caplog.text
+
+
 def test_another_models_tokenizer_is_found_out(model_server, engine_for):
     choice = {"text": "Paris", "finish_reason": "length", "token_ids": [7042, 11]}
     server = model_server(lambda body: {"choices": [choice]})

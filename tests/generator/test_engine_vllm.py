@@ -31,6 +31,7 @@ class FakeEngine:
     """
 
     write: object
+    others: list = field(default_factory=list)  # log-probabilities of two more tokens everywhere
     per_step: int = 2
     model_config: object = field(default_factory=lambda: SimpleNamespace(max_model_len=64))
     added: list = field(default_factory=list)
@@ -48,7 +49,10 @@ class FakeEngine:
         for _ in range(min(self.per_step, len(self.waiting))):
             name, (prompt, params) = self.waiting.popitem()
             ids, logprobs, text, reason, stopped = self.write(prompt, params)
-            told = [{t: SimpleNamespace(logprob=v)} for t, v in zip(ids, logprobs, strict=True)]
+            more = {-1 - i: SimpleNamespace(logprob=v) for i, v in enumerate(self.others)}
+            told = [
+                {t: SimpleNamespace(logprob=v), **more} for t, v in zip(ids, logprobs, strict=True)
+            ]
             written = SimpleNamespace(
                 token_ids=ids, text=text, logprobs=told, finish_reason=reason, stop_reason=stopped
             )
@@ -130,6 +134,26 @@ def test_every_sample_is_a_request_with_a_seed_of_its_own(fake, tokenizer):
             "logprobs": 0,
             "output_kind": _Kind.FINAL_ONLY,
         }
+
+
+def test_the_likeliest_are_asked_for_and_summed_up(fake, tokenizer):
+    seen = fake(
+        lambda prompt, params: ([7, 1], [-1.0, -0.25], "", "stop", None), others=[-0.5, -4.5]
+    )
+    params = SamplingParams(confidence=True)
+    (found,) = engine_of().sample([Request([5, 6], 1, "a")], params)
+    assert vars(seen.engine.added[0][1])["logprobs"] == 20
+    # Of both tokens, the end token too: −0.5, −1, −4.5 and −0.25, −0.5, −4.5.
+    assert found.free == pytest.approx(
+        {
+            "min_logprob": -0.625,
+            "token_confidence": (6 / 3 + 5.25 / 3) / 2,
+            "lowest_confidence": (6 / 3 + 5.25 / 3) / 2,
+            "bottom_confidence": (6 / 3 + 5.25 / 3) / 2,
+            "tail_confidence": (6 / 3 + 5.25 / 3) / 2,
+            "margin": (0.5 + 0.25) / 2,
+        }
+    )
 
 
 def test_how_texts_end(fake, tokenizer):

@@ -1,5 +1,6 @@
 """FLOPs from a model's shape: by hand, against torch's counter, against sums over tokens."""
 
+import dataclasses
 import json
 
 import pytest
@@ -112,6 +113,8 @@ def test_smollm2_by_hand():
     assert shape.token_flops == 2 * 30 * 3_538_944 == 212_336_640
     assert shape.logit_flops == 2 * 576 * 49152 == 56_623_104
     assert shape.value_flops == 1152
+    judging = dataclasses.replace(shape, reads_likelihood=True)
+    assert judging.value_flops == 1152 + shape.logit_flops
     # A prompt of 3: 1 + 2 + 3 keys, 2 · 9 · 64 FLOPs each for the scores and for the values.
     keys = 30 * 4 * 9 * 64
     assert keys == 69_120

@@ -10,12 +10,13 @@ import pytest
 from assay.generator.models import ModelConfig
 from assay.settings.errors import UserError
 from assay.settings.schema import load
+from assay.verifier.config import TrainVerifierConfig
 from scripts.ablations import candidates, config, page, run
 from tests import warm
 
 ROOT = Path(__file__).parents[2]
 
-NAMES = ("dropout", "joint", "level", "problems", "samples", "sizes")
+NAMES = ("dropout", "inputs", "joint", "last", "level", "output", "problems", "samples", "sizes")
 SMALL = [
     *("train.limit=12", "generator.epochs=1", "pool.limit=6", "pool_modes.cot=2"),
     *("pool_modes.pot=4", "tests.test.limit=5", "modes.cot=4", "modes.pot=4"),
@@ -28,7 +29,7 @@ def test_the_files_are_those_that_the_issue_asks_for():
     assert tuple(config.read_ablations("")) == NAMES
 
 
-@pytest.mark.parametrize("scale", ["small", "full"])
+@pytest.mark.parametrize("scale", ["small", "full", "large"])
 @pytest.mark.parametrize("name", NAMES)
 def test_every_variant_fits_the_schema(name, scale):
     (ablation,) = config.read_ablations(name).values()
@@ -49,11 +50,24 @@ def test_variants_differ_from_the_baseline_in_what_they_say():
 
     assert verifier("level", "token level").model.level == "token"
     assert verifier("level", "solution level").model.level == "solution"
+    assert verifier("last", "token level, last × 40").model.last_weight == 40
+    assert verifier("inputs", "and likelihood").model.head_inputs == "hidden+logprob"
+    assert verifier("output", "with its output").append_output
     assert verifier("joint", "joint").lm_weight == 1.0
     assert verifier("joint", "verification only").lm_weight == 0.0
     assert verifier("samples", "4").samples_per_problem == 4
     both = verifier("dropout", "solution, 0.2").model
     assert (both.level, both.dropout) == ("solution", 0.2)
+
+
+@pytest.mark.parametrize("scale", ["small", "full", "large"])
+def test_every_scale_starts_from_the_papers_verifier(scale):
+    """Whatever the quick start's own recipe is."""
+    found, paper = config.loop_config(scale).verifier, TrainVerifierConfig()
+    for name in ("loss", "lm_weight", "append_output", "calibrate"):
+        assert getattr(found, name) == getattr(paper, name)
+    for name in ("head", "head_inputs", "level", "last_weight", "dropout"):
+        assert getattr(found.model, name) == getattr(paper.model, name)
 
 
 def test_unknown_keys_are_refused():
@@ -67,7 +81,7 @@ def test_unknown_keys_are_refused():
     ("words", "message"),
     [
         (["seeds=0"], "seeds=0: expected 1 or more"),
-        (["scale=big"], "scale=big: expected one of full, small"),
+        (["scale=big"], "scale=big: expected one of full, large, small"),
         (["seeds=many"], "seeds: Value 'many'"),
     ],
 )
@@ -77,7 +91,7 @@ def test_bad_options(words, message):
 
 
 def test_bad_ablations():
-    with pytest.raises(UserError, match="only=levels: expected some of dropout, joint"):
+    with pytest.raises(UserError, match="only=levels: expected some of dropout, inputs"):
         config.read_ablations("level,levels")
 
 

@@ -25,6 +25,7 @@ PARTS = {"machine", "programs", "rewrites", "campaign_machine", "campaign_plan"}
 PARTS |= {"campaign_stages", "campaign_state", "campaign_summary"}
 
 SMALLEST = {
+    "bench/confidence.py": "embedded 2 3",
     "bench/curves.py": "--problems 5 --candidates 8 --draws 4 --bootstrap 20",
     "bench/rounding.py": "",
     "bench/sampling.py": "cases=[1x2] tokens=4 repeats=1",

@@ -57,6 +57,29 @@ def test_measures_equal_scikit_learn(levels):
     assert error / found.candidates == pytest.approx(found.calibration_error.value)
 
 
+def test_auc_within_problem_and_mode_by_hand():
+    """Programs above words, whatever is right: among candidates of one mode nothing is gained."""
+    rows = [
+        ("a", "cot", 0, 0, True, 0.2), ("a", "cot", 1, 1, False, 0.3),
+        ("a", "pot", 0, 0, True, 0.9), ("a", "pot", 1, 0, True, 0.8),
+        ("a", "pot", 2, 1, False, 0.7),
+        ("b", "cot", 0, 0, True, 0.4), ("b", "cot", 1, 1, False, 0.1),
+        ("b", "pot", 0, 1, False, 0.9), ("b", "pot", 1, 1, False, 0.6),
+    ]  # fmt: skip
+    names = ["problem_id", "mode", "sample", "answer_class", "label", "score:v"]
+    pool = PoolArrays.from_frame(pd.DataFrame(rows, columns=names))
+    found = quality(pool, pool.scores["v"], {}, bootstrap_weights(2, 50))
+    assert found.within_cot.value == pytest.approx((0 + 1) / 2)
+    assert found.within_pot.value == 1.0  # b's programs are all wrong
+    assert found.within_mode.value == pytest.approx((0 + 1 + 1) / 3)
+    assert found.within.value == pytest.approx((4 / 6 + 1 / 3) / 2)
+    assert list(found.shown())[:4] == ["within", "within_mode", "within_cot", "within_pot"]
+    words = pool.select(pool.of_mode("cot"))
+    of_words = quality(words, words.scores["v"], {}, bootstrap_weights(2, 50))
+    assert of_words.within_mode == of_words.within == of_words.within_cot
+    assert list(of_words.shown()) == ["within", "auc", "brier", "calibration_error"]
+
+
 def test_bins_by_hand():
     scores = np.array([0.05, 0.07, 0.31, 1.0, 1.7, -0.2])
     right = np.array([False, True, False, True, True, False])

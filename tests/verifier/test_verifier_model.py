@@ -104,11 +104,13 @@ def test_an_unused_token_of_the_vocabulary_is_preferred(make_lm, make_tokenizer,
     assert len(tokenizer) == 260
 
 
-@pytest.mark.parametrize("head", ["token", "linear"])
-def test_saved_and_opened_again(base_folder, tmp_path, head):
+@pytest.mark.parametrize(
+    ("head", "inputs"), [("token", "hidden"), ("linear", "hidden"), ("token", "hidden+logprob")]
+)
+def test_saved_and_opened_again(base_folder, tmp_path, head, inputs):
     prompt = PromptConfig(form="plain", pot_suffix=" Program:")
     verifier, tokenizer = Verifier.from_base(
-        config_of(base_folder, head=head, level="solution", dropout=0.1),
+        config_of(base_folder, head=head, head_inputs=inputs, level="solution", dropout=0.1),
         prompt,
         loss="bce",
         append_output=True,
@@ -124,8 +126,10 @@ def test_saved_and_opened_again(base_folder, tmp_path, head):
     assert not again.training
     ids = torch.tensor([[9, 8, 7]])
     positions = torch.arange(3)[None]
+    numbers = torch.randn(1, 3, 2) if inputs == "hidden+logprob" else None
     assert torch.equal(
-        again.values(again.hidden(ids, positions)), verifier.values(verifier.hidden(ids, positions))
+        again.values(again.hidden(ids, positions), numbers),
+        verifier.values(verifier.hidden(ids, positions), numbers),
     )
 
 

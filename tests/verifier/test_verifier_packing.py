@@ -74,8 +74,8 @@ def verifier_of(lm, **settings):
 
 
 def assert_same(verifier, packs, level, tolerance):
-    fast = losses_and_gradients(verifier, packed_batch(packs, level))
-    slow = losses_and_gradients(verifier, padded_batch(packs, level))
+    fast = losses_and_gradients(verifier, packed_batch(packs, level, 3.0))
+    slow = losses_and_gradients(verifier, padded_batch(packs, level, 3.0))
     assert fast[0] == pytest.approx(slow[0], abs=tolerance)
     assert fast[1] == pytest.approx(slow[1], abs=tolerance)
     assert fast[2].keys() == slow[2].keys()
@@ -92,7 +92,9 @@ def test_packs_equal_the_literal_recipe(make_lm, family, level):
     assert_same(verifier, packs, level, 1e-8)
 
 
-@pytest.mark.parametrize("settings", [{"loss": "bce"}, {"head": "linear"}])
+@pytest.mark.parametrize(
+    "settings", [{"loss": "bce"}, {"head": "linear"}, {"head_inputs": "hidden+logprob"}]
+)
 def test_packs_equal_the_literal_recipe_for_other_heads(make_lm, settings):
     packs = [random_pack(np.random.default_rng(1), 5, 1, count=2)]
     assert_same(verifier_of(exact(make_lm()), **settings), packs, "token", 1e-8)
@@ -143,6 +145,11 @@ def test_the_pack_written_out():
     assert batch.value_index.tolist() == [2, 3, 4, 5, 6]
     assert batch.value_target.tolist() == [1, 1, 1, 0, 0]
     assert batch.value_weight.tolist() == [2, 2, 2, 1, 1]
+    # All tokens of the samples: where, what predicts them, and which is their solution's first.
+    assert batch.value_sampled.tolist() == [0, 1, 2, 3, 4]
+    assert batch.sampled_index.tolist() == [2, 3, 4, 5, 6]
+    assert batch.sampled_before.tolist() == [1, 2, 3, 1, 5]
+    assert batch.sampled_first.tolist() == [0, 0, 0, 3, 3]
     # 40 is predicted at the question's end; the reference counts once for each of three samples.
     assert batch.language_index.tolist() == [1, 7, 8]
     assert batch.language_target.tolist() == [40, 41, 0]
@@ -150,6 +157,23 @@ def test_the_pack_written_out():
     assert pack.length == 9
     # Rows of 5, 5 and 4 tokens for the samples, three of 5 for the reference.
     assert pack.literal_tokens == 5 + 5 + 4 + 3 * 5
+
+
+@pytest.mark.parametrize(
+    ("level", "index", "weight"),
+    [
+        ("token", [2, 3, 4, 5, 6], [2, 2, 20, 1, 10]),
+        ("step", [3, 4, 6], [2, 20, 10]),
+        ("solution", [4, 6], [2, 1]),
+    ],
+)
+def test_the_last_token_counts_more(level, index, weight):
+    """Ten times as much as another; at level solution there is no other."""
+    one = Sampled(ids(20, 21, 0), True, 2, ids(1, 2))
+    pack = Pack(ids(10, 11), (one, Sampled(ids(30, 0), False, 1, ids(1))), ())
+    batch = packed_batch([pack], level, 10.0)
+    assert batch.value_index.tolist() == index
+    assert batch.value_weight.tolist() == weight
 
 
 def test_the_layout_of_two_packs_written_out():

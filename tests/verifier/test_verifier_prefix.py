@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -23,10 +25,13 @@ SOLUTIONS = [
 ]
 
 
-def verifier_of(lm):
-    verifier = Verifier(lm, VerifierSettings("<|verifier|>", 260)).eval()
+def verifier_of(lm, head_inputs="hidden"):
+    settings = VerifierSettings("<|verifier|>", 260, head_inputs=head_inputs)
+    verifier = Verifier(lm, settings).eval()
     with torch.no_grad():
         verifier.bias.fill_(0.3)
+        if head_inputs == "hidden+logprob":
+            verifier.likelihood.copy_(torch.tensor([0.4, -0.2]))
     return verifier
 
 
@@ -36,17 +41,34 @@ def one_by_one(verifier, solutions):
     for ids in solutions:
         with torch.no_grad():
             logits = verifier.lm(input_ids=torch.tensor([QUESTION + ids]), use_cache=False).logits
-        found.append((verifier.gain * logits[0, len(QUESTION) :, 260] + verifier.bias).detach())
+            values = verifier.gain * logits[0, len(QUESTION) :, 260] + verifier.bias
+            if hasattr(verifier, "likelihood"):
+                more = [summed(verifier, logits[0], ids, t) for t in range(len(ids))]
+                values += torch.tensor(more)
+        found.append(values)
     return [values.numpy() for values in found]
+
+
+def summed(verifier, logits, ids, t):
+    """What the log-probabilities of a solution's tokens 0 … t add to its value at t."""
+    logits = logits.index_fill(1, torch.tensor([260]), float("-inf"))
+    total = 0.0
+    for i in range(t + 1):
+        row = logits[len(QUESTION) + i - 1]
+        total += float(row[ids[i]] - row.logsumexp(0))
+    by_sum, by_mean = verifier.likelihood.tolist()
+    return -by_sum * math.log(1 - total) + by_mean * total / (t + 1)
 
 
 @pytest.mark.parametrize("budget", [1, 24, 1000])
 @pytest.mark.parametrize("way", ["as on a CPU", "as on an accelerator"])
-@pytest.mark.parametrize("family", FAMILIES)
-def test_equals_each_solution_alone(make_lm, monkeypatch, family, way, budget):
+@pytest.mark.parametrize(
+    ("family", "inputs"), [*((each, "hidden") for each in FAMILIES), ("llama", "hidden+logprob")]
+)
+def test_equals_each_solution_alone(make_lm, monkeypatch, family, inputs, way, budget):
     if way == "as on an accelerator":
         monkeypatch.setattr(SolutionsLayout, "_one_by_one", SolutionsLayout._in_padded_rows)
-    verifier = verifier_of(make_lm(family))
+    verifier = verifier_of(make_lm(family), inputs)
     expected = one_by_one(verifier, SOLUTIONS)
     found = token_values(verifier, QUESTION, SOLUTIONS, budget)
     for values, wanted in zip(found, expected, strict=True):
@@ -54,9 +76,12 @@ def test_equals_each_solution_alone(make_lm, monkeypatch, family, way, budget):
     assert np.ptp([values[-1] for values in found]) > 0.1
 
 
-@pytest.mark.parametrize("family", ["llama", "gpt2"])
-def test_other_attentions_go_through_a_cache(make_lm, family):
-    verifier = verifier_of(make_lm(family, attention="eager"))
+@pytest.mark.parametrize(
+    ("family", "inputs"),
+    [("llama", "hidden"), ("gpt2", "hidden"), ("llama", "hidden+logprob")],
+)
+def test_other_attentions_go_through_a_cache(make_lm, family, inputs):
+    verifier = verifier_of(make_lm(family, attention="eager"), inputs)
     expected = one_by_one(verifier, SOLUTIONS)
     for values, wanted in zip(
         token_values(verifier, QUESTION, SOLUTIONS, 24), expected, strict=True

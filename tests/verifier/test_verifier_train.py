@@ -129,12 +129,22 @@ def test_nothing_is_found_in_shuffled_labels(base_folder, tmp_path):
         ({"dropout": 0.1}, {}),
         ({}, {"loss": "bce"}),
         ({}, {"lm_weight": 0.0}),
+        ({"last_weight": 20.0}, {}),
+        (
+            {"head_inputs": "hidden+logprob", "level": "solution"},
+            {"loss": "bce", "lm_weight": 0.0, "calibrate": True},
+        ),
     ],
 )
 def test_variants_learn_too(base_folder, tmp_path, model, settings):
     config = config_of(base_folder, tmp_path / "v", model=model, **settings, epochs=2)
     record = record_of(train_verifier(config, planted(80, 12)))
     assert record["validations"][-1]["auc"] > 0.8
+    if settings.get("calibrate"):
+        assert record["calibration"]["candidates"] == 16 * 12
+        assert record["calibration"]["scale"] > 0
+    else:
+        assert record["calibration"] is None
     if settings.get("lm_weight") == 0.0:
         assert {row["language_loss"] for row in record["history"]} == {0.0}
 

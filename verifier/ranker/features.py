@@ -19,24 +19,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.problems.answers.numerals import read_number
+from assay.selection.free import FREE_SCORES
 from assay.settings.errors import UserError
 from assay.verifier.steps import line_ends
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FREE_SCORES", "VALUE_FEATURES", "candidate_features", "direction", "feature_group"]
+__all__ = ["VALUE_FEATURES", "candidate_features", "direction", "feature_group"]
 
-FREE_SCORES = (
-    *("min_logprob", "self_certainty", "token_confidence", "lowest_confidence"),
-    *("bottom_confidence", "tail_confidence", "entropy", "margin"),
-)
 REQUIRED = ("mode", "answer", "answer_class", "tokens", "logprob", "stop", "outcome", "text")
 VALUE_FEATURES = ("last", "mean", "min", "slope", "line_mean", "line_min")
 ANSWER_FEATURES = ("negative", "integer", "fraction", "magnitude", "digits")
 _GROUPS = {
     "log-probability": ("logprob", "logprob_per_token"),
-    "free scores": FREE_SCORES,
+    "free scores": tuple(FREE_SCORES),
     "length": ("tokens", "lines", "cut_off"),
     "mode and outcome": ("program", "ran"),
     "answer's form": ("answered", *ANSWER_FEATURES),

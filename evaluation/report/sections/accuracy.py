@@ -88,6 +88,18 @@ MEANINGS = {
     "shortest": "the answer of the candidate with the fewest tokens",
     "logprob": "the answer of the candidate with the highest mean log-probability of its tokens, "
     "by the generator",
+    "min_logprob": "the answer of the candidate with the highest least mean log-probability of a "
+    "window of tokens",
+    "self_certainty": "the answer of the candidate with the highest self-certainty, the mean over "
+    "tokens of KL(uniform ‖ p) (Kang et al. 2025)",
+    "token_confidence": "the answer of the candidate with the highest mean token confidence "
+    "(Fu et al. 2025)",
+    "lowest_confidence": "the same by the window of tokens with the lowest confidence",
+    "bottom_confidence": "the same by the tenth of windows with the lowest confidence",
+    "tail_confidence": "the same by the last window",
+    "entropy": "the answer of the candidate with the lowest mean entropy over tokens",
+    "margin": "the answer of the candidate with the largest mean difference of log-probability "
+    "between the likeliest token and the next",
     "majority": "the commonest answer, each candidate with one vote (self-consistency)",
     "best_of_n": "the answer of the candidate that the verifier scores highest",
     "weighted": "the answer with the largest sum of {summed} of its candidates",

@@ -19,6 +19,10 @@ MOST_FEATURES = 20
 MEASURE_MEANINGS = {
     "within": "how often a right candidate has a higher score than a wrong one of the same "
     "problem; 0.5 is chance, 1 is perfect",
+    "within_mode": "the same among the candidates of one problem and mode: nothing is gained by "
+    "telling programs from words",
+    "within_cot": "the same among solutions in words",
+    "within_pot": "the same among programs",
     "auc": "the same for a right and a wrong candidate of whatever problems: telling easy problems "
     "from hard ones is enough to raise it",
     "brier": "mean squared distance of the score from 1 (right) or 0 (wrong); 0 is perfect",
@@ -30,6 +34,7 @@ MEASURE_MEANINGS = {
 def quality_table(runs: Runs) -> dict[str, Any]:
     """The measures as rows, a column for each run that has scores."""
     scored = [(name, each) for name, each in runs if each.quality is not None]
+    shown = {name for _, each in scored if each.quality for name in each.quality.shown()}
     rows = [
         {
             "label": label,
@@ -37,6 +42,7 @@ def quality_table(runs: Runs) -> dict[str, Any]:
             "cells": [_measure(getattr(each.quality, measure)) for _, each in scored],
         }
         for measure, label in MEASURES.items()
+        if measure in shown
     ]
     columns = [
         {

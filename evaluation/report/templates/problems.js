@@ -226,7 +226,9 @@ function card(candidate, scale, scored) {
   const told = candidate.outcome && candidate.outcome !== "ok"
     ? el("pre", { class: "fail" }, candidate.message || candidate.outcome.replace("_", " "))
     : candidate.output ? el("pre", { class: "out" }, candidate.output.trimEnd()) : null;
-  return el("section", { class: "candidate" }, el("header", {}, ...facts), solution(candidate, scale, readout), told);
+  const free = candidate.free ? el("details", {}, el("summary", {}, "the generator's own scores"),
+    el("small", {}, Object.entries(candidate.free).map(([name, value]) => `${name} ${value}`).join(" · "))) : null;
+  return el("section", { class: "candidate" }, el("header", {}, ...facts), solution(candidate, scale, readout), told, free);
 }
 
 // pieces: lengths of the tokens' texts in order; a negative one is text that no token covers.
