@@ -70,12 +70,13 @@ COMMANDS = {
         "       assay solve problems=FILE.jsonl [output=ANSWERS.jsonl] [key=value …]",
     ),
     "fetch": Command(
-        "assay.generator.fetch",
+        "assay.search.solving.fetch",
         "run",
         "FetchConfig",
         "name",
-        "put a small real model, or one from a GGUF file, into a local folder",
-        "assay fetch smollm2-135m-instruct [to=models/smollm2-135m-instruct]",
+        "put the small solver, a small real model, or one from a GGUF file, into a local folder",
+        "assay fetch small-solver [to=models/small-solver]\n"
+        "       assay fetch smollm2-135m-instruct [to=models/smollm2-135m-instruct]",
     ),
     "check-contamination": Command(
         "assay.search.stages.contamination",

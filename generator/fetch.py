@@ -56,7 +56,8 @@ class FetchConfig:
     """What `assay fetch` reads."""
 
     name: str = ""
-    """smollm2-135m-instruct, or a GGUF file to write out in float32"""
+    """smollm2-135m-instruct, small-solver (its generator, verifier and rule, which come with Assay,
+    on that model), or a GGUF file to write out in float32"""
     to: str = ""
     """destination folder; empty = models/NAME"""
 

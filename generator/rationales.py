@@ -87,8 +87,8 @@ def build_examples(
 
 
 def tell(problems: Sequence[Problem], examples: Sequence[Example]) -> dict[str, int]:
-    """Counts: examples of each mode, problems, and problems without any example."""
+    """Counts: examples of each mode, problems by id, and problems without any example."""
     counts: dict[str, int] = {mode: sum(e.mode == mode for e in examples) for mode in MODES}
-    solved = {example.problem_id for example in examples}
-    without = sum(problem.id not in solved for problem in problems)
-    return {**counts, "problems": len(problems), "without": without}
+    asked = {problem.id for problem in problems}
+    without = asked - {example.problem_id for example in examples}
+    return {**counts, "problems": len(asked), "without": len(without)}

@@ -40,6 +40,7 @@ from assay.generator.output import GeneratorFolder
 from assay.generator.packing import IGNORED, Packed, pack
 from assay.generator.parallel import prepare_deepspeed, settle_batch, under_fsdp
 from assay.generator.rationales import Example, RationalesConfig, build_examples, tell
+from assay.generator.rejection import Sampled, mixed
 from assay.generator.reporting import check_report_to
 from assay.problems.problem import Problem
 from assay.problems.prompts import PromptConfig, Prompter, prompt_key
@@ -130,15 +131,19 @@ class TrainGeneratorConfig:
 
 
 def train_generator(
-    config: TrainGeneratorConfig, problems: list[Problem], validation: Sequence[Problem] = ()
+    config: TrainGeneratorConfig,
+    problems: list[Problem],
+    validation: Sequence[Problem] = (),
+    sampled: Sampled | None = None,
 ) -> Path:
     """Fine-tunes and writes a Hugging Face folder with `assay.json`; returns its path.
 
     Where coverage is measured and no validation problems are given, the last of `problems` are held
-    out. Raises `UserError` for settings that do not fit, for problems without solutions, and where
-    the output folder holds something else.
+    out. With `sampled` (rejection sampling), its solutions are learnt beside those of `problems`,
+    of held-out ones none. Raises `UserError` for settings that do not fit, for problems without
+    solutions, and where the output folder holds something else.
     """
-    work = _prepared(config, problems, validation)
+    work = _prepared(config, problems, validation, sampled)
     folder, examples = work.folder, work.examples
     if folder.finished():
         return folder.path
@@ -150,7 +155,7 @@ def train_generator(
         random.Random(config.seed).shuffle(examples)
     rows = pack(examples, config.pack_tokens)
     with quiet():
-        _train(config, folder, arguments, rows, work.counts, work.prompter, work.held_out)
+        _train(config, folder, arguments, rows, work, sampled)
     return folder.path
 
 
@@ -159,12 +164,13 @@ def left_to_train(
     problems: list[Problem],
     validation: Sequence[Problem],
     processes: int,
+    sampled: Sampled | None = None,
 ) -> bool:
     """Whether `train_generator` would train, with so many processes; nothing is written.
 
     Raises what it would raise before the first step, as far as that can be known without the model.
     """
-    work = _prepared(config, problems, validation)
+    work = _prepared(config, problems, validation, sampled)
     if work.folder.finished():
         return False
     rows = pack(work.examples, config.pack_tokens)
@@ -184,7 +190,10 @@ class _Prepared:
 
 
 def _prepared(
-    config: TrainGeneratorConfig, problems: list[Problem], validation: Sequence[Problem]
+    config: TrainGeneratorConfig,
+    problems: list[Problem],
+    validation: Sequence[Problem],
+    sampled: Sampled | None,
 ) -> _Prepared:
     config.check()
     check_report_to(config.report_to)
@@ -192,6 +201,8 @@ def _prepared(
     tokenizer = load_tokenizer(config.model)
     prompter = Prompter(config.prompt, tokenizer)
     problems, held_out = _held_out(problems, validation, config.coverage)
+    if sampled is not None:
+        problems = mixed(problems, sampled, held_out)
     examples, left_out = _fitting(
         build_examples(problems, prompter, config.rationales), config.pack_tokens
     )
@@ -324,13 +335,13 @@ def _train(
     folder: GeneratorFolder,
     arguments: TrainingArguments,
     rows: list[Packed],
-    counts: dict[str, int],
-    prompter: Prompter,
-    held_out: list[Problem],
+    work: _Prepared,
+    sampled: Sampled | None,
 ) -> None:
     from assay.generator.engines.hf import TransformersEngine
     from assay.generator.trainer import GeneratorTrainer, KeepBest, Progress
 
+    prompter, held_out, counts = work.prompter, work.held_out, work.counts
     dtype = "float32" if config.model.dtype == "auto" else config.model.dtype
     base = dataclasses.replace(config.model, dtype=dtype)
     fsdp = arguments.fsdp or under_fsdp()
@@ -367,7 +378,7 @@ def _train(
         # A pickle of the Trainer's settings, which nobody needs and readers should not load.
         (final / "training_args.bin").unlink(missing_ok=True)
         coverage = keep_best.measured() if keep_best else []
-        folder.finish(final, _record(config, trainer, rows, counts, coverage))
+        folder.finish(final, _record(config, trainer, rows, counts, coverage, sampled))
     trainer.accelerator.wait_for_everyone()
 
 
@@ -377,12 +388,14 @@ def _record(
     rows: Sequence[Packed],
     counts: dict[str, int],
     coverage: list[dict[str, float]],
+    sampled: Sampled | None,
 ) -> dict[str, Any]:
     """What `assay.json` says of the training."""
     return {
         "config": dataclasses.asdict(config),
         "prompt": dataclasses.asdict(config.prompt),
         "counts": counts,
+        **({"rejection": sampled.record} if sampled else {}),
         "rows": len(rows),
         "tokens_per_epoch": sum(len(row.input_ids) for row in rows),
         "response_tokens_per_epoch": sum(t != IGNORED for row in rows for t in row.labels),

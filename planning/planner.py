@@ -30,7 +30,11 @@ from assay.search.drivers.launch import ChainConfig, stage_configs
 from assay.search.stages.mixture import Origin, members_of
 from assay.search.stages.sample import SampleConfig
 from assay.search.stages.score import ScoreRunConfig, by_verifier, verifier_name
-from assay.search.stages.train import GeneratorTrainingConfig, VerifierTrainingConfig
+from assay.search.stages.train import (
+    GeneratorTrainingConfig,
+    VerifierTrainingConfig,
+    reference_problems,
+)
 from assay.settings.errors import UserError
 from assay.settings.schema import as_dict, fields_of
 from assay.verifier.config import ScoreConfig
@@ -48,7 +52,12 @@ class Planner(Trainings):
     def generator(self, config: GeneratorTrainingConfig) -> list[StageEstimate]:
         """`assay train-generator`."""
         keys = generator_keys(config, "")
-        return [self._generator("train generator", config, config.problems, "problems", keys)]
+        problems = reference_problems(config)
+        if problems is None:
+            problems = ProblemsConfig(name=_POOL[0], split="train")
+        if config.pools:
+            self._note("pools are not read: what is taken of them comes on top of the references")
+        return [self._generator("train generator", config, problems, "problems", keys)]
 
     def verifier(self, config: VerifierTrainingConfig) -> list[StageEstimate]:
         """`assay train-verifier`; of pools that are not there yet, what `Choices` say."""

@@ -213,3 +213,12 @@ def test_accelerate(file):
         fields = {field.name for field in dataclasses.fields(FullyShardedDataParallelPlugin)}
         own = {name.removeprefix("fsdp_") for name in names}
         assert own - {"version", "offload_params"} <= fields
+
+
+def test_rejection_sampling():
+    """A problem gives at most four solutions, each reference is learnt once (docs)."""
+    config = load(GeneratorTrainingConfig, ["configs/rft.yaml", "pools=[runs/pool]"])
+    config.rejection.check()
+    assert (config.rejection.per_problem, config.rejection.references) == (4, 1.0)
+    assert (config.problems.name, config.problems.split) == ("gsm8k", "train")
+    assert config.pools == ["runs/pool"]

@@ -26,10 +26,11 @@ class SolveConfig:
     output: str = ""
     """with problems: JSONL file to write, one answer a line; empty = only printed"""
     generator: ModelConfig = field(default_factory=lambda: ModelConfig(name=""))
-    """a folder or hub id; empty = the quickstart's"""
+    """a folder or hub id; empty = the small solver's (`assay fetch small-solver`), else the
+    quickstart's"""
     verifier: ModelConfig = field(default_factory=lambda: ModelConfig(name=""))
-    """a verifier's folder, or `none`; empty = the one that the chosen rule goes by, or with the
-    quickstart's generator the quickstart's"""
+    """a verifier's folder, or `none`; empty = the one that the chosen rule goes by, or that of the
+    small solver or the quickstart with its generator"""
     ranker: str = ""
     """a ranker's folder, whose scores to use; it reads the verifiers beside it, or the one given"""
     choice: str = ""
@@ -43,8 +44,8 @@ class SolveConfig:
     n: int = 0
     """candidates per problem; 0 = as many as the choice was made for, else 32"""
     modes: list[str] = field(default_factory=list)
-    """modes that the n candidates are divided among; empty = those of the choice, else cot and pot
-    """
+    """modes that the n candidates are divided among; empty = those of the choice, else those that
+    the generator was trained on, else cot and pot"""
     rule: str = ""
     """majority | weighted | top_k | weighted_top_k | best_of_n | logprob | shortest | a free score
     (self_certainty, …; with sampling.confidence=true) | hybrid (greedy; n, modes, verifier and

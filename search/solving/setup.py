@@ -23,9 +23,10 @@ from assay.generator.engines import SamplingParams
 from assay.generator.models import ModelConfig, fingerprint
 from assay.problems.problem import MODES
 from assay.problems.shots import choose_shots
+from assay.search.solving import small_solver
 from assay.search.solving.config import SolveConfig
 from assay.search.solving.scoring import Source, identity_of
-from assay.search.stages.mixture import Origin, check_length, prompt_of
+from assay.search.stages.mixture import Origin, check_length, learnt_modes, prompt_of
 from assay.search.stages.sample import sampling_key
 from assay.selection.names import RULE_LABELS, SCORED_RULES
 from assay.selection.rule_spec import RuleSpec
@@ -87,12 +88,7 @@ def set_up(config: SolveConfig) -> Setup:
     _check(config)
     generator = config.generator
     if not generator.name:
-        if not (QUICKSTART / "generator" / "config.json").is_file():
-            raise UserError(
-                f"{QUICKSTART / 'generator'}: not there yet; run `assay quickstart` first, "
-                "or give generator=PATH_OR_HUB_ID"
-            )
-        generator = dataclasses.replace(generator, name=str(QUICKSTART / "generator"))
+        generator = dataclasses.replace(generator, name=str(_default_generator()))
     prompt = prompt_of(generator, config.prompt)
     config = dataclasses.replace(config, generator=generator, prompt=prompt)
     setup = _greedy(config) if config.rule == "hybrid" else _by_choice(config)
@@ -103,6 +99,19 @@ def set_up(config: SolveConfig) -> Setup:
             f"(`assay choose-rule`): {setup.why_not}"
         )
     return setup
+
+
+def _default_generator() -> Path:
+    """The small solver's, where it was fetched, else the quickstart's."""
+    fetched = small_solver.default_generator()
+    if fetched is not None:
+        return fetched
+    if (QUICKSTART / "generator" / "config.json").is_file():
+        return QUICKSTART / "generator"
+    raise UserError(
+        "no generator: `assay fetch small-solver` gets one, `assay quickstart` trains one; "
+        "or give generator=PATH_OR_HUB_ID"
+    )
 
 
 def _check(config: SolveConfig) -> None:
@@ -143,7 +152,7 @@ def _by_choice(config: SolveConfig) -> Setup:
     config = dataclasses.replace(
         config,
         n=config.n or (choice.n if choice else N),
-        modes=config.modes or (choice.modes if choice else list(MODES)),
+        modes=config.modes or (choice.modes if choice else learnt_modes(config.generator)),
         sampling=sampling,
     )
     setup = Setup(config, merge(SamplingParams, [sampling]), RuleSpec("majority"), None, choice)
@@ -256,8 +265,8 @@ def _rated(config: SolveConfig, choice: Choice, given: Source | None) -> RatedRu
 def _by_default(setup: Setup, given: Source | None, why_not: str) -> Setup:
     """Without a choice: the rule asked for, else the weighted vote, without scores the majority."""
     config = setup.config
-    trained = QUICKSTART / "verifier"
-    beside = Path(config.generator.name) == QUICKSTART / "generator"
+    trained = Path(config.generator.name).parent / "verifier"
+    beside = Path(config.generator.name) in (QUICKSTART / "generator", small_solver.GENERATOR)
     if given is None and not config.verifier.name and beside and _is_verifier(trained):
         given = Source("verifier", ModelConfig(name=str(trained)))
     rule = config.rule or ("weighted" if given else "majority")

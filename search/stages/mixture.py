@@ -30,7 +30,7 @@ from assay.problems.shots import FewShotConfig
 from assay.settings.errors import UserError
 from assay.settings.schema import as_dict, merge
 
-__all__ = ["Origin", "check_length", "members_of", "origins_of", "prompt_of"]
+__all__ = ["Origin", "check_length", "learnt_modes", "members_of", "origins_of", "prompt_of"]
 
 P = TypeVar("P", bound=PromptConfig)
 
@@ -111,7 +111,7 @@ def prompt_of(generator: ModelConfig, prompt: P) -> P:
     """The prompt form to use: as configured; for `auto` the one the generator was made for."""
     if prompt.form != "auto":
         return prompt
-    record = Path(resolve(generator.name)) / "assay.json"
+    record = _record(generator)
     if record.is_file():
         try:
             made_for = json.loads(record.read_text(encoding="utf-8"))["prompt"]
@@ -121,3 +121,17 @@ def prompt_of(generator: ModelConfig, prompt: P) -> P:
     tokenizer = load_tokenizer(generator)
     form = "chat" if getattr(tokenizer, "chat_template", None) else "alpaca"
     return dataclasses.replace(prompt, form=form)
+
+
+def learnt_modes(generator: ModelConfig) -> list[str]:
+    """The modes that a generator was trained on, where its record tells, else both."""
+    try:
+        record = json.loads(_record(generator).read_text(encoding="utf-8"))
+        modes = [str(mode) for mode in record["config"]["rationales"]["modes"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return list(MODES)
+    return [mode for mode in MODES if mode in modes] or list(MODES)
+
+
+def _record(generator: ModelConfig) -> Path:
+    return Path(resolve(generator.name)) / "assay.json"

@@ -1,11 +1,13 @@
 """The commands `train-generator` and `train-verifier`.
 
     assay train-generator runs/g problems=gsm8k model=models/smollm2-135m-instruct
+    assay train-generator runs/g2 problems=gsm8k model=… pools=[runs/train]
     assay train-verifier runs/v pools=[runs/train] model.base=runs/g
 
-A verifier learns from graded runs. Candidates of other temperatures and of other checkpoints of the
-generator can be mixed, as TinyGSM does (Liu et al. 2023, arXiv 2312.09241): in one run
-(`search/stages/mixture.py`) or by several runs.
+A generator learns from reference solutions, and from the right candidates of graded runs
+(`generator/rejection.py`). A verifier learns from graded runs. Candidates of other temperatures and
+of other checkpoints of the generator can be mixed, as TinyGSM does (Liu et al. 2023, arXiv
+2312.09241): in one run (`search/stages/mixture.py`) or by several runs.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.generator.parallel import OURS as GENERATOR_KEYS
+from assay.generator.rejection import RejectionConfig, Sampled, pool_problems, take
 from assay.generator.train import TrainGeneratorConfig, train_generator
 from assay.generator.train import left_to_train as generator_left
 from assay.pools.frame import joined_classes, load_frame
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
 __all__ = [
     "GeneratorTrainingConfig",
     "VerifierTrainingConfig",
+    "reference_problems",
     "run_generator",
     "run_verifier",
     "training_pool",
@@ -61,8 +65,13 @@ __all__ = [
 class GeneratorTrainingConfig(TrainGeneratorConfig, TrainingLauncherConfig):
     """What `assay train-generator` reads."""
 
-    problems: ProblemsConfig = field(default_factory=ProblemsConfig)
-    """problems with reference solutions to learn from"""
+    problems: ProblemsConfig = field(default_factory=lambda: ProblemsConfig(name=""))
+    """problems with reference solutions to learn from; name empty = those of the pools, without
+    pools gsm8k"""
+    pools: list[str] = field(default_factory=list)
+    """graded runs of training problems, whose right candidates are learnt too"""
+    rejection: RejectionConfig = field(default_factory=RejectionConfig)
+    """with pools: which of their right candidates are learnt (rejection sampling, RFT)"""
     validation: ProblemsConfig = field(default_factory=lambda: ProblemsConfig(name=""))
     """held-out problems whose coverage decides which epoch is kept"""
     contamination: ContaminationConfig = field(default_factory=ContaminationConfig)
@@ -72,21 +81,48 @@ class GeneratorTrainingConfig(TrainGeneratorConfig, TrainingLauncherConfig):
 def run_generator(config: GeneratorTrainingConfig) -> str | None:
     """`assay train-generator`; returns the id of the Slurm job that does it, if one does."""
     config.check_launcher()
-    problems = checked(load_problems(config.problems), config.contamination)
+    problems, sampled = _learnt(config)
     first = os.environ.get("RANK", "0") == "0"
     if first:
         print(told_sources(problems), end="", file=sys.stderr)
+        print(sampled.summary if sampled else "", end="", file=sys.stderr)
     validation = load_problems(config.validation) if config.validation.name else []
     training = fields_of(TrainGeneratorConfig, config)
     if config.launcher == "slurm":
         check_division(config, GENERATOR_KEYS)
         processes = config.slurm.nodes * max(1, config.slurm.gpus)
-        left = partial(generator_left, training, problems, validation, processes)
+        left = partial(generator_left, training, problems, validation, processes, sampled)
         return submit_training("train-generator", config.output, config, left)
-    path = train_generator(training, problems, validation)
+    path = train_generator(training, problems, validation, sampled)
     if first:
         print(f"generator written to {path}")
     return None
+
+
+def reference_problems(config: GeneratorTrainingConfig) -> ProblemsConfig | None:
+    """The problem set with the references; `None` = the problems of the pools."""
+    if config.problems.name:
+        return config.problems
+    if config.pools and not config.problems.path:
+        return None
+    return dataclasses.replace(config.problems, name="gsm8k")
+
+
+def _learnt(config: GeneratorTrainingConfig) -> tuple[list[Problem], Sampled | None]:
+    """Problems with references, and what is taken of the pools, both without contamination."""
+    asked = reference_problems(config)
+    if not config.pools:
+        assert asked is not None
+        return checked(load_problems(asked), config.contamination), None
+    config.rejection.check()
+    runs = [Run.open(path) for path in config.pools]
+    pooled = pool_problems(runs, config.rejection)
+    problems = pooled if asked is None else load_problems(asked)
+    questions = {problem.question for problem in problems}
+    more = [problem for problem in pooled if problem.question not in questions]
+    clean = {p.question for p in checked([*problems, *more], config.contamination)}
+    problems = [problem for problem in problems if problem.question in clean]
+    return problems, take(runs, config.rejection, problems, clean)
 
 
 @dataclass

@@ -162,6 +162,9 @@ def importance(config: TrainRankerConfig, data: RankerData, fit: CrossFit) -> li
     asked = list(by_group.items())
     asked += [(name, [place]) for place, name in enumerate(names)]
     base = auc_within(_margins(fit, x, folds), labels, groups)
+    if np.isnan(base):
+        # No problem has right and wrong candidates: there is nothing that could fall.
+        return []
     found = []
     with progress_bar(len(asked) * config.importance, "importance", " shuffles") as bar:
         for name, own in asked:
