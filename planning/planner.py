@@ -54,9 +54,9 @@ class Planner(Trainings):
         keys = generator_keys(config, "")
         problems = reference_problems(config)
         if problems is None:
-            problems = ProblemsConfig(name=_POOL[0], split="train")
+            problems = ProblemsConfig(name="gsm8k", split="train")
         if config.pools:
-            self._note("pools are not read: what is taken of them comes on top of the references")
+            self._note("pools are not read: what is learnt of them comes on top of the references")
         return [self._generator("train generator", config, problems, "problems", keys)]
 
     def verifier(self, config: VerifierTrainingConfig) -> list[StageEstimate]:
