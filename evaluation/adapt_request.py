@@ -130,7 +130,9 @@ def _unusable(rule: str, pool: PoolArrays, scores: Any, config: AdaptConfig, mos
         why = [f"scores by {name}: {reason}" for name, reason in pool.left_out.items()]
         return "; ".join(why) or "the pool has no scores"
     held = scores[eligible(pool.classes, scores)]
-    if rule == "score" and len(held) and not (held.min() >= 0 and held.max() <= 1):
+    if not len(held):
+        return "no candidate has an answer and a score"
+    if rule == "score" and not (held.min() >= 0 and held.max() <= 1):
         return (
             f"it needs scores between 0 and 1, and these go from {held.min():.3g} to "
             f"{held.max():.3g}"

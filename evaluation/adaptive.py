@@ -238,8 +238,7 @@ def _row(
         **quantiles,
         "rounds": float(np.nanmean(found.rounds)),
         **{
-            name: float(np.nanmean(found.costs[name])) if name in found.costs else np.nan
-            for name in COST_NAMES
+            name: _mean(found.costs[name]) if name in found.costs else np.nan for name in COST_NAMES
         },
         "saved": 1 - samples.value / float(np.nanmean(all_samples)),
         "saved_low": low,
@@ -248,6 +247,11 @@ def _row(
         "gain_low": gain.low,
         "gain_high": gain.high,
     }
+
+
+def _mean(costs: Floats) -> float:
+    """The mean over the problems of which it is known; NaN where it is of none."""
+    return np.nan if np.isnan(costs).all() else float(np.nanmean(costs))
 
 
 def _saved_interval(samples: Floats, whole: Floats, weights: Floats) -> tuple[float, float]:
@@ -274,7 +278,7 @@ def _savings_frame(
         row |= {f"{name}_saved": np.nan for name in COST_NAMES}
         for name in replay.plan.costs:
             whole = replay.fixed_costs[name, chooses != "majority"][-1]
-            row[f"{name}_saved"] = 1 - row[name] / float(np.nanmean(whole))
+            row[f"{name}_saved"] = 1 - row[name] / _mean(whole)
         rows.append({**row, "threshold_low": thresholds[0], "threshold_high": thresholds[-1]})
     return pd.DataFrame(rows)
 

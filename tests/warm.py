@@ -334,8 +334,9 @@ def _be_child(line: socket.socket) -> NoReturn:
         code = 1
     threading._shutdown()
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if not stream.closed:  # as the interpreter asks, too
+            stream.flush()
     os._exit(code & 0xFF)
 
 

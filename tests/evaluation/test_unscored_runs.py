@@ -224,6 +224,6 @@ def test_training_and_solving_do_not_mind(overlong, tmp_path):
 def test_solve_tells_of_voters_and_of_scores(capsys, verifier):
     words = ["solve", "Tom has 3 apples.", "generator=embedded", "prompt.form=plain", "n=3"]
     words += ["sampling.max_new_tokens=8", f"verifier={verifier}"]
-    said = told(capsys, *words, "k=9")
+    said = told(capsys, *words, "rule=top_k", "k=9")
     assert "note: k=9 is more than the 3 candidates: all of them vote" in said
     assert "note:" not in told(capsys, *words)

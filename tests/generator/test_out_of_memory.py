@@ -19,11 +19,11 @@ class Memory:
         at.register_forward_pre_hook(self.forward, with_kwargs=True)
         plain = module.choose
 
-        def choose(logits, draws, params):
+        def choose(logits, draws, params, observe=None):
             self.counts["choice"] += 1
             if self.counts["choice"] in self.choices:
                 raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB")
-            return plain(logits, draws, params)
+            return plain(logits, draws, params, observe)
 
         monkeypatch.setattr(module, "choose", choose)
 

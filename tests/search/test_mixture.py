@@ -18,6 +18,7 @@ from assay.problems.prompts import PromptConfig
 from assay.problems.sets import ProblemsConfig
 from assay.problems.shots import FewShotConfig
 from assay.search.drivers import run as loop
+from assay.search.stages import engines
 from assay.search.stages import sample as sampling
 from assay.search.stages.mixture import Origin, check_length, origins_of
 from assay.settings.errors import UserError
@@ -96,7 +97,7 @@ def sample(monkeypatch, tmp_path, capsys):
         loads.append(model.name)
         return Told(config, model)
 
-    monkeypatch.setattr(sampling, "make_engine", make_engine)
+    monkeypatch.setattr(engines, "make_engine", make_engine)
     monkeypatch.setattr(sampling, "fingerprint", lambda model: model.name)
     path = tmp_path / "problems.jsonl"
     rows = [{"id": f"p{i}", "question": "1 + 1?", "answer": "2"} for i in range(4)]

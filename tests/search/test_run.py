@@ -20,6 +20,7 @@ from assay.pools.run import Run
 from assay.problems import sets
 from assay.search.drivers import run as loop
 from assay.search.drivers.run import LoopConfig, check_leaks, fine_tune
+from assay.search.stages import engines
 from assay.search.stages import grade as grading
 from assay.search.stages import sample as sampling
 from assay.search.stages import score as stages
@@ -221,7 +222,7 @@ def loop_words(tmp_path, monkeypatch):
         return stages.score(config) if config.ranker else scored(config)
 
     guesses = Guesses()
-    monkeypatch.setattr(sampling, "make_engine", lambda *_: guesses)
+    monkeypatch.setattr(engines, "make_engine", lambda *_: guesses)
     monkeypatch.setattr(Figure, "savefig", lambda _, stream, **__: stream.write(b"<svg></svg>"))
     monkeypatch.setattr(loop, "train_generator", lambda *_: output / "generator")
     monkeypatch.setattr(loop, "verifier_training", lambda *_: None)

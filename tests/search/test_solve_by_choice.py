@@ -18,7 +18,7 @@ from assay.generator.models import EMBEDDED, ModelConfig, fingerprint
 from assay.pools.frame import load_frame
 from assay.pools.run import Run
 from assay.problems.problem import Problem
-from assay.problems.prompts import PromptConfig
+from assay.problems.prompts import PromptConfig, prompt_key
 from assay.search.solving import scoring, setup, solver
 from assay.search.solving.config import SolveConfig
 from assay.search.solving.decide import choose
@@ -68,7 +68,7 @@ def choice(held):
     found = choose_for_run(held, ChooseConfig(bootstrap=50, draws=20))
     key = {
         "generator": fingerprint(ModelConfig(name=str(EMBEDDED))),
-        "prompt": dataclasses.asdict(PromptConfig(form="plain")),
+        "prompt": prompt_key(PromptConfig(form="plain")),
         "sampling": dataclasses.asdict(SAMPLING),
     }
     steady = dataclasses.replace(found.majority, confidence=STEADY)

@@ -18,7 +18,7 @@ from assay.search.drivers.suite.published import PUBLISHED, PUBLISHED_SETS, name
 from assay.search.drivers.suite.results import SetResult, SuiteResult
 from assay.search.drivers.suite.sets import SUITE, sets_table
 from assay.search.drivers.suite.suite import SuiteConfig, problems_of
-from assay.search.stages import sample as sampling
+from assay.search.stages import engines
 from assay.search.stages import score as scoring
 from assay.search.stages.sample import Engines
 from assay.settings.schema import load
@@ -77,7 +77,7 @@ def evaluate(tmp_path, monkeypatch, capsys):
         loads.append(model.name)
         return Written({row["id"]: row["answer"] for row in (*OPEN, *CHOICE)})
 
-    monkeypatch.setattr(sampling, "make_engine", make_engine)
+    monkeypatch.setattr(engines, "make_engine", make_engine)
     output = tmp_path / "out"
     words = ["evaluate-suite", f"data={data}", "sets=[sat,svamp]", f"output={output}", "workers=1"]
     words += ["generator=embedded", "prompt.form=plain"]
@@ -408,15 +408,15 @@ def test_an_engine_is_kept_until_another_is_asked_for(monkeypatch):
 
     loads = []
     monkeypatch.setattr(
-        sampling, "make_engine", lambda config, model: loads.append(model.name) or object()
+        engines, "make_engine", lambda config, model: loads.append(model.name) or object()
     )
-    engines = Engines()
+    kept = Engines()
     one, other = (Origin(generator=ModelConfig(name=name)) for name in ("one", "other"))
-    assert engines.get(one) is engines.get(one)
-    engines.get(other)
-    engines.release()
-    engines.get(other)
+    assert kept.get(one) is kept.get(one)
+    kept.get(other)
+    kept.release()
+    kept.get(other)
     assert loads == ["one", "other", "other"]
     # What goes to another process starts without an engine.
-    pickle.loads(pickle.dumps(engines)).get(other)
+    pickle.loads(pickle.dumps(kept)).get(other)
     assert loads == ["one", "other", "other", "other"]

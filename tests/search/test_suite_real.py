@@ -16,7 +16,7 @@ from assay.pools.run import Run
 from assay.problems.sets import load_problems
 from assay.search.drivers.suite.sets import SUITE
 from assay.search.drivers.suite.suite import SuiteConfig, problems_of
-from assay.search.stages import sample as sampling
+from assay.search.stages import engines
 from tests.search.characters import Characters
 
 # A text that two options share names neither.
@@ -59,7 +59,7 @@ def evaluated(shared_data, tmp_path, monkeypatch, capsys, name, form):
     data = str(shared_data / "eval")
     problems = load_problems(problems_of(SuiteConfig(data=data), name))
     engine = Knowing(problems, form)
-    monkeypatch.setattr(sampling, "make_engine", lambda config, model: engine)
+    monkeypatch.setattr(engines, "make_engine", lambda config, model: engine)
     words = [f"data={data}", f"sets={name}", f"output={tmp_path}", "workers=1"]
     words += ["generator=embedded", "prompt.form=alpaca", "--json"]
     assert command_line.main(["evaluate-suite", *words]) == 0
