@@ -127,7 +127,7 @@ def test_unknown_words_are_named(tmp_path):
     assert done.stderr.startswith("campaign: unknown: minuts=3; expected key=value of work, model,")
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_rehearsal_in_pieces(tmp_path):
     """All stages run; a call that is out of time is gone on with; the summary holds everything."""
     first = called(tmp_path, "seconds=10", "minutes=5", "bench_minutes=0.5")
