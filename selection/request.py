@@ -55,9 +55,9 @@ class EvaluateConfig:
     """candidates that vote in top-k; 0 = half the square root of n, at least 3; auto = chosen for
     each n on other problems, those of `tune` or by cross-fitting"""
     transform: str = "auto"
-    """of the scores into weights of the weighted votes: none (negative ones count 0) | sigmoid |
-    rank | softmax; auto = none of probabilities, sigmoid of log-odds, softmax of rewards (scores
-    below 0 or above 1)"""
+    """of the scores into weights of the weighted votes: auto (none of probabilities, sigmoid of
+    log-odds, softmax of rewards, which lie below 0 or above 1) | none (negative ones count 0) |
+    sigmoid | rank | softmax"""
     softmax_temperature: float | str = 1.0
     """temperature of the softmax transform; auto = chosen as k is"""
     calibration: str = "none"
