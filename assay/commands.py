@@ -67,7 +67,7 @@ COMMANDS = {
         "question",
         "answer a question, or a file of them",
         'assay solve "QUESTION" [generator=PATH_OR_HUB_ID] [verifier=PATH] [n=32] [--show]\n'
-        "       assay solve problems=FILE.jsonl [output=ANSWERS.jsonl] [key=value …]",
+        "       assay solve FILE.jsonl [output=ANSWERS.jsonl] [key=value …]",
     ),
     "fetch": Command(
         "assay.search.solving.fetch",

@@ -7,6 +7,9 @@
 - Two nodes have a short form: a model is named by its name alone (`generator=PATH_OR_HUB_ID`), a
   problem set by its name or by a JSONL file (`problems=gsm8k`, `problems=my.jsonl`). Where such
   nodes have names, a list names them by their folders (`verifiers=[runs/a, runs/b]`).
+- Numbers by name (`modes`) that have a default lose it where some are asked for: `modes.cot=4` is
+  four in words and nothing else. `modes=cot` and `modes=[cot]` are the default's number of these
+  alone.
 - The help text of a command (`describe`) is made from the dataclasses: names, defaults, and the
   strings that stand under the fields in the source.
 """
@@ -47,8 +50,12 @@ def merge(schema: type[T], layers: Sequence[Mapping[str, Any]]) -> T:
     from omegaconf.errors import OmegaConfBaseException
 
     merged = OmegaConf.structured(schema)
-    for layer in layers:
-        plain = _expand(schema, dict(layer), "")
+    expanded = [_expand(schema, dict(layer), "") for layer in layers]
+    for name, counts in _counts(schema).items():
+        given = [layer[name] for layer in expanded if isinstance(layer.get(name), dict)]
+        if any(count != 0 for each in given for count in each.values()):
+            merged[name] = dict.fromkeys(counts, 0)
+    for plain in expanded:
         try:
             merged = OmegaConf.merge(merged, OmegaConf.create(plain))
         except OmegaConfBaseException as error:
@@ -151,6 +158,8 @@ def _expand(schema: type[Any], layer: dict[str, Any], prefix: str) -> dict[str, 
             if typing.get_origin(nested) is list and isinstance(value, (str, int, float)):
                 layer[key] = value = [value]
             element = _element(nested)
+            if counts := _counts(schema).get(key):
+                layer[key] = value = _counted(value, counts)
             _check_kind(nested, element, value, f"{prefix}{key}")
             if element is not None and isinstance(value, list):
                 value = _named(value, f"{prefix}{key}")
@@ -167,6 +176,26 @@ def _expand(schema: type[Any], layer: dict[str, Any], prefix: str) -> dict[str, 
         assert isinstance(nested, type)
         layer[key] = _expand(nested, _node(nested, value, f"{prefix}{key}"), f"{prefix}{key}.")
     return layer
+
+
+def _counts(schema: type[Any]) -> dict[str, dict[str, int]]:
+    """The fields that hold numbers by name and have a default, with that."""
+    hints = typing.get_type_hints(schema)
+    return {
+        field.name: field.default_factory()
+        for field in dataclasses.fields(schema)
+        if hints[field.name] == dict[str, int]
+        and field.default_factory is not dataclasses.MISSING
+        and field.default_factory()
+    }
+
+
+def _counted(value: Any, counts: Mapping[str, int]) -> Any:
+    """Names alone, `cot` or `[cot]`, with their default numbers; anything else as it is."""
+    names = [value] if isinstance(value, str) else value
+    if isinstance(names, list) and names and all(name in counts for name in names):
+        return {name: counts[name] for name in names}
+    return value
 
 
 def _check_kind(hint: Any, element: Any, value: Any, where: str) -> None:

@@ -20,11 +20,14 @@ class SolveConfig:
     """What `assay solve` reads."""
 
     question: str = ""
-    """the question; or give problems="""
+    """the question, or a JSONL file of them; or give problems="""
     problems: ProblemsConfig = field(default_factory=lambda: ProblemsConfig(name=""))
     """a set or a JSONL file to solve instead of one question"""
     output: str = ""
-    """with problems: JSONL file to write, one answer a line; empty = only printed"""
+    """with problems: JSONL file to write, one answer a line, as they come; the same command goes on
+    after those that it holds; empty = only printed"""
+    candidates: bool = False
+    """with output: all candidates of each problem, too"""
     generator: ModelConfig = field(default_factory=lambda: ModelConfig(name=""))
     """a folder or hub id; empty = the small solver's (`assay fetch small-solver`), else the
     quickstart's"""

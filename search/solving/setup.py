@@ -11,6 +11,8 @@ asked for, the accuracy that it tells and the probabilities do not hold, and `wh
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +36,7 @@ from assay.settings.errors import UserError
 from assay.settings.schema import merge
 from assay.verifier.ranker.model_file import Ranker
 
-__all__ = ["RULES", "Setup", "set_up", "share"]
+__all__ = ["RULES", "Setup", "set_up", "settings_digest", "share"]
 
 QUICKSTART = Path("runs/quickstart")
 VOTES = ("majority", "weighted", "top_k", "weighted_top_k", "best_of_n")
@@ -279,6 +281,22 @@ def _by_default(setup: Setup, given: Source | None, why_not: str) -> Setup:
 
 def _is_verifier(folder: Path) -> bool:
     return (folder / "verifier.json").is_file()
+
+
+def settings_digest(setup: Setup) -> str:
+    """A digest of all that decides an answer: models, sampling, the rule, whose scores."""
+    config = setup.config
+    decides = {
+        **_conditions(setup),
+        "seed": setup.sampling.seed,
+        "rule": dataclasses.asdict(setup.spec),
+        "scores": identity_of(setup.source) if setup.source else None,
+        "confidence": setup.known is not None,
+        "min_confidence": config.min_confidence,
+        "until": dataclasses.asdict(config.until),
+    }
+    text = json.dumps(decides, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _conditions(setup: Setup) -> dict[str, Any]:

@@ -29,7 +29,16 @@ from assay.selection.rule_spec import RuleSpec
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["decoded_by", "members_in", "show", "show_one", "support", "told_rule", "withheld"]
+__all__ = [
+    "best_of",
+    "decoded_by",
+    "members_in",
+    "show",
+    "show_one",
+    "support",
+    "told_rule",
+    "withheld",
+]
 
 
 def show_one(
@@ -150,12 +159,18 @@ def show(solved: Solved, *, everything: bool = False, least: float = 0.0) -> str
         for member in sorted(solved.members, key=_rank):
             lines += ["", *_candidate(member)]
     elif solved.chosen is not None:
-        number = solved.chosen.graded.answer_class
-        best = min((m for m in solved.members if m.graded.answer_class == number), key=_rank)
+        best = best_of(solved)
         known = not np.isnan(best.score)
         lines += ["", f"  {'the best-scored' if known else 'one'} of the candidates with it:"]
         lines += _candidate(best)
     return "\n".join(lines)
+
+
+def best_of(solved: Solved) -> Member:
+    """The best-scored of the candidates with the leading answer, of which there must be one."""
+    assert solved.chosen is not None
+    number = solved.chosen.graded.answer_class
+    return min((m for m in solved.members if m.graded.answer_class == number), key=_rank)
 
 
 def _answer_lines(solved: Solved, least: float) -> list[str]:

@@ -6,6 +6,7 @@ it measures. Scripts that need CUDA are rehearsed on the CPU (`test_campaign.py`
 """
 
 import json
+import logging
 import os
 import re
 import runpy
@@ -64,10 +65,11 @@ def test_the_smallest_size(run, script, monkeypatch):
     assert not re.search(r"\b(nan|None)\b", told)
 
 
-def test_answers(run, tmp_path):
+def test_answers(run, tmp_path, monkeypatch):
     """On seventeen whole numbers a set: a ballot is of sixteen values and the reference."""
     (tmp_path / "eval").mkdir()
     (tmp_path / "gsm8k_model_solutions").mkdir()
+    monkeypatch.setattr(logging.root.manager, "disable", logging.NOTSET)  # undone when it ends
     for name in (*answers.SETS, "math500"):
         rows = [
             {"question": "Which? ( A ) 1 ( B ) 2", "answer": answer, "options": options}

@@ -119,10 +119,11 @@ def test_an_answer_below_the_confidence_wanted_is_withheld(words, capsys):
 def test_of_a_file_the_answers_withheld_are_null(words, tmp_path, capsys):
     rows = [{"id": name, "question": "1 + 1?", "answer": "2"} for name in ("easy", "hard")]
     (tmp_path / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    given = [f"problems={tmp_path / 'p.jsonl'}", f"output={tmp_path / 'a.jsonl'}"]
     for least, answer, right in (("0.8", None, None), ("0.5", "2", True)):
-        assert command_line.main(["solve", *words, *given, f"min_confidence={least}"]) == 0
-        easy, hard = map(json.loads, (tmp_path / "a.jsonl").read_text().splitlines())
+        output = tmp_path / f"{least}.jsonl"
+        given = [f"problems={tmp_path / 'p.jsonl'}", f"output={output}", f"min_confidence={least}"]
+        assert command_line.main(["solve", *words, *given]) == 0
+        easy, hard = map(json.loads, output.read_text().splitlines())
         assert (easy["answer"], easy["right"], easy["abstained"]) == (answer, right, answer is None)
         assert (easy["leading"], easy["leading_right"], easy["confidence"]) == ("2", True, 0.7311)
         assert (easy["rule"], easy["scorer"]) == ("majority", None)

@@ -58,6 +58,31 @@ def test_dictionaries_of_dataclasses():
     assert config.tests == {"hard": Problems(limit=3, path="p")}
 
 
+@dataclass
+class Counted:
+    modes: dict[str, int] = field(default_factory=lambda: {"cot": 8, "pot": 4})
+
+
+@pytest.mark.parametrize(
+    ("words", "modes"),
+    [
+        ([], {"cot": 8, "pot": 4}),
+        (["modes.cot=3"], {"cot": 3, "pot": 0}),
+        (["modes={pot: 3}"], {"cot": 0, "pot": 3}),
+        (["modes.cot=3", "modes.pot=2"], {"cot": 3, "pot": 2}),
+        # Asked for in a file, it stays.
+        ([{"modes": {"pot": 16}}, "modes.cot=3"], {"cot": 3, "pot": 16}),
+        # What is not wanted says nothing of the others.
+        (["modes.cot=0"], {"cot": 0, "pot": 4}),
+        (["modes=cot"], {"cot": 8, "pot": 0}),
+        (["modes=[pot]"], {"cot": 0, "pot": 4}),
+        (["modes=[cot,pot]"], {"cot": 8, "pot": 4}),
+    ],
+)
+def test_what_was_not_asked_for_is_not_there(words, modes):
+    assert load(Counted, words).modes == modes
+
+
 @pytest.mark.parametrize(
     ("word", "message"),
     [
@@ -83,7 +108,7 @@ def test_one_clear_line(word, message):
         ("problems.limit=1.5", "problems.limit=1.5: expected a whole number"),
         ("problems.limit=", "problems.limit: expected a value, found none (null)"),
         ("modes={cot:50}", "modes={cot:50}: write {cot: 50}, with a space"),
-        ("modes=[cot]", "modes=['cot']: expected keys and values, as modes='{a: 1}'"),
+        ("modes=[words]", "modes=['words']: expected keys and values, as modes='{a: 1}'"),
         ("run=${x}", r"run: ${…} stands for another key (Interpolation key 'x' not found); a text"),
         ("modes={cot:", "modes={cot:: the value is not readable (did not find expected node"),
     ],
