@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import hypothesis
 import pytest
@@ -54,6 +55,17 @@ def one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     By default there would be one worker for each core, and each would import torch again.
     """
     monkeypatch.setattr("assay.search.launch.devices.cores", lambda: 1)
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are files without a drawing, where a test is not about them: one takes a second."""
+    from matplotlib.figure import Figure
+
+    def saved(figure: Figure, stream: IO[bytes], **_: object) -> None:
+        stream.write(b"<svg></svg>")
+
+    monkeypatch.setattr(Figure, "savefig", saved)
 
 
 @pytest.fixture

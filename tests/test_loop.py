@@ -4,12 +4,10 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
 
 import pandas as pd
 import pytest
 import torch
-from matplotlib.figure import Figure
 
 from assay import command_line
 from tests import warm
@@ -32,16 +30,8 @@ def words(output: Path, workers: int = 1) -> list[str]:
 
 
 @pytest.fixture
-def finish(capsys, monkeypatch) -> Iterator[Callable[[Path], str]]:
-    """Runs the loop to its end in this process, on one thread as those that are killed.
-
-    To draw the reports' figures would take longer than all else.
-    """
-
-    def drawn(figure: Figure, stream: IO[bytes], **_: object) -> None:
-        stream.write(b"<svg></svg>")
-
-    monkeypatch.setattr(Figure, "savefig", drawn)
+def finish(capsys, undrawn) -> Iterator[Callable[[Path], str]]:
+    """Runs the loop to its end in this process, on one thread as those that are killed."""
 
     def run(output: Path) -> str:
         capsys.readouterr()

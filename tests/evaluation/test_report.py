@@ -14,6 +14,8 @@ from assay.pools.run import Part, Run
 from assay.problems.problem import Problem
 from assay.selection.request import EvaluateConfig
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 def make_run(folder, right=(0, 3), problems=3, temperature=0.7, question="What is {}?"):
     """A graded and scored run: four candidates in words each, those at `right` are right."""

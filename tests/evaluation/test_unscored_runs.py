@@ -19,6 +19,8 @@ from assay.selection.request import EvaluateConfig
 from assay.verifier.config import VerifierModelConfig
 from assay.verifier.model import Verifier
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 QUESTION = {"question": "Tom has 3 pens and buys 4. How many?", "reference": "7"}
 FAST = ["draws=5", "bootstrap=20"]
 

@@ -29,6 +29,8 @@ from assay.settings.schema import load
 from assay.verifier.training_problems import write_training_problems
 from tests.search.characters import Characters
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 LONG = "Tom buys 12 red apples and 30 green apples and gives 9 of them to his sister"
 
 

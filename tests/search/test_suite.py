@@ -24,6 +24,8 @@ from assay.search.stages.sample import Engines
 from assay.settings.schema import load
 from tests.search.characters import Characters
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 OPEN = [
     {"id": "svamp-0", "question": "1 + 1?", "answer": "2"},
     {"id": "svamp-1", "question": "1 + 2?", "answer": "3"},
