@@ -145,7 +145,7 @@ def _plain(node: Any, where: str) -> dict[str, Any]:
 
 def _expand(schema: type[Any], layer: dict[str, Any], prefix: str) -> dict[str, Any]:
     """Checks a layer's keys against the schema and writes out short forms."""
-    hints = typing.get_type_hints(schema)
+    hints, defaults = typing.get_type_hints(schema), _counts(schema)
     for key, value in layer.items():
         if key not in hints:
             raise UserError(_unknown(schema, key, prefix))
@@ -158,8 +158,8 @@ def _expand(schema: type[Any], layer: dict[str, Any], prefix: str) -> dict[str, 
             if typing.get_origin(nested) is list and isinstance(value, (str, int, float)):
                 layer[key] = value = [value]
             element = _element(nested)
-            if counts := _counts(schema).get(key):
-                layer[key] = value = _counted(value, counts)
+            if key in defaults:
+                layer[key] = value = _counted(value, defaults[key])
             _check_kind(nested, element, value, f"{prefix}{key}")
             if element is not None and isinstance(value, list):
                 value = _named(value, f"{prefix}{key}")
@@ -182,11 +182,11 @@ def _counts(schema: type[Any]) -> dict[str, dict[str, int]]:
     """The fields that hold numbers by name and have a default, with that."""
     hints = typing.get_type_hints(schema)
     return {
-        field.name: field.default_factory()
+        field.name: counts
         for field in dataclasses.fields(schema)
         if hints[field.name] == dict[str, int]
         and field.default_factory is not dataclasses.MISSING
-        and field.default_factory()
+        and (counts := field.default_factory())
     }
 
 
